@@ -1,0 +1,1 @@
+"""System checks of accounts, each with an id and a hint."""

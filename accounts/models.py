@@ -1,0 +1,105 @@
+"""Who you are and what you may have. Knows no desktops."""
+
+import uuid
+from typing import Any
+
+from django.contrib.auth.models import AbstractUser, Group
+from django.core.validators import MinValueValidator
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+
+class User(AbstractUser):
+    """`id` is a UUID: it stands in addresses and tokens, where a counter would tell how many there are."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    language = models.CharField(_("language"), max_length=10, blank=True)
+
+    class Meta(AbstractUser.Meta):
+        pass
+
+
+class Quota(models.Model):
+    """What somebody may have: the default (no user, no group), a group's, or one user's. Empty field: inherited."""
+
+    user = models.OneToOneField(User, models.CASCADE, null=True, blank=True, verbose_name=_("user"))
+    group = models.OneToOneField(Group, models.CASCADE, null=True, blank=True, verbose_name=_("group"))
+    cpu = models.DecimalField(
+        _("CPU cores"), max_digits=6, decimal_places=2, null=True, blank=True, validators=[MinValueValidator(0)]
+    )
+    memory_mib = models.PositiveIntegerField(_("memory (MiB)"), null=True, blank=True)
+    storage_gib = models.PositiveIntegerField(_("storage (GiB)"), null=True, blank=True)
+    gpu = models.PositiveIntegerField(_("GPUs"), null=True, blank=True)
+    desktops = models.PositiveIntegerField(_("number of desktops"), null=True, blank=True)
+    max_lifetime_minutes = models.PositiveIntegerField(
+        _("maximum lifetime (minutes)"),
+        null=True,
+        blank=True,
+        help_text=_("A desktop is stopped this long after its start. 0: never."),
+    )
+    idle_minutes = models.PositiveIntegerField(
+        _("idle time (minutes)"),
+        null=True,
+        blank=True,
+        help_text=_("A desktop is stopped after this long without keyboard, mouse or clipboard input. 0: never."),
+    )
+
+    class Meta:
+        verbose_name = _("quota")
+        verbose_name_plural = _("quotas")
+        constraints = [
+            models.CheckConstraint(condition=Q(user=None) | Q(group=None), name="quota_of_user_or_group"),
+            models.UniqueConstraint(
+                models.ExpressionWrapper(Q(user=None) & Q(group=None), output_field=models.BooleanField()),
+                condition=Q(user=None, group=None),
+                name="one_default_quota",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return str(self.user or self.group or _("default for everyone"))
+
+
+class SessionToken(models.Model):
+    """One issued token. The signed text itself is never kept, only what is needed to list and to revoke it."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)  # the claim `jti`
+    user = models.ForeignKey(User, models.CASCADE, related_name="session_tokens", verbose_name=_("user"))
+    # The claim `session_id`: shared by all tokens of one login, so that logging out revokes them together.
+    session_id = models.CharField(_("session"), max_length=64, db_index=True)
+    pod_name = models.CharField(_("desktop"), max_length=63, blank=True)
+    permissions: Any = models.JSONField(_("permissions"), default=list)
+    label = models.CharField(_("label"), max_length=100, blank=True)
+    created_at = models.DateTimeField(_("created"), default=timezone.now)
+    expires_at = models.DateTimeField(_("expires"), db_index=True)  # revocation.reload and pruning ask by it
+    revoked_at = models.DateTimeField(_("revoked"), null=True, blank=True)
+    revoked_reason = models.CharField(_("reason"), max_length=30, blank=True)
+
+    class Meta:
+        verbose_name = _("session token")
+        verbose_name_plural = _("session tokens")
+
+    def __str__(self) -> str:
+        return f"{self.user} {self.label or self.pod_name or self.id}"
+
+
+class AuditEvent(models.Model):
+    """Who did what to what, from where. Written in the transaction of the deed; never changed."""
+
+    at = models.DateTimeField(_("time"), default=timezone.now, db_index=True)  # the admin lists newest first
+    actor = models.ForeignKey(User, models.SET_NULL, null=True, blank=True, verbose_name=_("who"))
+    actor_name = models.CharField(_("name"), max_length=150, blank=True)  # stays when the account is deleted
+    action = models.CharField(_("action"), max_length=50)
+    target = models.CharField(_("target"), max_length=200, blank=True)
+    address = models.GenericIPAddressField(_("from"), null=True, blank=True)
+    details: Any = models.JSONField(_("details"), default=dict, blank=True)
+
+    class Meta:
+        ordering = ["-at", "-id"]
+        verbose_name = _("audit event")
+        verbose_name_plural = _("audit events")
+
+    def __str__(self) -> str:
+        return f"{self.at:%Y-%m-%d %H:%M:%S} {self.actor_name} {self.action} {self.target}"

@@ -1,0 +1,1 @@
+"""System checks of desktops, each with an id and a hint."""

@@ -1,0 +1,36 @@
+"""The controller's sign of life, in Redis: `/readyz` and the page tell when it is missing."""
+
+import time
+
+import redis
+
+from accounts.redis import client, key
+
+LATE_AFTER = 20  # seconds; the controller beats every few
+
+
+def beat() -> None:
+    """Raises redis.RedisError when Redis is away."""
+    client().set(key("controller", "heartbeat"), str(time.time()), ex=3600)
+
+
+def age() -> float | None:
+    """Seconds since the last beat; None when there was none in the last hour, or Redis does not say."""
+    try:
+        value = client().get(key("controller", "heartbeat"))
+    except redis.RedisError:
+        return None
+    return max(0.0, time.time() - float(str(value))) if value else None
+
+
+def is_late() -> bool:
+    seconds = age()
+    return seconds is None or seconds > LATE_AFTER
+
+
+def sentence() -> str:
+    """For `/readyz`."""
+    seconds = age()
+    if seconds is None:
+        return "not running: start it with `manage.py run_controller`"
+    return "ok" if seconds <= LATE_AFTER else f"late: last heard {seconds:.0f} s ago"

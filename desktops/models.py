@@ -1,0 +1,189 @@
+"""The rows: what is wanted and what is so. Rules that must always hold are constraints here."""
+
+import uuid
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from django.conf import settings
+from django.core.validators import MinValueValidator
+from django.db import models, transaction
+from django.db.models import Q
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from desktops import notify
+
+
+class Status(models.TextChoices):
+    PENDING = "pending", _("Queued")
+    STARTING = "starting", _("Starting")
+    RUNNING = "running", _("Running")
+    STOPPING = "stopping", _("Stopping")
+    STOPPED = "stopped", _("Stopped")
+    FAILED = "failed", _("Failed")
+    DELETING = "deleting", _("Deleting")
+
+
+# Named once. ACTIVE: holds CPU, memory and GPU of the quota. MOVING: somebody is at work on it.
+ACTIVE = (Status.PENDING, Status.STARTING, Status.RUNNING, Status.STOPPING)
+MOVING = (Status.PENDING, Status.STARTING, Status.STOPPING, Status.DELETING)
+LAUNCHING = (Status.PENDING, Status.STARTING)
+AT_REST = (Status.STOPPED, Status.FAILED)
+
+
+class Resources(models.Model):
+    """How much of the quota something takes."""
+
+    cpu = models.DecimalField(_("CPU cores"), max_digits=6, decimal_places=2, validators=[MinValueValidator(Decimal("0.1"))])
+    memory_mib = models.PositiveIntegerField(_("memory (MiB)"), validators=[MinValueValidator(128)])
+    storage_gib = models.PositiveIntegerField(_("storage (GiB)"), validators=[MinValueValidator(1)])
+    gpu = models.PositiveIntegerField(_("GPUs"), default=0)
+
+    class Meta:
+        abstract = True
+
+
+class DesktopSize(Resources):
+    name = models.CharField(_("name"), max_length=50, unique=True)
+
+    class Meta:
+        ordering = ["cpu", "memory_mib", "name"]
+        verbose_name = _("desktop size")
+        verbose_name_plural = _("desktop sizes")
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class DesktopImage(models.Model):
+    """What can be launched."""
+
+    name = models.CharField(_("name"), max_length=100, unique=True)
+    description = models.CharField(_("description"), max_length=200, blank=True)
+    image = models.CharField(_("container image"), max_length=255, help_text=_("Ignored by the local runtime."))
+    icon = models.CharField(_("icon"), max_length=50, default="desktop")
+    sizes = models.ManyToManyField(DesktopSize, verbose_name=_("sizes"))
+    enabled = models.BooleanField(_("enabled"), default=True)
+    position = models.PositiveSmallIntegerField(_("position"), default=100)
+
+    class Meta:
+        ordering = ["position", "name"]
+        verbose_name = _("desktop image")
+        verbose_name_plural = _("desktop images")
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Volume(models.Model):
+    """A home folder. It outlives its desktop when its owner keeps the files, and then counts against storage alone."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="volumes", verbose_name=_("owner"))
+    object_name = models.CharField(_("object name"), max_length=63, unique=True)
+    desktop_name = models.CharField(_("desktop"), max_length=40)  # where the files come from, for people
+    storage_gib = models.PositiveIntegerField(_("storage (GiB)"))
+    created_at = models.DateTimeField(_("created"), default=timezone.now)
+    kept_at = models.DateTimeField(_("kept since"), null=True, blank=True)  # when its desktop was deleted without it
+
+    class Meta:
+        verbose_name = _("volume")
+        verbose_name_plural = _("volumes")
+
+    def __str__(self) -> str:
+        return self.object_name
+
+
+class Desktop(Resources):
+    """One person's desktop, from first launch until deleted."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="desktops", verbose_name=_("owner"))
+    name = models.CharField(_("name"), max_length=40, default="desktop")
+    image = models.ForeignKey(DesktopImage, models.PROTECT, verbose_name=_("image"))
+    size_name = models.CharField(_("size"), max_length=50, blank=True)
+    volume = models.OneToOneField(Volume, models.PROTECT, verbose_name=_("volume"))
+    # Name of the runtime's objects: stored when first made, never computed again.
+    object_name = models.CharField(_("object name"), max_length=63, unique=True)
+
+    status = models.CharField(_("status"), max_length=10, choices=Status, default=Status.PENDING)
+    status_since = models.DateTimeField(_("since"), default=timezone.now)
+    run = models.PositiveIntegerField(_("run"), default=1)  # counts starts; what belongs to an earlier run is ignored
+    restarting = models.BooleanField(default=False)  # when it has stopped, it is started again
+    keep_data = models.BooleanField(default=True)  # while deleting: does the volume stay?
+    reason = models.CharField(_("reason"), max_length=50, blank=True)  # slug of desktops.diagnosis; why failed or stopped
+
+    endpoint_kind = models.CharField(max_length=10, blank=True)  # "unix" or "tcp"
+    endpoint_address = models.CharField(max_length=255, blank=True)
+    endpoint_port = models.PositiveIntegerField(default=0)
+    vnc_password_sealed = models.CharField(max_length=255, blank=True)  # see desktops.sealing
+
+    created_at = models.DateTimeField(_("created"), default=timezone.now)
+    started_at = models.DateTimeField(_("running since"), null=True, blank=True)
+    last_input_at = models.DateTimeField(_("last input"), null=True, blank=True)
+    expires_at = models.DateTimeField(_("stops at"), null=True, blank=True)
+    idle_minutes = models.PositiveIntegerField(_("idle time (minutes)"), default=0)  # 0: never stopped for idleness
+
+    class Meta:
+        ordering = ["created_at"]
+        verbose_name = _("desktop")
+        verbose_name_plural = _("desktops")
+        constraints = [
+            # Two clicks, two tabs, two replicas: one desktop.
+            models.UniqueConstraint(fields=["owner", "name"], name="one_desktop_per_name_and_owner"),
+            models.CheckConstraint(condition=Q(status__in=Status.values), name="known_status"),
+        ]
+        indexes = [models.Index(fields=["status", "status_since"], name="desktop_by_status")]  # the controller's sweeps
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.owner})"
+
+    def move(self, *, to: Status, event: str = "", event_params: dict[str, Any] | None = None, **fields: Any) -> bool:
+        """Change the status, with `fields`, only if it is still what this instance thinks; says whether it did.
+
+        The one way a status changes. Writes the timeline's event and tells the owner's open pages after commit.
+        """
+        fields |= {"status": to, "status_since": timezone.now()}
+        with transaction.atomic():
+            if not type(self).objects.filter(pk=self.pk, status=self.status, run=self.run).update(**fields):
+                return False
+            for name, value in fields.items():
+                setattr(self, name, value)
+            DesktopEvent.write(self, event or to, **(event_params or {}))
+            notify.after_commit(owner_id=self.owner_id, desktop_id=self.pk)
+        return True
+
+
+class DesktopEvent(models.Model):
+    """One line of a desktop's timeline. `kind` names a sentence in desktops.timeline; `params` fill it in."""
+
+    # Steps of a start happen once per run, however often they are reported.
+    STEPS = ("queued", "created", "started", "ready")
+
+    desktop = models.ForeignKey(Desktop, models.CASCADE, related_name="events")
+    run = models.PositiveIntegerField()
+    at = models.DateTimeField(default=timezone.now)
+    kind = models.CharField(max_length=40)
+    params: Any = models.JSONField(default=dict, blank=True)
+
+    class Meta:
+        ordering = ["at", "id"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["desktop", "run", "kind"],
+                condition=Q(kind__in=("queued", "created", "started", "ready")),
+                name="each_step_once_per_run",
+            )
+        ]
+        indexes = [models.Index(fields=["desktop", "-at"], name="timeline_of_a_desktop")]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.at:%H:%M:%S}"
+
+    @classmethod
+    def write(cls, desktop: Desktop, kind: str, *, at: datetime | None = None, **params: Any) -> None:
+        cls.objects.bulk_create(
+            [cls(desktop=desktop, run=desktop.run, kind=kind, at=at or timezone.now(), params=params)],
+            ignore_conflicts=True,
+        )

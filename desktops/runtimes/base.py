@@ -1,0 +1,128 @@
+"""What a runtime is: how a desktop comes to exist, behind few verbs. Plain Python, knows no Django."""
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import Protocol
+
+
+@dataclass(frozen=True)
+class DesktopSpec:
+    """Everything a runtime must know to make one desktop exist. Units: cores, MiB, GiB."""
+
+    installation: str  # marks what is ours
+    desktop_id: str  # UUID, text
+    run: int  # counts starts of this desktop: what is observed of an earlier run is never mistaken for this one
+    name: str  # object name, valid everywhere ([a-z0-9-]{1,63}), stored on the row
+    volume: str  # name of the volume that holds the home folder; survives stop and start
+    owner_id: str
+    owner_name: str  # as the person wrote it: for display inside the desktop, never for object names
+    image: str  # container image, or "local"
+    cpu: Decimal
+    memory_mib: int
+    storage_gib: int
+    gpu: int
+    vnc_password: str = field(repr=False)  # 8 characters, all that VNC authentication uses
+    resolution: str = "1920x1080"
+    language: str = "en"  # Django language code of the owner
+
+
+class Phase(StrEnum):
+    CREATED = "created"  # the runtime has accepted it; nothing runs yet
+    STARTED = "started"  # its process or container runs; VNC does not answer yet
+    READY = "ready"  # the RFB banner answers
+    STOPPING = "stopping"
+    ENDED = "ended"  # it ended by itself with success: the person logged out inside the desktop
+    FAILED = "failed"  # it ended otherwise; `reason` says why
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """Where a desktop's VNC answers: "unix" with a socket path and port 0, or "tcp" with host and port."""
+
+    kind: str
+    address: str
+    port: int = 0
+
+
+@dataclass(frozen=True)
+class Observed:
+    """What a runtime sees of one desktop. `steps` holds the times of created, started, ready as far as reached."""
+
+    name: str
+    desktop_id: str
+    run: int
+    phase: Phase
+    endpoint: Endpoint | None = None
+    steps: dict[str, datetime] = field(default_factory=dict)
+    reason: str = ""  # slug, see desktops/diagnosis.py
+    detail: str = ""  # for the log, not for people
+
+
+@dataclass(frozen=True)
+class Usage:
+    """What a desktop uses now, beside its limits; None: not limited, or not known."""
+
+    cpu: float  # cores, averaged since the last look
+    memory_mib: float
+    cpu_limit: float | None
+    memory_limit_mib: float | None
+
+
+class RuntimeFault(Exception):
+    """The runtime refused or could not do something. `hopeless`: repeating it will not help until a person acts."""
+
+    def __init__(self, reason: str, detail: str, *, hopeless: bool = True) -> None:
+        super().__init__(f"{reason}: {detail}")
+        self.reason, self.detail, self.hopeless = reason, detail, hopeless
+
+
+class RuntimeUnknown(Exception):
+    """The runtime did not answer. Says nothing about any desktop: never read it as "not running"."""
+
+
+@dataclass(frozen=True)
+class Deadline:
+    """One time limit shared by all calls of one operation."""
+
+    at: float  # time.monotonic()
+
+    @classmethod
+    def after(cls, seconds: float) -> "Deadline":
+        return cls(time.monotonic() + seconds)
+
+    @property
+    def remaining(self) -> float:
+        """Seconds left, never below zero."""
+        return max(0.0, self.at - time.monotonic())
+
+
+class Runtime(Protocol):
+    """Every verb is idempotent: already there is success, already gone is success. None waits for readiness."""
+
+    def start(self, spec: DesktopSpec, *, deadline: Deadline) -> None:
+        """Create what is missing, adopt what is there and ours. Raises RuntimeFault, RuntimeUnknown."""
+
+    def stop(self, name: str, *, deadline: Deadline) -> None:
+        """Begin to end the desktop of that name; its volume stays. Forgets an ended or failed one."""
+
+    def delete_volume(self, volume: str, *, deadline: Deadline) -> None:
+        """Remove the home folder for good. Call only when `observe` says that nothing uses it."""
+
+    def observe(self, name: str) -> Observed | None:
+        """What is so now; None: certainly not there. Raises RuntimeUnknown."""
+
+    def list(self) -> list[Observed]:
+        """All desktops of this installation. Raises RuntimeUnknown."""
+
+    def watch(self, *, timeout: float) -> Iterator[str]:
+        """Names of desktops that changed, as it happens, for about `timeout` seconds. May miss some; `list` does not."""
+
+    def logs(self, name: str, *, lines: int = 100) -> str:
+        """The last lines that the desktop's session printed; empty when there are none."""
+
+    def usage(self, name: str) -> Usage | None:
+        """None when it does not run."""

@@ -1,0 +1,20 @@
+"""Secrets at rest: encrypted in the database, readable only with SECRETS_KEYS."""
+
+from functools import cache
+
+from cryptography.fernet import Fernet, MultiFernet
+from django.conf import settings
+
+
+@cache
+def _box() -> MultiFernet:
+    return MultiFernet([Fernet(key) for key in settings.SECRETS_KEYS])
+
+
+def seal(text: str) -> str:
+    return _box().encrypt(text.encode()).decode()
+
+
+def unseal(sealed: str) -> str:
+    """Raises cryptography.fernet.InvalidToken when none of SECRETS_KEYS made it."""
+    return _box().decrypt(sealed.encode()).decode()

@@ -1,0 +1,14 @@
+"""The ASGI application: pages, status socket and VNC relay, routed by path."""
+
+import os
+
+from django.core.asgi import get_asgi_application
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
+pages = get_asgi_application()  # loads the models; what follows imports them
+
+from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402
+
+from desktops.urls import websocket_urlpatterns  # noqa: E402
+
+application = ProtocolTypeRouter({"http": pages, "websocket": URLRouter(websocket_urlpatterns)})

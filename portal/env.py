@@ -1,0 +1,47 @@
+"""Read settings from the environment: `NAME`, or the file that `NAME_FILE` names. Fail early, in one sentence."""
+
+import os
+from pathlib import Path
+
+from django.core.exceptions import ImproperlyConfigured
+
+_TRUE, _FALSE = {"1", "true", "yes", "on"}, {"0", "false", "no", "off", ""}
+
+
+def text(name: str, default: str | None = None) -> str:
+    """The value of `name`; a file's trailing newline is not part of it. Without a default the setting is required."""
+    if path := os.environ.get(f"{name}_FILE"):
+        try:
+            return Path(path).read_text().strip()
+        except OSError as error:
+            raise ImproperlyConfigured(f"{name}_FILE names {path}, which cannot be read: {error.strerror}.") from error
+    value = os.environ.get(name, default)
+    if value is None:
+        raise ImproperlyConfigured(f"{name} is not set. Set {name}, or {name}_FILE to a file that holds it.")
+    return value
+
+
+def flag(name: str, default: bool) -> bool:
+    value = text(name, "1" if default else "0").lower()
+    if value not in _TRUE | _FALSE:
+        raise ImproperlyConfigured(f"{name} is {value!r}; expected 1 or 0.")
+    return value in _TRUE
+
+
+def integer(name: str, default: int, *, minimum: int = 0) -> int:
+    value = text(name, str(default))
+    if not value.isdigit() or int(value) < minimum:
+        raise ImproperlyConfigured(f"{name} is {value!r}; expected a whole number, {minimum} or more.")
+    return int(value)
+
+
+def listing(name: str, default: str = "") -> list[str]:
+    """Comma-separated values."""
+    return [part.strip() for part in text(name, default).split(",") if part.strip()]
+
+
+def choice(name: str, default: str, allowed: tuple[str, ...]) -> str:
+    value = text(name, default)
+    if value not in allowed:
+        raise ImproperlyConfigured(f"{name} is {value!r}; expected one of: {', '.join(allowed)}.")
+    return value

