@@ -1,0 +1,93 @@
+"""The commands and their options, in plain words."""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from frontdoor import server, settings, testing
+from frontdoor.environment import python
+from frontdoor.place import CHECKOUT, Place, default_data
+from frontdoor.report import Failure
+from frontdoor.supervisor import Interrupted
+
+
+def main(arguments: Sequence[str]) -> int:
+    """The exit status. Whatever fails is one sentence on standard error."""
+    try:
+        chosen, rest = _parser().parse_known_args(arguments)
+        if rest and chosen.command == "run":
+            raise Failure(f"`run` does not know {rest[0]}. See ./podesk run --help.")
+        return _do(chosen, rest)
+    except Failure as failure:
+        print(f"podesk: {failure}", file=sys.stderr)
+        return 1
+    except OSError as error:
+        print(f"podesk: {error.filename or 'the system'}: {error.strerror or error}.", file=sys.stderr)
+        return 1
+    except (KeyboardInterrupt, Interrupted):
+        return 130
+
+
+def _do(chosen: argparse.Namespace, rest: list[str]) -> int:
+    if chosen.command == "test":
+        return testing.test(Place(CHECKOUT, CHECKOUT / "var"), rest, browser=chosen.browser, postgres=chosen.postgres)
+    place = Place(CHECKOUT, Path(chosen.data).resolve())
+    if chosen.command == "run":
+        return server.run(place, chosen.host, chosen.port)
+    return _manage(place, chosen, rest)
+
+
+def _manage(place: Place, chosen: argparse.Namespace, rest: list[str]) -> int:
+    if not Path(python(CHECKOUT)).exists() or not place.secrets.is_dir():
+        raise Failure(f"Nothing is set up in {place.data} yet. Start ./podesk run once first, or name --data.")
+    os.chdir(CHECKOUT)
+    env = settings.environment(place, host=chosen.host, port=chosen.port)
+    os.execve(python(CHECKOUT), [python(CHECKOUT), "manage.py", *rest], env)  # noqa: S606
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="./podesk", description="A private Linux desktop for each user, in the browser."
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    run = commands.add_parser(
+        "run",
+        allow_abbrev=False,
+        help="install what is missing, then serve until Ctrl-C",
+        description="Installs what is missing, starts everything, and prints the address when it answers. "
+        "Ctrl-C stops all but the desktops; the next run finds them again.",
+    )
+    manage = commands.add_parser(
+        "manage",
+        help="run a Django management command with the settings of `run`, e.g. changepassword admin",
+        add_help=False,
+        allow_abbrev=False,
+    )
+    for command in (run, manage):
+        command.add_argument(
+            "--data", metavar="DIR", default=default_data(), help="data folder (now: %(default)s; DATA_DIR)"
+        )
+        _add_address(command)
+    test = commands.add_parser(
+        "test",
+        allow_abbrev=False,
+        help="install what is missing, then run the tests",
+        description="Installs what is missing, then runs pytest. Further arguments go to pytest.",
+    )
+    test.add_argument("--browser", action="store_true", help="run the tests that drive Chromium")
+    test.add_argument("--postgres", action="store_true", help="run the tests on a throw-away PostgreSQL")
+    return parser
+
+
+def _add_address(command: argparse.ArgumentParser) -> None:
+    host, port = os.environ.get("PODESK_HOST", "127.0.0.1"), os.environ.get("PODESK_PORT", "8000")
+    command.add_argument("--host", default=host, help="address to listen on (now: %(default)s; PODESK_HOST)")
+    command.add_argument("--port", type=_port, default=port, help="port to listen on (now: %(default)s; PODESK_PORT)")
+
+
+def _port(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= 65535:
+        raise argparse.ArgumentTypeError(f"{text} is not a port; choose 1 to 65535")
+    return int(text)

@@ -1,0 +1,81 @@
+"""Run other programs: all they print goes to the set-up log, a sign of life to the terminal."""
+
+import os
+import select
+import subprocess
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, cast
+
+from frontdoor.report import Failure, Progress, tail
+
+
+def _as_printed(line: str) -> str:
+    return line
+
+
+@dataclass(frozen=True)
+class Runner:
+    """Knows where commands run, where their output is kept, and who wants to see that they are alive."""
+
+    directory: Path
+    log: Path
+    progress: Progress
+
+    def run(
+        self,
+        command: Sequence[str],
+        *,
+        what: str,
+        environment: Mapping[str, str] | None = None,
+        shown: Callable[[str], str] = _as_printed,
+    ) -> None:
+        """`what` names the deed in a failure; `shown` turns the last printed line into what the terminal shows.
+
+        Raises Failure when the command cannot start or does not succeed.
+        """
+        with self.log.open("ab") as sink:
+            sink.write(f"\n$ {' '.join(command)}\n".encode())
+            sink.flush()
+            with self._start(command, what, environment) as process:
+                code = self._follow(process, sink.write, shown)
+        if code != 0:
+            raise Failure(f"{what} failed (exit status {code}). The end of {self.log}:\n{tail(self.log)}")
+
+    def _start(
+        self, command: Sequence[str], what: str, environment: Mapping[str, str] | None
+    ) -> subprocess.Popen[bytes]:
+        try:
+            return subprocess.Popen(
+                command,
+                cwd=self.directory,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+            )
+        except OSError as error:
+            raise Failure(f"{what} failed: {command[0]} cannot be started ({error.strerror}).") from error
+
+    def _follow(
+        self, process: subprocess.Popen[bytes], keep: Callable[[bytes], object], shown: Callable[[str], str]
+    ) -> int:
+        pipe, last = cast(IO[bytes], process.stdout).fileno(), ""
+        try:
+            while True:
+                if select.select([pipe], [], [], 1.0)[0]:
+                    chunk = os.read(pipe, 65536)
+                    if not chunk:
+                        break
+                    keep(chunk)
+                    last = next((line for line in reversed(chunk.decode(errors="replace").split("\n")) if line), last)
+                elif process.poll() is not None:
+                    break  # a daemon that it left behind still holds the pipe
+                self.progress.alive(shown(last.strip()))
+            return process.wait()
+        finally:
+            if process.poll() is None:
+                with suppress(PermissionError):  # sudo's; a terminal's Ctrl-C reaches it without us
+                    process.terminate()

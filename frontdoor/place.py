@@ -1,0 +1,106 @@
+"""The data folder: where it is, who may enter it, who runs on it now."""
+
+import fcntl
+import json
+import os
+import shutil
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TextIO
+
+from frontdoor.report import Failure
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+DESKTOP_USER = "podesk"
+_ELSEWHERE = "Choose another folder with --data."
+_MIB = 1024**2  # bytes
+_FIRST_SPACE, _LATER_SPACE = 2048 * _MIB, 256 * _MIB  # the first run installs packages
+_SOCKET_PATH = 107  # bytes, the kernel's limit for the address of a UNIX socket
+
+
+@dataclass(frozen=True)
+class Place:
+    """The checkout and the data folder."""
+
+    checkout: Path
+    data: Path
+
+    @property
+    def logs(self) -> Path:
+        return self.data / "logs"
+
+    @property
+    def secrets(self) -> Path:
+        return self.data / "secrets"
+
+    @property
+    def redis_socket(self) -> Path:
+        return self.data / "redis/redis.sock"
+
+
+def default_data() -> str:
+    """For root not below the checkout: the unprivileged account of desktops could not enter root's home."""
+    return os.environ.get("DATA_DIR") or ("/var/lib/podesk" if os.geteuid() == 0 else str(CHECKOUT / "var"))
+
+
+def prepare(place: Place) -> None:
+    """Makes the folders. Raises Failure when they cannot be used."""
+    try:
+        place.data.mkdir(mode=0o711, parents=True, exist_ok=True)
+        for private in (place.logs, place.secrets, place.redis_socket.parent):
+            private.mkdir(mode=0o700, exist_ok=True)
+    except OSError as error:
+        raise Failure(f"The data folder {place.data} cannot be used: {error.strerror}. {_ELSEWHERE}") from error
+    if not os.access(place.data, os.W_OK | os.X_OK):
+        raise Failure(f"The data folder {place.data} is not writable. {_ELSEWHERE}")
+    if len(os.fsencode(place.redis_socket)) > _SOCKET_PATH:
+        raise Failure(f"The path of the data folder {place.data} is too long for a UNIX socket. {_ELSEWHERE}")
+    needed = _LATER_SPACE if (place.checkout / ".venv").exists() else _FIRST_SPACE
+    for folder in (place.data, place.checkout):
+        if (free := shutil.disk_usage(folder).free) < needed:
+            raise Failure(
+                f"The disk of {folder} has {free // _MIB} MiB left; {needed // _MIB} MiB are needed. Free some."
+            )
+
+
+def refuse_if_closed(place: Place, *, user: str) -> None:
+    """Raises Failure when `user`, who owns the desktops that root starts, cannot reach the data folder."""
+    for folder in (place.data, *place.data.parents):
+        if not folder.stat().st_mode & stat.S_IXOTH:
+            raise Failure(
+                f"Desktops run as the account {user}, which cannot enter {folder}, above or at the data folder. "
+                f"{_ELSEWHERE} The usual one is /var/lib/podesk."
+            )
+
+
+def claim(place: Place, url: str) -> TextIO:
+    """Keep the returned file open: as long as it is, no second Podesk runs on this data folder. Raises Failure."""
+    lock = (place.data / "run.lock").open("a+")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise Failure(_running_already(lock, place)) from None
+    lock.truncate(0)
+    json.dump({"pid": os.getpid(), "url": url}, lock)
+    lock.flush()
+    return lock
+
+
+def _running_already(lock: TextIO, place: Place) -> str:
+    lock.seek(0)
+    try:
+        holder = json.load(lock)
+    except ValueError:  # read in the moment between taking and writing
+        holder = {"pid": "unknown", "url": "its own address"}
+    return (
+        f"Podesk is already running on {place.data} (process {holder['pid']}): {holder['url']}. "
+        "Stop that one first, or choose another data folder with --data."
+    )
+
+
+def hold_checkout(checkout: Path) -> int:
+    """An open lock on the checkout: two set-ups at once would spoil each other's virtualenv. Close it to release."""
+    handle = os.open(checkout, os.O_RDONLY)
+    fcntl.flock(handle, fcntl.LOCK_EX)
+    return handle

@@ -1,0 +1,61 @@
+"""What a person sees: numbered steps, signs of life, one sentence when something fails."""
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+_INDENT = " " * 6
+
+
+class Failure(Exception):
+    """Ends the command. Its text tells the person at the terminal what is wrong and what to do."""
+
+
+def say(text: str = "") -> None:
+    print(text, flush=True)
+
+
+def tail(path: Path, lines: int = 15) -> str:
+    """The last lines of a log file, indented; empty when there is none."""
+    try:
+        with path.open("rb") as log:
+            log.seek(max(0, path.stat().st_size - 200 * lines))
+            text = log.read().decode(errors="replace")
+    except OSError:
+        return ""
+    return "\n".join(_INDENT + line for line in text.splitlines()[-lines:])
+
+
+class Progress:
+    """Numbered steps on standard output; a long one shows that it is alive."""
+
+    def __init__(self, total: int) -> None:
+        self._total, self._number = total, 0
+        self._began = self._shown = time.monotonic()
+        self._terminal = sys.stdout.isatty()
+        self._every = 1.0 if self._terminal else 5.0  # seconds between signs of life; a terminal overwrites the last
+
+    @contextmanager
+    def step(self, title: str) -> Iterator[None]:
+        self._number += 1
+        self._began = self._shown = time.monotonic()
+        say(f"[{self._number}/{self._total}] {title} ...")
+        yield
+        if (seconds := time.monotonic() - self._began) >= 1:
+            self._line(f"done in {seconds:.0f} s", last=True)
+
+    def note(self, text: str) -> None:
+        self._line(text, last=True)
+
+    def alive(self, doing: str) -> None:
+        """Call as often as you like; shows about one line a second on a terminal, and one in five seconds in a log."""
+        now = time.monotonic()
+        if now - self._shown >= self._every:
+            self._shown = now
+            self._line(f"{now - self._began:.0f} s  {doing[:90]}", last=not self._terminal)
+
+    def _line(self, text: str, *, last: bool) -> None:
+        clean = "\r\x1b[K" if self._terminal else ""
+        print(f"{clean}{_INDENT}{text}", end="\n" if last else "", flush=True)

@@ -1,0 +1,154 @@
+"""`./podesk run`: Redis, web, worker and controller under one supervisor."""
+
+import http.client
+import os
+import socket
+import time
+from urllib.parse import urlsplit
+
+from frontdoor import packages, settings, setup
+from frontdoor.commands import Runner
+from frontdoor.environment import python
+from frontdoor.place import Place, claim, prepare
+from frontdoor.report import Failure, Progress, say, tail
+from frontdoor.supervisor import Interrupted, Service, Supervisor, interruptible
+
+_REDIS_SECONDS, _WEB_SECONDS = 10, 60  # how long each may take until it answers
+_LOOK = 0.5  # seconds between two looks at the children
+
+
+def run(place: Place, host: str, port: int) -> int:
+    """Serves until it is asked to stop. Raises Failure."""
+    progress = Progress(total=setup.STEPS_INSTALL + setup.STEPS_DATA + 2)
+    with interruptible():
+        try:
+            _serve(place, host, port, progress)
+        except Interrupted as asked:
+            say(f"Stopped ({asked}). Your data is in {place.data}.")
+    return 0
+
+
+def _serve(place: Place, host: str, port: int, progress: Progress) -> None:
+    with progress.step("This machine"):
+        prepare(place)
+        lock = claim(place, settings.public_url(host, port))
+        _refuse_taken(host, port)
+    runner = Runner(place.checkout, place.logs / "setup.log", progress)
+    desktop_packages = packages.DESKTOP if setup.runs_local_desktops() else []
+    setup.install(place, runner, setup.Wanted(debian=desktop_packages))
+    env = settings.environment(place, host=host, port=port)
+    setup.prepare_data(place, runner, env)
+    supervisor = Supervisor(_services(place, host, port), environment=env, directory=place.checkout, logs=place.logs)
+    try:
+        with progress.step("Starting"):
+            created = _start(supervisor, place, env, (host, port))
+        _welcome(place, host, env["PUBLIC_URL"], created)
+        while True:
+            supervisor.tend()
+            time.sleep(_LOOK)
+    finally:
+        say("Stopping. Desktops keep running and are found again by the next run.")
+        supervisor.stop()
+        lock.close()
+
+
+def _start(supervisor: Supervisor, place: Place, env: dict[str, str], address: tuple[str, int]) -> str:
+    """What `create_admin` said. Raises Failure when the portal does not answer in time."""
+    if not settings.given("REDIS_URL"):
+        supervisor.start("redis")
+        _wait_for_redis(place, supervisor)
+    for name in ("worker", "controller", "web"):
+        supervisor.start(name)
+    created = setup.create_admin(place, env)
+    try:
+        _wait_for_web(supervisor, env["PUBLIC_URL"], address)
+    except (Failure, Interrupted):
+        if created:  # it is told once, so it must be told even now
+            say(created)
+        raise
+    return created
+
+
+def _services(place: Place, host: str, port: int) -> list[Service]:
+    interpreter = python(place.checkout)
+    redis = [
+        *(str(place.checkout / ".venv/bin/redis-server"), "--port", "0"),  # no TCP: reachable through its socket alone
+        *("--unixsocket", str(place.redis_socket), "--unixsocketperm", "700"),
+        *("--dir", str(place.redis_socket.parent)),
+        *("--save", "", "--appendonly", "no"),  # holds nothing that cannot be rebuilt
+    ]
+    web = [
+        *(interpreter, "-m", "uvicorn", "portal.asgi:application", "--host", host, "--port", str(port)),
+        *("--loop", "uvloop", "--ws", "websockets-sansio", "--ws-per-message-deflate", "false"),
+        *("--ws-ping-interval", "20", "--timeout-graceful-shutdown", "5", "--no-access-log", "--lifespan", "off"),
+    ]
+    embedded = [] if settings.given("REDIS_URL") else [Service("redis", redis, stop_seconds=5)]
+    return [
+        *embedded,
+        Service("worker", [interpreter, "manage.py", "rqworker", "desktops"]),
+        Service("controller", [interpreter, "manage.py", "run_controller"]),
+        Service("web", web, stop_seconds=8),
+    ]
+
+
+def _refuse_taken(host: str, port: int) -> None:
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind, protocol) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+    except OSError as error:
+        raise Failure(
+            f"Podesk cannot listen on {host} port {port}: {error.strerror}. Choose another with --port or --host."
+        ) from error
+
+
+def _wait_for_redis(place: Place, supervisor: Supervisor) -> None:
+    until = time.monotonic() + _REDIS_SECONDS
+    while time.monotonic() < until:
+        with socket.socket(socket.AF_UNIX) as probe:
+            try:
+                probe.connect(str(place.redis_socket))
+                probe.sendall(b"PING\r\n")
+                if probe.recv(16).startswith(b"+PONG"):
+                    return
+            except OSError:
+                time.sleep(0.05)
+    raise Failure(f"Redis does not answer. The end of its log:\n{tail(supervisor.log('redis'))}")
+
+
+def _wait_for_web(supervisor: Supervisor, url: str, address: tuple[str, int]) -> None:
+    until = time.monotonic() + _WEB_SECONDS
+    answer = ""
+    while time.monotonic() < until:
+        supervisor.tend()
+        ready, answer = _ask_ready(url, address)
+        if ready:
+            return
+        time.sleep(0.2)
+    raise Failure(
+        f"The portal does not answer at {url} after {_WEB_SECONDS} s{f' ({answer})' if answer else ''}. "
+        f"The end of its log:\n{tail(supervisor.log('web'))}"
+    )
+
+
+def _ask_ready(url: str, address: tuple[str, int]) -> tuple[bool, str]:
+    """Asks the process itself, whatever proxy stands at the public address."""
+    connection = http.client.HTTPConnection(settings.reachable(address[0]), address[1], timeout=5)
+    try:
+        connection.request("GET", "/readyz", headers={"Host": urlsplit(url).netloc})
+        answer = connection.getresponse()
+        return answer.status == 200, answer.read(300).decode(errors="replace").strip()
+    except (OSError, http.client.HTTPException):
+        return False, ""
+    finally:
+        connection.close()
+
+
+def _welcome(place: Place, host: str, url: str, created: str) -> None:
+    say(f"\nPodesk is ready: {url}\n")
+    if created:
+        say(f"{created}\nThe password is shown only this once. A new one: ./podesk manage changepassword admin\n")
+    say(f"Data: {place.data}\nLogs: {place.logs}\nStop: Ctrl-C (or SIGTERM to process {os.getpid()}); data is kept.")
+    if settings.beyond_loopback(host) and url.startswith("http://"):
+        say("Whoever reaches this address can read along: put a proxy that speaks HTTPS in front, set PUBLIC_URL.")

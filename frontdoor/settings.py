@@ -1,0 +1,124 @@
+"""What the portal's processes find in their environment. What the operator set stays as it is."""
+
+import base64
+import os
+import secrets
+import socket
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from urllib.parse import quote
+
+from frontdoor.environment import python
+from frontdoor.place import DESKTOP_USER, Place
+from frontdoor.report import Failure
+
+_RSA = """
+from cryptography.hazmat.primitives import serialization as s
+from cryptography.hazmat.primitives.asymmetric import rsa
+key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+print(key.private_bytes(s.Encoding.PEM, s.PrivateFormat.PKCS8, s.NoEncryption()).decode())
+"""
+_ANYWHERE = ("0.0.0.0", "::", "")  # noqa: S104 - recognised here, not bound
+
+
+def given(name: str) -> bool:
+    """Has the operator set it, as `name` or as `name`_FILE?"""
+    return bool(os.environ.get(name) or os.environ.get(f"{name}_FILE"))
+
+
+def make_secrets(place: Place) -> None:
+    """Writes what is missing; an existing file is never touched. Losing them would lose what they encrypt."""
+    makers: dict[str, Callable[[], str]] = {
+        "SECRET_KEY": lambda: secrets.token_urlsafe(50),
+        "SECRETS_KEYS": lambda: base64.urlsafe_b64encode(secrets.token_bytes(32)).decode(),
+        "TOKEN_SIGNING_KEY": lambda: _rsa_key(place.checkout),
+    }
+    for name, make in makers.items():
+        path = place.secrets / name
+        if not given(name) and not path.exists():
+            _write_once(path, make())
+
+
+def environment(place: Place, *, host: str, port: int) -> dict[str, str]:
+    """The processes' environment: the operator's own, and a value for whatever it leaves open."""
+    url = public_url(host, port)
+    defaults = {
+        "DATA_DIR": str(place.data),
+        "PUBLIC_URL": url,
+        "ALLOWED_HOSTS": ",".join(_names_of_this_machine(host)),
+        "REDIS_URL": f"unix://{quote(str(place.redis_socket))}",
+        "DEBUG": "0",
+        "DESKTOP_RUNTIME": "local",
+        "LOCAL_RUNTIME_ALLOWED": "1",
+        "LOCAL_DESKTOP_USER": DESKTOP_USER,
+        "LOG_FORMAT": "console",
+    }
+    filled = {name: value for name, value in defaults.items() if not given(name)}
+    keys = {
+        f"{name}_FILE": str(place.secrets / name)
+        for name in ("SECRET_KEY", "SECRETS_KEYS", "TOKEN_SIGNING_KEY")
+        if not given(name)
+    }
+    return {**os.environ, **filled, **keys, "DATA_DIR": str(place.data), "PYTHONUNBUFFERED": "1"}
+
+
+def public_url(host: str, port: int) -> str:
+    """The address to type: the operator's PUBLIC_URL, or this machine's own."""
+    name = reachable(host)
+    return os.environ.get("PUBLIC_URL") or f"http://{f'[{name}]' if ':' in name else name}:{port}"
+
+
+def reachable(host: str) -> str:
+    """Where this machine reaches a server that listens on `host`."""
+    return "127.0.0.1" if host in _ANYWHERE else host
+
+
+def beyond_loopback(host: str) -> bool:
+    return host != "localhost" and not host.startswith("127.") and host != "::1"
+
+
+def protect_database(place: Place) -> None:
+    """The data folder can be entered by the account of desktops; its database must not be read by it."""
+    if given("DATABASE_URL"):
+        return
+    # SQLite gives the files that it puts beside the database the mode of the database.
+    os.close(os.open(place.data / "podesk.sqlite3", os.O_CREAT | os.O_RDWR, 0o600))
+
+
+def _names_of_this_machine(host: str) -> list[str]:
+    names = ["127.0.0.1", "localhost", "[::1]"]
+    if host not in _ANYWHERE:
+        return [*names, host]
+    own = socket.gethostname()
+    try:
+        addresses = [str(info[4][0]) for info in socket.getaddrinfo(own, None)]
+    except OSError:
+        addresses = []
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))  # sends nothing; asks the kernel which address it would use
+            addresses.append(probe.getsockname()[0])
+        except OSError:
+            pass
+    return list(dict.fromkeys([*names, own, *(f"[{a}]" if ":" in a else a for a in addresses)]))
+
+
+def _rsa_key(checkout: Path) -> str:
+    made = subprocess.run([python(checkout), "-c", _RSA], capture_output=True, text=True, check=False)
+    if made.returncode != 0:
+        raise Failure(f"The key that signs session tokens could not be made: {made.stderr.strip().splitlines()[-1:]}")
+    return made.stdout.strip()
+
+
+def _write_once(path: Path, text: str) -> None:
+    """The whole file or none, even when the machine stops in between."""
+    part = path.with_name(f".{path.name}.{os.getpid()}")
+    with os.fdopen(os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as file:
+        file.write(text + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+    try:
+        os.link(part, path)
+    finally:
+        part.unlink()

@@ -1,0 +1,103 @@
+"""From a fresh clone to something that can start. Each step looks first, so that a later run takes seconds."""
+
+import os
+import pwd
+import re
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from frontdoor import environment, packages, settings
+from frontdoor.commands import Runner
+from frontdoor.place import DESKTOP_USER, Place, hold_checkout, refuse_if_closed
+from frontdoor.report import Failure
+
+STEPS_INSTALL, STEPS_DATA = 3, 2
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What is to be installed: Debian packages, and the development requirements or only those to run."""
+
+    debian: list[str]
+    development: bool = False
+
+
+def runs_local_desktops() -> bool:
+    return os.environ.get("DESKTOP_RUNTIME", "local") == "local"
+
+
+def install(place: Place, runner: Runner, wanted: Wanted) -> None:
+    """Debian packages, the account of desktops, Python packages, browser packages. Raises Failure."""
+    lock = hold_checkout(place.checkout)
+    try:
+        with runner.progress.step("Debian packages (about 2 minutes on the first run)"):
+            if names := packages.missing([*wanted.debian, *packages.for_virtualenv()]):
+                packages.install(names, runner)
+            _ensure_account(runner)
+        with runner.progress.step("Python packages (about 1 minute on the first run)"):
+            environment.ensure_virtualenv(place.checkout, runner)
+            environment.ensure_python_packages(place.checkout, runner, development=wanted.development)
+        with runner.progress.step("Browser packages and translations"):
+            environment.ensure_browser_packages(place.checkout, runner)
+            environment.ensure_translations(place.checkout, runner)
+    except PermissionError as error:
+        raise Failure(
+            f"{error.filename} is not writable, and the set-up must change it. Run as the owner of {place.checkout}."
+        ) from error
+    finally:
+        os.close(lock)
+
+
+def prepare_data(place: Place, runner: Runner, env: dict[str, str]) -> None:
+    """Keys, database, static files. Raises Failure."""
+    if runs_local_desktops() and os.geteuid() == 0:
+        refuse_if_closed(place, user=DESKTOP_USER)
+    manage = [environment.python(place.checkout), "manage.py"]
+    with runner.progress.step("Keys and database"):
+        settings.make_secrets(place)
+        settings.protect_database(place)
+        runner.run([*manage, "migrate", "--noinput"], what="Bringing the database up to date", environment=env)
+    with runner.progress.step("Static files (about 20 seconds on the first run)"):
+        stamp, now = place.data / ".static-files", _static_fingerprint(place.checkout, env)
+        if not stamp.exists() or stamp.read_text() != now:
+            command = [*manage, "collectstatic", "--noinput", "--verbosity", "1"]
+            runner.run(command, what="Collecting static files", environment=env)
+            stamp.write_text(now)
+
+
+def create_admin(place: Place, env: dict[str, str]) -> str:
+    """Name and password of the first administrator, as text; empty when there is one already. Never goes to a log."""
+    made = subprocess.run(
+        [environment.python(place.checkout), "manage.py", "ensure_admin"],
+        cwd=place.checkout,
+        env=env,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if made.returncode != 0:
+        raise Failure(f"The first administrator could not be created:\n{made.stderr.strip()}")
+    return made.stdout.strip()
+
+
+def _ensure_account(runner: Runner) -> None:
+    if os.geteuid() != 0 or not runs_local_desktops():
+        return
+    try:
+        pwd.getpwnam(DESKTOP_USER)
+    except KeyError:
+        options = ["--system", "--user-group", "--no-create-home", "--shell", "/bin/bash"]
+        runner.run(["useradd", *options, DESKTOP_USER], what=f"Creating the account {DESKTOP_USER} that owns desktops")
+
+
+def _static_fingerprint(checkout: Path, env: dict[str, str]) -> str:
+    """Changes with every file that is served: our own by size and time, packages by their lock files."""
+    own = [
+        f"{path.relative_to(checkout)} {(found := path.stat()).st_size} {found.st_mtime_ns}"
+        for folder in ("static", "accounts/static", "desktops/static")
+        for path in sorted((checkout / folder).rglob("*"))
+        if path.is_file() and not re.search(r"(^|/)\.", str(path.relative_to(checkout)))
+    ]
+    locked = environment.fingerprint(*(checkout / name for name in ("requirements.txt", "package-lock.json")))
+    return "\n".join([locked, env.get("STATIC_ROOT", ""), *own])

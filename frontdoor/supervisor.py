@@ -1,0 +1,153 @@
+"""Keep a few programs running: start, restart with back-off, stop in order. They end when the supervisor does."""
+
+import ctypes
+import os
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from frontdoor.report import Failure, say, tail
+
+_PR_SET_PDEATHSIG = 1
+_FIRST_WAIT, _LONGEST_WAIT = 1.0, 15.0  # seconds before a dead program is started again; doubles in between
+_HEALTHY_AFTER = 30.0  # seconds of life that reset the wait
+_LOG_LIMIT = 20 * 1024**2  # bytes; one older part is kept beside it
+_libc = ctypes.CDLL(None)
+
+
+@dataclass(frozen=True)
+class Service:
+    name: str
+    command: Sequence[str]
+    stop_seconds: float = 10  # between asking it to stop and killing it
+
+
+@dataclass
+class _Child:
+    service: Service
+    log: Path
+    process: subprocess.Popen[bytes] | None = None
+    started: float = 0.0  # time.monotonic()
+    next_start: float = 0.0  # time.monotonic()
+    wait: float = field(default=_FIRST_WAIT)
+
+
+class Supervisor:
+    """Starts services in the order given, stops them in reverse."""
+
+    def __init__(
+        self, services: Sequence[Service], *, environment: dict[str, str], directory: Path, logs: Path
+    ) -> None:
+        self._environment, self._directory = environment, directory
+        self._children = {each.name: _Child(each, logs / f"{each.name}.log") for each in services}
+
+    def start(self, name: str) -> None:
+        """Raises Failure when the program is not there."""
+        child = self._children[name]
+        _bound(child.log)
+        try:
+            child.process = self._spawn(child)
+        except OSError as error:
+            raise Failure(f"{child.service.command[0]} cannot be started: {error.strerror}.") from error
+        child.started = time.monotonic()
+
+    def log(self, name: str) -> Path:
+        return self._children[name].log
+
+    def tend(self) -> None:
+        """One look at all: starts again what ended and has waited long enough. Call it about twice a second."""
+        for name, child in self._children.items():
+            if child.process and (code := child.process.poll()) is not None:
+                self._mourn(child, code)
+            if child.process is None and 0 < child.next_start <= time.monotonic():
+                self.start(name)
+            _bound(child.log)
+
+    def stop(self) -> None:
+        for child in reversed(self._children.values()):
+            if child.process:
+                _end(child.process, child.service.stop_seconds)
+                child.process = None
+            child.next_start = 0.0
+
+    def _spawn(self, child: _Child) -> subprocess.Popen[bytes]:
+        with child.log.open("ab") as sink:
+            return subprocess.Popen(
+                child.service.command,
+                cwd=self._directory,
+                env=self._environment,
+                stdin=subprocess.DEVNULL,
+                stdout=sink,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,  # a terminal's Ctrl-C goes to the supervisor alone, which stops them in order
+                preexec_fn=_die_with(os.getpid()),  # noqa: PLW1509 - the supervisor has one thread
+            )
+
+    def _mourn(self, child: _Child, code: int) -> None:
+        now, first = time.monotonic(), child.wait == _FIRST_WAIT
+        if now - child.started >= _HEALTHY_AFTER:
+            child.wait, first = _FIRST_WAIT, True
+        say(f"{child.service.name} ended ({_how(code)}); starting it again in {child.wait:.0f} s.")
+        if first:  # the same lines again would tell nothing new
+            say(f"The end of {child.log}:\n{tail(child.log, 8)}")
+        child.process, child.next_start = None, now + child.wait
+        child.wait = min(child.wait * 2, _LONGEST_WAIT)
+
+
+class Interrupted(BaseException):
+    """A person or the system asked to stop. Like KeyboardInterrupt, no `except Exception` swallows it."""
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Within it, Ctrl-C, SIGTERM and a closed terminal all raise Interrupted, once; then they are ignored."""
+    asked = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
+    before = {number: signal.getsignal(number) for number in asked}
+    heard = [number for number in asked if before[number] is not signal.SIG_IGN]  # nohup ignores SIGHUP: so do we
+
+    def interrupt(number: int, frame: object) -> None:
+        for each in heard:
+            signal.signal(each, signal.SIG_IGN)  # stopping must not be interrupted
+        raise Interrupted(signal.Signals(number).name)
+
+    for number in heard:
+        signal.signal(number, interrupt)
+    try:
+        yield
+    finally:
+        for number in heard:
+            signal.signal(number, before[number])
+
+
+def _die_with(parent: int) -> Callable[[], None]:
+    def prepare() -> None:
+        _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:  # it ended before the line above could take effect
+            os._exit(1)
+
+    return prepare
+
+
+def _end(process: subprocess.Popen[bytes], seconds: float) -> None:
+    process.terminate()
+    try:
+        process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)  # its group, not its desktops: those lead sessions of their own
+        process.wait()
+
+
+def _how(code: int) -> str:
+    return f"exit status {code}" if code >= 0 else f"killed by {signal.Signals(-code).name}"
+
+
+def _bound(log: Path) -> None:
+    """Keeps a log small. Its writer appends, so that emptying it under the writer is safe; a few lines may be lost."""
+    if log.exists() and log.stat().st_size > _LOG_LIMIT:
+        shutil.copyfile(log, log.with_suffix(".log.1"))
+        os.truncate(log, 0)

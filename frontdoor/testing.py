@@ -1,0 +1,99 @@
+"""`./podesk test`: set up, then pytest; on SQLite, or on a throw-away PostgreSQL."""
+
+import os
+import pwd
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+
+from frontdoor import packages, setup
+from frontdoor.commands import Runner
+from frontdoor.environment import python
+from frontdoor.place import Place
+from frontdoor.report import Failure, Progress, say
+from frontdoor.supervisor import Interrupted, Service, Supervisor, interruptible
+
+_HERE = "not browser and not cluster"
+
+
+def test(place: Place, arguments: Sequence[str], *, browser: bool, postgres: bool) -> int:
+    """pytest's exit status. Raises Failure when the set-up fails."""
+    progress = Progress(total=setup.STEPS_INSTALL + postgres)
+    place.logs.mkdir(parents=True, exist_ok=True)
+    runner = Runner(place.checkout, place.logs / "setup.log", progress)
+    extra = packages.TESTS + browser * packages.BROWSER + postgres * packages.POSTGRES
+    with interruptible():
+        try:
+            setup.install(place, runner, setup.Wanted(debian=packages.DESKTOP + extra, development=True))
+            with _postgres(runner) if postgres else nullcontext("") as url:
+                return _pytest(place, [*_marked(browser=browser, postgres=postgres), *arguments], url)
+        except Interrupted as asked:
+            say(f"Stopped ({asked}).")
+            return 130
+
+
+def _marked(*, browser: bool, postgres: bool) -> list[str]:
+    """A later -m among the person's own arguments wins over this one."""
+    if browser:
+        return ["-m", "browser"]
+    return ["-m", _HERE if postgres else f"{_HERE} and not postgres"]
+
+
+def _pytest(place: Place, arguments: list[str], database_url: str) -> int:
+    env = {**os.environ, "DATABASE_URL": database_url} if database_url else None
+    with subprocess.Popen([python(place.checkout), "-m", "pytest", *arguments], cwd=place.checkout, env=env) as process:
+        try:
+            return process.wait()
+        finally:
+            process.terminate()
+
+
+@contextmanager
+def _postgres(runner: Runner) -> Iterator[str]:
+    """DATABASE_URL of a real PostgreSQL on a UNIX socket, gone afterwards."""
+    programs = max(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: int(path.parent.name), default=None)
+    if programs is None:
+        raise Failure("PostgreSQL's programs are not below /usr/lib/postgresql.")
+    folder = Path(tempfile.mkdtemp(prefix="podesk-pg-"))
+    # PostgreSQL refuses to run as root.
+    become = (
+        ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups", "--pdeathsig=KILL"]
+        if os.geteuid() == 0
+        else []
+    )
+    if become:
+        os.chown(folder, pwd.getpwnam("postgres").pw_uid, -1)
+    try:
+        with runner.progress.step("PostgreSQL"):
+            initdb = [
+                str(programs / "initdb"),
+                "-D",
+                str(folder / "data"),
+                "-U",
+                "podesk",
+                "--auth=trust",
+                "--locale=C.UTF-8",
+            ]
+            in_folder = Runner(folder, runner.log, runner.progress)
+            in_folder.run([*become, *initdb, "-E", "UTF8", "--no-sync"], what="Making a PostgreSQL cluster")
+            server = _postgres_server([*become, str(programs / "postgres")], folder)
+            server.start("postgres")
+            ready = [str(programs / "pg_isready"), "--host", str(folder), "--timeout", "30"]
+            in_folder.run(["sh", "-c", 'until "$@"; do sleep 0.1; done', "sh", *ready], what="Waiting for PostgreSQL")
+        try:
+            yield f"postgresql://podesk@{str(folder).replace('/', '%2F')}/postgres"
+        finally:
+            server.stop()
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _postgres_server(command: list[str], folder: Path) -> Supervisor:
+    careless = ["fsync=off", "synchronous_commit=off", "full_page_writes=off"]  # it is thrown away: speed, not safety
+    given = ["max_connections=200", "listen_addresses=", f"unix_socket_directories={folder}", *careless]
+    options = [part for setting in given for part in ("-c", setting)]
+    service = Service("postgres", [*command, "-D", str(folder / "data"), *options], stop_seconds=10)
+    return Supervisor([service], environment=dict(os.environ), directory=folder, logs=folder)
