@@ -12,10 +12,6 @@ from typing import IO, cast
 from frontdoor.report import Failure, Progress, tail
 
 
-def _as_printed(line: str) -> str:
-    return line
-
-
 @dataclass(frozen=True)
 class Runner:
     """Knows where commands run, where their output is kept, and who wants to see that they are alive."""
@@ -30,9 +26,8 @@ class Runner:
         *,
         what: str,
         environment: Mapping[str, str] | None = None,
-        shown: Callable[[str], str] = _as_printed,
     ) -> None:
-        """`what` names the deed in a failure; `shown` turns the last printed line into what the terminal shows.
+        """`what` names the deed in a failure. The last line that it printed is its sign of life.
 
         Raises Failure when the command cannot start or does not succeed.
         """
@@ -40,7 +35,7 @@ class Runner:
             sink.write(f"\n$ {' '.join(command)}\n".encode())
             sink.flush()
             with self._start(command, what, environment) as process:
-                code = self._follow(process, sink.write, shown)
+                code = self._follow(process, sink.write)
         if code != 0:
             raise Failure(f"{what} failed (exit status {code}). The end of {self.log}:\n{tail(self.log)}")
 
@@ -59,9 +54,7 @@ class Runner:
         except OSError as error:
             raise Failure(f"{what} failed: {command[0]} cannot be started ({error.strerror}).") from error
 
-    def _follow(
-        self, process: subprocess.Popen[bytes], keep: Callable[[bytes], object], shown: Callable[[str], str]
-    ) -> int:
+    def _follow(self, process: subprocess.Popen[bytes], keep: Callable[[bytes], object]) -> int:
         pipe, last = cast(IO[bytes], process.stdout).fileno(), ""
         try:
             while True:
@@ -73,7 +66,7 @@ class Runner:
                     last = next((line for line in reversed(chunk.decode(errors="replace").split("\n")) if line), last)
                 elif process.poll() is not None:
                     break  # a daemon that it left behind still holds the pipe
-                self.progress.alive(shown(last.strip()))
+                self.progress.alive(last.strip())
             return process.wait()
         finally:
             if process.poll() is None:

@@ -2,7 +2,6 @@
 
 import importlib.util
 import os
-import re
 import shutil
 import subprocess
 from collections.abc import Iterable
@@ -19,7 +18,6 @@ DESKTOP = [
 TESTS = ["gettext"]
 BROWSER = ["chromium"]
 POSTGRES = ["postgresql"]
-_STATUS = re.compile(r"(dl|pm)status:[^:]*:([\d.]+):(.*)")
 
 
 def for_virtualenv() -> list[str]:
@@ -53,14 +51,12 @@ def install(names: list[str], runner: Runner) -> None:
     if become_root is None:
         raise Failure(f"Debian packages are missing. Install them, then try again:\n  sudo {_by_hand(names)}")
     quietly = [*become_root, "env", "DEBIAN_FRONTEND=noninteractive"]
-    options = ["-o", "APT::Status-Fd=1", "-o", "Dpkg::Use-Pty=0", "-o", "DPkg::Lock::Timeout=120"]
+    options = ["-o", "Dpkg::Use-Pty=0", "-o", "DPkg::Lock::Timeout=120"]
     what = f"Installing Debian packages ({_by_hand(names)})"
     # An installation that was interrupted earlier would refuse every later one.
     runner.run([*quietly, "dpkg", "--configure", "-a"], what="Finishing an interrupted dpkg")
-    runner.run([*quietly, "apt-get", "update", *options], what="Fetching the package lists", shown=_shown)
-    runner.run(
-        [*quietly, "apt-get", "install", "-y", "--no-install-recommends", *options, *names], what=what, shown=_shown
-    )
+    runner.run([*quietly, "apt-get", "update", *options], what="Fetching the package lists")
+    runner.run([*quietly, "apt-get", "install", "-y", "--no-install-recommends", *options, *names], what=what)
 
 
 def _by_hand(names: list[str]) -> str:
@@ -76,10 +72,3 @@ def _root_prefix() -> list[str] | None:
     ):
         return ["sudo", "-n"]
     return None
-
-
-def _shown(line: str) -> str:
-    if found := _STATUS.match(line):
-        verb = "downloading" if found[1] == "dl" else "installing"
-        return f"{verb}, {float(found[2]):.0f} %: {found[3]}"
-    return line
