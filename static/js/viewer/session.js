@@ -1,0 +1,36 @@
+// Mint a session token: the key to one connection, good for a minute. Answers {token, path} or {refused}.
+import { config, say } from "./config.js";
+
+const PATIENCE = 10_000; // milliseconds
+
+// Read anew each time: signing in from another tab changes the cookie.
+const csrfToken = () =>
+  document.cookie.split("; ").find((pair) => pair.startsWith(`${config.csrfCookie}=`))?.split("=")[1] ?? "";
+
+const unreachable = () => ({
+  refused: { reason: "unreachable", message: say(navigator.onLine ? "unreachable" : "offline"), retry: true },
+});
+
+export async function mint() {
+  let answer;
+  try {
+    answer = await fetch(config.tokenUrl, {
+      method: "POST",
+      headers: { "X-CSRFToken": csrfToken(), Accept: "application/json" },
+      cache: "no-store",
+      signal: AbortSignal.timeout(PATIENCE),
+    });
+  } catch {
+    return unreachable();
+  }
+  return read(answer);
+}
+
+async function read(answer) {
+  if (answer.status >= 500) return unreachable();
+  const body = await answer.json().catch(() => null);
+  if (answer.ok && body?.token) return body;
+  if (body?.reason) return { refused: body };
+  // Not our JSON: the form token is stale or something in between answered. A fresh page cures both.
+  return { refused: { reason: "reload", message: say("pageStale"), retry: false } };
+}
