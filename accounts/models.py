@@ -1,6 +1,7 @@
 """Who you are and what you may have. Knows no desktops."""
 
 import uuid
+from collections.abc import Iterator
 from typing import Any
 
 from django.contrib.auth.models import AbstractUser, Group
@@ -15,10 +16,16 @@ class User(AbstractUser):
     """`id` is a UUID: it stands in addresses and tokens, where a counter would tell how many there are."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    language = models.CharField(_("language"), max_length=10, blank=True)
+    login_generation = models.PositiveIntegerField(default=0, editable=False)  # counted up to end all logins
 
     class Meta(AbstractUser.Meta):
         pass
+
+    def get_session_auth_hash(self) -> str:
+        return f"{super().get_session_auth_hash()}.{self.login_generation}"
+
+    def get_session_auth_fallback_hash(self) -> Iterator[str]:
+        return (f"{fallback}.{self.login_generation}" for fallback in super().get_session_auth_fallback_hash())
 
 
 class Quota(models.Model):

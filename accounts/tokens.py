@@ -2,16 +2,28 @@
 permissions, resource_quota beside the registered iss, jti, iat, exp."""
 
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any
+from uuid import UUID, uuid4
 
-from accounts.models import User
+import jwt
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+
+from accounts import keys, revocation
+from accounts.models import SessionToken, User
 
 PERMISSIONS = ("vnc", "ssh")
+LONGEST = 8 * 1024  # characters; ours have about 900
+_REQUIRED = ["iss", "jti", "iat", "exp", "user_id", "session_id", "pod_name", "permissions"]
+_CLOCKS_DIFFER = 30  # seconds that another replica's clock may be ahead
 
 
 class TokenRefused(Exception):
-    """`reason`: missing, malformed, expired, revoked. The text is for the log; it never holds the token."""
+    """`reason`: missing, malformed, unknown_key, expired, revoked; from issue(): disabled. The text is for the log; it
+    never holds the token."""
 
     def __init__(self, reason: str, detail: str = "") -> None:
         super().__init__(detail or reason)
@@ -30,3 +42,113 @@ class Claims:
     created_at: datetime
     expires_at: datetime
     resource_quota: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class TokenScope:
+    """What a token is good for."""
+
+    session_id: str
+    pod_name: str = ""
+    permissions: tuple[str, ...] = ("vnc",)
+    resource_quota: dict[str, Any] = field(default_factory=dict)
+
+
+def issue(user: User, *, scope: TokenScope, lifetime: timedelta | None = None, label: str = "") -> str:
+    """The signed text, which is kept nowhere. Raises TokenRefused("disabled"), ValueError for an unknown permission."""
+    if unknown := set(scope.permissions) - set(PERMISSIONS):
+        raise ValueError(f"unknown permissions: {sorted(unknown)}")
+    created = timezone.now().replace(microsecond=0)  # a JWT counts whole seconds; the row says the same
+    token = SessionToken(
+        id=uuid4(),
+        user=user,
+        session_id=scope.session_id,
+        pod_name=scope.pod_name,
+        permissions=list(scope.permissions),
+        label=label,
+        created_at=created,
+        expires_at=created + (lifetime or timedelta(seconds=settings.TOKEN_LIFETIME)),
+    )
+    with transaction.atomic():
+        _refuse_disabled(user)
+        token.save(force_insert=True)
+        revocation.remember_valid_after_commit(token.pk)
+    return _sign(token, scope.resource_quota)
+
+
+def _refuse_disabled(user: User) -> None:
+    # Locked: whoever disables the account waits for this token's row, and revokes it too.
+    if not User.objects.select_for_update(no_key=True).filter(pk=user.pk, is_active=True).exists():
+        raise TokenRefused("disabled", f"user {user.pk} is not active")
+
+
+def _sign(token: SessionToken, resource_quota: dict[str, Any]) -> str:
+    ring = keys.keyring()
+    claims = {
+        "iss": settings.INSTALLATION_ID,
+        "jti": str(token.pk),
+        "iat": int(token.created_at.timestamp()),
+        "exp": int(token.expires_at.timestamp()),
+        "user_id": str(token.user_id),
+        "session_id": token.session_id,
+        "pod_name": token.pod_name,
+        "created_at": _iso(token.created_at),
+        "expires_at": _iso(token.expires_at),
+        "permissions": token.permissions,
+        "resource_quota": resource_quota,
+    }
+    return jwt.encode(claims, ring.signing_key, algorithm="RS256", headers={"kid": ring.signing_kid})
+
+
+def _iso(moment: datetime) -> str:
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def verify(text: str) -> Claims:
+    """What the token says, if it is ours, in time and not revoked; raises TokenRefused. Asks Redis, at times the
+    database: call it from a thread, not from an event loop."""
+    if not text:
+        raise TokenRefused("missing")
+    if len(text) > LONGEST:
+        raise TokenRefused("malformed", "too long")
+    claims = _signed(text, keys.keyring(), settings.INSTALLATION_ID)
+    if claims.expires_at <= timezone.now():
+        raise TokenRefused("expired")
+    if revocation.is_revoked(claims.jti):
+        raise TokenRefused("revoked")
+    return claims
+
+
+@lru_cache(maxsize=4096)
+def _signed(text: str, ring: keys.Keyring, issuer: str) -> Claims:
+    """Claims of a token that one of our keys signed; says nothing about its time. Refusals are not cached."""
+    try:
+        kid = jwt.get_unverified_header(text).get("kid")
+        if kid not in ring.public_keys:
+            raise TokenRefused("unknown_key")
+        payload = jwt.decode(
+            text,
+            ring.public_keys[kid],
+            algorithms=["RS256"],
+            issuer=issuer,
+            leeway=_CLOCKS_DIFFER,
+            options={"require": _REQUIRED, "verify_exp": False},  # expiry is asked each time, this once
+        )
+        return _claims(payload)
+    except jwt.PyJWTError as error:
+        raise TokenRefused("malformed", type(error).__name__) from None
+    except (TypeError, ValueError, OverflowError, RecursionError):  # JSON that is valid, but not of a token's shape
+        raise TokenRefused("malformed") from None
+
+
+def _claims(payload: dict[str, Any]) -> Claims:
+    return Claims(
+        jti=str(UUID(payload["jti"])),
+        user_id=str(UUID(payload["user_id"])),
+        session_id=str(payload["session_id"]),
+        pod_name=str(payload["pod_name"]),
+        permissions=frozenset(payload["permissions"]),
+        created_at=datetime.fromtimestamp(payload["iat"], UTC),
+        expires_at=datetime.fromtimestamp(payload["exp"], UTC),
+        resource_quota=dict(payload.get("resource_quota") or {}),
+    )

@@ -10,7 +10,11 @@ from django.core.checks import Error, register
 def keys_are_set(app_configs: Any, **kwargs: Any) -> list[Error]:
     missing = [name for name in ("SECRETS_KEYS", "TOKEN_SIGNING_KEY") if not getattr(settings, name)]
     return [
-        Error(f"{name} is not set.", hint=f"Set {name} or {name}_FILE; docs/settings.md says how to make one.", id="portal.E001")
+        Error(
+            f"{name} is not set.",
+            hint=f"Set {name} or {name}_FILE; docs/settings.md says how to make one.",
+            id="portal.E001",
+        )
         for name in missing
     ]
 

@@ -84,7 +84,7 @@ DATABASES = {
 }
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     DATABASES["default"]["OPTIONS"] = {
-        # A transaction takes the write lock when it begins: the quota check relies on it, as on a row lock in PostgreSQL.
+        # A transaction takes the write lock when it begins: the quota check relies on it, as on PostgreSQL's row lock.
         "transaction_mode": "IMMEDIATE",
         "timeout": 20,  # seconds
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
@@ -110,6 +110,8 @@ LOCAL_RUNTIME_DIR = Path(env.text("LOCAL_RUNTIME_DIR", str(DATA_DIR / "local")))
 LOCAL_DESKTOP_USER = env.text("LOCAL_DESKTOP_USER", "podesk")
 # Seconds a desktop may take from job to ready before it counts as failed.
 START_DEADLINE = env.integer("START_DEADLINE", 120, minimum=5)
+# Seconds between two full comparisons of rows and runtime; changes in between are seen as they happen.
+RELIST_SECONDS = env.integer("RELIST_SECONDS", 5 if DESKTOP_RUNTIME == "local" else 30, minimum=1)
 # Encrypts secrets in the database (VNC passwords). Comma-separated Fernet keys, newest first.
 SECRETS_KEYS = env.listing("SECRETS_KEYS")
 
@@ -141,6 +143,9 @@ AXES_RESET_ON_SUCCESS = True
 AXES_LOCKOUT_CALLABLE = "accounts.views.locked_out"
 AXES_CLIENT_IP_CALLABLE = "accounts.client.address"
 AXES_VERBOSE = False
+AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False  # else Retry-After would be a lie
+AXES_DISABLE_ACCESS_LOG = True  # the audit trail holds it
+AXES_ENABLE_ADMIN = False  # "Unlock" stands at the users
 
 # --- Safety of the browser -----------------------------------------------------------------------------------------
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = HTTPS
@@ -150,6 +155,7 @@ SECURE_REDIRECT_EXEMPT = [r"^(healthz|readyz|health|ready)$"]  # probes speak pl
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if TRUSTED_PROXY_COUNT else None
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "SAMEORIGIN"
+SILENCED_SYSTEM_CHECKS = ["security.W019"]  # asks for DENY; the portal frames its own viewer
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
         "default-src": [SELF],

@@ -1,12 +1,17 @@
 from django.contrib import admin
 from django.urls import include, path
 
+from accounts import views as accounts
 from portal import health
 
 urlpatterns = [
     path("", include("desktops.urls")),
     path("accounts/", include("accounts.urls")),
+    path("admin/login/", accounts.admin_login),
+    path("admin/logout/", accounts.logout),
+    path("admin/password_change/", accounts.change_password),
     path("admin/", admin.site.urls),
+    path(".well-known/jwks.json", accounts.jwks, name="jwks"),
     path("i18n/", include("django.conf.urls.i18n")),
     path("healthz", health.healthz),
     path("readyz", health.readyz),

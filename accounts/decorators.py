@@ -1,0 +1,32 @@
+"""Who may come in."""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Concatenate, ParamSpec
+
+from django.contrib.auth import REDIRECT_FIELD_NAME
+from django.contrib.auth.views import redirect_to_login
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
+from django.utils.http import urlencode
+from django_htmx.http import HttpResponseClientRedirect
+from django_htmx.middleware import HtmxDetails
+
+Rest = ParamSpec("Rest")
+View = Callable[Concatenate[HttpRequest, Rest], HttpResponse]
+
+
+def login_required(view: View[Rest]) -> View[Rest]:
+    """Django's, but a page whose login ended while htmx updates a part of it goes to the login page as a whole,
+    and comes back to the page rather than to the part."""
+
+    @wraps(view)
+    def guarded(request: HttpRequest, /, *args: Rest.args, **kwargs: Rest.kwargs) -> HttpResponse:
+        if request.user.is_authenticated:
+            return view(request, *args, **kwargs)
+        if htmx := HtmxDetails(request):
+            page = urlencode({REDIRECT_FIELD_NAME: htmx.current_url_abs_path or "/"})
+            return HttpResponseClientRedirect(f"{reverse('accounts:login')}?{page}")
+        return redirect_to_login(request.get_full_path())
+
+    return guarded

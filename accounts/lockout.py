@@ -1,0 +1,33 @@
+"""How long wrong passwords keep somebody out. django-axes counts and refuses; this tells when it will stop."""
+
+from datetime import datetime, timedelta
+from itertools import accumulate
+from math import ceil
+
+from axes.models import AccessAttempt
+from axes.utils import reset
+from django.conf import settings
+from django.utils import timezone
+
+
+def seconds_left(username: str, address: str) -> int:
+    """Until the next attempt is looked at; at least 1."""
+    cooloff = timedelta(hours=settings.AXES_COOLOFF_TIME)
+    attempts = AccessAttempt.objects.filter(
+        username=username, ip_address=address or None, attempt_time__gte=timezone.now() - cooloff
+    ).order_by("-attempt_time")
+    counted = list(attempts.values_list("attempt_time", "failures_since_start"))
+    return max(1, ceil((_locked_since(counted) + cooloff - timezone.now()).total_seconds()))
+
+
+def _locked_since(counted: list[tuple[datetime, int]]) -> datetime:
+    """There is a row per browser, newest first: the lock ends when the one that filled the measure is too old."""
+    for (at, _), total in zip(counted, accumulate(failures for _, failures in counted), strict=True):
+        if total >= settings.AXES_FAILURE_LIMIT:
+            return at
+    return timezone.now()
+
+
+def unlock(username: str) -> int:
+    """Forget the failures of that name from everywhere; how many records there were."""
+    return int(reset(username=username))

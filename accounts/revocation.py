@@ -1,0 +1,97 @@
+"""Which session tokens no longer count. The database says so; Redis remembers its answer per token.
+
+Redis may lose everything at any moment: an answer that is missing is asked for again. An answer "valid" is remembered
+for a minute only, so that a revocation whose message to Redis was lost counts after that minute at the latest."""
+
+from datetime import datetime
+from uuid import UUID
+
+import redis
+import structlog
+from django.db import transaction
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from accounts.cuts import Cut, cut_after_commit
+from accounts.models import SessionToken, User
+from accounts.redis import client, key
+
+log = structlog.get_logger("podesk.revocation")
+_VALID, _REVOKED = "valid", "revoked"
+_REMEMBERED = 60  # seconds
+
+
+def is_revoked(jti: str) -> bool:
+    """One round trip to Redis as a rule; the database when Redis is away or does not know. A token without a row is
+    revoked: its user was deleted."""
+    name = _key(jti)
+    try:
+        answer = client().get(name)
+    except redis.RedisError:
+        return _revoked_in_database(jti)
+    if answer is not None:
+        return bool(answer == _REVOKED)
+    revoked = _revoked_in_database(jti)
+    _remember(name, _REVOKED if revoked else _VALID)
+    return revoked
+
+
+def revoke_token(token_id: UUID | str, *, reason: str) -> None:
+    with transaction.atomic():
+        _revoke(SessionToken.objects.filter(pk=token_id), reason)
+        cut_after_commit(Cut("token", str(token_id), reason))
+
+
+def revoke_session(session_id: str, *, reason: str) -> None:
+    """All tokens of one login."""
+    with transaction.atomic():
+        _revoke(SessionToken.objects.filter(session_id=session_id), reason)
+        cut_after_commit(Cut("session", session_id, reason))
+
+
+def revoke_user(user: User, *, reason: str, spare_session: str = "") -> None:
+    """All tokens of one person, but those of the login `spare_session`."""
+    with transaction.atomic():
+        # Locked: a token that is being issued right now is seen below, or its issue sees what the caller changed.
+        User.objects.select_for_update(no_key=True).filter(pk=user.pk).first()
+        _revoke(SessionToken.objects.filter(user=user).exclude(session_id=spare_session), reason)
+        cut_after_commit(Cut("user", str(user.pk), reason, spare=spare_session))
+
+
+def remember_valid_after_commit(token_id: UUID) -> None:
+    """A token that was just issued: its first verification need not ask the database."""
+    transaction.on_commit(lambda: _remember(_key(str(token_id)), _VALID))
+
+
+def _revoke(tokens: QuerySet[SessionToken], reason: str) -> None:
+    now = timezone.now()
+    live = tokens.filter(revoked_at=None, expires_at__gt=now)
+    ends: dict[UUID, datetime] = dict(live.select_for_update().values_list("pk", "expires_at"))
+    SessionToken.objects.filter(pk__in=ends).update(revoked_at=now, revoked_reason=reason)
+    transaction.on_commit(lambda: _remember_revoked(ends))
+
+
+def _remember_revoked(ends: dict[UUID, datetime]) -> None:
+    try:
+        pipe = client().pipeline(transaction=False)
+        for token_id, expires_at in ends.items():
+            pipe.set(_key(str(token_id)), _REVOKED, exat=expires_at)
+        pipe.execute()
+    except redis.RedisError as error:
+        log.warning("revocation_not_mirrored", tokens=len(ends), error=str(error))
+
+
+def _remember(name: str, answer: str) -> None:
+    """Never over an answer that is there: a revocation may have been committed since we asked the database."""
+    try:
+        client().set(name, answer, ex=_REMEMBERED, nx=True)
+    except redis.RedisError as error:
+        log.warning("token_state_not_remembered", error=str(error))
+
+
+def _revoked_in_database(jti: str) -> bool:
+    return not SessionToken.objects.filter(pk=jti, revoked_at=None).exists()
+
+
+def _key(jti: str) -> str:
+    return key("token", jti)

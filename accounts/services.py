@@ -1,0 +1,88 @@
+"""What changes who may come in. Each function is one transaction: change, revoke, audit; streams are cut on commit."""
+
+from datetime import timedelta
+
+from django.db import transaction
+from django.db.models import F
+from django.utils import timezone
+
+from accounts import audit, revocation
+from accounts.audit import Actor, Stranger
+from accounts.models import SessionToken, User
+
+EXPIRED_TOKENS_KEPT = timedelta(days=30)  # long enough to answer "who was connected when?"
+
+
+def record_login(*, by: Actor) -> None:
+    audit.record("login", by=by)
+
+
+@transaction.atomic
+def record_failed_login(*, username: str, address: str | None, locked: bool) -> None:
+    """Only for accounts that exist: other names may be a password in the wrong box, or guesses that fill the table."""
+    if User.objects.filter(username=username).exists():
+        audit.record("login.locked" if locked else "login.failed", by=Stranger(address), target=username)
+
+
+@transaction.atomic
+def end_login(*, session_id: str, by: Actor) -> None:
+    """Logging out in one browser: what was opened from there ends, other browsers stay."""
+    revocation.revoke_session(session_id, reason="logged_out")
+    audit.record("logout", by=by)
+
+
+@transaction.atomic
+def sign_out_everywhere(*, user: User, by: Actor) -> None:
+    _end_logins(user)
+    revocation.revoke_user(user, reason="logged_out")
+    audit.record("logout.everywhere", by=by, target=user)
+
+
+@transaction.atomic
+def change_password(*, user: User, password: str, by: Actor, session_id: str = "") -> None:
+    """Ends all other logins and what they opened. `session_id` stays, once its Django session has got the new hash."""
+    user.set_password(password)
+    user.save(update_fields=["password"])
+    password_was_changed(user=user, by=by, session_id=session_id)
+
+
+@transaction.atomic
+def password_was_changed(*, user: User, by: Actor, session_id: str = "") -> None:
+    """For forms that save the password themselves. Django ends the other logins, whose hash no longer fits."""
+    revocation.revoke_user(user, reason="password_changed", spare_session=session_id)
+    audit.record("password.change", by=by, target=user)
+
+
+@transaction.atomic
+def set_active(*, user: User, active: bool, by: Actor) -> None:
+    """A disabled account is out at once; enabled again, it has to log in anew."""
+    user.is_active = active
+    user.save(update_fields=["is_active"])
+    if not active:
+        _end_logins(user)
+        revocation.revoke_user(user, reason="disabled")
+    audit.record("user.enable" if active else "user.disable", by=by, target=user)
+
+
+@transaction.atomic
+def delete_user(*, user: User, by: Actor) -> None:
+    """Raises ProtectedError while the person still owns desktops or files."""
+    revocation.revoke_user(user, reason="disabled")  # while the rows are there to tell which tokens
+    audit.record("user.delete", by=by, target=user)
+    user.delete()
+
+
+@transaction.atomic
+def revoke_token(*, token: SessionToken, by: Actor) -> None:
+    revocation.revoke_token(token.pk, reason="revoked")
+    audit.record("token.revoke", by=by, target=token)
+
+
+def prune() -> int:
+    """Forget tokens that ended long ago; how many. For a timer: may run at any time, and twice."""
+    ended = SessionToken.objects.filter(expires_at__lt=timezone.now() - EXPIRED_TOKENS_KEPT)
+    return ended.delete()[0]
+
+
+def _end_logins(user: User) -> None:
+    User.objects.filter(pk=user.pk).update(login_generation=F("login_generation") + 1)

@@ -1,0 +1,116 @@
+"""Coming and going: login, logout, password; and the public keys of session tokens."""
+
+from math import ceil
+from typing import Any
+
+from django.conf import settings
+from django.contrib import auth, messages
+from django.contrib.auth import REDIRECT_FIELD_NAME
+from django.contrib.auth.forms import AuthenticationForm, PasswordChangeForm
+from django.contrib.auth.views import LoginView, redirect_to_login
+from django.db import transaction
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.views.decorators.cache import cache_control, never_cache
+from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from accounts import client, keys, lockout, services
+from accounts.decorators import login_required
+from accounts.login_session import session_id
+
+
+class Login(LoginView):
+    template_name = "accounts/login.html"
+    redirect_authenticated_user = True
+
+    def get_redirect_url(self) -> str:  # type: ignore[override]  # the stubs are those of Django 6
+        """`next`, if it lies on this site and is not the way in or out: those would send the browser in circles."""
+        wanted = super().get_redirect_url()
+        ways = (reverse("accounts:login"), reverse("accounts:logout"), reverse("accounts:sign_out_everywhere"))
+        return "" if wanted.startswith(ways) else wanted
+
+    @transaction.atomic
+    def form_valid(self, form: AuthenticationForm) -> HttpResponse:
+        response = super().form_valid(form)
+        session_id(self.request)  # made now, so that two first pages at once do not make two
+        services.record_login(by=client.actor(self.request))
+        return response
+
+    def form_invalid(self, form: AuthenticationForm) -> HttpResponse:
+        if _was_counted(self.request):
+            _record_failure(self.request, form.data.get("username", ""), locked=False)
+        return super().form_invalid(form)
+
+
+login = sensitive_post_parameters()(Login.as_view())
+
+
+def locked_out(request: HttpRequest, response: HttpResponse, credentials: dict[str, Any]) -> HttpResponse:
+    """What axes answers in place of the login page, from the failure that locks until the lock ends."""
+    username = credentials.get("username") or ""
+    if _was_counted(request):
+        _record_failure(request, username, locked=True)
+    wait = lockout.seconds_left(username, client.address(request))
+    answer = render(request, "accounts/locked_out.html", {"minutes": ceil(wait / 60)}, status=429)
+    answer["Retry-After"] = str(wait)
+    return answer
+
+
+def _was_counted(request: HttpRequest) -> bool:
+    """Axes counts wrong passwords only: neither an empty form nor what comes while the lock holds."""
+    return getattr(request, "axes_failures_since_start", None) is not None
+
+
+def _record_failure(request: HttpRequest, username: str, *, locked: bool) -> None:
+    services.record_failed_login(username=username, address=client.address(request) or None, locked=locked)
+
+
+@require_POST
+def logout(request: HttpRequest) -> HttpResponse:
+    if request.user.is_authenticated:
+        services.end_login(session_id=session_id(request), by=client.actor(request))
+    auth.logout(request)
+    return redirect(settings.LOGOUT_REDIRECT_URL)
+
+
+@require_POST
+@login_required
+def sign_out_everywhere(request: HttpRequest) -> HttpResponse:
+    by = client.actor(request)
+    services.sign_out_everywhere(user=by.user, by=by)
+    auth.logout(request)
+    messages.success(request, _("You are signed out in all browsers, and the connections to your desktops are closed."))
+    return redirect(settings.LOGOUT_REDIRECT_URL)
+
+
+@sensitive_post_parameters()
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+@login_required
+def change_password(request: HttpRequest) -> HttpResponse:
+    by = client.actor(request)
+    form = PasswordChangeForm(by.user, request.POST or None)
+    if not form.is_valid():
+        return render(request, "accounts/password_change.html", {"form": form})
+    services.change_password(
+        user=by.user, password=form.cleaned_data["new_password1"], by=by, session_id=session_id(request)
+    )
+    auth.update_session_auth_hash(request, by.user)
+    messages.success(request, _("Your password is changed. You are signed out in all other browsers."))
+    return redirect(settings.LOGIN_REDIRECT_URL)
+
+
+def admin_login(request: HttpRequest) -> HttpResponse:
+    """One way in, with one lock-out. Who is in already and is sent here has no business in the admin."""
+    if request.user.is_authenticated:
+        raise Http404
+    return redirect_to_login(request.GET.get(REDIRECT_FIELD_NAME) or reverse("admin:index"))
+
+
+@require_GET
+@cache_control(public=True, max_age=300)
+def jwks(request: HttpRequest) -> JsonResponse:
+    return JsonResponse(keys.jwks())
