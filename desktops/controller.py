@@ -1,0 +1,113 @@
+"""Watch the runtime and write what is so. One leads; a dead leader is replaced within seconds."""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import redis
+import structlog
+from django.conf import settings
+from django.db import DatabaseError, close_old_connections
+from redis.exceptions import LockError
+
+from accounts.redis import client, key
+from desktops import heartbeat, reconcile
+from desktops.models import AT_REST, Desktop
+from desktops.runtimes import get_runtime
+from desktops.runtimes.base import Observed, RuntimeFault, RuntimeUnknown
+from desktops.timers import run_timers
+
+log = structlog.get_logger("podesk.controller")
+LEASE = 10  # seconds without renewal until another controller takes over
+TURN = 2.0  # seconds of watching between two heartbeats
+
+
+class Controller:
+    """`stopped` is asked between turns; it makes `run` return."""
+
+    def __init__(self, stopped: Callable[[], bool]) -> None:
+        self.stopped = stopped
+        self._lease = self._new_lease()
+        self._leads = False
+        self._listed_at = float("-inf")  # time.monotonic()
+
+    def run(self) -> None:
+        while not self.stopped():
+            try:
+                self.turn()
+            except (redis.RedisError, DatabaseError, RuntimeUnknown, RuntimeFault) as error:
+                log.warning("turn_failed", error=str(error), kind=type(error).__name__)
+                close_old_connections()
+                time.sleep(1)
+            except Exception:  # a border: one bad row must not end the watch over all others
+                log.exception("turn_failed")
+                time.sleep(1)
+        self._resign()
+
+    def turn(self) -> None:
+        """Watch for a moment, and compare everything when it is time."""
+        if not self._lead():
+            time.sleep(TURN / 2)
+            return
+        heartbeat.beat()
+        if time.monotonic() - self._listed_at >= settings.RELIST_SECONDS:
+            compare_all()
+            self._listed_at = time.monotonic()
+        for name in get_runtime().watch(timeout=TURN):
+            compare_one(name)
+
+    def _lead(self) -> bool:
+        try:
+            self._leads = bool(self._lease.reacquire() if self._leads else self._lease.acquire(blocking=False))
+        except LockError:  # the lease ran out, or Redis came back empty
+            self._lease, self._leads = self._new_lease(), False
+        if not self._leads:
+            self._listed_at = float("-inf")  # whoever takes over begins with a full look
+        return self._leads
+
+    def _new_lease(self) -> Any:
+        return client().lock(key("controller", "lease"), timeout=LEASE)
+
+    def _resign(self) -> None:
+        if self._leads:
+            try:
+                self._lease.release()
+            except (LockError, redis.RedisError):
+                log.info("lease_already_gone")
+
+
+def compare_one(name: str) -> None:
+    desktop = _rows().filter(object_name=name).first()
+    if desktop:
+        _settle(desktop, get_runtime().observe(name))
+
+
+def compare_all() -> None:
+    """Every row that is not at rest, and everything the runtime has. Raises RuntimeUnknown: then nothing is changed.
+
+    Rows are read after the list, and one that has since moved on is settled by its compare-and-set.
+    """
+    began = time.time()
+    seen = {observed.name: observed for observed in get_runtime().list()}
+    rows = {desktop.object_name: desktop for desktop in _rows().exclude(status__in=AT_REST)}
+    rows |= {desktop.object_name: desktop for desktop in _rows().filter(status__in=AT_REST, object_name__in=seen)}
+    for name, desktop in rows.items():
+        if desktop.status_since.timestamp() < began:  # younger than the list: the list says nothing of it
+            _settle(desktop, seen.get(name))
+    for name in seen.keys() - rows.keys():
+        reconcile.settle_missing(seen[name])
+    reconcile.sweep_volumes()
+    run_timers()
+
+
+def _settle(desktop: Desktop, observed: Observed | None) -> None:
+    try:
+        reconcile.settle(desktop, observed)
+    except redis.RedisError:
+        raise
+    except Exception:  # a border: one bad row must not keep the others waiting
+        log.exception("row_not_settled", desktop=str(desktop.pk))
+
+
+def _rows() -> Any:
+    return Desktop.objects.select_related("owner", "volume", "image")

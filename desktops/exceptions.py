@@ -1,0 +1,63 @@
+"""Refusals that people see. `message` and `next_step` are for them; `detail` is for the log."""
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+Text = str | Promise
+
+
+class DesktopRefused(Exception):
+    """Base of all refusals: caught at the borders only, shown as a sentence, never as a traceback."""
+
+    slug = "refused"
+    status_code = 409
+    message: Text = _("That cannot be done now.")
+    next_step: Text = ""
+
+    def __init__(self, message: Text = "", *, next_step: Text = "", detail: str = "") -> None:
+        self.message = message or self.message
+        self.next_step = next_step or self.next_step
+        self.detail = detail
+        super().__init__(detail or self.slug)
+
+
+class DesktopNotFound(DesktopRefused):
+    slug, status_code = "not_found", 404
+    message = _("There is no such desktop.")
+    next_step = _("It may have been deleted. Go to My Desktop to see what you have.")
+
+
+class QuotaExceeded(DesktopRefused):
+    slug = "quota_exceeded"
+    message = _("This would be more than you may have.")
+    next_step = _("Choose a smaller size, stop or delete another desktop, or ask an administrator for more.")
+
+
+class ImageUnavailable(DesktopRefused):
+    slug = "image_unavailable"
+    message = _("This kind of desktop is not offered at present.")
+    next_step = _("Choose another one.")
+
+
+class NameInvalid(DesktopRefused):
+    slug, status_code = "name_invalid", 422
+    message = _("A desktop's name has 1 to 40 characters and no line breaks.")
+    next_step = _("Choose another name.")
+
+
+class WrongStatus(DesktopRefused):
+    slug = "wrong_status"
+    message = _("The desktop is busy with something else.")
+    next_step = _("Wait a moment and try again.")
+
+
+class VolumeInUse(DesktopRefused):
+    slug = "volume_in_use"
+    message = _("These files belong to a desktop that exists.")
+    next_step = _("Delete the desktop first.")
+
+
+class RuntimeAway(DesktopRefused):
+    slug, status_code = "runtime_away", 503
+    message = _("The machines that run desktops do not answer at present.")
+    next_step = _("Try again in a minute.")

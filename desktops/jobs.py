@@ -1,0 +1,121 @@
+"""Work done by RQ workers: plain functions of an id. Each starts from the row and may run twice."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import structlog
+from django.conf import settings
+from redis.exceptions import LockError
+
+from accounts.redis import client, key
+from desktops import sealing
+from desktops.models import AT_REST, Desktop, Status, Volume
+from desktops.runtimes import get_runtime
+from desktops.runtimes.base import Deadline, DesktopSpec, RuntimeFault, RuntimeUnknown
+
+log = structlog.get_logger("podesk.jobs")
+_SECONDS = 25.0  # for all calls of one job
+_LOCK_SECONDS = 40  # longer than any job: a killed worker's lock frees itself
+
+
+def start_desktop(desktop_id: str) -> None:
+    with _alone(desktop_id) as desktop:
+        if not desktop or not _claim(desktop):
+            return
+        try:
+            get_runtime().start(spec_of(desktop), deadline=Deadline.after(_SECONDS))
+        except RuntimeUnknown as error:  # the controller orders it again
+            log.warning("runtime_unknown", error=str(error))
+        except RuntimeFault as fault:
+            _give_up(desktop, fault)
+
+
+def stop_desktop(desktop_id: str) -> None:
+    """For rows that want nothing running. The controller sees it gone and finishes the row."""
+    with _alone(desktop_id) as desktop:
+        if desktop and desktop.status in (Status.STOPPING, Status.DELETING, *AT_REST):
+            _stop(desktop.object_name)
+
+
+def remove_orphan(object_name: str) -> None:
+    """End what runs in our name without a row."""
+    if not Desktop.objects.filter(object_name=object_name).exists():
+        log.warning("orphan_removed", name=object_name)
+        _stop(object_name)
+
+
+def delete_volume(volume_id: str) -> None:
+    """Remove a home folder that no desktop has, then its row."""
+    volume = Volume.objects.filter(pk=volume_id, desktop=None, kept_at=None).first()
+    if not volume:
+        return
+    try:
+        get_runtime().delete_volume(volume.object_name, deadline=Deadline.after(_SECONDS))
+    except (RuntimeFault, RuntimeUnknown) as error:  # the controller orders it again
+        log.warning("volume_not_deleted", volume=volume.object_name, error=str(error))
+    else:
+        volume.delete()
+
+
+def spec_of(desktop: Desktop) -> DesktopSpec:
+    return DesktopSpec(
+        installation=settings.INSTALLATION_ID,
+        desktop_id=str(desktop.pk),
+        run=desktop.run,
+        name=desktop.object_name,
+        volume=desktop.volume.object_name,
+        owner_id=str(desktop.owner_id),
+        owner_name=desktop.owner.get_username(),
+        image=desktop.image.image,
+        cpu=desktop.cpu,
+        memory_mib=desktop.memory_mib,
+        storage_gib=desktop.storage_gib,
+        gpu=desktop.gpu,
+        vnc_password=sealing.unseal(desktop.vnc_password_sealed),
+        language=desktop.owner.language or settings.LANGUAGE_CODE,
+    )
+
+
+@contextmanager
+def _alone(desktop_id: str) -> Iterator[Desktop | None]:
+    """The row, with nobody else at work on it; None when it is gone or somebody else stays at it."""
+    with structlog.contextvars.bound_contextvars(desktop=desktop_id):
+        lock = client().lock(key("desktop", desktop_id), timeout=_LOCK_SECONDS, blocking_timeout=_LOCK_SECONDS)
+        if not lock.acquire():
+            log.warning("lock_busy")
+            yield None
+            return
+        try:
+            yield Desktop.objects.select_related("owner", "image", "volume").filter(pk=desktop_id).first()
+        finally:
+            _release(lock)
+
+
+def _release(lock: Any) -> None:
+    try:
+        lock.release()
+    except LockError:  # Redis was restarted, or we took too long; work is idempotent, so no harm
+        log.warning("lock_lost")
+
+
+def _claim(desktop: Desktop) -> bool:
+    """Is it ours to start? Starting already: an earlier worker may have been killed, so go over it again."""
+    if desktop.status == Status.PENDING:
+        return desktop.move(to=Status.STARTING)
+    return desktop.status == Status.STARTING
+
+
+def _give_up(desktop: Desktop, fault: RuntimeFault) -> None:
+    log.error("start_refused", reason=fault.reason, detail=fault.detail, hopeless=fault.hopeless)
+    if fault.hopeless and desktop.move(
+        to=Status.FAILED, reason=fault.reason, event_params={"reason": fault.reason, "detail": fault.detail[:500]}
+    ):
+        _stop(desktop.object_name)
+
+
+def _stop(object_name: str) -> None:
+    try:
+        get_runtime().stop(object_name, deadline=Deadline.after(_SECONDS))
+    except (RuntimeFault, RuntimeUnknown) as error:  # the controller orders it again
+        log.warning("not_stopped", name=object_name, error=str(error))

@@ -1,0 +1,19 @@
+"""`manage.py run_controller`: the controller, until SIGTERM or SIGINT."""
+
+import signal
+from threading import Event
+from typing import Any
+
+from django.core.management.base import BaseCommand
+
+from desktops.controller import Controller
+
+
+class Command(BaseCommand):
+    help = "Watches the runtime and moves desktops' rows. Two may run: one leads."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        stopped = Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: stopped.set())
+        Controller(stopped.is_set).run()

@@ -1,0 +1,48 @@
+"""Put work on the queue. The only door to RQ for those who order work: services and controller."""
+
+from collections.abc import Callable
+from typing import Any
+
+import django_rq
+import redis
+import structlog
+from django.db import transaction
+from rq.exceptions import NoSuchJobError
+from rq.job import Job, JobStatus
+
+from accounts.redis import client, key
+
+log = structlog.get_logger("podesk.queue")
+_PATIENCE = 10  # seconds between two orders of the same work
+
+Work = Callable[[str], None]
+
+
+def enqueue_after_commit(work: Work, argument: Any) -> None:
+    """If Redis is away the row waits, and the controller orders the work again when Redis is back."""
+    transaction.on_commit(lambda: _enqueue(work, str(argument)))
+
+
+def enqueue_again(work: Work, argument: Any) -> None:
+    """For work that seems lost: does nothing while an earlier repetition waits, or was ordered a moment ago."""
+    job_id = f"again-{work.__name__}-{argument}"
+    try:
+        if not _is_waiting(job_id) and client().set(key(job_id), "1", nx=True, ex=_PATIENCE):
+            _enqueue(work, str(argument), job_id=job_id)
+    except redis.RedisError as error:
+        log.warning("not_queued", work=work.__name__, argument=str(argument), error=str(error))
+
+
+def _enqueue(work: Work, argument: str, job_id: str | None = None) -> None:
+    try:
+        django_rq.get_queue("desktops").enqueue(work, argument, job_id=job_id, result_ttl=0)
+    except redis.RedisError as error:
+        log.warning("not_queued", work=work.__name__, argument=argument, error=str(error))
+
+
+def _is_waiting(job_id: str) -> bool:
+    try:
+        job = Job.fetch(job_id, connection=django_rq.get_connection("desktops"))
+    except NoSuchJobError:
+        return False
+    return bool(job.get_status() == JobStatus.QUEUED)

@@ -1,0 +1,180 @@
+"""Make rows and runtime agree: what was observed moves the row; what is missing is ordered again."""
+
+from datetime import datetime, timedelta
+
+import structlog
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+
+from accounts.cuts import Cut, cut_after_commit
+from accounts.quotas import effective
+from accounts.redis import client, key
+from desktops import jobs
+from desktops.models import AT_REST, Desktop, DesktopEvent, Status, Volume
+from desktops.queue import enqueue_after_commit, enqueue_again
+from desktops.runs import fresh_run
+from desktops.runtimes.base import Observed, Phase
+
+log = structlog.get_logger("podesk.reconcile")
+QUEUE_PATIENCE = 10  # seconds a row may wait for a worker before its work is ordered again
+ORPHAN_GRACE = 60  # seconds something may run without a row: a launch that is being written is no orphan
+
+
+def settle(desktop: Desktop, seen: Observed | None) -> None:
+    """Compare one row with what was observed of it. `None` means certainly not there; never pass "unknown"."""
+    if seen and seen.run != desktop.run:
+        seen = None  # of an earlier run: the start of this one ends it
+    with structlog.contextvars.bound_contextvars(desktop=str(desktop.pk)):
+        match desktop.status:
+            case Status.PENDING:
+                _order_again_if_stuck(desktop)
+            case Status.STARTING:
+                _starting(desktop, seen)
+            case Status.RUNNING:
+                _running(desktop, seen)
+            case Status.STOPPING:
+                _stopping(desktop, seen)
+            case Status.DELETING:
+                _deleting(desktop, seen)
+            case _ if desktop.status in AT_REST and seen and _alive(seen):
+                enqueue_again(jobs.stop_desktop, desktop.pk)
+
+
+def settle_missing(seen: Observed) -> None:
+    """Something runs in our name without a row. It goes after a grace time."""
+    first_seen = key("orphan", seen.name)
+    client().set(first_seen, timezone.now().isoformat(), nx=True, ex=24 * 3600)
+    since = datetime.fromisoformat(str(client().get(first_seen)))
+    if timezone.now() - since > timedelta(seconds=ORPHAN_GRACE):
+        enqueue_again(jobs.remove_orphan, seen.name)
+
+
+def sweep_volumes() -> None:
+    """Files whose deletion was asked for and did not happen."""
+    for volume in Volume.objects.filter(desktop=None, kept_at=None):
+        enqueue_again(jobs.delete_volume, volume.pk)
+
+
+def _starting(desktop: Desktop, seen: Observed | None) -> None:
+    _write_steps(desktop, seen)
+    if seen and seen.phase == Phase.READY:
+        _ready(desktop, seen)
+    elif seen and seen.phase in (Phase.FAILED, Phase.ENDED):
+        _fail(desktop, seen.reason or "start_failed", seen.detail)
+    elif _age(desktop) > settings.START_DEADLINE:
+        _fail(desktop, "start_timeout", seen.detail if seen else "nothing was observed")
+    elif not seen:
+        _order_again_if_stuck(desktop)
+
+
+def _running(desktop: Desktop, seen: Observed | None) -> None:
+    if not seen or seen.phase == Phase.FAILED:
+        _fail(desktop, (seen and seen.reason) or "vanished", seen.detail if seen else "")
+    elif seen.phase == Phase.ENDED:
+        _rest(desktop, "logged_out_inside")
+    elif seen.endpoint and _endpoint_fields(seen) != _endpoint_of(desktop):
+        Desktop.objects.filter(pk=desktop.pk, run=desktop.run).update(**_endpoint_fields(seen))
+
+
+def _stopping(desktop: Desktop, seen: Observed | None) -> None:
+    if seen:
+        _order_again_if_stuck(desktop)
+    elif desktop.restarting:
+        _start_again(desktop)
+    else:
+        _rest(desktop, desktop.reason)
+
+
+def _deleting(desktop: Desktop, seen: Observed | None) -> None:
+    if seen:
+        return _order_again_if_stuck(desktop)
+    with transaction.atomic():
+        volume = desktop.volume
+        if not Desktop.objects.filter(pk=desktop.pk, status=Status.DELETING).delete()[0]:
+            return None
+        if desktop.keep_data:
+            Volume.objects.filter(pk=volume.pk).update(kept_at=timezone.now(), desktop_name=desktop.name)
+        else:
+            enqueue_after_commit(jobs.delete_volume, volume.pk)
+        desktop.tell_owner()
+    log.info("desktop_deleted", kept=desktop.keep_data)
+    return None
+
+
+def _ready(desktop: Desktop, seen: Observed) -> None:
+    now, quota = timezone.now(), effective(desktop.owner)
+    lifetime = quota.max_lifetime_minutes.value
+    desktop.move(
+        to=Status.RUNNING,
+        reason="",
+        started_at=now,
+        last_input_at=now,  # idle time is counted from here
+        expires_at=now + timedelta(minutes=lifetime) if lifetime else None,
+        idle_minutes=quota.idle_minutes.value,
+        **_endpoint_fields(seen),
+    )
+
+
+def _fail(desktop: Desktop, reason: str, detail: str) -> None:
+    log.error("desktop_failed", reason=reason, detail=detail)
+    with transaction.atomic():
+        if desktop.move(to=Status.FAILED, reason=reason, event_params={"reason": reason, "detail": detail[:500]}):
+            cut_after_commit(Cut("desktop", str(desktop.pk), "failed"))
+            if reason == "start_timeout":  # it may still come up, and nobody would know
+                enqueue_after_commit(jobs.stop_desktop, desktop.pk)
+
+
+def _rest(desktop: Desktop, reason: str) -> None:
+    with transaction.atomic():
+        if desktop.move(to=Status.STOPPED, reason=reason, event_params={"reason": reason}, **_NO_ENDPOINT):
+            cut_after_commit(Cut("desktop", str(desktop.pk), "stopped"))
+            enqueue_after_commit(jobs.stop_desktop, desktop.pk)  # the runtime forgets one that ended by itself
+
+
+def _start_again(desktop: Desktop) -> None:
+    with transaction.atomic():
+        if desktop.move(to=Status.PENDING, run=desktop.run + 1, event="queued", **fresh_run()):
+            enqueue_after_commit(jobs.start_desktop, desktop.pk)
+
+
+def _order_again_if_stuck(desktop: Desktop) -> None:
+    """The work of this row was lost (a killed worker, an emptied Redis), or has not had its turn yet."""
+    starting = desktop.status in (Status.PENDING, Status.STARTING)
+    if _age(desktop) > QUEUE_PATIENCE:
+        enqueue_again(jobs.start_desktop if starting else jobs.stop_desktop, desktop.pk)
+
+
+def _write_steps(desktop: Desktop, seen: Observed | None) -> None:
+    known = set(desktop.events.filter(run=desktop.run, kind__in=DesktopEvent.STEPS).values_list("kind", flat=True))
+    new = {kind: at for kind, at in (seen.steps if seen else {}).items() if kind not in known}
+    for kind, at in new.items():
+        DesktopEvent.write(desktop, kind, at=at)
+    if new:
+        desktop.tell_owner()
+
+
+def _alive(seen: Observed) -> bool:
+    return seen.phase in (Phase.CREATED, Phase.STARTED, Phase.READY, Phase.ENDED)
+
+
+def _age(desktop: Desktop) -> float:
+    """Seconds in the present status."""
+    return (timezone.now() - desktop.status_since).total_seconds()
+
+
+_NO_ENDPOINT = {"endpoint_kind": "", "endpoint_address": "", "endpoint_port": 0}
+
+
+def _endpoint_fields(seen: Observed) -> dict[str, object]:
+    if not seen.endpoint:
+        return dict(_NO_ENDPOINT)
+    return {
+        "endpoint_kind": seen.endpoint.kind,
+        "endpoint_address": seen.endpoint.address,
+        "endpoint_port": seen.endpoint.port,
+    }
+
+
+def _endpoint_of(desktop: Desktop) -> dict[str, object]:
+    return {name: getattr(desktop, name) for name in _NO_ENDPOINT}

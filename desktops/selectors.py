@@ -1,0 +1,109 @@
+"""Reads: who may see what, what they may have, how a desktop is. One answer for page, API and socket alike."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+import structlog
+from django.db.models import QuerySet
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from accounts.models import User
+from accounts.tokens import Claims
+from desktops import diagnosis, heartbeat
+from desktops.exceptions import DesktopNotFound, RuntimeAway
+from desktops.models import LAUNCHING, MOVING, Desktop, DesktopEvent, Status
+from desktops.runtimes import get_runtime
+from desktops.runtimes.base import RuntimeFault, RuntimeUnknown, Usage
+
+
+def visible_to(user: User) -> QuerySet[Desktop]:
+    """A person's own desktops. Administrators manage others' in the admin; nobody looks at another's screen."""
+    return Desktop.objects.filter(owner=user).select_related("image", "volume")
+
+
+def get_for(*, user: User, desktop_id: UUID) -> Desktop:
+    desktop = visible_to(user).filter(pk=desktop_id).first()
+    if desktop is None:
+        raise DesktopNotFound
+    structlog.contextvars.bind_contextvars(desktop=str(desktop.pk))
+    return desktop
+
+
+def for_stream(claims: Claims) -> Desktop | None:
+    """The desktop whose stream a verified token opens; None for every reason that a stranger may not know."""
+    return (
+        Desktop.objects.select_related("owner")
+        .filter(object_name=claims.pod_name, owner_id=claims.user_id, owner__is_active=True)
+        .first()
+    )
+
+
+@dataclass(frozen=True)
+class Step:
+    kind: str
+    label: str
+    at: datetime | None
+    seconds: float | None  # since the step before
+    status: str  # done, current, todo
+
+
+@dataclass(frozen=True)
+class DesktopState:
+    sentence: str
+    next_step: str
+    hopeless: bool
+    waiting: bool
+    steps: list[Step]
+
+
+def state_of(desktop: Desktop) -> DesktopState:
+    moving = desktop.status in MOVING
+    facts = diagnosis.Facts(
+        status=desktop.status,
+        reason=desktop.reason,
+        seconds=(timezone.now() - desktop.status_since).total_seconds(),
+        controller_late=moving and heartbeat.is_late(),
+        workers=heartbeat.workers() if moving else 1,
+    )
+    found = diagnosis.explain(facts)
+    return DesktopState(found.sentence, found.next_step, found.hopeless, found.waiting, _steps(desktop))
+
+
+def _steps(desktop: Desktop) -> list[Step]:
+    """The four steps of a start, with times as far as they have come."""
+    reached = dict(desktop.events.filter(run=desktop.run, kind__in=DesktopEvent.STEPS).values_list("kind", "at"))
+    labels = {"queued": _("Queued"), "created": _("Created"), "started": _("Started"), "ready": _("Ready")}
+    steps, before, current_given = [], None, desktop.status not in LAUNCHING
+    for kind, label in labels.items():
+        at = reached.get(kind)
+        seconds = max(0.0, (at - before).total_seconds()) if at and before else None
+        status = "done" if at else "todo" if current_given else "current"
+        current_given = current_given or not at
+        steps.append(Step(kind, label, at, seconds, status))
+        before = at or before
+    return steps
+
+
+def timeline_of(desktop: Desktop, limit: int = 50) -> list[DesktopEvent]:
+    """Newest first."""
+    return list(desktop.events.order_by("-at", "-id")[:limit])
+
+
+def usage_of(desktop: Desktop) -> Usage | None:
+    """None when it does not run or the runtime does not say."""
+    if desktop.status != Status.RUNNING:
+        return None
+    try:
+        return get_runtime().usage(desktop.object_name)
+    except (RuntimeFault, RuntimeUnknown):
+        return None
+
+
+def log_of(desktop: Desktop, lines: int = 200) -> str:
+    """Raises RuntimeAway."""
+    try:
+        return get_runtime().logs(desktop.object_name, lines=lines)
+    except (RuntimeFault, RuntimeUnknown) as error:
+        raise RuntimeAway(detail=str(error)) from error

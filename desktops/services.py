@@ -1,0 +1,165 @@
+"""What people ask for. Each function is one transaction: check, change the row, audit; work is queued on commit."""
+
+from dataclasses import dataclass
+from uuid import uuid4
+
+from django.db import transaction
+
+from accounts import audit
+from accounts.audit import Actor
+from accounts.cuts import Cut, cut_after_commit
+from accounts.models import User
+from desktops import allowance, jobs, notify
+from desktops.exceptions import ImageUnavailable, NameInvalid, VolumeInUse, WrongStatus
+from desktops.models import AT_REST, LAUNCHING, Desktop, DesktopEvent, DesktopImage, DesktopSize, Status, Volume
+from desktops.queue import enqueue_after_commit
+from desktops.runs import fresh_run
+from desktops.runtimes import names
+
+
+@dataclass(frozen=True)
+class LaunchRequest:
+    image: DesktopImage
+    size: DesktopSize
+    name: str = "desktop"
+    volume: Volume | None = None  # kept files to use again
+
+
+@transaction.atomic
+def launch_desktop(*, by: Actor, wanted: LaunchRequest) -> Desktop:
+    """The desktop of that name, on its way: a new one, or the one that is there. Raises DesktopRefused."""
+    owner = _lock(by.user)
+    name = _clean_name(wanted.name)
+    if existing := Desktop.objects.filter(owner=owner, name=name).first():
+        if existing.status in AT_REST:
+            start_desktop(desktop=existing, by=by)
+        elif existing.status == Status.DELETING:
+            raise WrongStatus
+        return existing
+    if not allowance.is_offered(wanted.image, wanted.size):
+        raise ImageUnavailable
+    allowance.refuse_if_over(owner, allowance.need_of(wanted.size, kept=wanted.volume, new=True))
+    desktop = _create(owner, name, wanted)
+    DesktopEvent.write(desktop, "queued")
+    enqueue_after_commit(jobs.start_desktop, desktop.pk)
+    notify.after_commit(owner_id=owner.pk, desktop_id=desktop.pk)
+    audit.record("desktop.launch", by=by, target=desktop.pk, name=name, image=wanted.image.name, size=wanted.size.name)
+    return desktop
+
+
+@transaction.atomic
+def start_desktop(*, desktop: Desktop, by: Actor) -> None:
+    owner = _lock(desktop.owner)
+    desktop.refresh_from_db()
+    if desktop.status in (*LAUNCHING, Status.RUNNING):
+        return
+    if desktop.status not in AT_REST:
+        raise WrongStatus
+    allowance.refuse_if_over(owner, allowance.need_of(desktop, kept=desktop.volume, new=False))
+    if not desktop.move(to=Status.PENDING, run=desktop.run + 1, event="queued", **fresh_run()):
+        raise WrongStatus
+    enqueue_after_commit(jobs.start_desktop, desktop.pk)
+    audit.record("desktop.start", by=by, target=desktop.pk)
+
+
+@transaction.atomic
+def stop_desktop(*, desktop: Desktop, by: Actor) -> None:
+    desktop.refresh_from_db()
+    if desktop.status in (*AT_REST, Status.DELETING):
+        return
+    reason = "by_owner" if by.user == desktop.owner else "by_admin"
+    if desktop.status == Status.STOPPING:  # perhaps half way through a restart, which ends here
+        Desktop.objects.filter(pk=desktop.pk, status=Status.STOPPING).update(restarting=False, reason=reason)
+    elif not desktop.move(to=Status.STOPPING, reason=reason, restarting=False):
+        raise WrongStatus
+    _order_stop(desktop, "stopped")
+    audit.record("desktop.stop", by=by, target=desktop.pk)
+
+
+@transaction.atomic
+def restart_desktop(*, desktop: Desktop, by: Actor) -> None:
+    desktop.refresh_from_db()
+    if desktop.status in AT_REST:
+        return start_desktop(desktop=desktop, by=by)
+    if desktop.status != Status.RUNNING or not desktop.move(
+        to=Status.STOPPING, reason="restart", restarting=True, event="restarting"
+    ):
+        raise WrongStatus
+    _order_stop(desktop, "restarted")
+    audit.record("desktop.restart", by=by, target=desktop.pk)
+    return None
+
+
+@transaction.atomic
+def delete_desktop(*, desktop: Desktop, by: Actor, keep_data: bool) -> None:
+    """The row goes when the runtime has nothing left; its files go too, or stay as a kept volume."""
+    desktop.refresh_from_db()
+    if desktop.status == Status.DELETING:
+        return
+    if not desktop.move(to=Status.DELETING, keep_data=keep_data, restarting=False):
+        raise WrongStatus
+    _order_stop(desktop, "deleted")
+    audit.record("desktop.delete", by=by, target=desktop.pk, name=desktop.name, keep_data=keep_data)
+
+
+@transaction.atomic
+def delete_volume(*, volume: Volume, by: Actor) -> None:
+    """Remove kept files for good."""
+    if Desktop.objects.filter(volume=volume).exists():
+        raise VolumeInUse
+    Volume.objects.filter(pk=volume.pk).update(kept_at=None)
+    enqueue_after_commit(jobs.delete_volume, volume.pk)
+    audit.record("volume.delete", by=by, target=volume.pk, name=volume.desktop_name)
+
+
+def _lock(user: User) -> User:
+    """One launch or start of a person at a time: what the quota check sees stays so until commit."""
+    return User.objects.select_for_update().get(pk=user.pk)
+
+
+def _clean_name(name: str) -> str:
+    name = name.strip()
+    if not 1 <= len(name) <= 40 or not name.isprintable():
+        raise NameInvalid
+    return name
+
+
+def _create(owner: User, name: str, wanted: LaunchRequest) -> Desktop:
+    identity = uuid4()
+    return Desktop.objects.create(
+        id=identity,
+        owner=owner,
+        name=name,
+        image=wanted.image,
+        size_name=wanted.size.name,
+        cpu=wanted.size.cpu,
+        memory_mib=wanted.size.memory_mib,
+        storage_gib=wanted.size.storage_gib,
+        gpu=wanted.size.gpu,
+        volume=_volume(owner, name, wanted),
+        object_name=names.desktop_name(owner.get_username(), str(identity)),
+        **fresh_run(),
+    )
+
+
+def _volume(owner: User, name: str, wanted: LaunchRequest) -> Volume:
+    if kept := wanted.volume:
+        if kept.owner_id != owner.pk or not Volume.objects.filter(pk=kept.pk, kept_at__isnull=False).update(kept_at=None):
+            raise VolumeInUse
+        kept.storage_gib = max(kept.storage_gib, wanted.size.storage_gib)
+        kept.kept_at = None
+        kept.save(update_fields=["storage_gib", "kept_at"])
+        return kept
+    identity = uuid4()
+    return Volume.objects.create(
+        id=identity,
+        owner=owner,
+        object_name=names.volume_name(owner.get_username(), str(identity)),
+        desktop_name=name,
+        storage_gib=wanted.size.storage_gib,
+    )
+
+
+def _order_stop(desktop: Desktop, reason: str) -> None:
+    enqueue_after_commit(jobs.stop_desktop, desktop.pk)
+    cut_after_commit(Cut("desktop", str(desktop.pk), reason))

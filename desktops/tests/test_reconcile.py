@@ -1,0 +1,142 @@
+"""What was observed moves the row; what is missing is ordered again. One test per line of the table."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from django.utils import timezone
+
+from accounts.models import Quota
+from accounts.redis import client, key
+from desktops import reconcile
+from desktops.models import Desktop, Status, Volume
+from desktops.runtimes.base import Endpoint, Observed, Phase
+
+LONG_AGO = datetime(2026, 1, 1, tzinfo=UTC)
+SOCKET = Endpoint("unix", "/run/a.sock")
+
+
+def seen(desktop: Desktop, phase: Phase, **fields) -> Observed:
+    fields = {"run": desktop.run, "endpoint": SOCKET if phase == Phase.READY else None} | fields
+    return Observed(name=desktop.object_name, desktop_id=str(desktop.pk), phase=phase, **fields)
+
+
+@pytest.fixture
+def settle(make_desktop, alice, django_capture_on_commit_callbacks):
+    """Settle a row of that status with what is observed; the row afterwards."""
+
+    def go(status: Status, phase: Phase | None, observed: dict | None = None, **fields) -> Desktop:
+        desktop = make_desktop(alice, status=status, **fields)
+        with django_capture_on_commit_callbacks(execute=True):
+            reconcile.settle(desktop, phase and seen(desktop, phase, **(observed or {})))
+        return Desktop.objects.filter(pk=desktop.pk).first() or desktop
+
+    return go
+
+
+def test_ready_makes_it_run_with_endpoint_and_limits(settle, alice):
+    Quota.objects.create(user=alice, idle_minutes=30, max_lifetime_minutes=60)
+    desktop = settle(Status.STARTING, Phase.READY, {"steps": {"created": timezone.now(), "ready": timezone.now()}})
+    assert (desktop.status, desktop.endpoint_kind, desktop.endpoint_address) == (Status.RUNNING, "unix", SOCKET.address)
+    assert desktop.idle_minutes == 30
+    assert desktop.expires_at - desktop.started_at == timedelta(minutes=60)
+    assert {"created", "ready", "running"} <= set(desktop.events.values_list("kind", flat=True))
+
+
+@pytest.mark.parametrize("phase", [Phase.CREATED, Phase.STARTED])
+def test_on_its_way_keeps_waiting(settle, phase):
+    assert settle(Status.STARTING, phase).status == Status.STARTING
+
+
+def test_a_step_is_written_once(make_desktop, alice):
+    desktop = make_desktop(alice, status=Status.STARTING)
+    for _ in range(3):
+        reconcile.settle(desktop, seen(desktop, Phase.STARTED, steps={"created": timezone.now()}))
+    assert desktop.events.filter(kind="created").count() == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "phase", "observed", "becomes", "reason"),
+    [
+        (Status.STARTING, Phase.FAILED, {"reason": "disk_full"}, Status.FAILED, "disk_full"),
+        (Status.STARTING, Phase.ENDED, {}, Status.FAILED, "start_failed"),
+        (Status.RUNNING, Phase.FAILED, {"reason": "session_crashed"}, Status.FAILED, "session_crashed"),
+        (Status.RUNNING, None, {}, Status.FAILED, "vanished"),
+        (Status.RUNNING, Phase.READY, {"run": 7}, Status.FAILED, "vanished"),  # of another run: not ours
+        (Status.RUNNING, Phase.ENDED, {}, Status.STOPPED, "logged_out_inside"),
+        (Status.RUNNING, Phase.READY, {}, Status.RUNNING, ""),
+        (Status.STOPPING, Phase.STOPPING, {}, Status.STOPPING, ""),
+        (Status.STOPPING, None, {}, Status.STOPPED, ""),
+        (Status.STOPPED, None, {}, Status.STOPPED, ""),
+    ],
+)
+def test_outcomes(settle, status, phase, observed, becomes, reason):
+    desktop = settle(status, phase, observed)
+    assert (desktop.status, desktop.reason) == (becomes, reason)
+
+
+def test_failure_and_end_cut_the_stream(settle, cuts):
+    settle(Status.RUNNING, None)
+    settle(Status.RUNNING, Phase.ENDED, name="second")
+    assert [cut.reason for cut in cuts()] == ["failed", "stopped"]
+
+
+def test_start_that_takes_too_long_fails_and_is_ended(settle, queued):
+    desktop = settle(Status.STARTING, Phase.STARTED, status_since=LONG_AGO)
+    assert (desktop.status, desktop.reason) == (Status.FAILED, "start_timeout")
+    assert queued() == [("stop_desktop", str(desktop.pk))]
+
+
+@pytest.mark.parametrize(
+    ("status", "phase", "work"),
+    [
+        (Status.PENDING, None, "start_desktop"),
+        (Status.STARTING, None, "start_desktop"),
+        (Status.STOPPING, Phase.READY, "stop_desktop"),
+        (Status.DELETING, Phase.READY, "stop_desktop"),
+    ],
+)
+def test_lost_work_is_ordered_again_once(settle, queued, status, phase, work):
+    young = settle(status, phase)
+    assert queued() == []
+    stuck = Desktop.objects.get(pk=young.pk)
+    stuck.status_since = timezone.now() - timedelta(seconds=reconcile.QUEUE_PATIENCE + 1)
+    for _ in range(3):
+        reconcile.settle(stuck, phase and seen(stuck, phase))
+    assert queued() == [(work, str(stuck.pk))]
+
+
+def test_what_runs_though_it_should_rest_is_ended(settle, queued):
+    desktop = settle(Status.STOPPED, Phase.READY)
+    assert queued() == [("stop_desktop", str(desktop.pk))]
+
+
+def test_restart_goes_on_when_it_has_stopped(settle, queued):
+    desktop = settle(Status.STOPPING, None, restarting=True)
+    assert (desktop.status, desktop.run, desktop.restarting) == (Status.PENDING, 2, False)
+    assert queued() == [("start_desktop", str(desktop.pk))]
+
+
+@pytest.mark.parametrize("keep", [True, False])
+def test_deleted_when_nothing_is_left(settle, queued, keep):
+    desktop = settle(Status.DELETING, None, keep_data=keep)
+    assert not Desktop.objects.exists()
+    volume = Volume.objects.get()
+    assert bool(volume.kept_at) == keep
+    assert queued() == ([] if keep else [("delete_volume", str(volume.pk))])
+    assert desktop.keep_data == keep
+
+
+def test_orphan_goes_after_its_grace(db, queued):
+    orphan = Observed(name="vnc-nobody", desktop_id="", run=1, phase=Phase.READY)
+    reconcile.settle_missing(orphan)
+    assert queued() == []
+    client().set(key("orphan", "vnc-nobody"), (timezone.now() - timedelta(seconds=61)).isoformat())
+    reconcile.settle_missing(orphan)
+    assert queued() == [("remove_orphan", "vnc-nobody")]
+
+
+def test_row_that_moved_meanwhile_is_left_alone(make_desktop, alice):
+    stale = make_desktop(alice, status=Status.STARTING)
+    Desktop.objects.filter(pk=stale.pk).update(status=Status.STOPPING)
+    reconcile.settle(stale, seen(stale, Phase.READY))
+    assert Desktop.objects.get(pk=stale.pk).status == Status.STOPPING

@@ -1,0 +1,32 @@
+"""What the clock asks for: desktops that nobody uses, or whose time is over, are stopped."""
+
+from datetime import timedelta
+
+from django.db import transaction
+from django.db.models import DateTimeField, DurationField, ExpressionWrapper, F, Q
+from django.utils import timezone
+
+from accounts.cuts import Cut, cut_after_commit
+from desktops import jobs
+from desktops.models import Desktop, Status
+from desktops.queue import enqueue_after_commit
+
+
+def run_timers() -> None:
+    """One query, whatever the number of desktops that run."""
+    now = timezone.now()
+    idle_until = ExpressionWrapper(
+        F("last_input_at") + ExpressionWrapper(F("idle_minutes") * timedelta(minutes=1), DurationField()),
+        DateTimeField(),
+    )
+    over = Q(expires_at__lte=now) | Q(idle_minutes__gt=0, idle_until__lte=now)
+    for desktop in Desktop.objects.filter(status=Status.RUNNING).annotate(idle_until=idle_until).filter(over):
+        expired = desktop.expires_at is not None and desktop.expires_at <= now
+        _stop(desktop, "expired" if expired else "idle")
+
+
+@transaction.atomic
+def _stop(desktop: Desktop, reason: str) -> None:
+    if desktop.move(to=Status.STOPPING, reason=reason, event_params={"reason": reason}):
+        enqueue_after_commit(jobs.stop_desktop, desktop.pk)
+        cut_after_commit(Cut("desktop", str(desktop.pk), reason))
