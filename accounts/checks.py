@@ -1,1 +1,55 @@
 """System checks of accounts, each with an id and a hint."""
+
+from collections.abc import Callable
+from typing import Any
+
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, Tags, Warning, register
+from django.db import DatabaseError
+
+from accounts import keys
+from accounts.models import Quota
+
+_MAKE = "`manage.py make_token_key` prints a good one."
+
+
+@register()
+def signing_key_is_usable(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    if not settings.TOKEN_SIGNING_KEY:
+        return []  # portal.E001 says so
+    return _faults("TOKEN_SIGNING_KEY", "accounts.E001", lambda pem: [keys.read_private(pem).public_key()])
+
+
+@register()
+def verify_keys_are_usable(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    return _faults("TOKEN_VERIFY_KEYS", "accounts.E003", keys.read_public)
+
+
+def _faults(name: str, check_id: str, read: Callable[[str], list[RSAPublicKey]]) -> list[CheckMessage]:
+    try:
+        found = read(getattr(settings, name))
+    except keys.UnusableKey as fault:
+        return [Error(f"{name} cannot be used: {fault}.", hint=f"RSA keys in PEM form. {_MAKE}", id=check_id)]
+    short = [key.key_size for key in found if key.key_size < keys.SMALLEST_BITS]
+    return [
+        Error(f"A key in {name} has {bits} bits, fewer than {keys.SMALLEST_BITS}.", hint=_MAKE, id="accounts.E002")
+        for bits in short
+    ]
+
+
+@register(Tags.database)
+def default_quota_exists(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """Runs with `check --database default` and after `migrate`."""
+    try:
+        if not kwargs.get("databases") or Quota.objects.filter(user=None, group=None).exists():
+            return []
+    except DatabaseError:
+        return []  # before the first migrate there is no table
+    return [
+        Warning(
+            "There is no default quota: who has no quota of their own or of a group can launch nothing.",
+            hint="In the admin, add a quota with neither user nor group.",
+            id="accounts.W001",
+        )
+    ]

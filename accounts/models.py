@@ -57,11 +57,16 @@ class Quota(models.Model):
         verbose_name = _("quota")
         verbose_name_plural = _("quotas")
         constraints = [
-            models.CheckConstraint(condition=Q(user=None) | Q(group=None), name="quota_of_user_or_group"),
+            models.CheckConstraint(
+                condition=Q(user=None) | Q(group=None),
+                name="quota_of_user_or_group",
+                violation_error_message=_("A quota is for a user or for a group, not for both."),
+            ),
             models.UniqueConstraint(
                 models.ExpressionWrapper(Q(user=None) & Q(group=None), output_field=models.BooleanField()),
                 condition=Q(user=None, group=None),
                 name="one_default_quota",
+                violation_error_message=_("There is a default quota already. Choose a user or a group."),
             ),
         ]
 

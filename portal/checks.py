@@ -1,7 +1,9 @@
 """System checks: combinations of settings that would be unsafe or cannot work."""
 
 from typing import Any
+from urllib.parse import urlsplit
 
+from cryptography.fernet import Fernet
 from django.conf import settings
 from django.core.checks import Error, register
 
@@ -28,5 +30,40 @@ def local_runtime_is_meant(app_configs: Any, **kwargs: Any) -> list[Error]:
             "The local runtime does not isolate users from each other and is not allowed with DEBUG=0.",
             hint="Set DESKTOP_RUNTIME=kubernetes, or LOCAL_RUNTIME_ALLOWED=1 where all users trust each other.",
             id="portal.E002",
+        )
+    ]
+
+
+@register()
+def secrets_keys_are_fernet_keys(app_configs: Any, **kwargs: Any) -> list[Error]:
+    bad = [number for number, key in enumerate(settings.SECRETS_KEYS, start=1) if not _is_fernet_key(key)]
+    return [
+        Error(
+            f"Key {number} of SECRETS_KEYS is no Fernet key.",
+            hint="32 random bytes in URL-safe base64; docs/settings.md says how to make one.",
+            id="portal.E003",
+        )
+        for number in bad
+    ]
+
+
+def _is_fernet_key(key: str) -> bool:
+    try:
+        Fernet(key)
+    except ValueError:
+        return False
+    return True
+
+
+@register()
+def public_url_is_an_origin(app_configs: Any, **kwargs: Any) -> list[Error]:
+    url = urlsplit(settings.PUBLIC_URL)
+    if url.scheme in ("http", "https") and url.hostname and not (url.path or url.query or url.username):
+        return []
+    return [
+        Error(
+            f"PUBLIC_URL is {settings.PUBLIC_URL!r}, which is not the address of a site.",
+            hint="Scheme, name and port only, such as https://desktops.example.org",
+            id="portal.E004",
         )
     ]

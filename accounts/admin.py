@@ -1,0 +1,174 @@
+"""The administrators' pages: people, their quotas, session tokens, and who did what."""
+
+from typing import Any
+
+from django.contrib import admin, messages
+from django.contrib.admin.utils import label_for_field, unquote
+from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
+from django.db import transaction
+from django.db.models import QuerySet
+from django.forms import ModelForm
+from django.http import HttpRequest, HttpResponse
+from django.template.loader import render_to_string
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
+
+from accounts import audit, client, lockout, quotas, services
+from accounts.login_session import session_id
+from accounts.models import AuditEvent, Quota, SessionToken, User
+
+_LIMITS = ("cpu", "memory_mib", "storage_gib", "gpu", "desktops", "max_lifetime_minutes", "idle_minutes")
+
+
+class QuotaInline(admin.StackedInline[Quota, User]):
+    model = Quota
+    fields = _LIMITS
+    verbose_name_plural = _("own quota (empty fields: inherited)")
+
+
+@admin.register(User)
+class UserAdmin(DjangoUserAdmin[User]):
+    list_display = ("username", "email", "first_name", "last_name", "is_active", "is_staff", "last_login")
+    inlines = [QuotaInline]
+    actions = ["enable", "disable", "unlock"]
+    readonly_fields = ("last_login", "date_joined", "effective_quota")
+    fieldsets = (*(DjangoUserAdmin.fieldsets or ()), (_("Quota that holds"), {"fields": ("effective_quota",)}))
+
+    def get_inlines(self, request: HttpRequest, obj: User | None) -> list[Any]:
+        return self.inlines if obj else []  # the page that adds a user asks for name and password only
+
+    @admin.display(description=_("effective quota"))
+    def effective_quota(self, user: User) -> SafeString:
+        effective = quotas.effective(user)
+        lines = [(label_for_field(name, Quota), getattr(effective, name)) for name in _LIMITS]
+        return render_to_string("accounts/effective_quota.html", {"lines": lines})
+
+    @transaction.atomic
+    def save_model(self, request: HttpRequest, obj: User, form: ModelForm[User], change: bool) -> None:
+        super().save_model(request, obj, form, change)
+        by = client.actor(request)
+        if change and "is_active" in form.changed_data:
+            services.set_active(user=obj, active=obj.is_active, by=by)
+        audit.record("user.change" if change else "user.add", by=by, target=obj, fields=_names(form))
+
+    def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> HttpResponse:
+        """Django's page saves by itself: look whether it did."""
+        with transaction.atomic():
+            before = self.get_object(request, unquote(id))
+            response = super().user_change_password(request, id, form_url)
+            if before and User.objects.get(pk=id).password != before.password:
+                services.password_was_changed(user=before, by=client.actor(request), session_id=session_id(request))
+        return response
+
+    def save_formset(self, request: HttpRequest, form: ModelForm[User], formset: Any, change: bool) -> None:
+        super().save_formset(request, form, formset, change)
+        if formset.has_changed():
+            audit.record("quota.change", by=client.actor(request), target=form.instance)
+
+    def get_deleted_objects(
+        self, objs: Any, request: HttpRequest
+    ) -> tuple[list[Any], dict[str, int], set[str], list[str]]:
+        """Nobody may delete tokens one by one, but they go with their user."""
+        names, counts, forbidden, protected = super().get_deleted_objects(objs, request)
+        return names, counts, forbidden - {str(SessionToken._meta.verbose_name)}, protected
+
+    def delete_model(self, request: HttpRequest, obj: User) -> None:
+        services.delete_user(user=obj, by=client.actor(request))
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
+        with transaction.atomic():
+            for user in queryset:
+                services.delete_user(user=user, by=client.actor(request))
+
+    @admin.action(description=_("Enable selected users"), permissions=["change"])
+    def enable(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
+        self._set_active(request, queryset, active=True)
+
+    @admin.action(description=_("Disable selected users and close what they have open"), permissions=["change"])
+    def disable(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
+        self._set_active(
+            request, queryset.exclude(pk=client.actor(request).user.pk), active=False
+        )  # nobody locks himself out
+
+    def _set_active(self, request: HttpRequest, queryset: QuerySet[User], *, active: bool) -> None:
+        changed = list(queryset.exclude(is_active=active))
+        for user in changed:
+            services.set_active(user=user, active=active, by=client.actor(request))
+        said = ngettext("%d user changed.", "%d users changed.", len(changed)) % len(changed)
+        self.message_user(request, said, messages.SUCCESS)
+
+    @admin.action(description=_("Let selected users try to sign in again now"), permissions=["change"])
+    def unlock(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
+        for user in queryset:
+            lockout.unlock(user.get_username())
+            audit.record("login.unlock", by=client.actor(request), target=user)
+        self.message_user(request, _("They can try again now."), messages.SUCCESS)
+
+
+@admin.register(Quota)
+class QuotaAdmin(admin.ModelAdmin[Quota]):
+    list_display = ("__str__", *_LIMITS)
+    list_select_related = ("user", "group")
+    search_fields = ("user__username", "group__name")
+    autocomplete_fields = ("user", "group")
+    fields = ("user", "group", *_LIMITS)
+
+    @transaction.atomic
+    def save_model(self, request: HttpRequest, obj: Quota, form: ModelForm[Quota], change: bool) -> None:
+        super().save_model(request, obj, form, change)
+        deed = "quota.change" if change else "quota.add"
+        audit.record(deed, by=client.actor(request), target=obj, fields=_names(form))
+
+    @transaction.atomic
+    def delete_model(self, request: HttpRequest, obj: Quota) -> None:
+        audit.record("quota.delete", by=client.actor(request), target=obj)
+        obj.delete()
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Quota]) -> None:
+        for quota in queryset:
+            self.delete_model(request, quota)
+
+
+class ReadOnly(admin.ModelAdmin[Any]):
+    """Looked at, never edited."""
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+@admin.register(SessionToken)
+class SessionTokenAdmin(ReadOnly):
+    list_display = ("id", "user", "pod_name", "label", "created_at", "expires_at", "revoked_at", "revoked_reason")
+    list_filter = ("revoked_reason", "created_at")
+    list_select_related = ("user",)
+    search_fields = ("user__username", "pod_name", "label")
+    ordering = ("-created_at",)
+    actions = ["revoke"]
+
+    def has_revoke_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("accounts.change_sessiontoken")
+
+    @admin.action(description=_("Revoke selected tokens and close what they opened"), permissions=["revoke"])
+    def revoke(self, request: HttpRequest, queryset: QuerySet[SessionToken]) -> None:
+        for token in queryset:
+            services.revoke_token(token=token, by=client.actor(request))
+        self.message_user(request, _("The tokens are revoked."), messages.SUCCESS)
+
+
+@admin.register(AuditEvent)
+class AuditEventAdmin(ReadOnly):
+    list_display = ("at", "actor_name", "action", "target", "address")
+    list_filter = ("action", "at")
+    search_fields = ("actor_name", "action", "target", "address")
+    date_hierarchy = "at"
+
+
+def _names(form: ModelForm[Any]) -> list[str]:
+    return [name for name in form.changed_data if "password" not in name]
