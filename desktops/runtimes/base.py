@@ -119,7 +119,7 @@ class Runtime(Protocol):
         """All desktops of this installation. Raises RuntimeUnknown."""
 
     def watch(self, *, timeout: float) -> Iterator[str]:
-        """Names of desktops that changed, as it happens, for about `timeout` seconds. May miss some; `list` does not."""
+        """Names of desktops that changed, as it happens, for about `timeout` seconds. May miss some, `list` none."""
 
     def logs(self, name: str, *, lines: int = 100) -> str:
         """The last lines that the desktop's session printed; empty when there are none."""

@@ -1,0 +1,266 @@
+"""The local runtime: a real TigerVNC session per desktop on this machine. Keeps no state in its own process."""
+
+import errno
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+
+from desktops.runtimes import local_account, local_desktop, local_limits, local_processes, local_state, local_usage
+from desktops.runtimes.base import Deadline, DesktopSpec, Endpoint, Observed, Phase, RuntimeFault, RuntimeUnknown, Usage
+from desktops.runtimes.local_log import tail
+from desktops.runtimes.local_state import FULL, Place, State
+
+CODE = Path(__file__).resolve().parents[2]  # where `-m desktops.…` finds the holder
+HUNG = 10.0  # seconds after which a holder that was asked to stop is killed
+JUST_NOW = 2.0  # seconds
+
+
+class LocalRuntime:
+    def __init__(self, root: Path, *, installation: str, user: str = "podesk", path: str | None = None) -> None:
+        """`user` is who desktops run as when we are root; `path` is where programs are looked for."""
+        self.root, self.installation, self.user = root, installation, user
+        self.path = path or os.environ.get("PATH", os.defpath)
+
+    def start(self, spec: DesktopSpec, *, deadline: Deadline) -> None:
+        place = Place(self.root, local_account.check_name(spec.name))
+        local_account.check_name(spec.volume)
+        with _faults():
+            account = local_account.account(self.user)
+            self._make_folders(account)
+            lock = self._lock_for(spec, place, deadline)
+            if lock is None:
+                return
+            try:
+                if self._prepare(spec, place, account, deadline):
+                    self._spawn(place, lock, deadline)
+            finally:
+                os.close(lock)  # the holder's copy keeps it locked
+
+    def stop(self, name: str, *, deadline: Deadline) -> None:
+        with _faults():
+            place, state = self._known(name)
+            if state is None:
+                return
+            with suppress(FileNotFoundError):  # it is being forgotten already
+                if not place.stop.exists():  # its time tells how long we have waited
+                    place.stop.touch()
+                lock = local_state.take_lock(place)
+                if lock is None:
+                    self._signal_holder(place)
+                    return
+                try:
+                    self._clear(place, state, deadline)
+                    local_state.forget(place)
+                finally:
+                    os.close(lock)
+
+    def delete_volume(self, volume: str, *, deadline: Deadline) -> None:
+        with _faults():
+            local_account.remove_home(self.root / "volumes" / local_account.check_name(volume), deadline)
+
+    def observe(self, name: str) -> Observed | None:
+        try:
+            return self._observe(local_account.check_name(name))
+        except OSError as error:
+            raise RuntimeUnknown(str(error)) from error
+
+    def list(self) -> list[Observed]:
+        try:
+            names = sorted(entry.name for entry in (self.root / "desktops").iterdir())
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            raise RuntimeUnknown(str(error)) from error
+        seen = []
+        for name in filter(local_account.NAME.fullmatch, names):
+            if observed := self.observe(name):
+                seen.append(observed)
+            elif Place(self.root, name).stop.exists():  # a holder that was killed while it stopped
+                self.stop(name, deadline=Deadline.after(1))
+        return seen
+
+    def watch(self, *, timeout: float) -> Iterator[str]:
+        end = time.monotonic() + timeout
+        with _faults():
+            self.root.mkdir(parents=True, exist_ok=True)
+            with _ears(self.root) as ears:
+                yield from self._changed_just_now()
+                while (left := end - time.monotonic()) > 0:
+                    ears.settimeout(left)
+                    try:
+                        yield ears.recv(128).decode()
+                    except TimeoutError:
+                        return
+
+    def logs(self, name: str, *, lines: int = 100) -> str:
+        place, state = self._known(name)
+        return tail(place.log, lines) if state else ""
+
+    def usage(self, name: str) -> Usage | None:
+        place, state = self._known(name)
+        if state is None or state.holder is None or not local_state.is_held(place):
+            return None
+        return local_usage.measure(place, state, state.holder)
+
+    # --- starting ---------------------------------------------------------------------------------------------------
+
+    def _make_folders(self, account: local_account.Account) -> None:
+        self.root.mkdir(parents=True, exist_ok=True)
+        passing = 0o711 if account.switch else 0o700
+        for folder, mode in ((".", passing), ("desktops", 0o700), ("s", passing), ("volumes", passing)):
+            (self.root / folder).mkdir(exist_ok=True)
+            (self.root / folder).chmod(mode)
+        local_account.check_reach(account, self.root / "s")
+        if account.switch and not (sockets := Path("/tmp/.X11-unix")).exists():  # noqa: S108 - X's own place
+            sockets.mkdir(exist_ok=True)
+            sockets.chmod(0o1777)  # an account's own folder would keep other people's X servers out
+
+    def _lock_for(self, spec: DesktopSpec, place: Place, deadline: Deadline) -> int | None:
+        """The lock to start with, once no earlier run has it; None when this run is there already."""
+        while True:
+            with suppress(FileNotFoundError):  # forgotten between the two calls
+                place.folder.mkdir(exist_ok=True)
+                if (lock := local_state.take_lock(place)) is not None:
+                    return lock
+            state = local_state.read(place)
+            if state and self._is_same(state, spec) and state.run >= spec.run:
+                return None
+            if state and state.run < spec.run and state.holder:
+                local_processes.send(state.holder, signal.SIGTERM)
+            if not deadline.remaining:
+                raise RuntimeFault("still_stopping", f"an earlier run of {spec.name} has not ended", hopeless=False)
+            time.sleep(0.02)
+
+    def _is_same(self, state: State, spec: DesktopSpec) -> bool:
+        if (state.installation, state.desktop_id) != (spec.installation, spec.desktop_id):
+            raise RuntimeFault("name_taken", f"{spec.name} belongs to {state.installation}/{state.desktop_id}")
+        return True
+
+    def _prepare(self, spec: DesktopSpec, place: Place, account: local_account.Account, deadline: Deadline) -> bool:
+        """Make all that a holder needs. False when this run, or a later one, was here before."""
+        state = local_state.read(place)
+        if state and self._is_same(state, spec):
+            if state.run > spec.run or (state.run == spec.run and state.holder):
+                return False
+            self._clear(place, state, deadline)
+        try:
+            self._write(spec, place, account)
+        except BaseException:
+            local_state.forget(place)
+            raise
+        return True
+
+    def _write(self, spec: DesktopSpec, place: Place, account: local_account.Account) -> None:
+        for file in (place.stop, place.folder / "state.json"):
+            file.unlink(missing_ok=True)
+        shutil.rmtree(place.private, ignore_errors=True)
+        (place.folder / "spare").write_bytes(bytes(8192))
+        plan = local_desktop.plan(spec, place, account, self.path)
+        local_account.make_home(Path(plan.home), account, local_desktop.SESSION / "skel")
+        local_state.write_plan(place, plan)
+        limits = local_limits.Limits(float(spec.cpu), spec.memory_mib)
+        groups = local_limits.create(self.installation, spec.name, limits)
+        state = State(spec.installation, spec.desktop_id, spec.name, spec.run, groups=groups)
+        state.cpu, state.memory_mib = limits.cpu, limits.memory_mib
+        state.enter("created")
+        local_state.write(place, state)
+
+    def _spawn(self, place: Place, lock: int, deadline: Deadline) -> None:
+        command = (sys.executable, "-S", "-E", "-s", "-m", "desktops.runtimes.local_session")  # -S: 10 ms less
+        with place.log.open("ab") as log:
+            holder = subprocess.Popen(
+                [*command, str(self.root), place.name, str(lock)], cwd=CODE, env={"PATH": self.path},
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log, pass_fds=[lock], start_new_session=True,
+            )  # fmt: skip
+        try:
+            failed = holder.wait(max(1.0, deadline.remaining))  # it forks at once and goes on by itself
+        except subprocess.TimeoutExpired:
+            holder.kill()
+            holder.wait()
+            raise RuntimeFault("start_failed", "the holder did not begin in time", hopeless=False) from None
+        if failed:
+            raise RuntimeFault("start_failed", tail(place.log, 20))
+
+    # --- looking and ending -----------------------------------------------------------------------------------------
+
+    def _known(self, name: str) -> tuple[Place, State | None]:
+        """The state of a desktop of ours; another installation's counts as not there."""
+        place = Place(self.root, local_account.check_name(name))
+        state = local_state.read(place)
+        return place, state if state and state.installation == self.installation else None
+
+    def _observe(self, name: str) -> Observed | None:
+        held = local_state.is_held(Place(self.root, name))  # asked first: what is read after its end is final
+        place, state = self._known(name)
+        if state is None or (place.stop.exists() and not held):
+            return None
+        phase = Phase(state.phase)
+        if held and place.stop.exists():
+            phase = Phase.STOPPING
+        elif not held and state.holder and phase not in (Phase.ENDED, Phase.FAILED):
+            phase, state = Phase.FAILED, replace(state, reason="session_crashed", detail="its holder was killed")
+        return Observed(
+            name=state.name,
+            desktop_id=state.desktop_id,
+            run=state.run,
+            phase=phase,
+            endpoint=Endpoint("unix", str(place.socket)) if phase is Phase.READY else None,
+            steps={step: datetime.fromisoformat(at) for step, at in state.steps.items()},
+            reason=state.reason,
+            detail=state.detail,
+        )
+
+    def _signal_holder(self, place: Place) -> None:
+        state = local_state.read(place)
+        if state and state.holder:
+            hung = time.time() - place.stop.stat().st_mtime > HUNG
+            local_processes.send(state.holder, signal.SIGKILL if hung else signal.SIGTERM)
+
+    def _clear(self, place: Place, state: State, deadline: Deadline) -> None:
+        """End what a killed holder left behind."""
+        members = filter(None, map(local_processes.find, local_limits.members(state.groups)))
+        left = {*members, *local_processes.marked(place.marker)}
+        if not local_processes.kill_all(left, patience=min(2.0, deadline.remaining)):
+            raise RuntimeFault("still_stopping", f"{place.name}: some of its processes do not end", hopeless=False)
+        local_limits.remove(state.groups)
+
+    def _changed_just_now(self) -> Iterator[str]:
+        """What happened between two watches is not missed."""
+        for state in (self.root / "desktops").glob("*/state.json"):
+            with suppress(FileNotFoundError):
+                if time.time() - state.stat().st_mtime < JUST_NOW:
+                    yield state.parent.name
+
+
+@contextmanager
+def _ears(root: Path) -> Iterator[socket.socket]:
+    """A socket that holders report to. A new one takes the place of one that a killed watcher left."""
+    path = local_state.events_path(root)
+    new = path.with_name(f"events.{os.getpid()}")
+    new.unlink(missing_ok=True)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as ears:
+        ears.bind(str(new))
+        new.replace(path)
+        yield ears
+
+
+@contextmanager
+def _faults() -> Iterator[None]:
+    """What the system refuses, in the runtime's words."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in FULL:
+            raise RuntimeFault("disk_full", str(error)) from error
+        if isinstance(error, PermissionError) or error.errno == errno.EROFS:
+            raise RuntimeFault("dir_unusable", str(error)) from error
+        raise RuntimeFault("start_failed", str(error)) from error

@@ -1,0 +1,116 @@
+"""The account that local desktops run under, and the folders made for it. Never root."""
+
+import os
+import pwd
+import re
+import shutil
+import subprocess
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import mkdtemp
+from typing import Any
+
+from desktops.runtimes.base import Deadline, RuntimeFault
+
+NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+SKELETON = Path("/etc/skel")
+
+
+@dataclass(frozen=True)
+class Account:
+    name: str
+    uid: int
+    gid: int
+    switch: bool  # whether we are root and must become it
+
+    def popen(self) -> dict[str, Any]:
+        """Arguments for subprocess: become this account, with no group but its own."""
+        return {"user": self.uid, "group": self.gid, "extra_groups": []} if self.switch else {}
+
+    def own(self, path: Path) -> None:
+        if self.switch:
+            os.chown(path, self.uid, self.gid, follow_symlinks=False)
+
+
+def account(user: str) -> Account:
+    """Whom desktops run as: ourselves, or the account called `user` when we are root. Raises RuntimeFault."""
+    if os.geteuid():
+        return Account(pwd.getpwuid(os.geteuid()).pw_name, os.geteuid(), os.getegid(), switch=False)
+    try:
+        entry = pwd.getpwnam(user)
+    except KeyError:
+        raise RuntimeFault(
+            "account_missing", f"no account {user!r}; make it with: useradd --system --user-group {user}"
+        ) from None
+    if entry.pw_uid == 0:
+        raise RuntimeFault("account_missing", f"{user!r} is root; LOCAL_DESKTOP_USER must name an unprivileged account")
+    return Account(entry.pw_name, entry.pw_uid, entry.pw_gid, switch=True)
+
+
+def check_name(name: str) -> str:
+    """Names become paths: nothing but a DNS label may."""
+    if not NAME.fullmatch(name):
+        raise RuntimeFault("bad_name", f"not a valid name: {name!r}")
+    return name
+
+
+def check_reach(account: Account, folder: Path) -> None:
+    """Raises RuntimeFault where the account cannot enter `folder`, as below a closed home."""
+    if account.switch and subprocess.run(["test", "-x", folder], **account.popen(), check=False).returncode:
+        raise RuntimeFault(
+            "dir_unusable",
+            f"account {account.name!r} cannot enter {folder}; let it pass (chmod o+x on each folder above) "
+            "or set LOCAL_RUNTIME_DIR to a place it can enter",
+        )
+
+
+def private_folder(path: Path, account: Account) -> Path:
+    """A folder that only this account (and root) can look into."""
+    path.mkdir(mode=0o700, exist_ok=True)
+    account.own(path)
+    return path
+
+
+def make_home(path: Path, account: Account, skeleton: Path) -> None:
+    """Make the home folder complete or not at all; one that is there is left as it is."""
+    if path.is_dir():
+        return
+    new = Path(mkdtemp(prefix=".new-", dir=path.parent))
+    try:
+        for source in (SKELETON, skeleton):
+            if source.is_dir():
+                shutil.copytree(source, new, symlinks=True, dirs_exist_ok=True)
+        for entry in new.rglob("*"):
+            account.own(entry)
+        account.own(new)
+        new.chmod(0o700)
+        with suppress(OSError):  # somebody else was first
+            new.rename(path)
+    finally:
+        shutil.rmtree(new, ignore_errors=True)
+
+
+def remove_home(path: Path, deadline: Deadline) -> None:
+    """Remove a home folder, never following links out of it. Raises RuntimeFault if it takes longer than allowed."""
+    trash = path.with_name(f".gone-{path.name}")
+    try:
+        if path.is_symlink() or path.exists():
+            _remove(trash, deadline)  # of an attempt that was cut short
+            path.rename(trash)  # gone in one step, however long the rest takes
+        _remove(trash, deadline)
+    except subprocess.TimeoutExpired:
+        raise RuntimeFault("still_deleting", f"{path} is not gone yet", hopeless=False) from None
+
+
+def _remove(path: Path, deadline: Deadline) -> None:
+    if not path.is_symlink() and not path.exists():
+        return
+    if os.geteuid() and not path.is_symlink():  # people make folders read-only; root is not stopped by that
+        subprocess.run(["chmod", "-R", "u+rwX", "--", path], timeout=deadline.remaining, check=False)
+    done = subprocess.run(
+        ["rm", "-rf", "--one-file-system", "--", path],
+        timeout=deadline.remaining, check=False, capture_output=True, text=True,
+    )  # fmt: skip
+    if done.returncode:
+        raise RuntimeFault("not_deleted", done.stderr.strip()[-500:])
