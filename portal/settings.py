@@ -95,6 +95,7 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     DATABASES["default"]["TEST"] = {"NAME": DATA_DIR / "test.sqlite3"}  # a file: threads share no in-memory database
 REDIS_URL = env.text("REDIS_URL", "redis://127.0.0.1:6379/0")
 RQ_QUEUES = {"desktops": {"URL": REDIS_URL, "DEFAULT_TIMEOUT": 60}}  # seconds; a job makes API calls and returns
+RQ = {"COMMIT_MODE": "auto"}  # desktops.queue waits for the commit itself, and survives a Redis that is away
 CHANNEL_LAYERS = {
     "default": {
         "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
@@ -123,6 +124,16 @@ TOKEN_SIGNING_KEY = env.text("TOKEN_SIGNING_KEY", "")  # RSA private key, PEM
 TOKEN_VERIFY_KEYS = env.text("TOKEN_VERIFY_KEYS", "")  # further public keys, PEM, one after another: rotation
 TOKEN_LIFETIME = env.integer("TOKEN_LIFETIME", 24 * 3600, minimum=60)  # seconds
 VIEWER_TOKEN_LIFETIME = 60  # seconds; long enough to connect, too short to be worth stealing
+
+# --- VNC relay -----------------------------------------------------------------------------------------------------
+# Seconds between two looks at the rows of all live streams: a revocation that Redis lost counts after this long.
+PROXY_RECHECK_SECONDS = env.integer("PROXY_RECHECK_SECONDS", 30, minimum=1)
+# Windows that may show one desktop through one proxy process; a further one closes the oldest.
+PROXY_STREAMS_PER_DESKTOP = env.integer("PROXY_STREAMS_PER_DESKTOP", 10, minimum=1)
+# Seconds that one write to a browser or desktop may wait without progress.
+PROXY_WRITE_TIMEOUT = env.integer("PROXY_WRITE_TIMEOUT", 30, minimum=1)
+# Seconds for each step of connecting: the checks, the desktop's login, the browser's hello.
+PROXY_HANDSHAKE_TIMEOUT = env.integer("PROXY_HANDSHAKE_TIMEOUT", 10, minimum=1)
 
 # --- Signing in ----------------------------------------------------------------------------------------------------
 AUTH_USER_MODEL = "accounts.User"

@@ -1,0 +1,127 @@
+"""Who may connect: every check before accept. Synchronous, for one hop into a thread."""
+
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+from uuid import UUID
+
+from cryptography.fernet import InvalidToken
+from django.conf import settings
+from django.http.request import split_domain_port, validate_host
+from django.utils.functional import Promise
+from django.utils.http import is_same_domain
+from django.utils.translation import gettext_lazy as _
+
+from accounts import tokens
+from desktops import sealing, selectors
+from desktops.models import Desktop, Status
+from desktops.proxy.asgi import Scope
+
+SUBPROTOCOL = "binary"
+TOKEN_PREFIX = "podesk.token."  # noqa: S105 - a browser can set no header on a WebSocket, but name subprotocols
+TOKEN_LIMIT = 8192  # characters
+
+_REFUSALS: dict[str, tuple[int, Promise]] = {
+    "foreign_origin": (403, _("This page may not open desktops. Open the desktop from the portal itself.")),
+    "missing": (401, _("A session token is needed.")),
+    "malformed": (401, _("The session token is not valid.")),
+    "expired": (401, _("The session token has expired.")),
+    "revoked": (401, _("The session token has been revoked.")),
+    "not_permitted": (403, _("The session token does not permit to see the screen.")),
+    "not_found": (404, _("There is no such desktop.")),
+    "not_running": (409, _("This desktop is not running.")),
+    "busy": (503, _("The portal cannot answer now. Try again in a moment.")),
+}
+
+
+class Refused(Exception):
+    """`slug` names a line of the table above; `detail` is for the log and holds no secret."""
+
+    def __init__(self, slug: str, detail: str = "") -> None:
+        super().__init__(detail or slug)
+        self.slug = slug if slug in _REFUSALS else "malformed"
+        self.detail = detail
+        self.status, self.sentence = _REFUSALS[self.slug]
+
+
+@dataclass(frozen=True)
+class Admission:
+    """One checked visit: whose, by which token, to which run of which desktop, and where that answers."""
+
+    jti: str
+    session_id: str
+    user_id: str
+    desktop_id: UUID
+    run: int
+    endpoint: tuple[str, str, int]  # kind, address, port
+    password: str = field(repr=False)
+
+
+def admit(scope: Scope) -> Admission:
+    """Raises Refused. Strangers learn nothing: what is not theirs is not found."""
+    headers = [(name.lower().decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]]
+    _check_origin(headers, scope.get("scheme", "ws"))
+    try:
+        claims = tokens.verify(_token(headers, scope.get("subprotocols") or []))
+    except tokens.TokenRefused as refused:
+        raise Refused(refused.reason, str(refused))
+    if "vnc" not in claims.permissions:
+        raise Refused("not_permitted")
+    desktop = selectors.for_stream(claims)
+    wanted = scope["url_route"]["kwargs"]
+    if wanted.get("user_id", claims.user_id) != claims.user_id:
+        raise Refused("not_found", "the path names another user")
+    if desktop is None or wanted.get("desktop_id", desktop.pk) != desktop.pk:
+        raise Refused("not_found", "the token is for another desktop, or for none")
+    if desktop.status != Status.RUNNING or not desktop.endpoint_kind:
+        raise Refused("not_running", desktop.status)
+    return _admission(claims, desktop)
+
+
+def _admission(claims: tokens.Claims, desktop: Desktop) -> Admission:
+    try:
+        password = sealing.unseal(desktop.vnc_password_sealed)
+    except InvalidToken:
+        raise Refused("busy", "none of SECRETS_KEYS opens this desktop's password")
+    return Admission(
+        jti=claims.jti,
+        session_id=claims.session_id,
+        user_id=claims.user_id,
+        desktop_id=desktop.pk,
+        run=desktop.run,
+        endpoint=(desktop.endpoint_kind, desktop.endpoint_address, desktop.endpoint_port),
+        password=password,
+    )
+
+
+def _token(headers: list[tuple[str, str]], subprotocols: list[str]) -> str:
+    """Never from the address: addresses are logged."""
+    given = [text.removeprefix(TOKEN_PREFIX) for text in subprotocols if text.startswith(TOKEN_PREFIX)]
+    for name, value in headers:
+        if name == "x-user-token":
+            given.append(value)
+        elif name == "authorization" and value[:7].lower() == "bearer ":
+            given.append(value[7:])
+    if not given:
+        raise Refused("missing")
+    if len(given) > 1 or len(given[0]) > TOKEN_LIMIT:
+        raise Refused("malformed", "several tokens, or one too long")
+    return given[0].strip()
+
+
+def _check_origin(headers: list[tuple[str, str]], scheme: str) -> None:
+    """A browser always says which page opens the socket; a script may leave it out."""
+    origins = [value for name, value in headers if name == "origin"]
+    host = next((value for name, value in headers if name == "host"), "")
+    if len(origins) > 1 or (origins and not _is_ours(origins[0], scheme, host)):
+        raise Refused("foreign_origin", origins[0][:200])
+
+
+def _is_ours(origin: str, scheme: str, host: str) -> bool:
+    if origin == f"{'https' if scheme in ('wss', 'https') else 'http'}://{host}":
+        return validate_host(split_domain_port(host)[0], settings.ALLOWED_HOSTS)
+    try:
+        given = urlsplit(origin)
+    except ValueError:
+        return False
+    trusted = (urlsplit(text) for text in settings.CSRF_TRUSTED_ORIGINS)  # the first is PUBLIC_URL's
+    return any(given.scheme == one.scheme and is_same_domain(given.netloc, one.netloc.lstrip("*")) for one in trusted)

@@ -1,0 +1,119 @@
+"""The ASGI application: check, accept, shake hands on both sides, relay, close with a reason."""
+
+import asyncio
+import contextlib
+
+import structlog
+from django.conf import settings
+from django.db import DatabaseError
+
+from desktops import closes
+from desktops.proxy import access, live, relay, rfb, rows
+from desktops.proxy.asgi import Receive, Scope, Send
+from desktops.proxy.desktop import Desktop
+from desktops.proxy.stream import Stream
+
+log = structlog.get_logger("podesk.proxy")
+
+CLOSE_WAIT = 1.0  # seconds that a browser which reads nothing gets to take its close
+
+
+async def application(scope: Scope, receive: Receive, send: Send) -> None:
+    await receive()  # websocket.connect
+    try:
+        admission = await _admit(scope)
+    except access.Refused as refused:
+        wanted = {name: str(value) for name, value in scope["url_route"]["kwargs"].items()}
+        log.warning("stream_refused", reason=refused.slug, detail=refused.detail, **wanted)
+        await _refuse(scope, send, refused)
+        return
+    with structlog.contextvars.bound_contextvars(desktop=str(admission.desktop_id), user=admission.user_id):
+        await _serve(Stream(admission), scope, relay.Browser(receive, send), send)
+
+
+async def _admit(scope: Scope) -> access.Admission:
+    try:
+        async with asyncio.timeout(settings.PROXY_HANDSHAKE_TIMEOUT):
+            return await rows.in_thread(access.admit, scope)
+    except (DatabaseError, TimeoutError) as error:
+        raise access.Refused("busy", str(error))
+
+
+async def _refuse(scope: Scope, send: Send, refused: access.Refused) -> None:
+    if "websocket.http.response" not in scope.get("extensions", {}):
+        await send({"type": "websocket.close"})
+        return
+    headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"x-reason", refused.slug.encode())]
+    await send({"type": "websocket.http.response.start", "status": refused.status, "headers": headers})
+    await send({"type": "websocket.http.response.body", "body": f"{refused.slug}: {refused.sentence}\n".encode()})
+
+
+async def _serve(stream: Stream, scope: Scope, browser: relay.Browser, send: Send) -> None:
+    offered = access.SUBPROTOCOL in scope.get("subprotocols", [])
+    await send({"type": "websocket.accept", "subprotocol": access.SUBPROTOCOL if offered else None})
+    log.info("stream_opened")
+    async with live.present(stream):
+        work = asyncio.create_task(_work(stream, browser))
+        try:
+            reason = await stream.ended()
+        finally:  # also when the server cancels us
+            work.cancel()
+            await asyncio.wait([work])
+    log.info("stream_closed", reason=reason, seconds=round(stream.seconds, 1), down=stream.down, up=stream.up)
+    if not stream.browser_left:
+        await _close(send, closes.of(reason))
+
+
+async def _work(stream: Stream, browser: relay.Browser) -> None:
+    """Everything between accept and close. However it ends, the stream gets a reason."""
+    try:
+        await _connect(stream, browser)
+    except* relay.BrowserLeft as left:
+        stream.browser_left = True
+        stream.end("restarting" if "1012" in _texts(left) else "left")
+    except* rfb.BadClient as bad:
+        log.warning("bad_client", detail=_texts(bad))
+        stream.end("bad_client")
+    except* (rfb.Unreachable, OSError) as away:  # TimeoutError is an OSError
+        log.warning("desktop_unreachable", detail=_texts(away))
+        stream.end("desktop_unreachable")
+    except* Exception:
+        log.exception("stream_fault")
+        stream.end("fault")
+
+
+def _texts(group: BaseExceptionGroup[Exception]) -> list[str]:
+    return [str(error) or type(error).__name__ for error in group.exceptions]
+
+
+async def _connect(stream: Stream, browser: relay.Browser) -> None:
+    """Both hands are shaken at once: the browser gets its first pixel sooner."""
+    desktop = await Desktop.connect(*stream.admission.endpoint)
+    try:
+        async with asyncio.TaskGroup() as hands:
+            hands.create_task(_enter(desktop, stream.admission.password))
+            hands.create_task(_let_in(browser))
+            hands.create_task(live.confirm(stream))
+        await desktop.write(rfb.SHARED)
+        await relay.run(stream, desktop, browser)
+    finally:
+        desktop.abort()
+
+
+async def _enter(desktop: Desktop, password: str) -> None:
+    async with asyncio.timeout(settings.PROXY_HANDSHAKE_TIMEOUT):
+        await rfb.log_in(desktop, password)
+
+
+async def _let_in(browser: relay.Browser) -> None:
+    try:
+        async with asyncio.timeout(settings.PROXY_HANDSHAKE_TIMEOUT):
+            await rfb.let_in(browser)
+    except TimeoutError:
+        raise rfb.BadClient("took too long to say hello")
+
+
+async def _close(send: Send, close: closes.Close) -> None:
+    with contextlib.suppress(OSError, RuntimeError):  # too late, or gone already
+        async with asyncio.timeout(CLOSE_WAIT):
+            await send({"type": "websocket.close", "code": close.code, "reason": close.reason})

@@ -1,0 +1,101 @@
+"""The desktop's side of a stream: an asyncio protocol with back-pressure in both directions."""
+
+import asyncio
+from typing import Self, cast
+
+HIGH = 256 * 1024  # bytes from the desktop that may wait for the browser before reading is paused
+CONNECT_TIMEOUT = 5.0  # seconds
+
+
+class Desktop(asyncio.Protocol):
+    """What arrives is kept from the first byte: RFB servers speak first. One reader, one writer at a time."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._transport: asyncio.Transport
+        self._chunks: list[bytes] = []
+        self._waiting = 0  # bytes in _chunks
+        self._paused = False
+        self._lost = False
+        self._reader: asyncio.Future[None] | None = None
+        self._writer: asyncio.Future[None] | None = None
+        self._writable = True
+
+    @classmethod
+    async def connect(cls, kind: str, address: str, port: int) -> Self:
+        """Raises OSError, TimeoutError."""
+        loop = asyncio.get_running_loop()
+        async with asyncio.timeout(CONNECT_TIMEOUT):
+            if kind == "unix":
+                _, desktop = await loop.create_unix_connection(cls, address)
+            else:
+                _, desktop = await loop.create_connection(cls, address, port)
+        return desktop
+
+    # --- asyncio calls these
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+
+    def data_received(self, data: bytes) -> None:
+        self._chunks.append(data)
+        self._waiting += len(data)
+        if self._waiting >= HIGH and not self._paused:
+            self._paused = True
+            self._transport.pause_reading()
+        self._wake_reader()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._lost = True
+        self._wake_reader()
+        self.resume_writing()
+
+    def pause_writing(self) -> None:
+        self._writable = False
+
+    def resume_writing(self) -> None:
+        self._writable = True
+        if self._writer and not self._writer.done():
+            self._writer.set_result(None)
+
+    def _wake_reader(self) -> None:
+        if self._reader and not self._reader.done():
+            self._reader.set_result(None)
+
+    # --- the relay calls these
+    async def read(self) -> bytes:
+        """Everything that has arrived; waits for at least a byte. Empty when the desktop has closed."""
+        while not self._chunks:
+            if self._lost:
+                return b""
+            self._reader = self._loop.create_future()
+            await self._reader
+        data = self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
+        self._chunks.clear()
+        self._waiting = 0
+        if self._paused:
+            self._paused = False
+            self._transport.resume_reading()
+        return data
+
+    async def exactly(self, count: int) -> bytes:
+        """Raises ConnectionError when the desktop closes before."""
+        data = b""
+        while len(data) < count:
+            more = await self.read()
+            if not more:
+                raise ConnectionError("the desktop closed the connection")
+            data += more
+        if len(data) > count:
+            self._chunks.insert(0, data[count:])
+            self._waiting += len(data) - count
+        return data[:count]
+
+    async def write(self, data: bytes) -> None:
+        """Returns when the desktop can take more."""
+        self._transport.write(data)
+        while not self._writable and not self._lost:
+            self._writer = self._loop.create_future()
+            await self._writer
+
+    def abort(self) -> None:
+        self._transport.abort()

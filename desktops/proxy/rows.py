@@ -1,0 +1,77 @@
+"""What the proxy asks of the database, off the event loop and in few threads, so in few connections."""
+
+import asyncio
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from typing import ParamSpec, TypeVar
+from uuid import UUID
+
+from django.db import close_old_connections
+from django.utils import timezone
+
+from accounts.models import SessionToken
+from desktops.models import Desktop, Status
+from desktops.proxy.access import Admission
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+# Its own threads: a slow page never delays a stream, and the database sees four connections at most.
+_threads = ThreadPoolExecutor(max_workers=4, thread_name_prefix="proxy")
+_AT_ONCE = 500  # ids in one query; databases limit the number of parameters
+# What a desktop that runs no more says about its streams. A reason of the row that has its own sentence comes first.
+_OVER = {
+    Status.STOPPING: "stopped",
+    Status.STOPPED: "stopped",
+    Status.FAILED: "failed",
+    Status.DELETING: "deleted",
+}
+
+
+async def in_thread(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    def call() -> T:
+        close_old_connections()
+        try:
+            return function(*args, **kwargs)
+        finally:
+            close_old_connections()
+
+    return await asyncio.get_running_loop().run_in_executor(_threads, call)
+
+
+def verdicts(admissions: Iterable[Admission]) -> dict[Admission, str]:
+    """Those that must not go on, with the reason. Two queries per 500 streams."""
+    pending = list(admissions)
+    ends: dict[Admission, str] = {}
+    for start in range(0, len(pending), _AT_ONCE):
+        ends |= _verdicts(pending[start : start + _AT_ONCE])
+    return ends
+
+
+def _verdicts(admissions: list[Admission]) -> dict[Admission, str]:
+    revoked = dict(
+        SessionToken.objects.filter(pk__in={one.jti for one in admissions}, revoked_at__isnull=False).values_list(
+            "pk", "revoked_reason"
+        )
+    )
+    desktops = Desktop.objects.select_related("owner").in_bulk({one.desktop_id for one in admissions})
+    found = (
+        (one, revoked.get(UUID(one.jti)) or _of_desktop(desktops.get(one.desktop_id), one.run)) for one in admissions
+    )
+    return {one: reason for one, reason in found if reason}
+
+
+def _of_desktop(desktop: Desktop | None, run: int) -> str:
+    if desktop is None:
+        return "deleted"
+    if not desktop.owner.is_active:
+        return "disabled"
+    if desktop.status == Status.RUNNING and desktop.run == run:
+        return ""
+    if desktop.restarting or desktop.status not in _OVER:
+        return "restarted"
+    return desktop.reason if desktop.reason in ("idle", "expired") else _OVER[Status(desktop.status)]
+
+
+def note_activity(desktop_ids: set[UUID]) -> None:
+    Desktop.objects.filter(pk__in=desktop_ids, status=Status.RUNNING).update(last_input_at=timezone.now())

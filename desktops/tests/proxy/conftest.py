@@ -1,0 +1,117 @@
+"""Alice's running desktop with a real far end, real servers, and a browser's first words."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from websockets.sync.client import ClientConnection, connect
+
+from accounts import tokens
+from accounts.models import User
+from desktops import sealing
+from desktops.models import Desktop, Status
+from desktops.proxy import rfb
+from desktops.tests.proxy.far_end import SERVER_INIT, FarEnd, Manners
+from desktops.tests.proxy.server import DAPHNE, Server, running
+
+PASSWORD = Manners().password
+
+
+@pytest.fixture(scope="session")
+def folder(tmp_path_factory) -> Path:
+    return tmp_path_factory.mktemp("proxy")
+
+
+@pytest.fixture(scope="session")
+def uvicorn(folder, django_db_setup) -> Iterator[Server]:
+    with running(folder) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def daphne(folder, django_db_setup) -> Iterator[Server]:
+    with running(folder, DAPHNE) as server:
+        yield server
+
+
+@pytest.fixture
+def committed(transactional_db, django_db_serialized_rollback) -> None:
+    """What tests write is seen by the servers' processes."""
+
+
+@pytest.fixture
+def make_far_end(folder) -> Iterator[Callable[..., FarEnd]]:
+    ends: list[FarEnd] = []
+
+    def make(**manners: Any) -> FarEnd:
+        ends.append(FarEnd(folder, Manners(**manners)))
+        return ends[-1]
+
+    yield make
+    for end in ends:
+        end.close()
+
+
+@pytest.fixture
+def far_end(make_far_end) -> FarEnd:
+    return make_far_end()
+
+
+@pytest.fixture
+def running_desktop(committed, make_desktop) -> Callable[..., Desktop]:
+    def make(owner: User, path: str, **fields: Any) -> Desktop:
+        endpoint = {"endpoint_kind": "unix", "endpoint_address": path, "status": Status.RUNNING}
+        return make_desktop(owner, **{**endpoint, "vnc_password_sealed": sealing.seal(PASSWORD), **fields})
+
+    return make
+
+
+@pytest.fixture
+def desktop(running_desktop, alice, far_end) -> Desktop:
+    return running_desktop(alice, far_end.path)
+
+
+def token_for(desktop: Desktop, *, user: User | None = None, session: str = "sess_1", **scope: Any) -> str:
+    lifetime = scope.pop("lifetime", timedelta(minutes=1))
+    wanted = tokens.TokenScope(session_id=session, pod_name=desktop.object_name, **scope)
+    return tokens.issue(user or desktop.owner, scope=wanted, lifetime=lifetime)
+
+
+def routes(desktop: Desktop) -> tuple[str, str]:
+    return f"/ws/desktops/{desktop.pk}/vnc", f"/user/{desktop.owner_id}/vnc"
+
+
+def dial(server: Server, path: str, token: str = "", **options: Any) -> connect:
+    """As the viewer does it: the token among the subprotocols."""
+    offered = ["binary", f"podesk.token.{token}"] if token else ["binary"]
+    return connect(server.url(path), **{"subprotocols": offered, "compression": None, "max_size": None, **options})
+
+
+def exactly(browser: ClientConnection, count: int) -> bytes:
+    """Of the bytes that come, however they are cut."""
+    data = b""
+    while len(data) < count:
+        data += browser.recv(timeout=10)
+    assert len(data) == count, data
+    return data
+
+
+def greet(browser: ClientConnection) -> ClientConnection:
+    """Up to ServerInit."""
+    assert exactly(browser, 12) == rfb.VERSION
+    browser.send(rfb.VERSION)
+    assert exactly(browser, 2) == b"\1\1"
+    browser.send(b"\1")
+    assert exactly(browser, 4) == rfb.OK
+    browser.send(b"\0")  # exclusive, which the proxy does not pass on
+    assert exactly(browser, len(SERVER_INIT)) == SERVER_INIT
+    return browser
+
+
+@contextmanager
+def view(server: Server, desktop: Desktop, **scope: Any) -> Iterator[ClientConnection]:
+    with dial(server, routes(desktop)[0], token_for(desktop, **scope)) as browser:
+        yield greet(browser)
