@@ -1,14 +1,16 @@
 """Fixtures of every test: alice, bob, an admin; clients; desktops."""
 
 from collections.abc import Callable
+from importlib import import_module
 from typing import Any
 from uuid import uuid4
 
 import pytest
+from django.apps import apps
 from django.core.cache import cache
 from django.test import Client
 
-from accounts.models import User
+from accounts.models import Quota, User
 from accounts.redis import client as redis_client
 from desktops.models import Desktop, DesktopImage, DesktopSize, Status, Volume
 from desktops.runs import fresh_run
@@ -21,8 +23,22 @@ def empty_redis():
     cache.clear()
 
 
+@pytest.fixture(autouse=True)
+def quick_passwords(settings):
+    """The hash that protects passwords is slow on purpose; no test is about that."""
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+
 @pytest.fixture
-def alice(db) -> User:
+def first_rows(db) -> None:
+    """What a new installation comes with: tests that commit leave empty tables behind."""
+    if not Quota.objects.exists():
+        for migration in ("accounts.migrations.0002_default_quota", "desktops.migrations.0002_first_image"):
+            import_module(migration).create(apps, None)
+
+
+@pytest.fixture
+def alice(first_rows) -> User:
     return User.objects.create_user("alice", password="alice's password")
 
 
@@ -49,13 +65,13 @@ def client_for() -> Callable[[User], Client]:
 
 
 @pytest.fixture
-def image(db) -> DesktopImage:
+def image(first_rows) -> DesktopImage:
     """The image that a new installation comes with."""
     return DesktopImage.objects.get()
 
 
 @pytest.fixture
-def small(db) -> DesktopSize:
+def small(first_rows) -> DesktopSize:
     return DesktopSize.objects.get(name="Small")
 
 

@@ -3,7 +3,8 @@
 from datetime import timedelta
 
 from django.db import transaction
-from django.db.models import DateTimeField, DurationField, ExpressionWrapper, F, Q
+from django.db.models import DateTimeField, DurationField, ExpressionWrapper, F, IntegerField, Q
+from django.db.models.functions import Cast
 from django.utils import timezone
 
 from accounts.cuts import Cut, cut_after_commit
@@ -15,10 +16,9 @@ from desktops.queue import enqueue_after_commit
 def run_timers() -> None:
     """One query, whatever the number of desktops that run."""
     now = timezone.now()
-    idle_until = ExpressionWrapper(
-        F("last_input_at") + ExpressionWrapper(F("idle_minutes") * timedelta(minutes=1), DurationField()),
-        DateTimeField(),
-    )
+    minutes = Cast("idle_minutes", IntegerField())  # SQLite multiplies durations by plain integers only
+    idle_for = ExpressionWrapper(minutes * timedelta(minutes=1), DurationField())
+    idle_until = ExpressionWrapper(F("last_input_at") + idle_for, DateTimeField())
     over = Q(expires_at__lte=now) | Q(idle_minutes__gt=0, idle_until__lte=now)
     for desktop in Desktop.objects.filter(status=Status.RUNNING).annotate(idle_until=idle_until).filter(over):
         expired = desktop.expires_at is not None and desktop.expires_at <= now
