@@ -1,0 +1,40 @@
+"""Every state has its sentence: waiting, hopeless, or neither."""
+
+import pytest
+
+from desktops.diagnosis import REASONS, Facts, explain
+from desktops.models import Status
+
+
+@pytest.mark.parametrize("status", Status.values)
+def test_every_status_is_explained(status):
+    found = explain(Facts(status))
+    assert bool(found.sentence) == (status != Status.RUNNING)
+    assert found.waiting == (status in ("pending", "starting", "stopping", "deleting"))
+    assert found.hopeless == (status == Status.FAILED)
+
+
+@pytest.mark.parametrize("reason", REASONS)
+def test_every_reason_of_a_failure_has_a_sentence(reason):
+    assert explain(Facts(Status.FAILED, reason)).sentence == str(REASONS[reason].sentence)
+
+
+def test_an_unknown_reason_is_said_to_be_unknown():
+    found = explain(Facts(Status.FAILED, "never-heard-of"))
+    assert "not known" in found.sentence
+    assert found.next_step
+
+
+def test_a_missing_controller_beats_an_endless_spinner():
+    assert "controller is not running" in explain(Facts(Status.STARTING, controller_late=True)).sentence
+    assert "controller" not in explain(Facts(Status.RUNNING, controller_late=True)).sentence
+
+
+def test_missing_workers_are_said_after_a_moment():
+    assert "worker" not in explain(Facts(Status.PENDING, seconds=1, workers=0)).sentence
+    assert "No worker" in explain(Facts(Status.PENDING, seconds=5, workers=0)).sentence
+
+
+def test_a_slow_start_says_so():
+    assert not explain(Facts(Status.STARTING, seconds=5)).next_step
+    assert "longer than usual" in explain(Facts(Status.STARTING, seconds=30)).next_step
