@@ -66,7 +66,7 @@ class Runner:
                     last = next((line for line in reversed(chunk.decode(errors="replace").split("\n")) if line), last)
                 elif process.poll() is not None:
                     break  # a daemon that it left behind still holds the pipe
-                self.progress.alive(last.strip())
+                self.progress.alive(last.strip() or "working")
             return process.wait()
         finally:
             if process.poll() is None:

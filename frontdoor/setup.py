@@ -1,8 +1,8 @@
 """From a fresh clone to something that can start. Each step looks first, so that a later run takes seconds."""
 
+import hashlib
 import os
 import pwd
-import re
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,7 +59,9 @@ def prepare_data(place: Place, runner: Runner, env: dict[str, str]) -> None:
         settings.protect_database(place)
         runner.run([*manage, "migrate", "--noinput"], what="Bringing the database up to date", environment=env)
     with runner.progress.step("Static files (about 20 seconds on the first run)"):
-        stamp, now = place.data / ".static-files", _static_fingerprint(place.checkout, env)
+        # The stamp lies among what it vouches for: who removes the folder removes it too.
+        stamp = Path(env.get("STATIC_ROOT") or place.data / "static") / ".sources"
+        now = _static_fingerprint(place.checkout)
         if not stamp.exists() or stamp.read_text() != now:
             # htmx ships retired extensions in ext/, one of which imports a file that is not there.
             command = [*manage, "collectstatic", "--noinput", "--ignore", "ext"]
@@ -92,13 +94,13 @@ def _ensure_account(runner: Runner) -> None:
         runner.run(["useradd", *options, DESKTOP_USER], what=f"Creating the account {DESKTOP_USER} that owns desktops")
 
 
-def _static_fingerprint(checkout: Path, env: dict[str, str]) -> str:
+def _static_fingerprint(checkout: Path) -> str:
     """Changes with every file that is served: our own by size and time, packages by their lock files."""
     own = [
         f"{path.relative_to(checkout)} {(found := path.stat()).st_size} {found.st_mtime_ns}"
         for folder in ("static", "accounts/static", "desktops/static")
         for path in sorted((checkout / folder).rglob("*"))
-        if path.is_file() and not re.search(r"(^|/)\.", str(path.relative_to(checkout)))
+        if path.is_file()
     ]
     locked = environment.fingerprint(*(checkout / name for name in ("requirements.txt", "package-lock.json")))
-    return "\n".join([locked, env.get("STATIC_ROOT", ""), *own])
+    return hashlib.sha256("\n".join([locked, *own]).encode()).hexdigest()

@@ -1,0 +1,82 @@
+"""What the front door does before anything starts: packages, virtualenv, keys, environment."""
+
+import json
+import re
+import socket
+import stat
+import subprocess
+import sys
+
+import pytest
+
+from frontdoor import environment, packages, place, settings
+from frontdoor.commands import Runner
+from frontdoor.place import CHECKOUT
+from frontdoor.report import Failure, Progress
+
+
+def test_folder_closed_to_desktops_is_refused(tmp_path):
+    closed = tmp_path / "closed"
+    (closed / "data").mkdir(parents=True)
+    closed.chmod(0o700)
+    with pytest.raises(Failure, match=re.escape(f"cannot enter {closed},")):
+        place.refuse_if_closed(place.Place(CHECKOUT, closed / "data"), user="podesk")
+
+
+def test_missing_packages_are_found():
+    assert packages.missing(["bash", "no-such-package-in-debian"]) == ["no-such-package-in-debian"]
+
+
+def test_without_rights_the_exact_command_is_named():
+    """As an account that is not root and finds no sudo."""
+    drop = "import os; from frontdoor import packages; os.geteuid() or os.setuid(65534)"
+    said = subprocess.run(
+        [sys.executable, "-c", f"{drop}; packages.install(['xauth', 'thunar'], None)"],
+        cwd=CHECKOUT,
+        env={"PATH": "/nowhere"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "sudo apt install --no-install-recommends xauth thunar" in said.stderr
+
+
+def test_keys_are_made_once_and_private(tmp_path, monkeypatch):
+    for name in ("SECRET_KEY", "SECRETS_KEYS", "TOKEN_SIGNING_KEY"):
+        monkeypatch.delenv(name, raising=False)
+    here = place.Place(CHECKOUT, tmp_path)
+    here.secrets.mkdir()
+    (here.secrets / "SECRET_KEY").write_text("the operator's\n")
+    settings.make_secrets(here)
+    first = {path.name: path.read_text() for path in here.secrets.iterdir()}
+    settings.make_secrets(here)
+    assert {path.name: path.read_text() for path in here.secrets.iterdir()} == first
+    assert first["SECRET_KEY"] == "the operator's\n"
+    made = [here.secrets / "SECRETS_KEYS", here.secrets / "TOKEN_SIGNING_KEY"]
+    assert {stat.S_IMODE(path.stat().st_mode) for path in made} == {0o600}
+
+
+def test_what_the_operator_set_wins(tmp_path, monkeypatch):
+    monkeypatch.setenv("REDIS_URL", "redis://elsewhere:6379/3")
+    monkeypatch.setenv("SECRET_KEY_FILE", "/run/secrets/key")
+    monkeypatch.delenv("PUBLIC_URL")
+    env = settings.environment(place.Place(CHECKOUT, tmp_path / "a b"), host="0.0.0.0", port=81)
+    assert env["REDIS_URL"] == "redis://elsewhere:6379/3"
+    assert env["SECRET_KEY_FILE"] == "/run/secrets/key"
+    assert env["PUBLIC_URL"] == "http://127.0.0.1:81"
+    assert socket.gethostname() in env["ALLOWED_HOSTS"].split(",")
+
+
+def test_lock_file_names_no_registry():
+    locked = json.loads((CHECKOUT / "package-lock.json").read_text())["packages"]
+    assert {name for name, package in locked.items() if name and not package.get("integrity")} == set()
+    assert "resolved" not in (CHECKOUT / "package-lock.json").read_text()
+
+
+def test_interrupted_installation_of_python_packages_is_begun_again(tmp_path):
+    (tmp_path / ".venv").mkdir()
+    environment._set_stamp(tmp_path, "requirements.txt", environment._UNFINISHED)
+    (tmp_path / ".venv/half-a-package").write_text("")
+    environment.ensure_virtualenv(tmp_path, Runner(tmp_path, tmp_path / "log", Progress(1)))
+    assert not (tmp_path / ".venv/half-a-package").exists()
+    assert environment._usable(tmp_path)
