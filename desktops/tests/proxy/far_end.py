@@ -18,7 +18,7 @@ SERVER_INIT = struct.pack(">HH16sI", 64, 48, bytes(16), 5) + b"tests"
 class Manners:
     """How the server behaves."""
 
-    password: str = "pa55word"
+    password: str = "pa55word"  # noqa: S105
     banner: bytes = b"RFB 003.008\n"
     security_types: bytes = b"\2"
     then: Callable[["FarEnd", socket.socket], None] = lambda far_end, connection: far_end.swallow(connection)

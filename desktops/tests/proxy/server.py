@@ -13,7 +13,7 @@ import psutil
 from django.db import connection
 
 COMMAND = [
-    *("-m", "uvicorn", "portal.asgi:application", "--ws", "desktops.proxy.websocket:BoundedWebSocket"),
+    *("-m", "uvicorn", "portal.asgi:application", "--ws", "portal.websocket:BoundedWebSocket"),
     *("--loop", "uvloop", "--ws-per-message-deflate", "false", "--ws-ping-interval", "20"),
     *("--timeout-graceful-shutdown", "5"),
 ]

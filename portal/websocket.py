@@ -1,6 +1,6 @@
 """uvicorn's WebSocket protocol with an upper bound on everything a hostile or absent peer can make it keep.
 
-uvicorn portal.asgi:application --ws desktops.proxy.websocket:BoundedWebSocket ...
+uvicorn portal.asgi:application --ws portal.websocket:BoundedWebSocket ...
 """
 
 import asyncio
