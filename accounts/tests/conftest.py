@@ -1,0 +1,49 @@
+"""What the tests of accounts share."""
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from redis import Redis
+
+from accounts import cuts, redis, tokens
+from accounts.keys import keyring
+from accounts.models import User
+from accounts.tokens import TokenScope
+from tests import environment
+
+
+@pytest.fixture
+def token_for() -> Callable[..., str]:
+    def make(user: User, session_id: str = "sess_1", **options: Any) -> str:
+        return tokens.issue(user, scope=TokenScope(session_id, pod_name="vnc-alice"), **options)
+
+    return make
+
+
+@pytest.fixture
+def cuts_heard() -> Iterator[Callable[[], dict[str, str]]]:
+    """The next cut on the real channel, as a proxy hears it; fails after a second of silence."""
+    listener = redis.client().pubsub(ignore_subscribe_messages=True)
+    listener.subscribe(cuts.channel())
+    assert listener.get_message(timeout=1) is None  # the subscription is confirmed
+
+    def hear() -> dict[str, str]:
+        message = listener.get_message(timeout=1)
+        assert message, "no cut was announced within a second"
+        return json.loads(message["data"])
+
+    yield hear
+    listener.close()
+
+
+@pytest.fixture
+def redis_away(monkeypatch) -> None:
+    """A client of a socket where nobody listens."""
+    monkeypatch.setattr("accounts.revocation.client", lambda: Redis(unix_socket_path=f"{environment.FOLDER}/nobody"))
+
+
+@pytest.fixture
+def kid(db) -> str:
+    return keyring().signing_kid
