@@ -73,7 +73,7 @@ def spec_of(desktop: Desktop) -> DesktopSpec:
         storage_gib=desktop.storage_gib,
         gpu=desktop.gpu,
         vnc_password=sealing.unseal(desktop.vnc_password_sealed),
-        language=desktop.owner.language or settings.LANGUAGE_CODE,
+        language=desktop.language or settings.LANGUAGE_CODE,
     )
 
 

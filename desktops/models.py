@@ -102,6 +102,7 @@ class Desktop(Resources):
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="desktops", verbose_name=_("owner"))
     name = models.CharField(_("name"), max_length=40, default="desktop")
     image = models.ForeignKey(DesktopImage, models.PROTECT, verbose_name=_("image"))
+    language = models.CharField(_("language"), max_length=10, blank=True)  # Django's code; of the programs inside
     size_name = models.CharField(_("size"), max_length=50, blank=True)
     volume = models.OneToOneField(Volume, models.PROTECT, verbose_name=_("volume"))
     # Name of the runtime's objects: stored when first made, never computed again.

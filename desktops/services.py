@@ -23,6 +23,7 @@ class LaunchRequest:
     size: DesktopSize
     name: str = "desktop"
     volume: Volume | None = None  # kept files to use again
+    language: str = ""  # Django's code: what the person reads the pages in
 
 
 @transaction.atomic
@@ -131,6 +132,7 @@ def _create(owner: User, name: str, wanted: LaunchRequest) -> Desktop:
         owner=owner,
         name=name,
         image=wanted.image,
+        language=wanted.language,
         size_name=wanted.size.name,
         cpu=wanted.size.cpu,
         memory_mib=wanted.size.memory_mib,

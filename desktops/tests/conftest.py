@@ -1,10 +1,19 @@
 """What the tests of desktops share: the real queue, the real broadcast, and a Redis that dies."""
 
+import os
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
 import django_rq
 import pytest
+from django.conf import settings
 
 from accounts.cuts import Cut, channel
 from accounts.redis import client
+from desktops.runtimes import get_runtime
+from desktops.runtimes.base import Deadline, Runtime
 from tests import environment
 
 
@@ -39,3 +48,36 @@ def cuts():
 def redis_away():
     """A context in which the real Redis is dead; it comes back empty."""
     return environment.redis_away
+
+
+@pytest.fixture(scope="session")
+def desktop_account() -> None:
+    """Root's desktops run under an account of their own; `./podesk run` makes it, and so do the tests."""
+    if os.geteuid() == 0:
+        subprocess.run(["useradd", "--system", "--no-create-home", settings.LOCAL_DESKTOP_USER], check=False)
+
+
+@pytest.fixture
+def runtime(desktop_account, db) -> Iterator[Runtime]:
+    """The runtime of the settings; whatever runs in it afterwards is ended."""
+    yield get_runtime()
+    end = time.monotonic() + 15
+    while (left := get_runtime().list()) and time.monotonic() < end:
+        for observed in left:
+            get_runtime().stop(observed.name, deadline=Deadline.after(10))
+        time.sleep(0.1)
+    assert not left
+
+
+@pytest.fixture
+def wait_for():
+    """Ask until the answer is true; the answer. Fails after some seconds."""
+
+    def wait(ask: Callable[[], Any], seconds: float = 15) -> Any:
+        end = time.monotonic() + seconds
+        while not (answer := ask()):
+            assert time.monotonic() < end, f"waited {seconds} s in vain"
+            time.sleep(0.05)
+        return answer
+
+    return wait

@@ -1,0 +1,111 @@
+"""Work done by workers, against the real local runtime: it may run twice, late, or for nothing."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from accounts.redis import client, key
+from desktops import jobs
+from desktops.models import Desktop, Status, Volume
+from desktops.runtimes import names
+from desktops.runtimes.base import Deadline, Phase
+
+
+@pytest.fixture
+def starting(make_desktop, alice, runtime) -> Desktop:
+    return make_desktop(alice, status=Status.PENDING, object_name=names.desktop_name("alice", "0" * 32))
+
+
+def phase_of(runtime, desktop) -> Phase | None:
+    observed = runtime.observe(desktop.object_name)
+    return observed and observed.phase
+
+
+def test_start_makes_it_exist_and_returns_at_once(starting, runtime, wait_for):
+    jobs.start_desktop(str(starting.pk))
+    starting.refresh_from_db()
+    assert starting.status == Status.STARTING
+    wait_for(lambda: phase_of(runtime, starting) == Phase.READY)
+
+
+def test_start_twice_makes_one(starting, runtime, wait_for):
+    for _ in range(2):
+        jobs.start_desktop(str(starting.pk))
+    wait_for(lambda: phase_of(runtime, starting) == Phase.READY)
+    assert [observed.name for observed in runtime.list()] == [starting.object_name]
+
+
+def test_start_goes_on_where_a_killed_worker_left_it(starting, runtime, wait_for):
+    assert starting.move(to=Status.STARTING)
+    jobs.start_desktop(str(starting.pk))
+    wait_for(lambda: phase_of(runtime, starting) == Phase.READY)
+
+
+@pytest.mark.parametrize("status", [Status.STOPPING, Status.STOPPED, Status.DELETING, Status.FAILED, Status.RUNNING])
+def test_start_that_comes_too_late_does_nothing(starting, runtime, status):
+    Desktop.objects.filter(pk=starting.pk).update(status=status)
+    jobs.start_desktop(str(starting.pk))
+    assert runtime.observe(starting.object_name) is None
+
+
+@pytest.mark.parametrize("work", [jobs.start_desktop, jobs.stop_desktop])
+def test_work_for_a_row_that_is_gone_does_nothing(runtime, work):
+    work("00000000-0000-0000-0000-000000000000")
+    assert runtime.list() == []
+
+
+def test_a_hopeless_start_says_why(starting, runtime, settings, monkeypatch):
+    monkeypatch.setattr(runtime, "path", "/nowhere")  # no Xvnc there
+    jobs.start_desktop(str(starting.pk))
+    starting.refresh_from_db()
+    assert (starting.status, starting.reason) == (Status.FAILED, "program_missing")
+    assert starting.events.get(kind="failed").params["reason"] == "program_missing"
+
+
+@pytest.mark.parametrize("status", [Status.STOPPING, Status.DELETING, Status.FAILED, Status.STOPPED])
+def test_stop_ends_what_runs(starting, runtime, wait_for, status):
+    jobs.start_desktop(str(starting.pk))
+    Desktop.objects.filter(pk=starting.pk).update(status=status)
+    jobs.stop_desktop(str(starting.pk))
+    wait_for(lambda: runtime.observe(starting.object_name) is None)
+
+
+def test_stop_that_comes_too_late_leaves_the_next_run_alone(starting, runtime, wait_for):
+    jobs.start_desktop(str(starting.pk))
+    wait_for(lambda: phase_of(runtime, starting) == Phase.READY)
+    jobs.stop_desktop(str(starting.pk))
+    assert phase_of(runtime, starting) == Phase.READY
+
+
+def test_two_workers_never_work_on_one_desktop_at_once(starting, runtime, monkeypatch):
+    monkeypatch.setattr(jobs, "_LOCK_SECONDS", 0.2)
+    with client().lock(key("desktop", str(starting.pk)), timeout=5):
+        jobs.start_desktop(str(starting.pk))
+    starting.refresh_from_db()
+    assert starting.status == Status.PENDING
+
+
+def test_orphans_end_and_rows_are_spared(starting, runtime, wait_for):
+    jobs.start_desktop(str(starting.pk))
+    jobs.remove_orphan(starting.object_name)
+    wait_for(lambda: phase_of(runtime, starting) == Phase.READY)
+    stray = replace(jobs.spec_of(starting), name="vnc-stray", volume="home-stray")
+    runtime.start(stray, deadline=Deadline.after(10))
+    jobs.remove_orphan("vnc-stray")
+    wait_for(lambda: runtime.observe("vnc-stray") is None)
+
+
+def test_files_go_only_when_that_was_asked(starting, runtime, settings, wait_for):
+    home = Path(settings.LOCAL_RUNTIME_DIR) / "volumes" / starting.volume.object_name
+    jobs.start_desktop(str(starting.pk))
+    assert home.is_dir()
+    jobs.delete_volume(str(starting.volume.pk))  # in use
+    assert home.is_dir()
+    Desktop.objects.filter(pk=starting.pk).update(status=Status.STOPPING)
+    jobs.stop_desktop(str(starting.pk))
+    wait_for(lambda: runtime.observe(starting.object_name) is None)
+    Desktop.objects.filter(pk=starting.pk).delete()
+    jobs.delete_volume(str(starting.volume.pk))
+    assert not home.exists()
+    assert not Volume.objects.filter(pk=starting.volume.pk).exists()
