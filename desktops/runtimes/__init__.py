@@ -1,14 +1,16 @@
 """Runtimes: how desktops come to exist. `get_runtime` is the only place here that knows Django."""
 
 from functools import cache
+from typing import TYPE_CHECKING
 
-from desktops.runtimes.base import Runtime
+# A desktop's own process starts through this package while a person waits: it needs neither Django nor a runtime.
+if TYPE_CHECKING:
+    from desktops.runtimes.base import Runtime
 
 
 @cache
-def get_runtime() -> Runtime:
+def get_runtime() -> "Runtime":
     """The runtime that the settings name. Raises ImproperlyConfigured for one that is not there yet."""
-    # Imported here: a desktop's own process starts through this package and needs neither Django nor a runtime.
     from django.conf import settings
     from django.core.exceptions import ImproperlyConfigured
 

@@ -10,7 +10,6 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
@@ -20,15 +19,15 @@ from desktops.runtimes.local_log import tail
 from desktops.runtimes.local_state import FULL, Place, State
 
 CODE = Path(__file__).resolve().parents[2]  # where `-m desktops.…` finds the holder
+PATH = "/usr/local/bin:/usr/bin:/bin:/usr/local/games:/usr/games"  # as a plain login has it, not as the portal does
 HUNG = 10.0  # seconds after which a holder that was asked to stop is killed
 JUST_NOW = 2.0  # seconds
 
 
 class LocalRuntime:
-    def __init__(self, root: Path, *, installation: str, user: str = "podesk", path: str | None = None) -> None:
-        """`user` is who desktops run as when we are root; `path` is where programs are looked for."""
-        self.root, self.installation, self.user = root, installation, user
-        self.path = path or os.environ.get("PATH", os.defpath)
+    def __init__(self, root: Path, *, installation: str, user: str = "podesk", path: str = PATH) -> None:
+        """`user` is who desktops run as when we are root; `path` is where programs are found, outside and inside."""
+        self.root, self.installation, self.user, self.path = root, installation, user, path
 
     def start(self, spec: DesktopSpec, *, deadline: Deadline) -> None:
         place = Place(self.root, local_account.check_name(spec.name))
@@ -169,10 +168,8 @@ class LocalRuntime:
         local_state.write_plan(place, plan)
         limits = local_limits.Limits(float(spec.cpu), spec.memory_mib)
         groups = local_limits.create(self.installation, spec.name, limits)
-        state = State(spec.installation, spec.desktop_id, spec.name, spec.run, groups=groups)
-        state.cpu, state.memory_mib = limits.cpu, limits.memory_mib
-        state.enter("created")
-        local_state.write(place, state)
+        state = State(spec.installation, spec.desktop_id, spec.name, spec.run, groups=groups, limits=limits)
+        local_state.write(place, state.entered("created"))
 
     def _spawn(self, place: Place, lock: int, deadline: Deadline) -> None:
         command = (sys.executable, "-S", "-E", "-s", "-m", "desktops.runtimes.local_session")  # -S: 10 ms less
@@ -207,7 +204,7 @@ class LocalRuntime:
         if held and place.stop.exists():
             phase = Phase.STOPPING
         elif not held and state.holder and phase not in (Phase.ENDED, Phase.FAILED):
-            phase, state = Phase.FAILED, replace(state, reason="session_crashed", detail="its holder was killed")
+            phase, state = Phase.FAILED, state._replace(reason="session_crashed", detail="its holder was killed")
         return Observed(
             name=state.name,
             desktop_id=state.desktop_id,

@@ -4,8 +4,8 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 PERIOD = 100_000  # microseconds, the kernel's default
 MIB = 1024 * 1024
@@ -26,8 +26,7 @@ NOT_WRITABLE = gettext_noop(
 )
 
 
-@dataclass(frozen=True)
-class Limits:
+class Limits(NamedTuple):
     cpu: float  # cores
     memory_mib: int
 

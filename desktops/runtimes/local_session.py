@@ -56,8 +56,7 @@ class Holder:
 
     def _begin(self) -> None:
         libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)  # whatever daemonises inside stays below us
-        self.state.holder = local_processes.find(os.getpid())
-        local_state.write(self.place, self.state)
+        self._write(self.state._replace(holder=local_processes.find(os.getpid())))
         if self.place.stop.exists():
             raise Over
         told, tell = os.pipe()
@@ -89,8 +88,11 @@ class Holder:
             self._enter("ready")
 
     def _enter(self, phase: str) -> None:
-        self.state.enter(phase)
-        local_state.write(self.place, self.state)
+        self._write(self.state.entered(phase))
+
+    def _write(self, state: local_state.State) -> None:
+        self.state = state
+        local_state.write(self.place, state)
 
     # --- children ---------------------------------------------------------------------------------------------------
 
@@ -193,16 +195,13 @@ class Holder:
 
     def _end(self, over: Over) -> None:
         if not over.phase:
-            self.state.phase = "stopping"
-            local_state.write(self.place, self.state)
+            self._write(self.state._replace(phase="stopping"))
         self._end_processes()
         local_limits.remove(self.state.groups)
         if not over.phase or self.place.stop.exists():
             local_state.forget(self.place)
             return
-        self.state.enter(over.phase)
-        self.state.reason, self.state.detail = over.reason, over.detail
-        local_state.write(self.place, self.state)
+        self._write(self.state.entered(over.phase)._replace(reason=over.reason, detail=over.detail))
 
     def _end_processes(self) -> None:
         """Programs first, then the X server below them: who has work to save still has a screen."""

@@ -1,4 +1,7 @@
-"""What is on disk of one local desktop: its folders, its lock, and the state that its holder writes."""
+"""What is on disk of one local desktop: its folders, its lock, and the state that its holder writes.
+
+Tuples, not dataclasses: the holder imports this while a person waits, and `dataclasses` takes a third of its start.
+"""
 
 import errno
 import fcntl
@@ -8,20 +11,21 @@ import os
 import shutil
 import socket
 import time
+from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
+from desktops.runtimes.local_limits import Limits
 from desktops.runtimes.local_processes import Process
 
 SOCKET_PATH_LIMIT = 107  # bytes, sun_path without its final zero
 FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
-@dataclass(frozen=True)
-class Place:
+class Place(NamedTuple):
     """Where one desktop lives below the runtime's folder."""
 
     root: Path
@@ -64,8 +68,7 @@ class Place:
         return f"PODESK_DESKTOP={self.folder}"
 
 
-@dataclass
-class State:
+class State(NamedTuple):
     """`steps` are ISO times by phase. `holder` is None until the holder has begun."""
 
     installation: str
@@ -73,21 +76,18 @@ class State:
     name: str
     run: int
     phase: str = "created"
-    steps: dict[str, str] = field(default_factory=dict)
+    steps: Mapping[str, str] = MappingProxyType({})
     holder: Process | None = None
     groups: tuple[str, ...] = ()  # control groups, as paths; empty: no limits are enforced
-    cpu: float = 0  # cores
-    memory_mib: int = 0
+    limits: Limits = Limits(0, 0)
     reason: str = ""
     detail: str = ""
 
-    def enter(self, phase: str) -> None:
-        self.phase = phase
-        self.steps[phase] = datetime.now(UTC).isoformat()
+    def entered(self, phase: str) -> "State":
+        return self._replace(phase=phase, steps={**self.steps, phase: datetime.now(UTC).isoformat()})
 
 
-@dataclass(frozen=True)
-class Plan:
+class Plan(NamedTuple):
     """All that a holder needs to know, made by the starter: the holder itself takes no decisions."""
 
     server: list[str]  # command of the X server
@@ -98,7 +98,7 @@ class Plan:
 
 
 def write_plan(place: Place, plan: Plan) -> None:
-    place.plan.write_text(json.dumps(asdict(plan)))
+    place.plan.write_text(json.dumps(plan._asdict()))
     place.plan.chmod(0o600)
 
 
@@ -113,14 +113,14 @@ def read(place: Place) -> State | None:
     except (FileNotFoundError, NotADirectoryError, ValueError):
         return None
     raw["holder"] = Process(*raw["holder"]) if raw["holder"] else None
-    raw["groups"] = tuple(raw["groups"])
+    raw["groups"], raw["limits"] = tuple(raw["groups"]), Limits(*raw["limits"])
     return State(**raw)
 
 
 def write(place: Place, state: State) -> None:
     """Replace the state in one step and tell the watcher, if there is one."""
     new = place.folder / "state.new"
-    text = json.dumps(asdict(state))
+    text = json.dumps(state._asdict() | {"steps": dict(state.steps)})
     try:
         new.write_text(text)
     except OSError as error:

@@ -39,8 +39,8 @@ def measure(place: Place, state: State, holder: Process) -> Usage | None:
     return Usage(
         cpu=max(0.0, now.cpu - before.cpu) / (now.at - before.at),
         memory_mib=_memory_mib(processes) if memory is None else memory,
-        cpu_limit=state.cpu if state.groups else None,
-        memory_limit_mib=state.memory_mib if state.groups else None,
+        cpu_limit=state.limits.cpu if state.groups else None,
+        memory_limit_mib=state.limits.memory_mib if state.groups else None,
     )
 
 
