@@ -4,35 +4,46 @@ import { config, say } from "./config.js";
 import { Connection } from "./connection.js";
 import { mint } from "./session.js";
 
+const NO_CODE = 1006; // what the browser says of every end that it was not told
+const STABLE = 10_000; // milliseconds: a connection that ends sooner counts as a failure, or it would hammer
+// Ends that no change elsewhere undoes: only the person may try again.
+const FINAL = ["left", "revoked", "disabled", "replaced", "deleted", "bad_client", "reload"];
+
 const reasonOf = ({ code, wasReady }) => {
-  const known = config.closes[code];
-  if (known) return { reason: known.reason, message: known.message, next_step: known.next_step, retry: known.reconnect };
   if (!navigator.onLine) return { reason: "offline", message: say("offline"), retry: true };
-  return { reason: "lost", message: say(wasReady ? "lost" : "unreachable"), retry: true };
+  if (code === NO_CODE && !wasReady) return { reason: "unreachable", message: say("unreachable"), retry: true };
+  const { reason, sentence, reconnect } = config.closes[code] ?? config.closes[NO_CODE];
+  return { reason, message: sentence, retry: reconnect };
 };
 
 export class Lifecycle extends EventTarget {
   #failures = 0;
   #timer = 0;
   #busy = false;
+  #since = 0; // when connected, milliseconds
   connection = null;
   trouble = null; // the last refusal or end, until connected again
 
-  /** `loading`: promise of noVNC's RFB class. Emits "connecting", "connected", "frozen", "waiting", "over". */
-  constructor(loading, target) {
+  /** `head` holds promises of the first answer of mint() and of noVNC's RFB class.
+      Emits "connecting", "connected", "frozen", "waiting", "over". */
+  constructor(target, head) {
     super();
-    this.loading = loading;
     this.target = target;
-    addEventListener("online", () => this.retry());
+    this.head = head;
+    addEventListener("online", () => this.#return());
     addEventListener("offline", () => this.connection?.close());
-    document.addEventListener("visibilitychange", () => document.visibilityState === "visible" && this.retry());
+    document.addEventListener("visibilitychange", () => document.visibilityState === "visible" && this.#return());
   }
 
   get rfb() {
     return this.connection?.ready ? this.connection.rfb : null;
   }
 
-  /** Connect now if not connected; also the cure for an end that seemed final, when its cause is gone. */
+  #return() {
+    if (!FINAL.includes(this.trouble?.reason)) this.retry();
+  }
+
+  /** Connect now, if not connected. */
   async retry() {
     if (this.#busy || this.connection) return;
     clearTimeout(this.#timer);
@@ -42,14 +53,16 @@ export class Lifecycle extends EventTarget {
       await this.#connect();
     } catch (error) {
       console.error(error);
-      this.#stop({ reason: "reload", message: say("pageBroken"), retry: false });
+      this.#stop({ reason: "reload", message: say("pageBroken"), next_step: say("reloadHelps"), retry: false });
     } finally {
       this.#busy = false;
     }
   }
 
   async #connect() {
-    const [answer, RFB] = await Promise.all([mint(), this.loading]);
+    const asked = this.head.answer ?? mint();
+    this.head.answer = null; // a token is used once
+    const [answer, RFB] = await Promise.all([asked, this.head.RFB]);
     if (answer.refused) return this.#stop(answer.refused);
     const connection = new Connection(RFB, this.target, answer);
     connection.addEventListener("ready", () => this.#connected());
@@ -58,13 +71,14 @@ export class Lifecycle extends EventTarget {
   }
 
   #connected() {
-    this.#failures = 0;
+    this.#since = performance.now();
     this.trouble = null;
     this.#emit("connected", this.rfb);
   }
 
   #ended(how) {
     const trouble = reasonOf(how);
+    if (how.wasReady && performance.now() - this.#since > STABLE) this.#failures = 0;
     if (how.wasReady && trouble.retry) this.#emit("frozen");
     this.connection = null;
     this.#stop(trouble);

@@ -1,13 +1,13 @@
 // The card above the screen while there is no picture: what happens, why, and what to do.
-import { config, say } from "./config.js";
+import { say } from "./config.js";
 
-const CALM = 250; // milliseconds: a connection that is made at once shows no flicker
-const WAYS_OUT = { signed_out: "sign-in", logged_out: "sign-in", account_disabled: "sign-in", reload: "reload" };
+const SIGN_IN = ["signed_out", "logged_out", "revoked", "disabled", "password_changed"];
+const RELOAD = ["reload", "bad_client"];
+const waysOut = (reason) => (SIGN_IN.includes(reason) ? ["sign-in"] : RELOAD.includes(reason) ? ["reload"] : ["leave", "retry"]);
 
 export class Overlay {
   #root = document.getElementById("overlay");
   #ticking = 0;
-  #calm = 0;
 
   constructor(onRetry) {
     this.#part("retry").addEventListener("click", onRetry);
@@ -18,8 +18,9 @@ export class Overlay {
     clearInterval(this.#ticking);
     this.#part("countdown").textContent = "";
     this.#part("retry").hidden = true;
-    if (this.#root.dataset.state !== "waiting") this.#show("connecting", { title: say("connecting") });
-    else this.#root.dataset.busy = "";
+    // A card that says why is left as it is: the try may end for the same reason.
+    if (["waiting", "over"].includes(this.#root.dataset.state)) this.#root.dataset.busy = "";
+    else this.#show("connecting", { title: say("connecting") });
   }
 
   connected() {
@@ -36,9 +37,9 @@ export class Overlay {
 
   over({ reason, message, next_step: next = "" }) {
     this.#show("over", { title: message, text: next });
-    const way = WAYS_OUT[reason];
-    this.#offer(way ? [way, "leave"] : ["leave", "retry"]);
-    this.#root.querySelector(".actions > :not([hidden])")?.focus();
+    this.#offer(waysOut(reason));
+    // The keyboard was in the screen, which is gone. A frame takes no focus from the page around it.
+    if (document.hasFocus()) this.#root.querySelector(".actions > :not([hidden])").focus();
   }
 
   #show(state, { title, text = "" }) {

@@ -32,5 +32,5 @@ async function read(answer) {
   if (answer.ok && body?.token) return body;
   if (body?.reason) return { refused: body };
   // Not our JSON: the form token is stale or something in between answered. A fresh page cures both.
-  return { refused: { reason: "reload", message: say("pageStale"), retry: false } };
+  return { refused: { reason: "reload", message: say("pageStale"), next_step: say("reloadHelps"), retry: false } };
 }

@@ -1,0 +1,35 @@
+// The connection panel: how it stands, since when, and why it broke the last times.
+import { say } from "./config.js";
+
+const KEPT = 5;
+const clock = (moment) => moment.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", second: "2-digit" });
+
+export function facts(lifecycle, screen) {
+  const part = (name) => document.querySelector(`[data-fact="${name}"]`);
+  const breaks = [];
+  let since = null;
+
+  const note = ({ message, at }) => {
+    if (since) breaks.unshift(`${clock(at)} ${message}`);
+    since = null;
+    part("breaks").replaceChildren(...breaks.slice(0, KEPT).map((text) => {
+      const line = document.createElement("li");
+      line.textContent = text;
+      return line;
+    }));
+    part("none").hidden = breaks.length > 0;
+    part("state").textContent = message;
+    part("since").textContent = part("size").textContent = "–";
+  };
+  lifecycle.addEventListener("waiting", ({ detail }) => note(detail));
+  lifecycle.addEventListener("over", ({ detail }) => note(detail));
+  lifecycle.addEventListener("connected", () => {
+    since = new Date();
+    part("state").textContent = say("connected");
+    part("since").textContent = clock(since);
+  });
+  return () => {
+    const canvas = screen.querySelector("canvas");
+    if (lifecycle.rfb && canvas) part("size").textContent = `${canvas.width} × ${canvas.height}`;
+  };
+}

@@ -1,0 +1,53 @@
+// Type text into the desktop, as keys where a keyboard has them, else pasted.
+import KeyTable from "../../novnc/core/input/keysym.js";
+
+const FETCH = 2_000; // milliseconds that a program may take to ask for a pasted text
+const SETTLE = 300; // milliseconds that it may take to insert it
+const KEYS = { "\n": KeyTable.XK_Return, "\r": KeyTable.XK_Return, "\t": KeyTable.XK_Tab };
+const ON_KEYBOARD = /^[\n\r\t\x20-\x7e]*$/;
+
+const pause = (milliseconds) => new Promise((done) => setTimeout(done, milliseconds));
+
+const fetched = (connection) =>
+  new Promise((done) => {
+    connection.addEventListener("fetched", done, { once: true });
+    setTimeout(done, FETCH);
+  });
+
+export class TextSender {
+  #lifecycle;
+  #clipboard;
+  #queue = Promise.resolve(); // one after another: a pasted text arrives later than the keys that follow it
+
+  constructor(lifecycle, clipboard) {
+    this.#lifecycle = lifecycle;
+    this.#clipboard = clipboard;
+  }
+
+  send(text) {
+    // Xvnc has about 20 spare key codes, and each character that its layout lacks takes one for good: a Chinese
+    // sentence would use them up and the rest would be lost.
+    const way = ON_KEYBOARD.test(text) ? this.#type : this.#paste;
+    this.#queue = this.#queue.then(() => this.#lifecycle.rfb && way.call(this, text)).catch(console.error);
+    return this.#queue;
+  }
+
+  #type(text) {
+    const { rfb } = this.#lifecycle;
+    for (const character of text) rfb.sendKey(KEYS[character] ?? character.codePointAt(0), null);
+  }
+
+  async #paste(text) {
+    const { rfb, connection } = this.#lifecycle;
+    const before = this.#clipboard.offered ?? this.#clipboard.received;
+    const taken = fetched(connection);
+    this.#clipboard.offer(text);
+    // The one paste key that terminals and other programs have in common.
+    rfb.sendKey(KeyTable.XK_Shift_L, "ShiftLeft", true);
+    rfb.sendKey(KeyTable.XK_Insert, "Insert");
+    rfb.sendKey(KeyTable.XK_Shift_L, "ShiftLeft", false);
+    await taken;
+    await pause(SETTLE);
+    if (before) this.#clipboard.offer(before);
+  }
+}
