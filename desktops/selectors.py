@@ -13,7 +13,7 @@ from accounts.models import User
 from accounts.tokens import Claims
 from desktops import diagnosis, heartbeat
 from desktops.exceptions import DesktopNotFound, RuntimeAway
-from desktops.models import LAUNCHING, MOVING, Desktop, DesktopEvent, Status
+from desktops.models import LAUNCHING, MOVING, Desktop, DesktopEvent, Status, Volume
 from desktops.runtimes import get_runtime
 from desktops.runtimes.base import RuntimeFault, RuntimeUnknown, Usage
 
@@ -29,6 +29,14 @@ def get_for(*, user: User, desktop_id: UUID) -> Desktop:
         raise DesktopNotFound
     structlog.contextvars.bind_contextvars(desktop=str(desktop.pk))
     return desktop
+
+
+def volume_for(*, user: User, volume_id: UUID) -> Volume:
+    """Raises DesktopNotFound."""
+    volume = Volume.objects.filter(owner=user, pk=volume_id).first()
+    if volume is None:
+        raise DesktopNotFound(_("There are no such files."))
+    return volume
 
 
 def for_stream(claims: Claims) -> Desktop | None:

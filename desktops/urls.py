@@ -1,10 +1,32 @@
+from typing import Any
+
+from channels.auth import AuthMiddlewareStack
 from django.urls import URLPattern, path
 
-from desktops import proxy
+from desktops import viewer, views
+from desktops.consumers import StatusConsumer
+from desktops.proxy import app as proxy
 
+relay: Any = proxy.application  # Channels' routes are Django's, with ASGI applications for views
 app_name = "desktops"
-urlpatterns: list[URLPattern] = []
+urlpatterns: list[URLPattern] = [
+    path("", views.home, name="home"),
+    path("desktops/launch/", views.launch, name="launch"),
+    path("desktops/<uuid:desktop_id>/", views.detail, name="detail"),
+    path("desktops/<uuid:desktop_id>/panel/", views.panel, name="panel"),
+    path("desktops/<uuid:desktop_id>/start/", views.start, name="start"),
+    path("desktops/<uuid:desktop_id>/stop/", views.stop, name="stop"),
+    path("desktops/<uuid:desktop_id>/restart/", views.restart, name="restart"),
+    path("desktops/<uuid:desktop_id>/delete/", views.delete, name="delete"),
+    path("desktops/<uuid:desktop_id>/usage/", views.usage, name="usage"),
+    path("desktops/<uuid:desktop_id>/log/", views.log, name="log"),
+    path("desktops/<uuid:desktop_id>/view/", viewer.viewer, name="viewer"),
+    path("desktops/<uuid:desktop_id>/session-token/", viewer.session_token, name="session_token"),
+    path("volumes/<uuid:volume_id>/delete/", views.delete_volume, name="delete_volume"),
+]
 websocket_urlpatterns: list[URLPattern] = [
-    path("ws/desktops/<uuid:desktop_id>/vnc", proxy.application),
-    path("user/<str:user_id>/vnc", proxy.application),
+    path("ws/desktops/<uuid:desktop_id>/vnc", relay),
+    path("user/<str:user_id>/vnc", relay),
+    # The session is loaded for this route alone: the relay asks for a token and needs none.
+    path("ws/status/", AuthMiddlewareStack(StatusConsumer.as_asgi())),
 ]

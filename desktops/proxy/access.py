@@ -1,18 +1,14 @@
 """Who may connect: every check before accept. Synchronous, for one hop into a thread."""
 
 from dataclasses import dataclass, field
-from urllib.parse import urlsplit
 from uuid import UUID
 
 from cryptography.fernet import InvalidToken
-from django.conf import settings
-from django.http.request import split_domain_port, validate_host
 from django.utils.functional import Promise
-from django.utils.http import is_same_domain
 from django.utils.translation import gettext_lazy as _
 
 from accounts import tokens
-from desktops import sealing, selectors
+from desktops import origins, sealing, selectors
 from desktops.models import Desktop, Status
 from desktops.proxy.asgi import Scope
 
@@ -59,7 +55,8 @@ class Admission:
 def admit(scope: Scope) -> Admission:
     """Raises Refused. Strangers learn nothing: what is not theirs is not found."""
     headers = [(name.lower().decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]]
-    _check_origin(headers, scope.get("scheme", "ws"))
+    if not origins.is_allowed(headers, scope.get("scheme", "ws")):
+        raise Refused("foreign_origin", dict(headers).get("origin", "")[:200])
     try:
         claims = tokens.verify(_token(headers, scope.get("subprotocols") or []))
     except tokens.TokenRefused as refused:
@@ -106,22 +103,3 @@ def _token(headers: list[tuple[str, str]], subprotocols: list[str]) -> str:
     if len(given) > 1 or len(given[0]) > TOKEN_LIMIT:
         raise Refused("malformed", "several tokens, or one too long")
     return given[0].strip()
-
-
-def _check_origin(headers: list[tuple[str, str]], scheme: str) -> None:
-    """A browser always says which page opens the socket; a script may leave it out."""
-    origins = [value for name, value in headers if name == "origin"]
-    host = next((value for name, value in headers if name == "host"), "")
-    if len(origins) > 1 or (origins and not _is_ours(origins[0], scheme, host)):
-        raise Refused("foreign_origin", origins[0][:200])
-
-
-def _is_ours(origin: str, scheme: str, host: str) -> bool:
-    if origin == f"{'https' if scheme in ('wss', 'https') else 'http'}://{host}":
-        return validate_host(split_domain_port(host)[0], settings.ALLOWED_HOSTS)
-    try:
-        given = urlsplit(origin)
-    except ValueError:
-        return False
-    trusted = (urlsplit(text) for text in settings.CSRF_TRUSTED_ORIGINS)  # the first is PUBLIC_URL's
-    return any(given.scheme == one.scheme and is_same_domain(given.netloc, one.netloc.lstrip("*")) for one in trusted)

@@ -1,0 +1,55 @@
+"""The one border of the pages: a refusal becomes its sentence, its next step and its status code."""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+import structlog
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django_htmx.http import HttpResponseClientRedirect
+from django_htmx.middleware import HtmxDetails
+
+from desktops.exceptions import DesktopNotFound, DesktopRefused
+
+log = structlog.get_logger("podesk.pages")
+View = Callable[..., HttpResponse]
+Page = Callable[[HttpRequest, DesktopRefused], HttpResponse]
+
+
+def refusals_shown(on: Page) -> Callable[[View], View]:
+    """`on` builds the whole page around a refusal for a browser that did not ask through htmx."""
+
+    def decorate(view: View) -> View:
+        @wraps(view)
+        def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+            try:
+                return view(request, *args, **kwargs)
+            except DesktopRefused as refusal:
+                log.info("refused", slug=refusal.slug, detail=refusal.detail)
+                return _shown(request, refusal, on)
+
+        return guarded
+
+    return decorate
+
+
+def _shown(request: HttpRequest, refusal: DesktopRefused, on: Page) -> HttpResponse:
+    htmx = HtmxDetails(request)
+    if isinstance(refusal, DesktopNotFound):
+        if not htmx:
+            raise Http404
+        gone = HttpResponseClientRedirect(reverse("desktops:home"))  # deleted while its page was open
+        gone.status_code = refusal.status_code
+        return gone
+    response = alert(request, refusal) if htmx else on(request, refusal)
+    response.status_code = refusal.status_code
+    return response
+
+
+def alert(request: HttpRequest, refusal: DesktopRefused) -> HttpResponse:
+    """Only the alert: it takes its place above the panel and leaves everything else as it is."""
+    response = render(request, "desktops/_refusal.html", {"refusal": refusal})
+    response["HX-Retarget"], response["HX-Reswap"] = "#alerts", "innerHTML"
+    return response

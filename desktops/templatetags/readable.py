@@ -1,0 +1,26 @@
+"""Template filters over desktops.meters and desktops.diagnosis."""
+
+from decimal import Decimal
+
+from django import template
+
+from desktops import diagnosis, meters
+from desktops.models import AT_REST, Desktop
+
+register = template.Library()
+
+
+@register.filter
+def gib(mib: float) -> str:
+    return meters.gib(mib)
+
+
+@register.filter
+def amount(number: float | Decimal) -> str:
+    return meters.amount(number)
+
+
+@register.filter
+def why_at_rest(desktop: Desktop) -> str:
+    """Why it failed or stopped, from the row alone: lists of desktops ask no further queries."""
+    return str(diagnosis.reason(desktop.reason).sentence) if desktop.reason and desktop.status in AT_REST else ""

@@ -1,0 +1,37 @@
+// Times as the reader counts them: relative, in his own time zone and language. The server writes them absolute.
+const language = document.documentElement.lang || "en";
+const relative = new Intl.RelativeTimeFormat(language, { numeric: "auto" });
+const absolute = new Intl.DateTimeFormat(language, { dateStyle: "medium", timeStyle: "medium" });
+const hours = new Intl.DateTimeFormat(language, { timeStyle: "medium" });
+const UNITS = [["day", 86400], ["hour", 3600], ["minute", 60]];
+
+function distance(seconds) {
+  for (const [unit, length] of UNITS) {
+    if (Math.abs(seconds) >= length) return relative.format(Math.trunc(seconds / length), unit);
+  }
+  return relative.format(Math.trunc(seconds / 5) * 5, "second"); // in steps: a ticking list is restless
+}
+
+function write(element, text) {
+  if (element.textContent !== text) element.textContent = text;
+}
+
+export function tell(root = document) {
+  for (const time of root.querySelectorAll("time[datetime]")) {
+    const at = new Date(time.dateTime);
+    const seconds = (at - Date.now()) / 1000;
+    if ("relative" in time.dataset) {
+      write(time, distance(seconds));
+      time.title = absolute.format(at);
+    } else if ("elapsed" in time.dataset) {
+      write(time, `${Math.max(0, Math.round(-seconds))} s`);
+    } else if ("clock" in time.dataset) {
+      write(time, hours.format(at));
+    }
+  }
+}
+
+tell();
+setInterval(() => tell(), 1000);
+document.addEventListener("htmx:afterSwap", () => tell());
+document.addEventListener("htmx:oobAfterSwap", () => tell());

@@ -1,0 +1,37 @@
+// Shows in the quota bars what the chosen size would take, before the click.
+"use strict";
+(() => {
+  const form = document.getElementById("launch-form");
+
+  function chosenSize() {
+    const image = form.querySelector("input[name=image]:checked");
+    return image && form.querySelector(`input[name="size-${CSS.escape(image.value)}"]:checked`);
+  }
+
+  // With kept files, only the storage beyond theirs is new.
+  function need(size, key) {
+    if (key === "desktops") return 1;
+    const kept = form.elements.volume?.selectedOptions[0]?.dataset.storage_gib;
+    const amount = Number(size.dataset[key]);
+    return key === "storage_gib" ? Math.max(0, amount - Number(kept || 0)) : amount;
+  }
+
+  function show(line, take) {
+    const { quota, used, limit } = line.dataset;
+    const over = Number(used) + take > Number(limit);
+    const percent = over ? 100 : (100 * (Number(used) + take)) / Number(limit) || 0;
+    line.querySelector(".take").setAttribute("width", `${percent}%`);
+    const shown = Math.round((quota === "memory_mib" ? take / 1024 : take) * 100) / 100;
+    line.querySelector(".take-text").textContent = take ? ` ${form.dataset.takeText.replace("%s", shown)}` : "";
+    line.classList.toggle("over", over);
+  }
+
+  function update() {
+    const size = chosenSize();
+    for (const line of form.querySelectorAll("[data-quota]")) show(line, size ? need(size, line.dataset.quota) : 0);
+  }
+
+  form.addEventListener("change", update);
+  addEventListener("pageshow", update); // the browser may have restored the choice
+  update();
+})();

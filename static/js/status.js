@@ -1,0 +1,82 @@
+// Keeps the part marked [data-live] true: hears over the status socket that something changed, polls when it hears
+// nothing, and says so when the portal is away. What is drawn comes from the server.
+const POLL_MOVING = 3; // seconds, while the socket is down
+const POLL_RESTING = 15;
+const POLL_SAFETY = 20; // seconds while moving although the socket is up: a broadcast may get lost
+const RETRY_FIRST = 1;
+const RETRY_MOST = 30;
+
+const live = document.querySelector("[data-live]");
+let connected = false;
+let retry = RETRY_FIRST;
+let askedAt = Date.now();
+let shown = "";
+
+function refresh() {
+  askedAt = Date.now();
+  htmx.trigger(live, "refresh");
+}
+
+function connect() {
+  const socket = new WebSocket(`${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/ws/status/`);
+  socket.onopen = () => {
+    connected = true;
+    retry = RETRY_FIRST;
+    refresh(); // what happened while nobody listened
+  };
+  socket.onmessage = (event) => {
+    const { desktop } = JSON.parse(event.data);
+    if (live.dataset.live === "all" || live.dataset.live === desktop) refresh();
+  };
+  socket.onclose = () => {
+    if (connected) refresh(); // the login may be over: the answer leads to the login page
+    connected = false;
+    setTimeout(connect, retry * 1000 * (0.5 + Math.random()));
+    retry = Math.min(RETRY_MOST, retry * 2);
+  };
+}
+
+function pollInterval() {
+  const moving = live.querySelector("[data-moving]") !== null;
+  if (connected) return moving ? POLL_SAFETY : Infinity;
+  return moving ? POLL_MOVING : POLL_RESTING;
+}
+
+function setAway(away) {
+  const notice = document.getElementById("away");
+  if (!away) notice?.remove();
+  else if (!notice) live.before(document.getElementById("portal-away").content.cloneNode(true));
+}
+
+// An answer that says what the page shows already is not drawn: focus and selection stay, and screen readers are quiet.
+function meaning(html) {
+  return html.replace(/name="csrfmiddlewaretoken" value="\w+"/g, "");
+}
+
+function beforeSwap(event) {
+  const { xhr, target } = event.detail;
+  if (xhr.status >= 400 && xhr.getResponseHeader("HX-Retarget")) {
+    event.detail.shouldSwap = true; // a refusal: its sentence belongs to the page
+    event.detail.isError = false;
+  } else if (target === live && event.detail.shouldSwap) {
+    const now = meaning(xhr.responseText);
+    if (now === shown) event.detail.shouldSwap = false;
+    else document.getElementById("alerts").replaceChildren(); // what was refused belongs to the state before
+    shown = now;
+  }
+}
+
+if (live) {
+  document.body.addEventListener("htmx:beforeSwap", beforeSwap);
+  document.body.addEventListener("htmx:afterRequest", (event) => setAway([0, 502, 503, 504].includes(event.detail.xhr.status)));
+  document.addEventListener("visibilitychange", () => {
+    if (!document.hidden) refresh();
+  });
+  addEventListener("pageshow", (event) => {
+    if (event.persisted) refresh(); // the back button
+  });
+  setInterval(() => {
+    if (!document.hidden && Date.now() - askedAt >= pollInterval() * 1000) refresh();
+  }, 1000);
+  connect();
+}
