@@ -1,0 +1,71 @@
+"""The checks before start: a bad key is told in a sentence, with what to do."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+from django.conf import settings as real
+from django.core.checks import run_checks
+
+from accounts import keys
+from accounts.models import Quota
+
+
+def short_pem() -> str:
+    return (
+        rsa.generate_private_key(public_exponent=65537, key_size=1024)
+        .private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+        .decode()
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "expected"),
+    [
+        ("TOKEN_SIGNING_KEY", "", "portal.E001"),
+        ("TOKEN_SIGNING_KEY", "word", "accounts.E001"),
+        ("TOKEN_SIGNING_KEY", short_pem(), "accounts.E002"),
+        ("TOKEN_VERIFY_KEYS", "word", "accounts.E003"),
+        ("TOKEN_VERIFY_KEYS", keys.new_pem() + "rest", "accounts.E003"),
+        ("TOKEN_VERIFY_KEYS", keys.new_pem() + short_pem(), "accounts.E002"),
+        ("SECRETS_KEYS", [], "portal.E001"),
+        ("SECRETS_KEYS", [*real.SECRETS_KEYS, "word"], "portal.E003"),
+        ("LOCAL_RUNTIME_ALLOWED", False, "portal.E002"),
+        ("PUBLIC_URL", "desktops.example.org", "portal.E004"),
+        ("PUBLIC_URL", "https://desktops.example.org/portal", "portal.E004"),
+    ],
+)
+def test_told(settings, name, value, expected):
+    setattr(settings, name, value)
+    (found,) = [message for message in run_checks() if message.id.startswith(("accounts", "portal"))]
+    assert found.id == expected
+    assert found.hint
+    assert not value or str(value) not in found.msg or name == "PUBLIC_URL"
+
+
+def test_nothing_to_tell():
+    assert [message for message in run_checks() if message.id.startswith(("accounts", "portal"))] == []
+
+
+def test_missing_default_quota(db):
+    assert run_checks(databases=["default"]) == []
+    Quota.objects.all().delete()
+    (found,) = run_checks(databases=["default"])
+    assert (found.id, bool(found.hint)) == ("accounts.W001", True)
+
+
+def test_production_settings_are_clean():
+    """The real command, as an administrator runs it."""
+    environment = os.environ | {"PUBLIC_URL": "https://desktops.example.org", "SECRET_KEY": keys.new_pem()}
+    told = subprocess.run(
+        [sys.executable, "manage.py", "check", "--deploy", "--fail-level", "WARNING"],
+        cwd=real.BASE_DIR,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (told.returncode, told.stdout) == (0, "System check identified no issues (1 silenced).\n"), told.stderr

@@ -1,0 +1,77 @@
+"""Disabling and deleting accounts, and forgetting old tokens."""
+
+from datetime import timedelta
+
+import pytest
+from django.db.models import ProtectedError
+from django.utils import timezone
+
+from accounts import services, tokens
+from accounts.audit import Actor
+from accounts.models import AuditEvent, SessionToken, User
+from accounts.tokens import TokenRefused
+
+PAGE = "/accounts/password/"
+
+
+@pytest.fixture
+def by(admin) -> Actor:
+    return Actor(admin, "10.0.0.1")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_disabled_is_out_at_once(alice, by, client_for, token_for, cuts_heard):
+    browser, text = client_for(alice), token_for(alice)
+    services.set_active(user=alice, active=False, by=by)
+    assert cuts_heard() == {"scope": "user", "id": str(alice.pk), "reason": "disabled", "spare": ""}
+    assert browser.get(PAGE).status_code == 302
+    with pytest.raises(TokenRefused, match="revoked"):
+        tokens.verify(text)
+    event = AuditEvent.objects.get()
+    assert (event.action, event.target, event.actor, event.address) == ("user.disable", "alice", by.user, "10.0.0.1")
+
+
+def test_enabled_again_has_to_log_in_anew(alice, by, client_for):
+    browser = client_for(alice)
+    services.set_active(user=alice, active=False, by=by)
+    services.set_active(user=alice, active=True, by=by)
+    assert browser.get(PAGE).status_code == 302
+    assert client_for(User.objects.get(pk=alice.pk)).get(PAGE).status_code == 200
+    assert AuditEvent.objects.first().action == "user.enable"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_deleted_is_out_at_once(alice, by, client_for, token_for, cuts_heard):
+    browser, text, user_id = client_for(alice), token_for(alice), str(alice.pk)
+    services.delete_user(user=alice, by=by)
+    assert cuts_heard() == {"scope": "user", "id": user_id, "reason": "disabled", "spare": ""}
+    assert browser.get(PAGE).status_code == 302
+    with pytest.raises(TokenRefused, match="revoked"):
+        tokens.verify(text)
+    assert AuditEvent.objects.get().target == "alice"
+
+
+def test_owner_of_a_desktop_is_not_deleted(alice, by, make_desktop, token_for):
+    make_desktop(owner=alice)
+    text = token_for(alice)
+    with pytest.raises(ProtectedError):
+        services.delete_user(user=alice, by=by)
+    assert tokens.verify(text)
+    assert not AuditEvent.objects.exists()
+
+
+def test_trail_outlives_the_account(alice, by):
+    services.sign_out_everywhere(user=alice, by=Actor(alice))
+    services.delete_user(user=alice, by=by)
+    event = AuditEvent.objects.get(action="logout.everywhere")
+    assert (event.actor, event.actor_name) == (None, "alice")
+
+
+def test_old_tokens_are_forgotten(alice, token_for):
+    old, recent = token_for(alice), token_for(alice)
+    for text, days in ((old, 31), (recent, 29)):
+        ended = timezone.now() - timedelta(days=days)
+        SessionToken.objects.filter(pk=tokens.verify(text).jti).update(expires_at=ended)
+    token_for(alice)
+    assert (services.prune(), services.prune()) == (1, 0)
+    assert SessionToken.objects.count() == 2
