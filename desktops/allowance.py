@@ -159,7 +159,5 @@ def _lines(quota: EffectiveQuota, use: Use) -> list[QuotaLine]:
     lines = []
     for key, (label, unit) in labels.items():
         limit = getattr(quota, key)
-        lines.append(
-            QuotaLine(key, label, Decimal(getattr(use, key)), Decimal(limit.value), unit, str(limit.source))
-        )
+        lines.append(QuotaLine(key, label, Decimal(getattr(use, key)), Decimal(limit.value), unit, str(limit.source)))
     return [line for line in lines if line.key != "gpu" or line.limit or line.used]

@@ -42,7 +42,9 @@ REASONS: dict[str, Reason] = {
     "account_missing": Reason(_("The account that desktops run under does not exist on the server."), _ASK_ADMIN),
     "dir_unusable": Reason(_("The server cannot write to the folder where desktops are kept."), _ASK_ADMIN),
     "name_taken": Reason(_("Another installation on this server already uses the desktop's name."), _ASK_ADMIN),
-    "start_timeout": Reason(_("The desktop did not become ready in time."), _("Try again; if it happens twice, ask an administrator.")),
+    "start_timeout": Reason(
+        _("The desktop did not become ready in time."), _("Try again; if it happens twice, ask an administrator.")
+    ),
     "start_failed": Reason(_("The desktop could not be started."), _ASK_ADMIN),
 }
 _UNKNOWN = Reason(_("The desktop ended for a reason that is not known."), _ASK_ADMIN)

@@ -35,7 +35,9 @@ AT_REST = (Status.STOPPED, Status.FAILED)
 class Resources(models.Model):
     """How much of the quota something takes."""
 
-    cpu = models.DecimalField(_("CPU cores"), max_digits=6, decimal_places=2, validators=[MinValueValidator(Decimal("0.1"))])
+    cpu = models.DecimalField(
+        _("CPU cores"), max_digits=6, decimal_places=2, validators=[MinValueValidator(Decimal("0.1"))]
+    )
     memory_mib = models.PositiveIntegerField(_("memory (MiB)"), validators=[MinValueValidator(128)])
     storage_gib = models.PositiveIntegerField(_("storage (GiB)"), validators=[MinValueValidator(1)])
     gpu = models.PositiveIntegerField(_("GPUs"), default=0)
@@ -99,7 +101,9 @@ class Desktop(Resources):
     """One person's desktop, from first launch until deleted."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="desktops", verbose_name=_("owner"))
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, related_name="desktops", verbose_name=_("owner")
+    )
     name = models.CharField(_("name"), max_length=40, default="desktop")
     image = models.ForeignKey(DesktopImage, models.PROTECT, verbose_name=_("image"))
     language = models.CharField(_("language"), max_length=10, blank=True)  # Django's code; of the programs inside
@@ -113,7 +117,8 @@ class Desktop(Resources):
     run = models.PositiveIntegerField(_("run"), default=1)  # counts starts; what belongs to an earlier run is ignored
     restarting = models.BooleanField(default=False)  # when it has stopped, it is started again
     keep_data = models.BooleanField(default=True)  # while deleting: does the volume stay?
-    reason = models.CharField(_("reason"), max_length=50, blank=True)  # slug of desktops.diagnosis; why failed or stopped
+    # Slug of desktops.diagnosis: why it failed, stopped or waits.
+    reason = models.CharField(_("reason"), max_length=50, blank=True)
 
     endpoint_kind = models.CharField(max_length=10, blank=True)  # "unix" or "tcp"
     endpoint_address = models.CharField(max_length=255, blank=True)

@@ -145,13 +145,8 @@ def _create(owner: User, name: str, wanted: LaunchRequest) -> Desktop:
 
 
 def _volume(owner: User, name: str, wanted: LaunchRequest) -> Volume:
-    if kept := wanted.volume:
-        if kept.owner_id != owner.pk or not Volume.objects.filter(pk=kept.pk, kept_at__isnull=False).update(kept_at=None):
-            raise VolumeInUse
-        kept.storage_gib = max(kept.storage_gib, wanted.size.storage_gib)
-        kept.kept_at = None
-        kept.save(update_fields=["storage_gib", "kept_at"])
-        return kept
+    if wanted.volume:
+        return _use_again(owner, wanted.volume, wanted.size.storage_gib)
     identity = uuid4()
     return Volume.objects.create(
         id=identity,
@@ -160,6 +155,13 @@ def _volume(owner: User, name: str, wanted: LaunchRequest) -> Volume:
         desktop_name=name,
         storage_gib=wanted.size.storage_gib,
     )
+
+
+def _use_again(owner: User, kept: Volume, storage_gib: int) -> Volume:
+    rows = Volume.objects.filter(pk=kept.pk, owner=owner, kept_at__isnull=False)
+    if not rows.update(kept_at=None, storage_gib=max(kept.storage_gib, storage_gib)):
+        raise VolumeInUse
+    return Volume.objects.get(pk=kept.pk)
 
 
 def _order_stop(desktop: Desktop, reason: str) -> None:

@@ -19,7 +19,9 @@ def by_alice(alice) -> Actor:
 def launch(by_alice, image, small, django_capture_on_commit_callbacks):
     def go(**wanted) -> Desktop:
         with django_capture_on_commit_callbacks(execute=True):
-            return services.launch_desktop(by=by_alice, wanted=LaunchRequest(**{"image": image, "size": small} | wanted))
+            return services.launch_desktop(
+                by=by_alice, wanted=LaunchRequest(**{"image": image, "size": small} | wanted)
+            )
 
     return go
 
@@ -119,7 +121,9 @@ def test_files_of_somebody_else_or_in_use_are_refused(launch, bob, alice, make_d
             launch(volume=volume)
 
 
-def test_stop_cuts_the_stream_and_queues_the_work(make_desktop, by_alice, django_capture_on_commit_callbacks, queued, cuts):
+def test_stop_cuts_the_stream_and_queues_the_work(
+    make_desktop, by_alice, django_capture_on_commit_callbacks, queued, cuts
+):
     desktop = make_desktop(by_alice.user, status=Status.RUNNING)
     with django_capture_on_commit_callbacks(execute=True):
         services.stop_desktop(desktop=desktop, by=by_alice)
