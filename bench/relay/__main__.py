@@ -1,0 +1,165 @@
+"""Throughput, latency, CPU and memory of the relay, beside websockify and plain TCP, in one run.
+
+    python -m bench.relay [--rounds 9] [--skip-stall]
+
+Starts everything itself, takes about five minutes, and writes bench/results/relay.md. Each round measures websockify,
+Podesk, websockify again; a round's ratio is Podesk against the mean of its two neighbours, and the table shows medians.
+Anything else that the machine does in between hits both. Uploads are counted at the far end.
+"""
+
+import argparse
+import os
+import platform
+import statistics
+import sys
+import tempfile
+import time
+from collections import defaultdict
+from collections.abc import Callable
+from pathlib import Path
+
+from bench.relay.stage import ROOT, Load, Relay, staged
+
+MIB, GIB = 2**20, 2**30
+Figures = dict[str, float]
+# figure -> unit, what Podesk must hold as a ratio to websockify; None: shown, not held
+HELD: dict[str, tuple[str, str, float | None]] = {
+    "down, 1 session": ("MiB/s", ">=", 1.2),
+    "down, 20 sessions": ("MiB/s", ">=", 1.1),
+    "up, 1 session": ("MiB/s", ">=", 1.8),
+    "CPU, down, 1 session": ("s/GiB", "<=", 0.9),
+    "CPU, down, 20 sessions": ("s/GiB", "<=", None),
+    "round trip p50, 1 session": ("ms", "<=", 1.0),
+    "round trip p99, 1 session": ("ms", "<=", None),
+    "round trip p50, 20 sessions": ("ms", "<=", 0.6),
+    "round trip p99, 20 sessions": ("ms", "<=", None),
+}
+STALL_LIMIT, STALL_SECONDS, STALL_HOLD = 500 * MIB, 30, 8
+
+
+def down(load: Load, relay: Relay, sessions: int, total: int) -> Figures:
+    with load.sessions(relay, sessions):
+        before = relay.cpu()
+        seconds = load.order("down", total=total // sessions)["seconds"]
+        cpu = relay.cpu() - before
+    name = f"{sessions} session{'s' * (sessions > 1)}"
+    return {f"down, {name}": total / MIB / seconds, f"CPU, down, {name}": cpu / (total / GIB)}
+
+
+def up(load: Load, relay: Relay, total: int) -> Figures:
+    with load.sessions(relay, 1):
+        return {"up, 1 session": total / MIB / load.order("up", total=total)["seconds"]}
+
+
+def ping(load: Load, relay: Relay, sessions: int) -> Figures:
+    with load.sessions(relay, sessions):
+        result = load.order("ping", seconds=0.7)
+    name = f"{sessions} session{'s' * (sessions > 1)}"
+    return {f"round trip {part}, {name}": result[part] for part in ("p50", "p99")}
+
+
+MEASURES: list[Callable[[Load, Relay], Figures]] = [
+    lambda load, relay: down(load, relay, 1, 384 * MIB),
+    lambda load, relay: down(load, relay, 20, 400 * MIB),
+    lambda load, relay: up(load, relay, 128 * MIB),
+    lambda load, relay: ping(load, relay, 1),
+    lambda load, relay: ping(load, relay, 20),
+]
+
+
+def rounds(
+    load: Load, relays: list[Relay], count: int
+) -> tuple[dict[str, dict[str, list[float]]], dict[str, list[float]]]:
+    """Figures by name and stack, and ratios by name."""
+    floor, peer, ours = relays
+    figures: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
+    ratios: dict[str, list[float]] = defaultdict(list)
+    for number in range(count + 1):  # the first warms up
+        for measure in MEASURES:
+            results = [(relay, measure(load, relay)) for relay in (floor, peer, ours, peer)]
+            if not number:
+                continue
+            for relay, found in results:
+                for name, value in found.items():
+                    figures[name][relay.name].append(value)
+            _, (_, before), (_, middle), (_, after) = results
+            for name, value in middle.items():
+                ratios[name].append(value / ((before[name] + after[name]) / 2))
+        print(f"round {number} of {count}, load {os.getloadavg()[0]:.1f}", file=sys.stderr)
+    return figures, ratios
+
+
+def idle(load: Load, relay: Relay, sessions: int = 200) -> float:
+    """KiB for each session that is open and does nothing."""
+    with load.sessions(relay, 1):
+        before = relay.memory()
+        with_one = load.order("connect", target=vars(relay.target), sessions=sessions)
+        del with_one
+        time.sleep(1)
+        return (relay.memory() - before) / 1024 / sessions
+
+
+def stall(load: Load, relay: Relay) -> tuple[float, float]:
+    """MiB that the relay grew by while a browser read nothing, and after how many seconds it was stopped."""
+    with load.sessions(relay, 1):
+        before = relay.memory()
+        began = time.monotonic()
+        load.order("stall")
+        most = 0
+        while (elapsed := time.monotonic() - began) < STALL_SECONDS and most < STALL_LIMIT:
+            most = max(most, relay.memory() - before)
+            time.sleep(0.05)
+    return most / MIB, elapsed
+
+
+def verdict(name: str, ratio: float) -> str:
+    _, sign, limit = HELD[name]
+    if limit is None:
+        return ""
+    return f"{sign} {limit} {'held' if (ratio >= limit if sign == '>=' else ratio <= limit) else '**missed**'}"
+
+
+def table(figures: dict[str, dict[str, list[float]]], ratios: dict[str, list[float]]) -> list[str]:
+    lines = [
+        "| figure | plain TCP | websockify | Podesk | Podesk / websockify (spread) | hold |",
+        "|---|---|---|---|---|---|",
+    ]
+    for name, (unit, _, _) in HELD.items():
+        cells = [statistics.median(figures[name][stack]) for stack in ("plain TCP", "websockify", "Podesk")]
+        shown = [f"{cell:.3g} {unit}" if cell else "-" for cell in cells]
+        every = sorted(ratios[name])
+        ratio = statistics.median(every)
+        spread = f"{ratio:.2f} ({every[0]:.2f} - {every[-1]:.2f})"
+        lines.append(f"| {name} | {' | '.join(shown)} | {spread} | {verdict(name, ratio)} |")
+    return lines
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--skip-stall", action="store_true")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="podesk-bench-") as folder, staged(Path(folder)) as (load, relays):
+        _, peer, ours = relays
+        lines = table(*rounds(load, relays, options.rounds))
+        memory = [idle(load, relay) for relay in (peer, ours)]
+        lines.append(
+            f"| memory per idle session, 200 | - | {memory[0]:.0f} KiB | {memory[1]:.0f} KiB | {memory[1] / memory[0]:.3f} | |"
+        )
+        if not options.skip_stall:
+            (grown, after), (own, _) = stall(load, peer), stall(load, ours)
+            held = "held" if own <= STALL_HOLD else "**missed**"
+            lines.append(
+                f"| growth, browser stalled {STALL_SECONDS} s | - | {grown:.0f} MiB after {after:.1f} s | {own:.1f} MiB | "
+                f"| <= {STALL_HOLD} MiB {held} |"
+            )
+    machine = f"{os.cpu_count()} cores, Python {platform.python_version()}, {options.rounds} rounds"
+    text = (
+        f"# Relay\n\n`python -m bench.relay`, {machine}, load {os.getloadavg()[2]:.1f}.\n\n" + "\n".join(lines) + "\n"
+    )
+    (ROOT / "bench/results/relay.md").write_text(text)
+    print(text)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,205 @@
+"""Start what the relay benchmark needs: Redis, a running desktop in a database, the portal, websockify, a far end."""
+
+import contextlib
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import psutil
+from cryptography.fernet import Fernet
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+from bench.relay.load import Target
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+PASSWORD = "far end!"  # noqa: S105 - of a server that lives as long as the benchmark
+
+
+class Relay:
+    """One stack under test, with the processes whose CPU and memory it costs."""
+
+    def __init__(self, name: str, target: Target, process: int = 0) -> None:
+        self.name, self.target, self._process = name, target, process
+
+    def _processes(self) -> list[psutil.Process]:
+        if not self._process:
+            return []
+        parent = psutil.Process(self._process)
+        return [parent, *parent.children(recursive=True)]
+
+    def cpu(self) -> float:
+        """Seconds of user and system time so far, of the processes that live now."""
+        return sum(sum(process.cpu_times()[:2]) for process in self._processes())
+
+    def memory(self) -> int:
+        """Bytes that belong to these processes alone."""
+        total = 0
+        for process in self._processes():
+            with contextlib.suppress(psutil.NoSuchProcess):
+                total += process.memory_full_info().uss
+        return total
+
+
+class Load:
+    """The process with the browsers."""
+
+    def __init__(self, process: "subprocess.Popen[str]") -> None:
+        self._process = process
+
+    def order(self, do: str, **details: object) -> dict[str, float]:
+        assert self._process.stdin and self._process.stdout  # noqa: S101
+        self._process.stdin.write(json.dumps({"do": do, **details}) + "\n")
+        self._process.stdin.flush()
+        answer = self._process.stdout.readline()
+        if not answer:
+            raise RuntimeError(f"the load generator died at {do} {details}")
+        return dict(json.loads(answer))
+
+    @contextlib.contextmanager
+    def sessions(self, relay: Relay, count: int) -> Iterator[None]:
+        self.order("connect", target=vars(relay.target), sessions=count)
+        try:
+            yield
+        finally:
+            self.order("close")
+
+
+@contextlib.contextmanager
+def staged(folder: Path) -> Iterator[tuple[Load, list[Relay]]]:
+    """The load generator; plain TCP, websockify and the portal."""
+    with contextlib.ExitStack() as stack:
+
+        def start(*command: str) -> "subprocess.Popen[str]":
+            log = stack.enter_context((folder / f"{Path(command[-1]).name}.log").open("w"))
+            process = subprocess.Popen(
+                command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=None if "load" in command[-1] else log,
+                text=True,
+                cwd=ROOT,
+            )
+            stack.callback(process.wait)
+            stack.callback(process.kill)
+            return process
+
+        _environment(folder)
+        start(str(Path(sys.executable).with_name("redis-server")), *_redis(folder))
+        _wait((folder / "redis.sock").exists)
+        far_end = start(sys.executable, "-m", "bench.relay.far_end", PASSWORD)
+        assert far_end.stdout  # noqa: S101
+        with_login, without = json.loads(far_end.stdout.readline())
+        target = _portal_target(with_login)
+        portal = start(sys.executable, *_uvicorn(target.port))
+        peer_port = free_port()
+        peer = start(
+            str(Path(sys.executable).with_name("websockify")), f"127.0.0.1:{peer_port}", f"127.0.0.1:{without}"
+        )
+        for port in (target.port, peer_port):
+            _wait(lambda port=port: _answers(port))
+        yield (
+            Load(start(sys.executable, "-m", "bench.relay.load")),
+            [
+                Relay("plain TCP", Target(without, websocket=False)),
+                Relay("websockify", Target(peer_port), peer.pid),
+                Relay("Podesk", target, portal.pid),
+            ],
+        )
+
+
+def _redis(folder: Path) -> list[str]:
+    return ["--port", "0", "--unixsocket", str(folder / "redis.sock"), "--save", "", "--dir", str(folder)]
+
+
+def _uvicorn(port: int) -> list[str]:
+    """The command line of production."""
+    return [
+        *("-m", "uvicorn", "portal.asgi:application", "--host", "127.0.0.1", "--port", str(port)),
+        *(
+            "--loop",
+            "uvloop",
+            "--ws",
+            os.environ.get("BENCH_WS", "portal.websocket:BoundedWebSocket"),
+            "--ws-per-message-deflate",
+            "false",
+        ),
+        *("--ws-ping-interval", "20", "--timeout-graceful-shutdown", "5", "--no-access-log", "--lifespan", "off"),
+    ]
+
+
+def _environment(folder: Path) -> None:
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    os.environ.update(
+        DJANGO_SETTINGS_MODULE="portal.settings",
+        DATA_DIR=str(folder),
+        REDIS_URL=f"unix://{folder}/redis.sock",
+        DATABASE_URL=f"sqlite:///{folder}/bench.sqlite3",
+        SECRET_KEY=Fernet.generate_key().decode(),
+        SECRETS_KEYS=Fernet.generate_key().decode(),
+        TOKEN_SIGNING_KEY=key.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        ).decode(),
+        LOCAL_RUNTIME_ALLOWED="1",
+        PROXY_STREAMS_PER_DESKTOP="1000",
+    )
+
+
+def _portal_target(far_end_port: int) -> Target:
+    """One user, one running desktop, one token."""
+    import django
+    from django.core.management import call_command
+
+    django.setup()
+    call_command("migrate", verbosity=0)
+    from accounts import tokens
+    from accounts.models import User
+    from desktops import sealing
+    from desktops.models import Desktop, DesktopImage, Volume
+
+    user = User.objects.create_user("bench")
+    desktop = Desktop.objects.create(
+        owner=user,
+        image=DesktopImage.objects.get(),
+        volume=Volume.objects.create(owner=user, object_name="bench", desktop_name="bench", storage_gib=1),
+        object_name="bench",
+        status="running",
+        cpu=1,
+        memory_mib=1024,
+        storage_gib=1,
+        endpoint_kind="tcp",
+        endpoint_address="127.0.0.1",
+        endpoint_port=far_end_port,
+        vnc_password_sealed=sealing.seal(PASSWORD),
+    )
+    scope = tokens.TokenScope(session_id="bench", pod_name=desktop.object_name)
+    token = tokens.issue(user, scope=scope, lifetime=timedelta(hours=2))
+    return Target(free_port(), path=f"/ws/desktops/{desktop.pk}/vnc", token=token)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _answers(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=1).close()
+    except OSError:
+        return False
+    return True
+
+
+def _wait(ready: Callable[[], bool]) -> None:
+    until = time.monotonic() + 30
+    while not ready():
+        if time.monotonic() > until:
+            raise RuntimeError("a part of the benchmark did not start within 30 s")
+        time.sleep(0.05)
