@@ -1,0 +1,118 @@
+"""What the tests of runtimes need around one: specs, waiting, a look into homes and processes, and cleaning up."""
+
+import os
+import secrets
+import shutil
+import signal
+import tempfile
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import psutil
+
+from desktops.runtimes import local_limits, local_processes, local_state, names
+from desktops.runtimes.base import Deadline, DesktopSpec, Observed, Phase
+from desktops.runtimes.local import LocalRuntime
+from desktops.runtimes.local_state import Place
+
+ACCOUNT = "podesk-test"
+PASSWORD = "s3cret-8"
+
+
+def soon() -> Deadline:
+    return Deadline.after(10)
+
+
+def until(found: Callable[[], Any], *, what: str, seconds: float = 15) -> Any:
+    """The first true answer; fails the test when none comes."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if answer := found():
+            return answer
+        time.sleep(0.01)
+    raise AssertionError(f"waited {seconds} s for {what}")
+
+
+class LocalHouse:
+    """A local runtime in a folder of its own. The contract's tests know only its public part."""
+
+    def __init__(self) -> None:
+        self.root = Path(tempfile.mkdtemp(prefix="podesk-", dir="/tmp"))
+        self.installation = f"test-{secrets.token_hex(4)}"
+        self.runtime = LocalRuntime(self.root, installation=self.installation, user=ACCOUNT)
+
+    def spec(self, **changes: Any) -> DesktopSpec:
+        desktop_id = changes.setdefault("desktop_id", str(uuid4()))
+        common = {
+            "installation": self.installation, "run": 1, "name": names.desktop_name("Ada", desktop_id),
+            "volume": names.volume_name("Ada", desktop_id), "owner_id": "1", "owner_name": "Ada", "image": "local",
+            "cpu": Decimal(2), "memory_mib": 1024, "storage_gib": 5, "gpu": 0, "vnc_password": PASSWORD,
+            "resolution": "800x600",
+        }  # fmt: skip
+        return DesktopSpec(**(common | changes))
+
+    def other(self) -> LocalRuntime:
+        """A runtime of another installation in the same place."""
+        return LocalRuntime(self.root, installation="another", user=ACCOUNT)
+
+    def wait(self, name: str, phase: Phase | None) -> Observed | None:
+        def there() -> bool:
+            observed = self.runtime.observe(name)
+            return (observed.phase if observed else None) == phase
+
+        until(there, what=f"{name} to be {phase}: it is {self.runtime.observe(name)}")
+        return self.runtime.observe(name)
+
+    def run(self, **changes: Any) -> DesktopSpec:
+        """A desktop that is ready."""
+        spec = self.spec(**changes)
+        self.runtime.start(spec, deadline=soon())
+        self.wait(spec.name, Phase.READY)
+        return spec
+
+    def home(self, spec: DesktopSpec) -> Path:
+        return self.root / "volumes" / spec.volume
+
+    def log_out(self, name: str) -> None:
+        """What the menu's "Log Out" does."""
+        session = until(lambda: [p for p in self.processes(name) if p.name() == "xfwm4"], what="the window manager")
+        os.kill(int(session[0].environ()["PODESK_SESSION"]), signal.SIGUSR1)
+
+    # --- only for tests of the local runtime --------------------------------------------------------------------------
+
+    def place(self, name: str) -> Place:
+        return Place(self.root, name)
+
+    def state(self, name: str) -> local_state.State:
+        state = local_state.read(self.place(name))
+        assert state
+        return state
+
+    def holder(self, name: str) -> psutil.Process:
+        holder = self.state(name).holder
+        assert holder
+        return psutil.Process(holder.pid)
+
+    def processes(self, name: str) -> list[psutil.Process]:
+        """Of the session: the holder itself left out."""
+        return [psutil.Process(found.pid) for found in local_processes.marked(self.place(name).marker)]
+
+    def server(self, name: str) -> psutil.Process:
+        return next(process for process in self.processes(name) if process.name() == "Xvnc")
+
+    def close(self) -> None:
+        """End everything, however the test left it."""
+        for folder in (self.root / "desktops").glob("*"):
+            place, state = self.place(folder.name), local_state.read(self.place(folder.name))
+            if state and state.holder:
+                local_processes.kill_all([state.holder], patience=5)
+            local_processes.kill_all(local_processes.marked(place.marker), patience=5)
+            if state:
+                local_limits.remove(state.groups)
+        with suppress(FileNotFoundError):
+            shutil.rmtree(self.root)

@@ -1,0 +1,188 @@
+"""What every runtime promises, see desktops/runtimes/base.py. Each runtime has a house that can run these."""
+
+import socket
+import threading
+import time
+
+import pytest
+
+from desktops.runtimes.base import Deadline, Phase, RuntimeFault
+from desktops.tests.runtimes.house import soon, until
+
+
+@pytest.fixture(params=["house"], ids=["local"])
+def any_house(request):
+    return request.getfixturevalue(request.param)
+
+
+@pytest.fixture
+def runtime(any_house):
+    return any_house.runtime
+
+
+def test_a_started_desktop_answers_with_an_rfb_banner(any_house, runtime):
+    spec = any_house.run()
+    seen = runtime.observe(spec.name)
+    assert (seen.desktop_id, seen.run, seen.reason) == (spec.desktop_id, 1, "")
+    assert list(seen.steps) == ["created", "started", "ready"]
+    assert seen.steps["created"] <= seen.steps["started"] <= seen.steps["ready"]
+    assert all(at.tzinfo for at in seen.steps.values())
+    with socket.socket(socket.AF_UNIX) as client:
+        client.connect(seen.endpoint.address)
+        assert client.recv(12) == b"RFB 003.008\n"
+
+
+def test_start_does_not_wait_for_readiness(any_house, runtime):
+    spec = any_house.spec()
+    runtime.start(spec, deadline=soon())
+    assert runtime.observe(spec.name).phase in (Phase.CREATED, Phase.STARTED, Phase.READY)
+    any_house.wait(spec.name, Phase.READY)
+
+
+def test_starting_twice_is_one_desktop(any_house, runtime):
+    spec = any_house.run()
+    first = runtime.observe(spec.name)
+    runtime.start(spec, deadline=soon())
+    assert runtime.list() == [first]
+
+
+def test_what_is_not_there_is_none_and_ending_it_is_success(any_house, runtime):
+    assert runtime.observe("vnc-nobody") is None
+    assert runtime.list() == []
+    assert runtime.logs("vnc-nobody") == ""
+    assert runtime.usage("vnc-nobody") is None
+    runtime.stop("vnc-nobody", deadline=soon())
+    runtime.delete_volume("home-nobody", deadline=soon())
+
+
+def test_stop_begins_the_end_and_returns(any_house, runtime):
+    spec = any_house.run()
+    runtime.stop(spec.name, deadline=soon())
+    seen = runtime.observe(spec.name)
+    assert seen is None or (seen.phase, seen.endpoint) == (Phase.STOPPING, None)
+    runtime.stop(spec.name, deadline=soon())
+    any_house.wait(spec.name, None)
+    assert runtime.list() == []
+    runtime.stop(spec.name, deadline=soon())
+
+
+def test_a_stop_right_after_start_is_not_lost(any_house, runtime):
+    spec = any_house.spec()
+    runtime.start(spec, deadline=soon())
+    runtime.stop(spec.name, deadline=soon())
+    any_house.wait(spec.name, None)
+    time.sleep(0.3)
+    assert runtime.observe(spec.name) is None
+
+
+def test_the_home_survives_stop_and_start(any_house, runtime):
+    spec = any_house.run()
+    (any_house.home(spec) / "kept").write_text("kept")
+    runtime.stop(spec.name, deadline=soon())
+    any_house.wait(spec.name, None)
+    assert any_house.run(desktop_id=spec.desktop_id, run=2) != spec
+    assert runtime.observe(spec.name).run == 2
+    assert (any_house.home(spec) / "kept").read_text() == "kept"
+
+
+def test_a_deleted_volume_is_gone_for_good(any_house, runtime):
+    spec = any_house.run()
+    (any_house.home(spec) / "gone").mkdir(mode=0o500)
+    runtime.stop(spec.name, deadline=soon())
+    any_house.wait(spec.name, None)
+    runtime.delete_volume(spec.volume, deadline=soon())
+    assert not any_house.home(spec).exists()
+    any_house.run(desktop_id=spec.desktop_id, run=2)
+    assert not (any_house.home(spec) / "gone").exists()
+
+
+def test_a_new_run_ends_the_earlier_one_first(any_house, runtime):
+    spec = any_house.run()
+    again = any_house.spec(desktop_id=spec.desktop_id, run=2)
+    runtime.start(again, deadline=soon())
+    any_house.wait(spec.name, Phase.READY)
+    assert [seen.run for seen in runtime.list()] == [2]
+
+
+def test_a_late_start_of_an_earlier_run_changes_nothing(any_house, runtime):
+    spec = any_house.run(run=3)
+    runtime.start(any_house.spec(desktop_id=spec.desktop_id, run=2), deadline=soon())
+    assert [(seen.run, seen.phase) for seen in runtime.list()] == [(3, Phase.READY)]
+
+
+def test_who_logs_out_inside_has_ended_until_stop_forgets_it(any_house, runtime):
+    spec = any_house.run()
+    any_house.log_out(spec.name)
+    ended = any_house.wait(spec.name, Phase.ENDED)
+    assert (ended.endpoint, ended.reason) == (None, "")
+    runtime.start(spec, deadline=soon())  # a repeated job of the same run does not bring it back
+    assert runtime.observe(spec.name) == ended
+    runtime.stop(spec.name, deadline=soon())
+    any_house.wait(spec.name, None)
+
+
+def test_another_installation_sees_and_touches_nothing_of_ours(any_house, runtime):
+    spec = any_house.run()
+    other = any_house.other()
+    assert other.list() == []
+    assert other.observe(spec.name) is None
+    assert other.logs(spec.name) == ""
+    other.stop(spec.name, deadline=soon())
+    with pytest.raises(RuntimeFault, match="name_taken"):
+        other.start(any_house.spec(desktop_id=spec.desktop_id, installation="another", run=2), deadline=soon())
+    assert runtime.observe(spec.name).phase is Phase.READY
+
+
+def test_watch_names_what_changes_and_ends_in_time(any_house, runtime):
+    spec, heard = any_house.spec(), []
+    watcher = threading.Thread(target=lambda: heard.extend(runtime.watch(timeout=2)))
+    began = time.monotonic()
+    watcher.start()
+    runtime.start(spec, deadline=soon())
+    until(lambda: heard.count(spec.name) >= 3, what="created, started and ready to be told")
+    watcher.join()
+    assert set(heard) == {spec.name}
+    assert 1.9 < time.monotonic() - began < 3
+
+
+def test_watch_tells_what_happened_just_before(any_house, runtime):
+    spec = any_house.run()
+    assert next(runtime.watch(timeout=1)) == spec.name
+
+
+def test_logs_are_the_last_lines(any_house, runtime):
+    spec = any_house.run()
+    assert "Xvnc" in runtime.logs(spec.name)
+    assert runtime.logs(spec.name, lines=1) == runtime.logs(spec.name).splitlines()[-1]
+    assert runtime.logs(spec.name, lines=0) == ""
+
+
+def test_usage_of_a_running_desktop(any_house, runtime):
+    spec = any_house.run()
+    usage = runtime.usage(spec.name)
+    assert 0 <= usage.cpu < 64
+    assert 5 < usage.memory_mib < 1024
+    assert usage.cpu_limit in (None, 2.0)
+    assert usage.memory_limit_mib in (None, 1024.0)
+    runtime.stop(spec.name, deadline=soon())
+    any_house.wait(spec.name, None)
+    assert runtime.usage(spec.name) is None
+
+
+@pytest.mark.parametrize("name", ["", "../x", "a/b", "UPPER", "-a", "a-", "x" * 64, "中文", "a\n"])
+def test_a_name_that_is_no_label_is_refused(any_house, runtime, name):
+    for call in (
+        lambda: runtime.start(any_house.spec(name=name), deadline=soon()),
+        lambda: runtime.start(any_house.spec(volume=name), deadline=soon()),
+        lambda: runtime.stop(name, deadline=soon()),
+        lambda: runtime.delete_volume(name, deadline=soon()),
+    ):
+        with pytest.raises(RuntimeFault, match="bad_name"):
+            call()
+
+
+def test_no_time_left_is_a_fault_that_may_be_repeated(any_house, runtime):
+    spec = any_house.run()
+    with pytest.raises(RuntimeFault) as caught:
+        runtime.start(any_house.spec(desktop_id=spec.desktop_id, run=2), deadline=Deadline.after(0))
+    assert (caught.value.reason, caught.value.hopeless) == ("still_stopping", False)
