@@ -65,9 +65,11 @@ def remember_valid_after_commit(token_id: UUID) -> None:
 
 def _revoke(tokens: QuerySet[SessionToken], reason: str) -> None:
     now = timezone.now()
-    live = tokens.filter(revoked_at=None, expires_at__gt=now)
-    ends: dict[UUID, datetime] = dict(live.select_for_update().values_list("pk", "expires_at"))
-    SessionToken.objects.filter(pk__in=ends).update(revoked_at=now, revoked_reason=reason)
+    unrevoked = tokens.filter(revoked_at=None)
+    live = unrevoked.filter(expires_at__gt=now).select_for_update()
+    ends: dict[UUID, datetime] = dict(live.values_list("pk", "expires_at"))
+    # Expired ones too: a viewer's token lives a minute, and the stream that it opened must be found revoked.
+    unrevoked.update(revoked_at=now, revoked_reason=reason)
     transaction.on_commit(lambda: _remember_revoked(ends))
 
 
