@@ -17,10 +17,12 @@ _WORDS: dict[str, Promise] = {
     "fullScreen": _("Full screen"),
     "leaveFullScreen": _("Leave full screen"),
     "pasteReceived": _("Copied in the desktop just now."),
-    "pasteWaits": _("The desktop has copied something else. It will appear here when your own text is sent or removed."),
+    "pasteWaits": _(
+        "The desktop has copied something else. It will appear here when your own text is sent or removed."
+    ),
     "pasteSent": _("In the desktop's clipboard now: paste it there."),
     "pasteLater": _("Not connected. It will be sent as soon as the desktop is back."),
-    "pasteTooLong": _("The desktop's clipboard holds 256 KiB at most. Send it in parts."),
+    "pasteTooLong": _("The desktop's clipboard holds 8 MiB at most. Send it in parts."),
     "pasteCopied": _("Copied to this device."),
     "pasteSelected": _("Selected: copy it with your own keyboard or menu."),
 }

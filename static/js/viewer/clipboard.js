@@ -3,7 +3,7 @@ import KeyTable from "../../novnc/core/input/keysym.js";
 import { getKeysym } from "../../novnc/core/input/util.js";
 import { preference, remember } from "./preferences.js";
 
-export const LONGEST = 256 * 1024; // bytes; the desktop's server ignores more
+const LONGEST = 8 * 1024 ** 2; // bytes; desktops are started to take as much (-MaxCutText)
 const PASTE_EVENT = 100; // milliseconds in which a browser that means to fires "paste"
 
 const isPasteKey = (event) =>

@@ -1,4 +1,4 @@
-// Type text into the desktop, as keys where a keyboard has them, else pasted.
+// Text and keys from the typing line into the desktop: as keys where a keyboard has them, else pasted.
 import KeyTable from "../../novnc/core/input/keysym.js";
 
 const FETCH = 2_000; // milliseconds that a program may take to ask for a pasted text
@@ -24,23 +24,30 @@ export class TextSender {
     this.#clipboard = clipboard;
   }
 
+  /** One key, in its turn: a Backspace must not overtake the text that it corrects. */
+  key(keysym, code, down) {
+    return this.#enqueue((rfb) => rfb.sendKey(keysym, code, down));
+  }
+
   send(text) {
     // Xvnc has about 20 spare key codes, and each character that its layout lacks takes one for good: a Chinese
     // sentence would use them up and the rest would be lost.
-    const way = ON_KEYBOARD.test(text) ? this.#type : this.#paste;
-    this.#queue = this.#queue.then(() => this.#lifecycle.rfb && way.call(this, text)).catch(console.error);
+    return this.#enqueue((rfb) => (ON_KEYBOARD.test(text) ? this.#type(rfb, text) : this.#paste(rfb, text)));
+  }
+
+  #enqueue(deed) {
+    const inTurn = () => this.#lifecycle.rfb && deed(this.#lifecycle.rfb);
+    this.#queue = this.#queue.then(inTurn).catch(console.error);
     return this.#queue;
   }
 
-  #type(text) {
-    const { rfb } = this.#lifecycle;
+  #type(rfb, text) {
     for (const character of text) rfb.sendKey(KEYS[character] ?? character.codePointAt(0), null);
   }
 
-  async #paste(text) {
-    const { rfb, connection } = this.#lifecycle;
+  async #paste(rfb, text) {
     const before = this.#clipboard.offered ?? this.#clipboard.received;
-    const taken = fetched(connection);
+    const taken = fetched(this.#lifecycle.connection);
     this.#clipboard.offer(text);
     // The one paste key that terminals and other programs have in common.
     rfb.sendKey(KeyTable.XK_Shift_L, "ShiftLeft", true);

@@ -65,7 +65,7 @@ export class TypingLine {
     const keysym = DELETIONS[event.inputType];
     if (!keysym || this.#composing || this.#field.value !== GUARD) return;
     event.preventDefault();
-    this.lifecycle.rfb?.sendKey(keysym, null);
+    this.sender.key(keysym, null);
   }
 
   #keyDown(event) {
@@ -75,7 +75,7 @@ export class TypingLine {
     const keysym = this.#down.get(code) ?? getKeysym(event);
     if (!keysym) return;
     this.#down.set(code, keysym);
-    this.lifecycle.rfb?.sendKey(keysym, code, true);
+    this.sender.key(keysym, code, true);
   }
 
   #keyUp(event) {
@@ -84,7 +84,7 @@ export class TypingLine {
 
   #release(code) {
     if (!this.#down.has(code)) return;
-    this.lifecycle.rfb?.sendKey(this.#down.get(code), code, false);
+    this.sender.key(this.#down.get(code), code, false);
     this.#down.delete(code);
   }
 
