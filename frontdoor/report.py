@@ -3,7 +3,7 @@
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 _INDENT = " " * 6
@@ -13,8 +13,9 @@ class Failure(Exception):
     """Ends the command. Its text tells the person at the terminal what is wrong and what to do."""
 
 
-def say(text: str = "") -> None:
-    print(text, flush=True)
+def say(text: str, end: str = "\n") -> None:
+    with suppress(OSError):  # the terminal was closed: what still has to be stopped must be stopped
+        print(text, end=end, flush=True)
 
 
 def tail(path: Path, lines: int = 15) -> str:
@@ -58,4 +59,4 @@ class Progress:
 
     def _line(self, text: str, *, last: bool) -> None:
         clean = "\r\x1b[K" if self._terminal else ""
-        print(f"{clean}{_INDENT}{text}", end="\n" if last else "", flush=True)
+        say(f"{clean}{_INDENT}{text}", end="\n" if last else "")

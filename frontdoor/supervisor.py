@@ -106,22 +106,22 @@ class Interrupted(BaseException):
 @contextmanager
 def interruptible() -> Iterator[None]:
     """Within it, Ctrl-C, SIGTERM and a closed terminal all raise Interrupted, once; then they are ignored."""
-    asked = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
-    before = {number: signal.getsignal(number) for number in asked}
-    heard = [number for number in asked if before[number] is not signal.SIG_IGN]  # nohup ignores SIGHUP: so do we
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    if before[signal.SIGHUP] is signal.SIG_IGN:
+        del before[signal.SIGHUP]  # started by nohup
 
     def interrupt(number: int, frame: object) -> None:
-        for each in heard:
+        for each in before:
             signal.signal(each, signal.SIG_IGN)  # stopping must not be interrupted
         raise Interrupted(signal.Signals(number).name)
 
-    for number in heard:
+    for number in before:
         signal.signal(number, interrupt)
     try:
         yield
     finally:
-        for number in heard:
-            signal.signal(number, before[number])
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _die_with(parent: int) -> Callable[[], None]:
