@@ -200,4 +200,5 @@ def _launch_page(
         kept = request.POST if "image" in request.POST else None  # what was filled in stays so
         form = LaunchForm(kept, owner=user, offer=launch_offer(user))
     context = {"form": form, "offer": form.offer, "refusal": refusal, "volume_to_delete": request.GET.get("delete", "")}
+    context["has_desktops"] = selectors.visible_to(user).exists()
     return render(request, "desktops/launch.html", context, status=422 if form.is_bound and not refusal else 200)

@@ -2,6 +2,8 @@
 const language = document.documentElement.lang || "en";
 const relative = new Intl.RelativeTimeFormat(language, { numeric: "auto" });
 const absolute = new Intl.DateTimeFormat(language, { dateStyle: "medium", timeStyle: "medium" });
+const today = new Intl.DateTimeFormat(language, { timeStyle: "short" });
+const otherDay = new Intl.DateTimeFormat(language, { dateStyle: "medium", timeStyle: "short" });
 const hours = new Intl.DateTimeFormat(language, { timeStyle: "medium" });
 const UNITS = [["day", 86400], ["hour", 3600], ["minute", 60]];
 
@@ -23,6 +25,9 @@ export function tell(root = document) {
     if ("relative" in time.dataset) {
       write(time, distance(seconds));
       time.title = absolute.format(at);
+    } else if ("moment" in time.dataset) {
+      write(time, (at.toDateString() === new Date().toDateString() ? today : otherDay).format(at));
+      time.title = distance(seconds);
     } else if ("elapsed" in time.dataset) {
       write(time, `${Math.max(0, Math.round(-seconds))} s`);
     } else if ("clock" in time.dataset) {
