@@ -224,11 +224,14 @@ class LocalRuntime:
 
     def _clear(self, place: Place, state: State, deadline: Deadline) -> None:
         """End what a killed holder left behind."""
-        members = filter(None, map(local_processes.find, local_limits.members(state.groups)))
-        left = {*members, *local_processes.marked(place.marker)}
-        if not local_processes.kill_all(left, patience=min(2.0, deadline.remaining)):
-            raise RuntimeFault("still_stopping", f"{place.name}: some of its processes do not end", hopeless=False)
+        while left := self._leftovers(place, state):  # again, because they may fork until the last is gone
+            if not local_processes.kill_all(left, patience=deadline.remaining):
+                raise RuntimeFault("still_stopping", f"{place.name}: some of its processes do not end", hopeless=False)
         local_limits.remove(state.groups)
+
+    def _leftovers(self, place: Place, state: State) -> set[local_processes.Process]:
+        members = map(local_processes.find, local_limits.members(state.groups))
+        return {*filter(None, members), *local_processes.marked(place.marker)}
 
     def _changed_just_now(self) -> Iterator[str]:
         """What happened between two watches is not missed."""

@@ -6,7 +6,7 @@ from uuid import UUID
 
 
 def desktop_name(user_name: str, desktop_id: str) -> str:
-    """A DNS label of at most 41 characters. `desktop_id` is a UUID; ValueError otherwise."""
+    """A DNS label of at most 42 characters. `desktop_id` is a UUID; ValueError otherwise."""
     return _name("vnc", user_name, desktop_id)
 
 
@@ -22,4 +22,4 @@ def _name(prefix: str, user_name: str, desktop_id: str) -> str:
 
 def _slug(text: str) -> str:
     ascii_text = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode().lower()
-    return re.sub(r"[^a-z0-9]+", "-", ascii_text)[:23].strip("-")
+    return re.sub(r"[^a-z0-9]+", "-", ascii_text)[:24].strip("-")

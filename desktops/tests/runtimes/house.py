@@ -21,14 +21,14 @@ from desktops.runtimes.local import LocalRuntime
 from desktops.runtimes.local_state import Place
 
 ACCOUNT = "podesk-test"
-PASSWORD = "s3cret-8"
+PASSWORD = "s3cret-8"  # noqa: S105 - of desktops that live for seconds
 
 
 def soon() -> Deadline:
     return Deadline.after(10)
 
 
-def until(found: Callable[[], Any], *, what: str, seconds: float = 15) -> Any:
+def until(found: Callable[[], Any], *, what: str, seconds: float = 40) -> Any:
     """The first true answer; fails the test when none comes."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
@@ -43,6 +43,7 @@ class LocalHouse:
 
     def __init__(self) -> None:
         self.root = Path(tempfile.mkdtemp(prefix="podesk-", dir="/tmp"))
+        self.root.chmod(0o711)
         self.installation = f"test-{secrets.token_hex(4)}"
         self.runtime = LocalRuntime(self.root, installation=self.installation, user=ACCOUNT)
 
@@ -80,30 +81,43 @@ class LocalHouse:
 
     def log_out(self, name: str) -> None:
         """What the menu's "Log Out" does."""
-        session = until(lambda: [p for p in self.processes(name) if p.name() == "xfwm4"], what="the window manager")
-        os.kill(int(session[0].environ()["PODESK_SESSION"]), signal.SIGUSR1)
+        os.kill(int(self.program(name, "xfwm4").environ()["PODESK_SESSION"]), signal.SIGUSR1)
 
-    # --- only for tests of the local runtime --------------------------------------------------------------------------
+    # --- only for tests of the local runtime
 
     def place(self, name: str) -> Place:
         return Place(self.root, name)
 
     def state(self, name: str) -> local_state.State:
-        state = local_state.read(self.place(name))
-        assert state
+        if (state := local_state.read(self.place(name))) is None:
+            raise AssertionError(f"{name} has no state")
         return state
 
     def holder(self, name: str) -> psutil.Process:
-        holder = self.state(name).holder
-        assert holder
+        if (holder := self.state(name).holder) is None:
+            raise AssertionError(f"{name} has no holder")
         return psutil.Process(holder.pid)
 
     def processes(self, name: str) -> list[psutil.Process]:
         """Of the session: the holder itself left out."""
-        return [psutil.Process(found.pid) for found in local_processes.marked(self.place(name).marker)]
+        found = []
+        for process in local_processes.marked(self.place(name).marker):
+            with suppress(psutil.NoSuchProcess):
+                found.append(psutil.Process(process.pid))
+        return found
 
-    def server(self, name: str) -> psutil.Process:
-        return next(process for process in self.processes(name) if process.name() == "Xvnc")
+    def programs(self, name: str, program: str) -> list[psutil.Process]:
+        found = []
+        for process in self.processes(name):
+            with suppress(psutil.NoSuchProcess):  # ended while we looked
+                if process.name() == program:
+                    found.append(process)
+        return found
+
+    def program(self, name: str, program: str) -> psutil.Process:
+        """One of the session's, as soon as it runs."""
+        found: list[psutil.Process] = until(lambda: self.programs(name, program), what=program)
+        return found[0]
 
     def close(self) -> None:
         """End everything, however the test left it."""
@@ -114,5 +128,4 @@ class LocalHouse:
             local_processes.kill_all(local_processes.marked(place.marker), patience=5)
             if state:
                 local_limits.remove(state.groups)
-        with suppress(FileNotFoundError):
-            shutil.rmtree(self.root)
+        shutil.rmtree(self.root, ignore_errors=True)

@@ -1,0 +1,111 @@
+"""What only root can try: full disks, and the change of accounts. Not collected for others."""
+
+import pickle
+import pwd
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import psutil
+import pytest
+
+from desktops.runtimes.base import Phase, RuntimeFault
+from desktops.runtimes.local import LocalRuntime
+from desktops.tests.runtimes.house import ACCOUNT, soon, until
+
+
+@pytest.fixture
+def small_disk(house):
+    """The runtime's folder on a disk of 2 MiB."""
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m,mode=755", "tmpfs", house.root], check=True)
+    yield house.root
+    house.close()
+    subprocess.run(["umount", "--lazy", house.root], check=True)
+    house.close()
+
+
+def fill(folder: Path) -> Path:
+    full = folder / "fill"
+    with full.open("wb", buffering=0) as file:
+        for size in (65536, 4096):
+            try:
+                while file.write(bytes(size)) == size:
+                    pass
+            except OSError:
+                continue
+    return full
+
+
+def test_a_full_disk_is_told_at_once(house, small_disk):
+    full, spec = fill(small_disk), house.spec()
+    with pytest.raises(RuntimeFault) as caught:
+        house.runtime.start(spec, deadline=soon())
+    assert (caught.value.reason, caught.value.hopeless) == ("disk_full", True)
+    assert house.runtime.list() == []
+    full.unlink()
+    house.run(desktop_id=spec.desktop_id)
+
+
+def test_a_disk_that_fills_up_does_not_hide_why_a_desktop_ended(house, small_disk):
+    spec = house.run()
+    fill(small_disk)
+    house.program(spec.name, "Xvnc").kill()
+    assert house.wait(spec.name, Phase.FAILED).reason in ("session_crashed", "disk_full")
+    house.runtime.stop(spec.name, deadline=soon())
+    house.wait(spec.name, None)
+    assert house.runtime.list() == []
+
+
+def test_nothing_of_the_session_runs_as_root(house):
+    spec, entry = house.run(), pwd.getpwnam(ACCOUNT)
+    until(lambda: len(house.processes(spec.name)) > 6, what="the session")
+    for process in house.processes(spec.name):
+        assert set(process.uids()) == {entry.pw_uid}
+        assert set(process.gids()) == {entry.pw_gid}
+        groups = next(line for line in Path(f"/proc/{process.pid}/status").read_text().splitlines() if "Groups" in line)
+        assert groups.split()[1:] in ([], [str(entry.pw_gid)])
+    assert house.home(spec).owner() == ACCOUNT
+    assert all(path.owner() == ACCOUNT for path in house.home(spec).iterdir())
+
+
+def test_a_missing_account_is_named_with_its_remedy(house):
+    runtime = LocalRuntime(house.root, installation=house.installation, user="podesk-nobody")
+    with pytest.raises(RuntimeFault, match=r"account_missing.*useradd --system --user-group podesk-nobody"):
+        runtime.start(house.spec(), deadline=soon())
+    with pytest.raises(RuntimeFault, match="account_missing"):
+        LocalRuntime(house.root, installation=house.installation, user="root").start(house.spec(), deadline=soon())
+
+
+def test_a_folder_that_the_account_cannot_enter_is_refused(house):
+    with tempfile.TemporaryDirectory() as closed:
+        assert Path(closed).stat().st_mode & 0o777 == 0o700
+        runtime = LocalRuntime(Path(closed, "local"), installation=house.installation, user=ACCOUNT)
+        with pytest.raises(RuntimeFault, match=r"dir_unusable.*LOCAL_RUNTIME_DIR"):
+            runtime.start(house.spec(), deadline=soon())
+        assert runtime.list() == []
+
+
+START = """
+import pickle, sys
+from desktops.runtimes.base import Deadline
+runtime, spec = pickle.load(sys.stdin.buffer)
+runtime.start(spec, deadline=Deadline.after(10))
+"""
+
+
+def user_namespace(process: psutil.Process) -> Path:
+    return Path(f"/proc/{process.pid}/ns/user").readlink()
+
+
+def test_without_root_a_desktop_runs_as_oneself(house):
+    """In a user namespace: an ordinary user there, who owns what root owns here, and has no privilege at all."""
+    spec = house.spec()
+    command = ("unshare", "--user", "--map-user=1000", "--map-group=1000", sys.executable, "-c", START)
+    subprocess.run(command, input=pickle.dumps((house.runtime, spec)), check=True, timeout=20)
+    house.wait(spec.name, Phase.READY)
+    namespaces = {user_namespace(house.program(spec.name, name)) for name in ("Xvnc", "xfwm4")}
+    assert namespaces == {user_namespace(house.holder(spec.name))}
+    assert house.state(spec.name).groups == ()
+    house.runtime.stop(spec.name, deadline=soon())
+    house.wait(spec.name, None)
