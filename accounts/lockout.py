@@ -7,14 +7,22 @@ from math import ceil
 from axes.models import AccessAttempt
 from axes.utils import reset
 from django.conf import settings
+from django.http import HttpRequest
 from django.utils import timezone
+
+from accounts import client
+
+
+def counted_address(request: HttpRequest) -> str:
+    """Where no address is known, all count as one: axes never locks a client without."""
+    return client.address(request) or "0.0.0.0"  # noqa: S104 - nobody listens there
 
 
 def seconds_left(username: str, address: str) -> int:
-    """Until the next attempt is looked at; at least 1."""
+    """Until the next attempt is looked at; at least 1. `address`: as counted_address() tells it."""
     cooloff = timedelta(hours=settings.AXES_COOLOFF_TIME)
     attempts = AccessAttempt.objects.filter(
-        username=username, ip_address=address or None, attempt_time__gte=timezone.now() - cooloff
+        username=username, ip_address=address, attempt_time__gte=timezone.now() - cooloff
     ).order_by("-attempt_time")
     counted = list(attempts.values_list("attempt_time", "failures_since_start"))
     return max(1, ceil((_locked_since(counted) + cooloff - timezone.now()).total_seconds()))

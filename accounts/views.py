@@ -53,7 +53,7 @@ def locked_out(request: HttpRequest, response: HttpResponse, credentials: dict[s
     username = credentials.get("username") or ""
     if _was_counted(request):
         _record_failure(request, username, locked=True)
-    wait = lockout.seconds_left(username, client.address(request))
+    wait = lockout.seconds_left(username, lockout.counted_address(request))
     answer = render(request, "accounts/locked_out.html", {"minutes": ceil(wait / 60)}, status=429)
     answer["Retry-After"] = str(wait)
     return answer

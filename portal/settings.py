@@ -46,6 +46,7 @@ INSTALLED_APPS = [
     "portal",
 ]
 MIDDLEWARE = [
+    "portal.middleware.ProbeMiddleware",
     "portal.middleware.RequestContextMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "csp.middleware.CSPMiddleware",
@@ -116,6 +117,8 @@ LOCAL_DESKTOP_USER = env.text("LOCAL_DESKTOP_USER", "podesk")
 START_DEADLINE = env.integer("START_DEADLINE", 120, minimum=5)
 # Seconds between two full comparisons of rows and runtime; changes in between are seen as they happen.
 RELIST_SECONDS = env.integer("RELIST_SECONDS", 5 if DESKTOP_RUNTIME == "local" else 30, minimum=1)
+# Seconds something may run in our name without a row before it is ended: a launch that is being written is no orphan.
+ORPHAN_GRACE = env.integer("ORPHAN_GRACE", 60)
 # Encrypts secrets in the database (VNC passwords). Comma-separated Fernet keys, newest first.
 SECRETS_KEYS = env.listing("SECRETS_KEYS")
 
@@ -155,7 +158,7 @@ AXES_COOLOFF_TIME = env.integer("LOGIN_LOCKOUT_SECONDS", 900, minimum=1) / 3600 
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]  # a stranger cannot lock the owner out from elsewhere
 AXES_RESET_ON_SUCCESS = True
 AXES_LOCKOUT_CALLABLE = "accounts.views.locked_out"
-AXES_CLIENT_IP_CALLABLE = "accounts.client.address"
+AXES_CLIENT_IP_CALLABLE = "accounts.lockout.counted_address"
 AXES_VERBOSE = False
 AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False  # else Retry-After would be a lie
 AXES_DISABLE_ACCESS_LOG = True  # the audit trail holds it
@@ -165,7 +168,6 @@ AXES_ENABLE_ADMIN = False  # "Unlock" stands at the users
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = HTTPS
 SECURE_HSTS_SECONDS = 365 * 24 * 3600 if HTTPS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = HTTPS
-SECURE_REDIRECT_EXEMPT = [r"^(healthz|readyz|health|ready)$"]  # probes speak plain HTTP to the pod
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if TRUSTED_PROXY_COUNT else None
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "SAMEORIGIN"

@@ -2,7 +2,6 @@ from django.contrib import admin
 from django.urls import include, path
 
 from accounts import views as accounts
-from portal import health
 
 urlpatterns = [
     path("", include("desktops.urls")),
@@ -13,8 +12,4 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     path(".well-known/jwks.json", accounts.jwks, name="jwks"),
     path("i18n/", include("django.conf.urls.i18n")),
-    path("healthz", health.healthz),
-    path("readyz", health.readyz),
-    path("health", health.healthz),  # the names that probes written for other portals use
-    path("ready", health.readyz),
 ]

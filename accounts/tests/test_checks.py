@@ -8,10 +8,14 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from django.conf import settings as real
-from django.core.checks import run_checks
+from django.core.checks import CheckMessage, run_checks
 
 from accounts import keys
 from accounts.models import Quota
+
+
+def _is_ours(message: CheckMessage) -> bool:
+    return str(message.id).startswith(("accounts", "portal"))
 
 
 def short_pem() -> str:
@@ -40,17 +44,17 @@ def short_pem() -> str:
 )
 def test_told(settings, name, value, expected):
     setattr(settings, name, value)
-    (found,) = [message for message in run_checks() if message.id.startswith(("accounts", "portal"))]
+    (found,) = [message for message in run_checks() if _is_ours(message)]
     assert found.id == expected
     assert found.hint
     assert not value or str(value) not in found.msg or name == "PUBLIC_URL"
 
 
 def test_nothing_to_tell():
-    assert [message for message in run_checks() if message.id.startswith(("accounts", "portal"))] == []
+    assert [message for message in run_checks() if _is_ours(message)] == []
 
 
-def test_missing_default_quota(db):
+def test_missing_default_quota(first_rows):
     assert run_checks(databases=["default"]) == []
     Quota.objects.all().delete()
     (found,) = run_checks(databases=["default"])

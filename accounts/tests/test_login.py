@@ -6,6 +6,7 @@ from urllib.parse import quote
 
 import pytest
 from axes.models import AccessAttempt
+from django.test import Client
 
 from accounts.models import AuditEvent
 
@@ -168,19 +169,17 @@ def test_locked_where_the_server_knows_no_address(alice, client):
     assert 895 <= int(answer.headers["Retry-After"]) <= 900
 
 
-def test_password_is_in_no_log(alice, client, caplog, capfd):
+def test_password_is_in_no_log(alice, client, caplog):
     caplog.set_level(logging.DEBUG)
     log_in(client, "a-wrong-secret")
     log_in(client)
-    said = caplog.text + "".join(capfd.readouterr())
-    assert "a-wrong-secret" not in said
-    assert PASSWORD not in said
+    assert "Login" in caplog.text or "login" in caplog.text
+    assert "a-wrong-secret" not in caplog.text
+    assert PASSWORD not in caplog.text
     assert "a-wrong-secret" not in str(list(AccessAttempt.objects.values())) + str(list(AuditEvent.objects.values()))
 
 
 def test_form_of_another_site_is_refused(alice):
-    from django.test import Client
-
     assert log_in(Client(enforce_csrf_checks=True)).status_code == 403
 
 

@@ -2,6 +2,7 @@
 
 import pytest
 
+from accounts.login_session import session_id
 from accounts.models import AuditEvent, SessionToken
 
 OUT, EVERYWHERE = "/accounts/logout/", "/accounts/sign-out-everywhere/"
@@ -11,7 +12,6 @@ PAGE = "/accounts/password/"
 @pytest.fixture
 def session_of(rf):
     """The login id of a test client."""
-    from accounts.login_session import session_id
 
     def ask(client) -> str:
         request = rf.get("/")

@@ -9,6 +9,8 @@ from django.db import IntegrityError, transaction
 from accounts.models import Quota
 from accounts.quotas import effective
 
+pytestmark = pytest.mark.usefixtures("first_rows")
+
 
 @pytest.fixture
 def group(alice):

@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 import pytest
-from redis import Redis
+from django.db import transaction
 
 from accounts import redis, revocation, tokens
 from accounts.models import SessionToken
@@ -64,8 +64,6 @@ def test_first_reason_stays(alice, token_for):
 
 
 def test_undone_with_its_transaction(alice, token_for):
-    from django.db import transaction
-
     text = token_for(alice)
     with pytest.raises(ZeroDivisionError), transaction.atomic():
         revocation.revoke_user(alice, reason="disabled")
@@ -107,18 +105,17 @@ def test_redis_restarted_empty(alice, token_for, django_assert_num_queries):
         assert (counts(revoked), counts(good)) == (False, True)
 
 
-@pytest.mark.usefixtures("redis_away")
-def test_redis_away(alice, token_for):
+def test_redis_away(alice, token_for, redis_at, tmp_path):
+    redis_at(tmp_path)
     revoked = token_for(alice)
     revoke_all()
     assert (counts(revoked), counts(token_for(alice))) == (False, True)
 
 
-def test_redis_dies_and_comes_back_empty(alice, token_for, tmp_path, monkeypatch):
+def test_redis_dies_and_comes_back_empty(alice, token_for, redis_at, tmp_path):
     """A real server: stopped, asked, started again."""
-    tmp_path.chmod(0o755)
     server = environment.start_redis(tmp_path)
-    monkeypatch.setattr(revocation, "client", lambda: Redis(unix_socket_path=f"{tmp_path}/redis.sock", **_TEXT))
+    redis_at(tmp_path)
     before = token_for(alice)
     assert counts(before)
     server.kill()
@@ -128,9 +125,6 @@ def test_redis_dies_and_comes_back_empty(alice, token_for, tmp_path, monkeypatch
     assert not counts(before)
     environment.start_redis(tmp_path)
     assert not counts(before)
-
-
-_TEXT = {"decode_responses": True}
 
 
 def test_revoked_between_asking_the_database_and_telling_redis(alice, token_for, monkeypatch):
@@ -163,11 +157,12 @@ def test_revoked_between_issue_and_telling_redis(alice, token_for, monkeypatch):
     assert not counts(text)
 
 
-def test_revocation_that_redis_did_not_hear_counts_a_minute_later(alice, token_for, monkeypatch):
+def test_revocation_that_redis_did_not_hear_counts_a_minute_later(alice, token_for, redis_at, tmp_path):
     text = token_for(alice)
-    with monkeypatch.context() as patch:
-        patch.setattr(revocation, "client", lambda: Redis(unix_socket_path=f"{environment.FOLDER}/nobody"))
-        revoke_all()
+    redis_at(tmp_path)
+    revoke_all()
+    redis_at(environment.FOLDER)
+    assert counts(text)
     (name,) = redis.client().keys()
     redis.client().pexpire(name, 1)  # the minute has passed
     while redis.client().exists(name):

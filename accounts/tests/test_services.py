@@ -37,7 +37,7 @@ def test_enabled_again_has_to_log_in_anew(alice, by, client_for):
     services.set_active(user=alice, active=True, by=by)
     assert browser.get(PAGE).status_code == 302
     assert client_for(User.objects.get(pk=alice.pk)).get(PAGE).status_code == 200
-    assert AuditEvent.objects.first().action == "user.enable"
+    assert AuditEvent.objects.latest("pk").action == "user.enable"
 
 
 @pytest.mark.django_db(transaction=True)

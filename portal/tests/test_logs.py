@@ -1,0 +1,59 @@
+"""Logs: a request id in each line, and no secret in a traceback."""
+
+import io
+import json
+import logging
+
+import pytest
+from structlog.stdlib import ProcessorFormatter
+
+from portal import logs
+
+
+@pytest.fixture(params=["json", "console"])
+def form(request) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def written(form):
+    """What the handler of that form writes. Only the handler: pytest's own would not survive a dictConfig()."""
+    told = logs.configuration(form, "INFO")["formatters"]["structured"]
+    stream = io.StringIO()
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(ProcessorFormatter(**{name: value for name, value in told.items() if name != "()"}))
+    logging.getLogger().addHandler(handler)
+    yield stream.getvalue
+    logging.getLogger().removeHandler(handler)
+
+
+def test_traceback_shows_no_values(written):
+    def log_in(password):
+        raise ValueError("broken")
+
+    try:
+        log_in("".join(["sec", "ret"]))
+    except ValueError:
+        logging.getLogger("somewhere").exception("failed")
+    assert "ValueError: broken" in written()
+    assert "secret" not in written()
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"), [("abcd-1234.x", True), ("short", False), ("a" * 65, False), ("in ject", False)]
+)
+def test_request_id(client, db, given, kept):
+    told = client.get("/accounts/login/", headers={"X-Request-ID": given}).headers["X-Request-ID"]
+    assert (told == given) is kept
+    assert kept or len(told) == 32
+
+
+def test_line_of_a_request(client, db, written, form):
+    client.get("/accounts/login/?next=/a-secret", headers={"X-Request-ID": "the-request"})
+    (line,) = [line for line in written().splitlines() if "milliseconds" in line]
+    assert "the-request" in line
+    assert "a-secret" not in line
+    if form == "json":
+        said = json.loads(line)
+        assert (said["event"], said["method"], said["path"]) == ("request", "GET", "/accounts/login/")
+        assert (said["status"], said["level"]) == (200, "info")
