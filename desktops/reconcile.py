@@ -18,7 +18,6 @@ from desktops.runtimes.base import Observed, Phase
 
 log = structlog.get_logger("podesk.reconcile")
 QUEUE_PATIENCE = 10  # seconds a row may wait for a worker before its work is ordered again
-ORPHAN_GRACE = 60  # seconds something may run without a row: a launch that is being written is no orphan
 
 
 def settle(desktop: Desktop, seen: Observed | None) -> None:
@@ -46,7 +45,7 @@ def settle_missing(seen: Observed) -> None:
     first_seen = key("orphan", seen.name)
     client().set(first_seen, timezone.now().isoformat(), nx=True, ex=24 * 3600)
     since = datetime.fromisoformat(str(client().get(first_seen)))
-    if timezone.now() - since > timedelta(seconds=ORPHAN_GRACE):
+    if timezone.now() - since > timedelta(seconds=settings.ORPHAN_GRACE):
         enqueue_again(jobs.remove_orphan, seen.name)
 
 

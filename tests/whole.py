@@ -4,14 +4,18 @@ import http.client
 import os
 import re
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
 
 import psutil
+import psycopg
 
 from frontdoor.place import CHECKOUT
 
@@ -30,11 +34,11 @@ def persons_environment() -> dict[str, str]:
     }
 
 
-def podesk(*arguments: str) -> subprocess.CompletedProcess[str]:
+def podesk(*arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "podesk", *arguments],
         cwd=CHECKOUT,
-        env=persons_environment(),
+        env=persons_environment() | settings,
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
@@ -59,14 +63,16 @@ def wait_for(condition: Callable[[], object], seconds: float = 30) -> None:
 class Portal:
     """A running `./podesk run`."""
 
-    def __init__(self, data: Path, port: int) -> None:
+    def __init__(self, data: Path, port: int, settings: dict[str, str]) -> None:
         self.data, self.port = data, port
+        self.url = f"http://127.0.0.1:{port}"
+        self.database = _own_database(data, port)
         self._output = data.parent / f"output-{port}.txt"
         with self._output.open("w") as sink:
             self.process = subprocess.Popen(
                 [sys.executable, "podesk", "run", "--data", str(data), "--port", str(port)],
                 cwd=CHECKOUT,
-                env=persons_environment(),
+                env=persons_environment() | settings | {"DATABASE_URL": self.database},
                 stdin=subprocess.DEVNULL,
                 stdout=sink,
                 stderr=subprocess.STDOUT,
@@ -77,6 +83,14 @@ class Portal:
     @property
     def printed(self) -> str:
         return self._output.read_text()
+
+    def query(self, sql: str) -> list[tuple[Any, ...]]:
+        """Look into the database from outside."""
+        if self.database.startswith("sqlite"):
+            with closing(sqlite3.connect(self.data / "podesk.sqlite3", timeout=20)) as connection:
+                return connection.execute(sql).fetchall()
+        with psycopg.connect(self.database) as connection:
+            return connection.execute(sql.encode()).fetchall()
 
     @property
     def password(self) -> str:
@@ -104,9 +118,21 @@ class Portal:
             connection.close()
 
 
+def _own_database(data: Path, port: int) -> str:
+    """A database of this portal's own, on the PostgreSQL that the tests run on, or else SQLite."""
+    server = os.environ.get("DATABASE_URL", "")
+    if not server.startswith("postgres"):
+        return f"sqlite:///{data}/podesk.sqlite3"
+    name = f"whole_{port}"
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(f"DROP DATABASE IF EXISTS {name}".encode())
+        connection.execute(f"CREATE DATABASE {name}".encode())
+    return urlunsplit(urlsplit(server)._replace(path=f"/{name}"))
+
+
 @contextmanager
-def running(data: Path) -> Iterator[Portal]:
-    portal = Portal(data, free_port())
+def running(data: Path, **settings: str) -> Iterator[Portal]:
+    portal = Portal(data, free_port(), settings)
     try:
         yield portal
     finally:

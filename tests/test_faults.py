@@ -1,0 +1,155 @@
+"""What dies, heals: the whole of Podesk with its parts killed under it, and what the person sees."""
+
+import signal
+import tempfile
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.visitor import Visitor
+from tests.whole import Portal, podesk, running, wait_for
+
+
+@pytest.fixture(scope="module")
+def portal() -> Iterator[Portal]:
+    with tempfile.TemporaryDirectory(prefix="podesk-faults-", ignore_cleanup_errors=True) as made:
+        Path(made).chmod(0o755)  # the account of desktops passes through
+        with running(Path(made) / "data", ORPHAN_GRACE="5") as started:
+            yield started
+
+
+@pytest.fixture(scope="module")
+def person(portal) -> Visitor:
+    visitor = Visitor(portal.url)
+    visitor.sign_in("admin", portal.password)
+    return visitor
+
+
+@pytest.fixture
+def desktop(person, portal) -> Iterator[str]:
+    """One that runs; deleted with its files afterwards."""
+    identity = person.launch()
+    wait_for(lambda: status(portal) == "running")
+    yield identity
+    person.act(identity, "delete", home_folder="delete")
+    wait_for(lambda: status(portal) is None, 60)
+
+
+def status(portal: Portal) -> str | None:
+    rows = portal.query("SELECT status FROM desktops_desktop")
+    return rows[0][0] if rows else None
+
+
+def reason(portal: Portal) -> str:
+    return portal.query("SELECT reason FROM desktops_desktop")[0][0]
+
+
+def servers(portal: Portal) -> list[psutil.Process]:
+    """The X servers of this portal's desktops."""
+    found = []
+    for process in psutil.process_iter(["name", "cmdline"]):
+        if process.info["name"] == "Xvnc" and str(portal.data) in " ".join(process.info["cmdline"] or []):
+            found.append(process)
+    return found
+
+
+def kill(portal: Portal, part: str) -> None:
+    process = portal.part(part)
+    assert process
+    for child in [*process.children(recursive=True), process]:  # a worker's child does the job
+        child.send_signal(signal.SIGKILL)
+
+
+def test_fifty_clicks_at_once_make_one_desktop(person, portal):
+    choice = person.launch_choice()
+    with ThreadPoolExecutor(50) as pool:
+        answers = list(pool.map(lambda _: person.post("/desktops/launch/", **choice), range(50)))
+    assert {answer.status_code for answer in answers} == {200}
+    assert len({str(answer.url) for answer in answers}) == 1
+    wait_for(lambda: status(portal) == "running")
+    assert len(servers(portal)) == 1
+    person.act(str(answers[0].url).split("/")[4], "delete", home_folder="delete")
+    wait_for(lambda: status(portal) is None, 60)
+
+
+def test_worker_killed_in_mid_job(person, portal):
+    """At whatever moment: before it took the job, in the midst of it, or just after."""
+    for milliseconds in (0, 40, 120):
+        wait_for(lambda: portal.part("rqworker"))
+        identity = person.launch()
+        time.sleep(milliseconds / 1000)
+        kill(portal, "rqworker")
+        wait_for(lambda: status(portal) == "running", 60)
+        assert len(servers(portal)) == 1
+        person.act(identity, "delete", home_folder="delete")
+        wait_for(lambda: status(portal) is None, 60)
+
+
+def test_controller_killed(person, portal, desktop):
+    kill(portal, "run_controller")
+    person.act(desktop, "stop")
+    assert status(portal) == "stopping"
+    wait_for(lambda: status(portal) == "stopped", 60)
+
+
+def test_controller_away_is_said_on_the_page(person, portal, desktop):
+    controller = portal.part("run_controller")
+    assert controller
+    controller.send_signal(signal.SIGSTOP)
+    person.act(desktop, "stop")
+    try:
+        wait_for(lambda: "controller is not running" in person.panel(desktop), 40)
+        assert "late" in person.http.get("/readyz").json()["controller"]
+        assert person.http.get("/readyz").status_code == 200
+    finally:
+        controller.send_signal(signal.SIGCONT)
+    wait_for(lambda: status(portal) == "stopped", 60)
+
+
+def test_redis_comes_back_empty(person, portal, desktop):
+    kill(portal, "redis-server")
+    person.act(desktop, "stop")  # the order is lost with Redis, the row is not
+    wait_for(lambda: status(portal) == "stopped", 90)
+    person.act(desktop, "start")
+    wait_for(lambda: status(portal) == "running", 60)
+
+
+def test_session_killed_from_outside(person, portal, desktop):
+    servers(portal)[0].kill()
+    wait_for(lambda: status(portal) == "failed")
+    assert reason(portal) == "session_crashed"
+    assert "ended unexpectedly" in person.panel(desktop)
+    person.act(desktop, "start")
+    wait_for(lambda: status(portal) == "running")
+
+
+def test_desktops_outlive_the_portal_and_are_adopted(person, portal, desktop):
+    before = servers(portal)
+    for part in ("uvicorn", "rqworker", "run_controller"):
+        kill(portal, part)
+    wait_for(lambda: all(portal.part(part) for part in ("uvicorn", "rqworker", "run_controller")))
+    wait_for(portal.ready)
+    time.sleep(6)  # more than one comparison of rows and processes
+    assert status(portal) == "running"
+    assert servers(portal) == before
+
+
+def test_process_without_a_row_is_ended(person, portal):
+    """As after a restored backup of the database: the row is gone, the session is not."""
+    person.launch()
+    wait_for(lambda: status(portal) == "running")
+    with_row = servers(portal)
+    assert with_row
+    forget_rows(portal)
+    wait_for(lambda: not servers(portal), 120)
+
+
+def forget_rows(portal: Portal) -> None:
+    code = "from desktops.models import *; DesktopEvent.objects.all().delete(); Desktop.objects.all().delete()"
+    environment = {"DATABASE_URL": portal.database}
+    done = podesk("manage", "--data", str(portal.data), "shell", "-c", code, **environment)
+    assert done.returncode == 0, done.stderr
