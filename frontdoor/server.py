@@ -73,8 +73,8 @@ def _services(place: Place, host: str, port: int) -> list[Service]:
     interpreter = python(place.checkout)
     redis = [
         *(str(place.checkout / ".venv/bin/redis-server"), "--port", "0"),  # no TCP: reachable through its socket alone
-        *("--unixsocket", str(place.redis_socket), "--unixsocketperm", "700"),
-        *("--dir", str(place.redis_socket.parent)),
+        # The socket by its name alone: Redis shows it in lists that clients split at spaces, which a path may hold.
+        *("--dir", str(place.redis_socket.parent), "--unixsocket", place.redis_socket.name, "--unixsocketperm", "700"),
         *("--save", "", "--appendonly", "no"),  # holds nothing that cannot be rebuilt
     ]
     web = [

@@ -64,7 +64,7 @@ def prepare_data(place: Place, runner: Runner, env: dict[str, str]) -> None:
         now = _static_fingerprint(place.checkout)
         if not stamp.exists() or stamp.read_text() != now:
             # htmx ships retired extensions in ext/, one of which imports a file that is not there.
-            command = [*manage, "collectstatic", "--noinput", "--ignore", "ext"]
+            command = [*manage, "collectstatic", "--noinput", "--ignore", "ext", "--verbosity", "2"]
             runner.run(command, what="Collecting static files", environment=env)
             stamp.write_text(now)
 
