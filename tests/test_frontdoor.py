@@ -29,6 +29,7 @@ def portal(folder: Path) -> Iterator[Portal]:
 def test_prints_the_address_when_it_answers_and_a_password_that_works(portal):
     assert f"Podesk is ready: http://127.0.0.1:{portal.port}" in portal.printed
     assert portal.ready()
+    assert " ended (" not in portal.printed, "a part did not stay up"
     check = f"from accounts.models import User; print(User.objects.get().check_password('{portal.password}'))"
     said = podesk("manage", "--data", str(portal.data), "shell", "-c", check)
     assert said.stdout.split()[-1] == "True", said
