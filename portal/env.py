@@ -30,7 +30,7 @@ def flag(name: str, default: bool) -> bool:
 
 def integer(name: str, default: int, *, minimum: int = 0) -> int:
     value = text(name, str(default))
-    if not value.isdigit() or int(value) < minimum:
+    if not value.isdecimal() or int(value) < minimum:
         raise ImproperlyConfigured(f"{name} is {value!r}; expected a whole number, {minimum} or more.")
     return int(value)
 

@@ -1,0 +1,69 @@
+"""Settings: read from the environment or a file, refused in one sentence, each of them documented."""
+
+import re
+
+import pytest
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+
+from portal import env
+
+
+@pytest.fixture
+def given(monkeypatch):
+    def give(value: str) -> None:
+        monkeypatch.setenv("A_SETTING", value)
+
+    return give
+
+
+def test_every_setting_is_documented_and_nothing_else():
+    read = re.findall(r'env\.\w+\(\s*"(\w+)"', (settings.BASE_DIR / "portal/settings.py").read_text())
+    told = re.findall(r"^\| `(\w+)`", (settings.BASE_DIR / "docs/settings.md").read_text(), re.MULTILINE)
+    assert sorted(told) == sorted(read)
+
+
+def test_file_wins_and_its_last_newline_is_not_part_of_it(given, monkeypatch, tmp_path):
+    (tmp_path / "secret").write_text("from the file\n")
+    given("from the environment")
+    monkeypatch.setenv("A_SETTING_FILE", str(tmp_path / "secret"))
+    assert env.text("A_SETTING") == "from the file"
+
+
+def test_missing_file_is_named(monkeypatch, tmp_path):
+    monkeypatch.setenv("A_SETTING_FILE", str(tmp_path / "nothing"))
+    with pytest.raises(ImproperlyConfigured, match=r"A_SETTING_FILE names .*/nothing, which cannot be read"):
+        env.text("A_SETTING")
+
+
+def test_required():
+    with pytest.raises(ImproperlyConfigured, match="A_SETTING is not set"):
+        env.text("A_SETTING")
+
+
+@pytest.mark.parametrize(("value", "read"), [("1", True), ("Yes", True), ("off", False), ("", False)])
+def test_flag(given, value, read):
+    given(value)
+    assert env.flag("A_SETTING", not read) is read
+
+
+@pytest.mark.parametrize(
+    ("read", "value"),
+    [
+        (lambda: env.flag("A_SETTING", False), "maybe"),
+        (lambda: env.integer("A_SETTING", 5), "-1"),
+        (lambda: env.integer("A_SETTING", 5), "five"),
+        (lambda: env.integer("A_SETTING", 5), "²"),
+        (lambda: env.integer("A_SETTING", 5, minimum=2), "1"),
+        (lambda: env.choice("A_SETTING", "a", ("a", "b")), "c"),
+    ],
+)
+def test_nonsense_is_refused_in_one_sentence(given, read, value):
+    given(value)
+    with pytest.raises(ImproperlyConfigured, match=rf"^A_SETTING is '{value}'; expected [^\n]+\.$"):
+        read()
+
+
+def test_listing(given):
+    given(" a, b ,,c")
+    assert env.listing("A_SETTING") == ["a", "b", "c"]
