@@ -14,6 +14,9 @@ FRAGMENTS = 1024  # frames of one message
 UNSENT = 128 * 1024  # bytes in the kernel that have not left yet: more would only be older pictures
 
 
+TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+
+
 class BoundedWebSocket(WebSocketsSansIOProtocol):
     _early = 0
 
@@ -30,6 +33,9 @@ class BoundedWebSocket(WebSocketsSansIOProtocol):
                 self.transport.abort()
                 return
         super().data_received(data)
+        if not self.handshake_initiated:  # the request came whole, and was not understood: nobody would answer it
+            self.transport.write(TOO_LARGE)
+            self.transport.close()
 
     def handle_ping(self) -> None:
         if self.writable.is_set():

@@ -93,8 +93,7 @@ def idle(load: Load, relay: Relay, sessions: int = 200) -> float:
     """KiB for each session that is open and does nothing."""
     with load.sessions(relay, 1):
         before = relay.memory()
-        with_one = load.order("connect", target=vars(relay.target), sessions=sessions)
-        del with_one
+        load.order("connect", target=vars(relay.target), sessions=sessions)
         time.sleep(1)
         return (relay.memory() - before) / 1024 / sessions
 
@@ -142,16 +141,16 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="podesk-bench-") as folder, staged(Path(folder)) as (load, relays):
         _, peer, ours = relays
         lines = table(*rounds(load, relays, options.rounds))
-        memory = [idle(load, relay) for relay in (peer, ours)]
+        theirs, mine = idle(load, peer), idle(load, ours)
         lines.append(
-            f"| memory per idle session, 200 | - | {memory[0]:.0f} KiB | {memory[1]:.0f} KiB | {memory[1] / memory[0]:.3f} | |"
+            f"| memory per idle session, 200 | - | {theirs:.0f} KiB | {mine:.0f} KiB | {mine / theirs:.3f} | |"
         )
         if not options.skip_stall:
             (grown, after), (own, _) = stall(load, peer), stall(load, ours)
             held = "held" if own <= STALL_HOLD else "**missed**"
             lines.append(
-                f"| growth, browser stalled {STALL_SECONDS} s | - | {grown:.0f} MiB after {after:.1f} s | {own:.1f} MiB | "
-                f"| <= {STALL_HOLD} MiB {held} |"
+                f"| growth, browser stalled {STALL_SECONDS} s | - | {grown:.0f} MiB after {after:.1f} s "
+                f"| {own:.1f} MiB | | <= {STALL_HOLD} MiB {held} |"
             )
     machine = f"{os.cpu_count()} cores, Python {platform.python_version()}, {options.rounds} rounds"
     text = (

@@ -4,7 +4,8 @@ import asyncio
 import contextlib
 import contextvars
 import time
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Iterator
+from itertools import chain, repeat
 from typing import Any
 
 import redis.asyncio
@@ -23,12 +24,11 @@ log = structlog.get_logger("podesk.proxy")
 TICK = 1.0  # seconds between two looks for stalled writes and activity
 ACTIVITY_EVERY = 60.0  # seconds between two notes of one stream's activity
 SUBSCRIBE_WAIT = 1.0  # seconds that a new stream waits for the subscription to stand
-_MIN_PAUSE, _MAX_PAUSE = 0.1, 5.0  # seconds between two attempts to reach Redis
 _SILENCE = 15.0  # seconds
 
 _streams: dict[Stream, None] = {}  # oldest first
 _tasks: list[asyncio.Task[None]] = []  # run while there are streams
-_subscribed = asyncio.Event()
+_settled = asyncio.Event()  # the subscription stands, or could not be made
 
 
 @contextlib.asynccontextmanager
@@ -49,39 +49,44 @@ async def present(stream: Stream) -> AsyncIterator[None]:
             for task in _tasks:
                 task.cancel()
             _tasks.clear()
-            _subscribed.clear()
+            _settled.clear()
 
 
 async def confirm(stream: Stream) -> None:
     """Look again, now that a cut would be heard: it may have been revoked between the first look and this one."""
     with contextlib.suppress(TimeoutError):  # without Redis the regular recheck has to do
         async with asyncio.timeout(SUBSCRIBE_WAIT):
-            await _subscribed.wait()
+            await _settled.wait()
     await _recheck([stream])
 
 
 def _make_room(stream: Stream) -> None:
     """The newest window wins: one that hangs must not keep a person out."""
     same = [one for one in _streams if one.admission.desktop_id == stream.admission.desktop_id]
-    for oldest in same[: len(same) - settings.PROXY_STREAMS_PER_DESKTOP + 1]:
+    for oldest in same[: max(0, len(same) - settings.PROXY_STREAMS_PER_DESKTOP + 1)]:
         oldest.end("replaced")
 
 
 # --- told over Redis
 async def _listen() -> None:
-    pause = _MIN_PAUSE
+    pauses = _pauses()
     while True:
         try:
             client = redis.asyncio.from_url(settings.REDIS_URL, decode_responses=True)
             async with client, client.pubsub() as subscription:
                 await subscription.subscribe(cuts.channel())
-                pause = _MIN_PAUSE
+                pauses = _pauses()
                 await _hear(subscription)
         except (RedisError, OSError) as error:
+            pause = next(pauses)
             log.warning("cuts_not_heard", error=str(error), retry_in_seconds=pause)
-        _subscribed.clear()
-        await asyncio.sleep(pause)
-        pause = min(_MAX_PAUSE, pause * 2)
+            _settled.set()
+            await asyncio.sleep(pause)
+
+
+def _pauses() -> Iterator[float]:
+    """Seconds between attempts to reach Redis."""
+    return chain((0.1, 0.2, 0.5, 1, 2), repeat(5))
 
 
 async def _hear(subscription: PubSub) -> None:
@@ -91,7 +96,7 @@ async def _hear(subscription: PubSub) -> None:
         message = await subscription.get_message(timeout=_SILENCE)
         if message is not None:
             asked = False
-            _heard(message)
+            await _heard(message)
         elif asked:
             raise ConnectionError("Redis has gone silent")
         else:
@@ -99,9 +104,10 @@ async def _hear(subscription: PubSub) -> None:
             await subscription.ping()
 
 
-def _heard(message: dict[str, Any]) -> None:
+async def _heard(message: dict[str, Any]) -> None:
     if message["type"] == "subscribe":
-        _subscribed.set()
+        _settled.set()
+        await _recheck(list(_streams))  # what was said while nobody listened
     elif message["type"] == "message":
         try:
             cut = cuts.Cut.from_message(message["data"])

@@ -7,17 +7,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
 from accounts import tokens
 from accounts.models import User
-from desktops import sealing
+from desktops import closes, sealing
 from desktops.models import Desktop, Status
 from desktops.proxy import rfb
 from desktops.tests.proxy.far_end import SERVER_INIT, FarEnd, Manners
 from desktops.tests.proxy.server import DAPHNE, Server, running
 
 PASSWORD = Manners().password
+REQUEST = b"\3\1" + bytes(4) + b"\0\x40\0\x30"  # FramebufferUpdateRequest
 
 
 @pytest.fixture(scope="session")
@@ -34,6 +36,13 @@ def uvicorn(folder, django_db_setup) -> Iterator[Server]:
 @pytest.fixture(scope="session")
 def daphne(folder, django_db_setup) -> Iterator[Server]:
     with running(folder, DAPHNE) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def impatient(folder, django_db_setup) -> Iterator[Server]:
+    """A server that waits for nobody longer than a second."""
+    with running(folder, PROXY_WRITE_TIMEOUT="1", PROXY_HANDSHAKE_TIMEOUT="1") as server:
         yield server
 
 
@@ -87,7 +96,10 @@ def routes(desktop: Desktop) -> tuple[str, str]:
 def dial(server: Server, path: str, token: str = "", **options: Any) -> connect:
     """As the viewer does it: the token among the subprotocols."""
     offered = ["binary", f"podesk.token.{token}"] if token else ["binary"]
-    return connect(server.url(path), **{"subprotocols": offered, "compression": None, "max_size": None, **options})
+    return connect(
+        server.url(path),
+        **{"subprotocols": offered, "compression": None, "max_size": None, "close_timeout": 1, **options},
+    )
 
 
 def exactly(browser: ClientConnection, count: int) -> bytes:
@@ -115,3 +127,19 @@ def greet(browser: ClientConnection) -> ClientConnection:
 def view(server: Server, desktop: Desktop, **scope: Any) -> Iterator[ClientConnection]:
     with dial(server, routes(desktop)[0], token_for(desktop, **scope)) as browser:
         yield greet(browser)
+
+
+def ended(browser: ClientConnection, *, within: float) -> str:
+    """The reason, by its close code."""
+    with pytest.raises(ConnectionClosed) as closed:
+        while True:
+            browser.recv(timeout=within)
+    frame = closed.value.rcvd
+    assert frame is not None, "closed without a word"
+    (reason,) = [close.reason for close in closes.CLOSES if close.code == frame.code]
+    assert frame.reason in (reason, "")  # daphne passes no reason on
+    return reason
+
+
+def lives(browser: ClientConnection) -> bool:
+    return browser.ping().wait(timeout=2)

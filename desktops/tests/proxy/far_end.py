@@ -1,11 +1,12 @@
 """The far outside end: a small real RFB server on a real socket, in threads."""
 
 import contextlib
+import itertools
 import os
 import socket
 import struct
 import threading
-from collections.abc import Callable
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -21,7 +22,7 @@ class Manners:
     password: str = "pa55word"  # noqa: S105
     banner: bytes = b"RFB 003.008\n"
     security_types: bytes = b"\2"
-    then: Callable[["FarEnd", socket.socket], None] = lambda far_end, connection: far_end.swallow(connection)
+    then: str = "swallow"  # name of a method of FarEnd
 
 
 @dataclass
@@ -37,6 +38,7 @@ class FarEnd:
         self.listener.bind(self.path)
         self.listener.listen(50)
         self.received = bytearray()
+        self.sent = 0
         self.inits: list[bytes] = []
         self.open: list[socket.socket] = []
         threading.Thread(target=self._accept, daemon=True).start()
@@ -56,7 +58,7 @@ class FarEnd:
                 return
             self.inits.append(exactly(connection, 1))
             connection.sendall(SERVER_INIT)
-            self.manners.then(self, connection)
+            getattr(self, self.manners.then)(connection)
 
     def _security(self, connection: socket.socket, version: bytes) -> bool:
         types = self.manners.security_types
@@ -76,6 +78,36 @@ class FarEnd:
     def swallow(self, connection: socket.socket) -> None:
         while data := connection.recv(65536):
             self.received += data
+
+    def flood(self, connection: socket.socket) -> None:
+        """Numbers, as fast as they are taken, once the browser has said something."""
+        connection.recv(65536)
+        for block in itertools.count():
+            connection.sendall(block.to_bytes(8, "big") * 8192)
+            self.sent = (block + 1) * 65536
+
+    def flood_at_once(self, connection: socket.socket) -> None:
+        while True:
+            connection.sendall(bytes(65536))
+
+    def echo(self, connection: socket.socket) -> None:
+        while data := connection.recv(65536):
+            connection.sendall(data)
+
+    def hang_up(self, connection: socket.socket) -> None:
+        connection.recv(65536)
+
+    def deaf(self, connection: socket.socket) -> None:
+        threading.Event().wait(30)
+
+    def hung_up_on(self, *, within: float) -> bool:
+        """Has the proxy ended every connection?"""
+        until = time.monotonic() + within
+        while time.monotonic() < until:
+            if all(one.fileno() == -1 for one in self.open):
+                return True
+            time.sleep(0.02)
+        return False
 
     def close(self) -> None:
         for one in (self.listener, *self.open):

@@ -1,8 +1,20 @@
-"""What goes through, on both servers."""
+"""What goes through, on both servers, and what the proxy never keeps."""
+
+import os
+import socket
+import threading
+import time
+from contextlib import ExitStack
 
 import pytest
+from websockets.exceptions import ConnectionClosed
 
-from desktops.tests.proxy.conftest import dial, exactly, greet, routes, token_for, view
+from desktops.models import Desktop
+from desktops.proxy import rfb
+from desktops.tests.proxy.conftest import REQUEST, dial, ended, exactly, greet, lives, routes, token_for, view
+from desktops.tests.proxy.server import running
+
+MIB = 2**20
 
 
 @pytest.fixture(params=["uvicorn", "daphne"])
@@ -10,16 +22,22 @@ def server(request):
     return request.getfixturevalue(request.param)
 
 
-def test_bytes_go_both_ways(server, running_desktop, make_far_end, alice):
-    def echo(end, connection):
-        while data := connection.recv(65536):
-            connection.sendall(data)
+@pytest.fixture
+def desktop_that(running_desktop, make_far_end, alice):
+    """A desktop whose far end behaves so."""
 
-    desktop = running_desktop(alice, make_far_end(then=echo).path)
-    with view(server, desktop) as browser:
+    def make(**manners) -> Desktop:
+        return running_desktop(alice, make_far_end(**manners).path)
+
+    return make
+
+
+# --- through
+def test_bytes_go_both_ways(server, desktop_that):
+    with view(server, desktop_that(then="echo")) as browser:
         assert browser.subprotocol == "binary"
         for size in (1, 10, 65536, 1_000_000):
-            text = b"\x06\0\0\0" + size.to_bytes(4, "big") + bytes(range(256)) * (size // 256) + b"x" * (size % 256)
+            text = b"\x06\0\0\0" + size.to_bytes(4, "big") + os.urandom(size)
             browser.send(text)
             assert exactly(browser, len(text)) == text
 
@@ -30,3 +48,217 @@ def test_the_token_may_come_as_a_header(server, desktop):
         headers = {header: f"Bearer {value}" if header == "Authorization" else value}
         with dial(server, routes(desktop)[1], additional_headers=headers) as browser:
             greet(browser)
+
+
+def test_a_tcp_endpoint_and_old_servers_work(uvicorn, desktop_that):
+    for banner in (b"RFB 003.003\n", b"RFB 003.007\n", b"RFB 003.889\n"):
+        desktop = desktop_that(banner=banner)
+        with view(uvicorn, desktop) as browser:
+            assert lives(browser)
+        desktop.delete()
+
+
+def test_a_second_window_does_not_throw_out_the_first(uvicorn, desktop, far_end):
+    with view(uvicorn, desktop) as first, view(uvicorn, desktop):
+        assert lives(first)
+    assert far_end.inits == [rfb.SHARED, rfb.SHARED]
+
+
+def test_the_newest_of_too_many_windows_wins(uvicorn, desktop):
+    with view(uvicorn, desktop) as oldest, ExitStack() as stack:
+        others = [stack.enter_context(view(uvicorn, desktop)) for _ in range(9)]
+        assert lives(oldest)
+        others.append(stack.enter_context(view(uvicorn, desktop)))
+        assert ended(oldest, within=2) == "replaced"
+        assert all(lives(other) for other in others)
+
+
+def test_a_closed_window_hangs_up_on_the_desktop(server, desktop, far_end):
+    with view(server, desktop):
+        pass
+    assert far_end.hung_up_on(within=3)
+
+
+# --- ends
+def test_a_desktop_that_ends_says_so(server, desktop_that):
+    with view(server, desktop_that(then="hang_up")) as browser:
+        browser.send(REQUEST)
+        assert ended(browser, within=3) == "desktop_ended"
+
+
+@pytest.mark.parametrize(
+    "manners",
+    [
+        {"password": "another's"},  # an address that now belongs to somebody else
+        {"security_types": b"\1"},  # asks for no password: may be anybody's
+        {"security_types": b"\1", "banner": b"RFB 003.003\n"},
+        {"security_types": b"\x13\x05"},
+        {"banner": b"SSH-2.0-xxxx"},
+    ],
+    ids=["wrong password", "no password", "no password, 3.3", "unknown security", "no VNC"],
+)
+def test_of_a_desktop_that_is_not_ours_nothing_is_shown(uvicorn, desktop_that, manners):
+    desktop = desktop_that(then="flood_at_once", **manners)
+    with dial(uvicorn, routes(desktop)[0], token_for(desktop)) as browser:
+        seen = b""
+        with pytest.raises(ConnectionClosed) as closed:
+            browser.send(rfb.VERSION + b"\1" + b"\1")
+            while True:
+                seen += browser.recv(timeout=5)
+    assert closed.value.rcvd.reason == "desktop_unreachable"
+    assert (rfb.VERSION + b"\1\1" + rfb.OK).startswith(seen)
+
+
+def test_an_address_where_nobody_answers(uvicorn, running_desktop, alice, folder):
+    desktop = running_desktop(alice, str(folder / "nobody"))
+    with dial(uvicorn, routes(desktop)[0], token_for(desktop)) as browser:
+        assert ended(browser, within=3) == "desktop_unreachable"
+
+
+def test_a_browser_that_speaks_no_vnc(uvicorn, impatient, desktop):
+    for words in ("text", b"RFB 003.003\n", b"GET / HTTP/1.1\r\n\r\n", rfb.VERSION + b"\2"):
+        with dial(uvicorn, routes(desktop)[0], token_for(desktop)) as browser:
+            browser.send(words)
+            assert ended(browser, within=3) == "bad_client"
+    with dial(impatient, routes(desktop)[0], token_for(desktop)) as silent:
+        assert ended(silent, within=4) == "bad_client"
+
+
+def test_a_desktop_that_says_nothing(impatient, desktop_that):
+    desktop = desktop_that(banner=b"")
+    with dial(impatient, routes(desktop)[0], token_for(desktop)) as browser:
+        browser.send(rfb.VERSION + b"\1" + b"\1")
+        assert ended(browser, within=4) == "desktop_unreachable"
+
+
+def test_each_stream_leaves_two_log_lines(uvicorn, desktop_that):
+    desktop = desktop_that(then="echo")
+    with view(uvicorn, desktop) as browser:
+        browser.send(REQUEST)
+        exactly(browser, 10)
+    time.sleep(0.3)
+    lines = [line for line in uvicorn.log.splitlines() if str(desktop.pk) in line]
+    opened, closed = (next(line for line in lines if word in line) for word in ("stream_opened", "stream_closed"))
+    assert str(desktop.owner_id) in opened
+    for part in ("reason=left", "seconds=", "down=39", "up=10"):
+        assert part in closed
+
+
+@pytest.mark.parametrize("then", ["swallow", "flood"])
+def test_a_graceful_stop_tells_viewers_to_come_back(folder, desktop_that, django_db_setup, then):
+    desktop = desktop_that(then=then)
+    with running(folder) as server, view(server, desktop) as browser:
+        if then == "flood":  # and one browser that reads nothing does not hold up the stop
+            browser.send(REQUEST)
+            time.sleep(0.5)
+        server.process.terminate()
+        if then == "swallow":
+            with pytest.raises(ConnectionClosed) as closed:
+                browser.recv(timeout=3)
+            assert closed.value.rcvd.code == 1012
+        assert server.process.wait(timeout=8) in (0, -15)
+
+
+# --- bounded
+def test_a_browser_that_reads_nothing_costs_no_memory(uvicorn, desktop_that, make_far_end, running_desktop, bob):
+    end = make_far_end(then="flood")
+    desktop = running_desktop(bob, end.path)
+    with view(uvicorn, desktop, session="s") as browser:
+        before = uvicorn.memory
+        browser.send(REQUEST)
+        time.sleep(2)
+        stopped_at = end.sent
+        time.sleep(0.5)
+        assert end.sent == stopped_at
+        assert uvicorn.memory - before < 8 * MIB
+        count = (stopped_at // 65536 + 200) * 65536  # all that was held back, and more behind it
+        data = bytearray()
+        while len(data) < count:
+            data += browser.recv(timeout=5)
+        assert all(data[n * 65536 : n * 65536 + 8] == n.to_bytes(8, "big") for n in range(count // 65536))
+
+
+def test_a_desktop_that_reads_nothing_costs_no_memory(uvicorn, desktop_that):
+    with view(uvicorn, desktop_that(then="deaf")) as browser:
+        before = uvicorn.memory
+        sent = [0]
+        threading.Thread(target=_upload, args=(browser, sent), daemon=True).start()
+        time.sleep(1.5)
+        stopped_at = sent[0]
+        time.sleep(0.5)
+        assert sent[0] == stopped_at > 0
+        assert uvicorn.memory - before < 8 * MIB
+        browser.socket.shutdown(socket.SHUT_RDWR)
+
+
+def _upload(browser, sent) -> None:
+    part = b"\x06\0\0\0" + (65528).to_bytes(4, "big") + bytes(65528)
+    try:
+        while True:
+            browser.send(part)
+            sent[0] += 1
+    except (ConnectionClosed, OSError):
+        pass
+
+
+def test_nobody_waits_for_ever(impatient, desktop_that, make_far_end, running_desktop, bob):
+    with view(impatient, desktop_that(then="deaf")) as browser:
+        threading.Thread(target=_upload, args=(browser, [0]), daemon=True).start()
+        assert ended(browser, within=5) == "desktop_stuck"
+    end = make_far_end(then="flood")
+    with view(impatient, running_desktop(bob, end.path), session="s") as browser:
+        browser.send(REQUEST)
+        assert end.hung_up_on(within=5)
+    assert "reason=too_slow" in impatient.log
+
+
+def raw_session(server, desktop) -> socket.socket:
+    """Up to the answer 101, for what no WebSocket library would send."""
+    connection = socket.create_connection(("127.0.0.1", server.port), timeout=1)
+    connection.sendall(raw_request(server, desktop))
+    assert b" 101 " in connection.recv(4096)
+    return connection
+
+
+def raw_request(server, desktop) -> bytes:
+    return (
+        f"GET {routes(desktop)[0]} HTTP/1.1\r\nHost: 127.0.0.1:{server.port}\r\nUpgrade: websocket\r\n"
+        "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+        f"X-User-Token: {token_for(desktop)}\r\n\r\n"
+    ).encode()
+
+
+def flood(connection: socket.socket, data: bytes, seconds: float) -> int:
+    """Bytes taken by the other side; reads nothing."""
+    until, sent = time.monotonic() + seconds, 0
+    connection.settimeout(0.5)
+    try:
+        while time.monotonic() < until:
+            sent += connection.send(data)
+    except OSError:
+        pass
+    return sent
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [b"\x89\xfd" + bytes(4) + bytes(125), b"\x00\x80" + bytes(4), b"\x82\x80" + bytes(4)],
+    ids=["pings", "empty fragments", "empty messages"],
+)
+def test_a_flood_of_frames_costs_no_memory(uvicorn, desktop, frame):
+    with raw_session(uvicorn, desktop) as connection:
+        time.sleep(0.2)
+        before = uvicorn.memory
+        if frame[0] == 0:
+            connection.sendall(b"\x02\x80" + bytes(4))  # the message that never ends
+        sent = flood(connection, frame * (65536 // len(frame)), 1.5)
+        assert sent > 65536
+        assert uvicorn.memory - before < 16 * MIB
+
+
+def test_who_does_not_wait_to_be_let_in_is_thrown_out(uvicorn, desktop):
+    with socket.create_connection(("127.0.0.1", uvicorn.port), timeout=1) as connection:
+        before = uvicorn.memory
+        connection.sendall(raw_request(uvicorn, desktop))
+        flood(connection, b"\x82\xfe\x7f\xff" + bytes(4) + bytes(0x7FFF), 1)
+        assert uvicorn.memory - before < 8 * MIB

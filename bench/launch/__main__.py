@@ -1,0 +1,74 @@
+"""Click to first pixels, beside the same session started from a shell until its banner, in one run.
+
+    python -m bench.launch [--rounds 9]
+
+Starts the whole of Podesk as `./podesk run` does, on a folder of its own, and writes bench/results/launch.md. Rounds
+alternate; the table shows medians. Hold: at most 1.15 x the shell's time + 150 ms.
+"""
+
+import argparse
+import os
+import platform
+import statistics
+import sys
+import tempfile
+from pathlib import Path
+
+from bench.launch.click import Browser, report
+from bench.launch.shell import seconds_to_banner
+from bench.relay.stage import ROOT
+from tests.whole import running
+
+FACTOR, EXTRA = 1.15, 0.150  # of the shell's time; seconds
+
+
+def measure(folder: Path, count: int) -> tuple[list[float], list[dict[str, float]]]:
+    floor, clicks = [], []
+    with running(folder / "data") as portal:
+        browser = Browser(portal.url, portal.password)
+        for number in range(count + 1):  # the first warms up
+            shell = seconds_to_banner(folder / "shell", number)
+            desktop, times = browser.launch()
+            browser.delete(desktop)
+            print(f"round {number}: shell {shell * 1000:.0f} ms, click {report(times)}", file=sys.stderr)
+            if number:
+                floor.append(shell)
+                clicks.append(times)
+    return floor, clicks
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=9)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="podesk-bench-", ignore_cleanup_errors=True) as made:
+        Path(made).chmod(0o711)
+        floor, clicks = measure(Path(made), options.rounds)
+    shell = statistics.median(floor)
+    medians = {name: statistics.median(click[name] for click in clicks) for name in clicks[0]}
+    limit, first = FACTOR * shell + EXTRA, medians["first pixels"]
+    lines = [
+        "| what | median | spread |",
+        "|---|---|---|",
+        f"| same session from a shell, until its banner | {_ms(shell)} | {_ms(min(floor))} - {_ms(max(floor))} |",
+    ]
+    for name, median in medians.items():
+        every = [click[name] for click in clicks]
+        lines.append(f"| click until {name} | {_ms(median)} | {_ms(min(every))} - {_ms(max(every))} |")
+    lines.append(
+        f"| hold: {FACTOR} x shell + {_ms(EXTRA)} | {_ms(limit)} | {'held' if first <= limit else '**missed**'} |"
+    )
+    machine = f"{os.cpu_count()} cores, Python {platform.python_version()}, {options.rounds} rounds"
+    text = (
+        f"# Launch\n\n`python -m bench.launch`, {machine}, load {os.getloadavg()[0]:.1f}.\n\n" + "\n".join(lines) + "\n"
+    )
+    (ROOT / "bench/results/launch.md").write_text(text)
+    print(text)
+
+
+def _ms(seconds: float) -> str:
+    return f"{seconds * 1000:.0f} ms"
+
+
+if __name__ == "__main__":
+    main()

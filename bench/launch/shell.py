@@ -1,0 +1,70 @@
+"""The floor: the same session, started from a shell, until its banner answers."""
+
+import os
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from decimal import Decimal
+from pathlib import Path
+
+from desktops.runtimes import local_account, local_desktop
+from desktops.runtimes.base import DesktopSpec
+from desktops.runtimes.local_state import Place, Plan
+
+USER = os.environ.get("LOCAL_DESKTOP_USER", "podesk")
+
+
+def prepare(root: Path, number: int) -> tuple[Place, Plan]:
+    """All that a start needs, made beforehand: only the start itself is measured."""
+    account = local_account.account(USER)
+    place = Place(root, f"vnc-bench-{number}")
+    for folder in (root, root / "s", root / "volumes", root / "desktops", place.folder):
+        folder.mkdir(exist_ok=True)
+        folder.chmod(0o711)
+    spec = DesktopSpec(
+        "bench", "0", 1, place.name, f"home-{number}", "0", "bench", "local", Decimal(1), 2048, 5, 0, "password"
+    )
+    plan = local_desktop.plan(spec, place, account, os.environ["PATH"])
+    local_account.make_home(Path(plan.home), account, local_desktop.SESSION / "skel")
+    return place, plan
+
+
+def seconds_to_banner(root: Path, number: int) -> float:
+    place, plan = prepare(root, number)
+    began = time.monotonic()
+    with _session(plan):
+        banner = _banner(place)
+        assert banner.startswith(b"RFB"), banner  # noqa: S101
+        return time.monotonic() - began
+
+
+@contextmanager
+def _session(plan: Plan) -> Iterator[None]:
+    """The X server and, as soon as its display is known, what runs in it."""
+    told, tell = os.pipe()
+    common = {"env": plan.environment, "cwd": plan.home, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    common |= plan.account | {"start_new_session": True}
+    server = subprocess.Popen([*plan.server, "-displayfd", str(tell)], pass_fds=[tell], **common)
+    os.close(tell)
+    with os.fdopen(told) as said:
+        plan.environment["DISPLAY"] = f":{said.readline().strip()}"
+    session = subprocess.Popen(plan.session, **common)
+    try:
+        yield
+    finally:
+        for process in (session, server):
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, 15)
+            process.wait()
+
+
+def _banner(place: Place) -> bytes:
+    while True:
+        with socket.socket(socket.AF_UNIX) as client:
+            try:
+                client.connect(str(place.socket))
+                return client.recv(12)
+            except OSError:
+                time.sleep(0.001)

@@ -1,0 +1,194 @@
+"""Every refusal happens before accept, on every route, and never touches the desktop."""
+
+import base64
+import hashlib
+import hmac
+import json
+from datetime import timedelta
+
+import jwt
+import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+from websockets.exceptions import InvalidStatus
+
+from accounts import keys, revocation
+from accounts.models import User
+from desktops.models import Desktop, Status
+from desktops.tests.proxy.conftest import dial, greet, routes, token_for
+
+ROUTES = pytest.mark.parametrize("route", [0, 1], ids=["desktop", "user"])
+
+
+def refusal(server, path, token="", **options) -> tuple[int, str]:
+    """Status and slug."""
+    with pytest.raises(InvalidStatus) as refused, dial(server, path, token, **options):
+        pass
+    response = refused.value.response
+    return response.status_code, response.headers.get("x-reason", "")
+
+
+def _part(content: object) -> bytes:
+    return base64.urlsafe_b64encode(json.dumps(content).encode()).rstrip(b"=")
+
+
+def unsigned(token: str) -> str:
+    return b".".join([_part({"alg": "none", "typ": "JWT"}), token.split(".")[1].encode(), b""]).decode()
+
+
+def signed_with_the_public_key(token: str) -> str:
+    ring = keys.keyring()
+    body = b".".join([_part({"alg": "HS256", "kid": ring.signing_kid}), token.split(".")[1].encode()])
+    public = ring.public_keys[ring.signing_kid]
+    if not isinstance(public, str | bytes):
+        public = public.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+    secret = public if isinstance(public, bytes) else public.encode()
+    signature = base64.urlsafe_b64encode(hmac.digest(secret, body, hashlib.sha256)).rstrip(b"=")
+    return b".".join([body, signature]).decode()
+
+
+def signed_by_a_stranger(token: str) -> str:
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    claims = jwt.decode(token, options={"verify_signature": False})
+    return jwt.encode(claims, key, algorithm="RS256", headers={"kid": keys.keyring().signing_kid})
+
+
+def with_other_claims(token: str) -> str:
+    header, _, signature = token.split(".")
+    claims = jwt.decode(token, options={"verify_signature": False})
+    body = _part(claims | {"permissions": ["vnc", "ssh"]}).decode()
+    return f"{header}.{body}.{signature}"
+
+
+@ROUTES
+@pytest.mark.parametrize(
+    "tamper", [unsigned, signed_with_the_public_key, signed_by_a_stranger, with_other_claims, lambda token: "x" * 7000]
+)
+def test_a_tampered_token_is_refused(uvicorn, desktop, far_end, route, tamper):
+    token = tamper(token_for(desktop))
+    assert refusal(uvicorn, routes(desktop)[route], token) == (401, "malformed")
+    assert not far_end.open
+
+
+@ROUTES
+def test_no_token_is_refused_also_with_one_in_the_address(uvicorn, desktop, far_end, route):
+    path = routes(desktop)[route]
+    assert refusal(uvicorn, path) == (401, "missing")
+    assert refusal(uvicorn, f"{path}?token={token_for(desktop)}") == (401, "missing")
+    assert not far_end.open
+
+
+@ROUTES
+def test_an_endless_token_is_refused(uvicorn, desktop, far_end, route):
+    assert refusal(uvicorn, routes(desktop)[route], "x" * 9000) == (431, "")
+    headers = {"Authorization": f"Bearer {token_for(desktop)}", "X-User-Token": token_for(desktop)}
+    assert refusal(uvicorn, routes(desktop)[route], additional_headers=headers) == (401, "malformed")
+    assert not far_end.open
+
+
+@ROUTES
+def test_an_expired_token_is_refused(uvicorn, desktop, far_end, route):
+    token = token_for(desktop, lifetime=timedelta(seconds=-5))
+    assert refusal(uvicorn, routes(desktop)[route], token) == (401, "expired")
+    assert not far_end.open
+
+
+@ROUTES
+def test_a_revoked_token_is_refused(uvicorn, desktop, far_end, route):
+    token = token_for(desktop)
+    revocation.revoke_session("sess_1", reason="logged_out")
+    assert refusal(uvicorn, routes(desktop)[route], token) == (401, "revoked")
+    assert not far_end.open
+
+
+@ROUTES
+def test_another_users_token_finds_nothing(uvicorn, desktop, bob, make_desktop, far_end, route):
+    bobs = token_for(make_desktop(bob))
+    assert refusal(uvicorn, routes(desktop)[route], bobs) == (404, "not_found")
+    forged = token_for(desktop, user=bob)  # should ever one be issued to Bob that names Alice's desktop
+    assert refusal(uvicorn, routes(desktop)[route], forged) == (404, "not_found")
+    assert refusal(uvicorn, f"/user/{bob.pk}/vnc", forged) == (404, "not_found")
+    assert not far_end.open
+
+
+def test_another_desktops_token_finds_nothing(uvicorn, desktop, make_desktop, far_end):
+    other = make_desktop(desktop.owner, name="other")
+    assert refusal(uvicorn, routes(desktop)[0], token_for(other)) == (404, "not_found")
+    assert not far_end.open
+
+
+@ROUTES
+def test_a_token_of_a_desktop_that_is_gone_finds_nothing(uvicorn, desktop, route):
+    token = token_for(desktop)
+    Desktop.objects.all().delete()
+    assert refusal(uvicorn, routes(desktop)[route], token) == (404, "not_found")
+
+
+@ROUTES
+def test_a_token_without_the_permission_is_refused(uvicorn, desktop, far_end, route):
+    token = token_for(desktop, permissions=("ssh",))
+    assert refusal(uvicorn, routes(desktop)[route], token) == (403, "not_permitted")
+    assert not far_end.open
+
+
+@ROUTES
+def test_a_disabled_owner_finds_nothing(uvicorn, desktop, far_end, route):
+    token = token_for(desktop)
+    User.objects.update(is_active=False)
+    assert refusal(uvicorn, routes(desktop)[route], token) == (404, "not_found")
+    assert not far_end.open
+
+
+@ROUTES
+@pytest.mark.parametrize("status", [status for status in Status if status != Status.RUNNING])
+def test_a_desktop_that_does_not_run_is_refused(uvicorn, desktop, far_end, route, status):
+    Desktop.objects.update(status=status)
+    assert refusal(uvicorn, routes(desktop)[route], token_for(desktop)) == (409, "not_running")
+    assert not far_end.open
+
+
+@ROUTES
+@pytest.mark.parametrize("origin", ["https://evil.example", "null", "http://testserver.evil.example", "testserver", ""])
+def test_a_foreign_page_is_refused(uvicorn, desktop, far_end, route, origin):
+    answer = refusal(uvicorn, routes(desktop)[route], token_for(desktop), additional_headers={"Origin": origin})
+    assert answer == (403, "foreign_origin")
+    assert not far_end.open
+
+
+def test_a_foreign_page_is_refused_also_when_it_lies_about_the_host(uvicorn, desktop, far_end):
+    lies = {"Origin": "http://evil.example", "Host": "evil.example"}
+    assert refusal(uvicorn, routes(desktop)[0], token_for(desktop), additional_headers=lies)[0] == 403
+    assert not far_end.open
+
+
+@ROUTES
+def test_the_portals_own_pages_may_connect(uvicorn, desktop, route):
+    for origin in ("http://testserver", f"http://127.0.0.1:{uvicorn.port}"):
+        with dial(
+            uvicorn, routes(desktop)[route], token_for(desktop), additional_headers={"Origin": origin}
+        ) as browser:
+            greet(browser)
+
+
+@ROUTES
+def test_daphne_refuses_too(daphne, desktop, bob, make_desktop, far_end, route):
+    path = routes(desktop)[route]
+    for token in ("", unsigned(token_for(desktop)), token_for(make_desktop(bob))):
+        assert refusal(daphne, path, token)[0] == 403
+    assert refusal(daphne, path, token_for(desktop), additional_headers={"Origin": "https://evil.example"})[0] == 403
+    assert not far_end.open
+
+
+def test_a_refusal_is_logged_with_its_reason_and_without_the_token(uvicorn, desktop, bob):
+    token = token_for(desktop, user=bob)
+    refusal(uvicorn, routes(desktop)[0], token)
+    line = next(line for line in reversed(uvicorn.log.splitlines()) if "stream_refused" in line)
+    assert "not_found" in line and str(desktop.pk) in line
+    assert token not in uvicorn.log and token.split(".")[2] not in uvicorn.log
+
+
+def test_a_script_needs_no_subprotocol(uvicorn, desktop):
+    headers = {"X-User-Token": token_for(desktop)}
+    with dial(uvicorn, routes(desktop)[0], subprotocols=None, additional_headers=headers) as browser:
+        assert browser.subprotocol is None
+        greet(browser)
