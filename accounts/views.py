@@ -19,11 +19,13 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from accounts import client, keys, lockout, services
 from accounts.decorators import login_required
+from accounts.forms import LoginForm
 from accounts.login_session import session_id
 
 
 class Login(LoginView):
     template_name = "accounts/login.html"
+    authentication_form = LoginForm
     redirect_authenticated_user = True
 
     def get_redirect_url(self) -> str:  # type: ignore[override]  # the stubs are those of Django 6

@@ -1,8 +1,10 @@
 """Disabling and deleting accounts, and forgetting old tokens."""
 
+from concurrent.futures import ThreadPoolExecutor, wait
 from datetime import timedelta
 
 import pytest
+from django.db import connection, transaction
 from django.db.models import ProtectedError
 from django.utils import timezone
 
@@ -29,6 +31,24 @@ def test_disabled_is_out_at_once(alice, by, client_for, token_for, cuts_heard):
         tokens.verify(text)
     event = AuditEvent.objects.get()
     assert (event.action, event.target, event.actor, event.address) == ("user.disable", "alice", by.user, "10.0.0.1")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_disabled_while_a_token_is_being_issued(alice, by, token_for):
+    """Whoever disables waits for the token that is half written, and revokes it too."""
+
+    def disable() -> None:
+        services.set_active(user=User.objects.get(pk=alice.pk), active=False, by=by)
+        connection.close()
+
+    with ThreadPoolExecutor() as pool:
+        with transaction.atomic():
+            text = token_for(alice)
+            disabling = pool.submit(disable)
+            assert wait([disabling], timeout=0.5).not_done
+        disabling.result(timeout=10)
+    with pytest.raises(TokenRefused, match="revoked"):
+        tokens.verify(text)
 
 
 def test_enabled_again_has_to_log_in_anew(alice, by, client_for):
