@@ -96,7 +96,10 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     DATABASES["default"]["TEST"] = {"NAME": DATA_DIR / "test.sqlite3"}  # a file: threads share no in-memory database
 REDIS_URL = env.text("REDIS_URL", "redis://127.0.0.1:6379/0")
 RQ_QUEUES = {"desktops": {"URL": REDIS_URL, "DEFAULT_TIMEOUT": 60}}  # seconds; a job makes API calls and returns
-RQ = {"COMMIT_MODE": "auto"}  # desktops.queue waits for the commit itself, and survives a Redis that is away
+RQ = {
+    "COMMIT_MODE": "auto",  # desktops.queue waits for the commit itself, and survives a Redis that is away
+    "WORKER_CLASS": "desktops.worker.Worker",
+}
 CHANNEL_LAYERS = {
     "default": {
         "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
