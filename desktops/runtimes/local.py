@@ -50,8 +50,7 @@ class LocalRuntime:
             if state is None:
                 return
             with suppress(FileNotFoundError):  # it is being forgotten already
-                if not place.stop.exists():  # its time tells how long we have waited
-                    place.stop.touch()
+                local_state.ask_to_stop(place)
                 lock = local_state.take_lock(place)
                 if lock is None:
                     self._signal_holder(place)

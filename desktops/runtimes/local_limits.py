@@ -181,7 +181,7 @@ def _candidates(controller: str) -> Iterator[Path]:
         else:
             continue
         inside = path.removeprefix(top.rstrip("/")).strip("/")
-        folder = Path(mount, inside)
+        folder = Path(mount, "" if ".." in inside else inside)  # "..": our group lies outside of what we see
         yield from (place for place in (folder, *folder.parents) if place.is_relative_to(mount) and place.is_dir())
 
 

@@ -1,6 +1,7 @@
 """The log of a local desktop: bounded on disk, and never the reason that a desktop ends."""
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from desktops.runtimes.local_state import FULL
@@ -31,7 +32,10 @@ class Log:
 
 
 def tail(path: Path, lines: int) -> str:
-    text = b"".join(part.read_bytes() for part in (_older(path), path) if part.exists())
+    text = b""
+    for part in (_older(path), path):
+        with suppress(FileNotFoundError):
+            text += part.read_bytes()
     return "\n".join(text.decode(errors="replace").splitlines()[-lines:]) if lines > 0 else ""
 
 

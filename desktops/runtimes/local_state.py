@@ -11,7 +11,7 @@ import os
 import shutil
 import socket
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -121,15 +121,26 @@ def write(place: Place, state: State) -> None:
     """Replace the state in one step and tell the watcher, if there is one."""
     new = place.folder / "state.new"
     text = json.dumps(state._asdict() | {"steps": dict(state.steps)})
+    with_spare(place, lambda: new.write_text(text))
+    new.replace(place.folder / "state.json")
+    announce(place)
+
+
+def ask_to_stop(place: Place) -> None:
+    """Leave the time of the first asking as it is: it tells how long we have waited."""
+    if not place.stop.exists():
+        with_spare(place, place.stop.touch)
+
+
+def with_spare(place: Place, write: Callable[[], object]) -> None:
+    """Write something that must be written though the disk is full: a spare file makes room, once."""
     try:
-        new.write_text(text)
+        write()
     except OSError as error:
         if error.errno not in FULL:
             raise
-        (place.folder / "spare").unlink(missing_ok=True)  # kept for this: a full disk is a state worth telling
-        new.write_text(text)
-    new.replace(place.folder / "state.json")
-    announce(place)
+        (place.folder / "spare").unlink(missing_ok=True)
+        write()
 
 
 def announce(place: Place) -> None:

@@ -49,7 +49,7 @@ class LocalHouse:
 
     def spec(self, **changes: Any) -> DesktopSpec:
         desktop_id = changes.setdefault("desktop_id", str(uuid4()))
-        common = {
+        common: dict[str, Any] = {
             "installation": self.installation, "run": 1, "name": names.desktop_name("Ada", desktop_id),
             "volume": names.volume_name("Ada", desktop_id), "owner_id": "1", "owner_name": "Ada", "image": "local",
             "cpu": Decimal(2), "memory_mib": 1024, "storage_gib": 5, "gpu": 0, "vnc_password": PASSWORD,
@@ -125,7 +125,8 @@ class LocalHouse:
             place, state = self.place(folder.name), local_state.read(self.place(folder.name))
             if state and state.holder:
                 local_processes.kill_all([state.holder], patience=5)
-            local_processes.kill_all(local_processes.marked(place.marker), patience=5)
+            while left := list(local_processes.marked(place.marker)):  # they may fork until the last is gone
+                local_processes.kill_all(left, patience=5)
             if state:
                 local_limits.remove(state.groups)
         shutil.rmtree(self.root, ignore_errors=True)

@@ -1,0 +1,130 @@
+"""What goes wrong with a local desktop, and how it is told. Real Xvnc throughout."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+from django.core.exceptions import ImproperlyConfigured
+
+from desktops.runtimes import get_runtime, local_desktop, local_limits
+from desktops.runtimes.base import Phase, RuntimeFault
+from desktops.runtimes.local import PATH, LocalRuntime
+from desktops.runtimes.local_log import LIMIT, Log, tail
+from desktops.tests.runtimes.house import ACCOUNT, soon
+
+
+def programs_without(house, missing: str) -> str:
+    """A folder with all programs that a desktop needs but one."""
+    folder = house.root / "bin"
+    folder.mkdir()
+    for program in set(local_desktop.PROGRAMS) - {missing}:
+        (folder / program).symlink_to(shutil.which(program, path=PATH))
+    return str(folder)
+
+
+@pytest.mark.parametrize("missing", ["Xvnc", "xfwm4"])
+def test_a_missing_program_is_named(house, missing):
+    house.runtime.path = programs_without(house, missing)
+    spec = house.spec()
+    with pytest.raises(RuntimeFault) as caught:
+        house.runtime.start(spec, deadline=soon())
+    assert (caught.value.reason, caught.value.detail, caught.value.hopeless) == ("program_missing", missing, True)
+    assert house.runtime.list() == []
+    house.runtime.path = PATH
+    house.run(desktop_id=spec.desktop_id, run=2)
+
+
+def test_a_session_that_cannot_start_fails_with_what_it_said(house):
+    folder = house.root / "bin"
+    folder.mkdir()
+    for program in local_desktop.PROGRAMS:
+        (folder / program).write_text(f"#!/bin/sh\necho {program} says no; exit 3\n")
+        (folder / program).chmod(0o755)
+    house.runtime.path = f"{folder}:{PATH}"
+    spec = house.spec()
+    house.runtime.start(spec, deadline=soon())
+    failed = house.wait(spec.name, Phase.FAILED)
+    assert failed.reason == "start_failed"
+    assert "X server ended with 3" in failed.detail
+    assert "Xvnc says no" in failed.detail
+
+
+def test_a_folder_too_deep_for_a_socket_is_refused(house):
+    deep = LocalRuntime(house.root / ("x" * 90), installation=house.installation, user=ACCOUNT)
+    with pytest.raises(RuntimeFault, match="path_too_long"):
+        deep.start(house.spec(), deadline=soon())
+    assert deep.list() == []
+
+
+def test_a_folder_that_is_a_file_is_refused(house):
+    (house.root / "file").write_text("")
+    with pytest.raises(RuntimeFault, match=r"start_failed|dir_unusable"):
+        LocalRuntime(house.root / "file", installation="test", user=ACCOUNT).start(house.spec(), deadline=soon())
+
+
+@pytest.mark.parametrize("resolution", ["", "800", "800x600; rm", "99999999x1", "-1x600"])
+def test_a_resolution_that_is_none_is_refused(house, resolution):
+    with pytest.raises(RuntimeFault, match="bad_resolution"):
+        house.runtime.start(house.spec(resolution=resolution), deadline=soon())
+
+
+def test_limits_are_enforced_or_it_is_said_why_not(house):
+    why_not = local_limits.hindrance()
+    spec = house.spec(memory_mib=24)
+    house.runtime.start(spec, deadline=soon())
+    if why_not is None:
+        failed = house.wait(spec.name, Phase.FAILED)
+        assert failed.reason == "out_of_memory"
+    else:
+        house.wait(spec.name, Phase.READY)
+        assert house.runtime.usage(spec.name).memory_limit_mib is None
+        assert why_not.endswith(".")
+
+
+def test_control_groups_go_with_the_desktop(house):
+    spec = house.run(cpu=1)
+    groups = house.state(spec.name).groups
+    assert bool(groups) == (local_limits.hindrance() is None)
+    assert local_limits.members(groups) >= ({house.program(spec.name, "Xvnc").pid} if groups else set())
+    house.runtime.stop(spec.name, deadline=soon())
+    house.wait(spec.name, None)
+    assert not [group for group in groups if Path(group).exists() or Path(group).parent.exists()]
+
+
+def test_the_log_is_bounded(tmp_path):
+    log = Log(tmp_path / "log")
+    for number in range(3 * LIMIT // 100):
+        log.write(f"{number:099d}\n".encode())
+    assert sum(file.stat().st_size for file in tmp_path.iterdir()) < 2 * LIMIT + 200
+    assert tail(tmp_path / "log", 1) == f"{number:099d}"
+
+
+def test_a_password_file_as_other_vnc_programs_write_it():
+    assert local_desktop.obfuscated("password").hex() == "dbd83cfd727a1458"
+
+
+@pytest.fixture
+def fresh_runtime():
+    get_runtime.cache_clear()
+    yield
+    get_runtime.cache_clear()
+
+
+def test_the_settings_choose_the_runtime(settings, fresh_runtime, tmp_path):
+    settings.LOCAL_RUNTIME_DIR = tmp_path
+    runtime = get_runtime()
+    assert isinstance(runtime, LocalRuntime)
+    assert (runtime.root, runtime.installation, runtime.user) == (tmp_path, "test", settings.LOCAL_DESKTOP_USER)
+    assert get_runtime() is runtime
+
+
+def test_a_runtime_that_is_not_there_yet_is_said(settings, fresh_runtime):
+    settings.DESKTOP_RUNTIME = "kubernetes"
+    with pytest.raises(ImproperlyConfigured, match=r"runtimes/kubernetes.py. Use DESKTOP_RUNTIME=local"):
+        get_runtime()
+
+
+def test_a_watcher_takes_over_from_one_that_was_killed(house):
+    house.root.joinpath("events.sock").write_text("stale")
+    spec = house.run()
+    assert set(house.runtime.watch(timeout=0.2)) == {spec.name}
