@@ -23,20 +23,21 @@ class StatusConsumer(AsyncJsonWebsocketConsumer):  # type: ignore[misc]  # chann
     group = ""
     watch: asyncio.Task[None] | None = None
 
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        except (RedisError, OSError) as error:  # the page polls meanwhile, and comes back
+            log.warning("no_channel_layer", error=str(error))
+            await send({"type": "websocket.close", "code": TRY_LATER})
+
     async def connect(self) -> None:
         user = self.scope["user"]
         headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in self.scope["headers"]]
         if not user.is_authenticated or not origins.is_allowed(headers, self.scope.get("scheme", "ws")):
             await self.close()  # before accept: the handshake answers 403
             return
-        group = group_of(user.pk)
-        try:
-            await self.channel_layer.group_add(group, self.channel_name)
-        except (RedisError, OSError) as error:  # the page polls meanwhile
-            log.warning("no_channel_layer", error=str(error))
-            await self.close(code=TRY_LATER)
-            return
-        self.group = group
+        self.group = group_of(user.pk)
+        await self.channel_layer.group_add(self.group, self.channel_name)
         await self.accept()
         self.watch = asyncio.create_task(self._watch_login(self.scope["session"]))
 

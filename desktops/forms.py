@@ -41,7 +41,11 @@ class LaunchForm(forms.Form):
             "invalid_choice": _("This size is not offered. Choose another one."),
         },
     )
-    name = forms.CharField(max_length=40, required=False)
+    name = forms.CharField(
+        max_length=40,
+        required=False,
+        error_messages={"max_length": _("A desktop's name has 1 to 40 characters and no line breaks.")},
+    )
     volume = forms.ModelChoiceField(
         Volume.objects.none(),
         required=False,
@@ -59,12 +63,13 @@ class LaunchForm(forms.Form):
         return f"size-{self.data.get('image', '')}" if field_name == "size" else field_name
 
     def clean_name(self) -> str:
-        return str(self.cleaned_data["name"]).strip() or self.offer.suggested_name
+        """The page always sends a name, so that its second click means the same desktop; a script may leave it out."""
+        return str(self.cleaned_data["name"]).strip() or "desktop"
 
     def wanted(self) -> LaunchRequest:
         """Call after is_valid()."""
         given = self.cleaned_data
-        return LaunchRequest(given["image"], given["size"], given["name"], given["volume"], get_language())
+        return LaunchRequest(given["image"], given["size"], given["name"], given["volume"], get_language() or "")
 
     def choices(self) -> list[ImageChoice]:
         """The offer, with the choice as made, or else the first of each that fits."""

@@ -38,9 +38,13 @@ def lines(events: Iterable[DesktopEvent]) -> list[Line]:
     return [_line(event) for event in events if event.kind not in _HIDDEN]
 
 
-def _line(event: DesktopEvent) -> Line:
+def sentence(kind: str) -> str:
     """A kind without a sentence stands for itself: better than a hole in the story."""
+    return str(SENTENCES.get(kind, kind))
+
+
+def _line(event: DesktopEvent) -> Line:
     reason = event.params.get("reason", "")
     explained = reason and event.kind in (Status.STOPPING, Status.STOPPED, Status.FAILED)
     why = str(diagnosis.reason(reason).sentence) if explained else ""
-    return Line(event.at, event.kind, str(SENTENCES.get(event.kind, event.kind)), why)
+    return Line(event.at, event.kind, sentence(event.kind), why)

@@ -4,7 +4,7 @@ from decimal import Decimal
 
 from django import template
 
-from desktops import diagnosis, meters
+from desktops import diagnosis, icons, meters
 from desktops.models import AT_REST, Desktop
 
 register = template.Library()
@@ -18,6 +18,11 @@ def gib(mib: float) -> str:
 @register.filter
 def amount(number: float | Decimal) -> str:
     return meters.amount(number)
+
+
+@register.filter
+def icon(name: str) -> str:
+    return icons.known(name)
 
 
 @register.filter

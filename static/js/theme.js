@@ -1,18 +1,19 @@
 // Light, dark, or as the system says. Loaded before the first paint, so that no page flashes.
+// The key in localStorage and its values are those of the administration, so that one choice holds for both.
 "use strict";
 (() => {
   const root = document.documentElement;
 
   function chosen() {
     try {
-      return localStorage.getItem("theme") || "system";
+      return localStorage.getItem("theme") || "auto";
     } catch {
-      return "system"; // storage is forbidden: private windows, some frames
+      return "auto"; // storage is forbidden: private windows, some frames
     }
   }
 
   function apply(theme) {
-    if (theme === "system") delete root.dataset.theme;
+    if (theme === "auto") delete root.dataset.theme;
     else root.dataset.theme = theme;
     for (const button of document.querySelectorAll("[data-set-theme]")) {
       button.setAttribute("aria-pressed", String(button.dataset.setTheme === theme));

@@ -1,0 +1,135 @@
+"""The administrators' pages: desktops with their events, what can be launched, and people's files."""
+
+from collections.abc import Callable
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.db.models import Model, QuerySet
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
+
+from accounts.client import actor
+from desktops import diagnosis, services, timeline
+from desktops.exceptions import DesktopRefused
+from desktops.icons import ICONS
+from desktops.models import Desktop, DesktopEvent, DesktopImage, DesktopSize, Volume
+
+admin.site.site_header = _("Podesk administration")
+admin.site.site_title = _("Podesk administration")
+admin.site.index_title = _("Overview")
+
+
+class ReadOnlyAdmin(admin.ModelAdmin[Any]):
+    """Rows that only services change: here they are looked at, and acted on through actions."""
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    def has_manage_permission(self, request: HttpRequest) -> bool:
+        """For actions: whoever may change these rows in general."""
+        return request.user.has_perm(f"{self.opts.app_label}.change_{self.opts.model_name}")
+
+    def apply(self, request: HttpRequest, rows: QuerySet[Any], deed: Callable[[Any], None]) -> None:
+        """One after another: what is refused is told and does not keep the others back."""
+        done = 0
+        for row in rows:
+            try:
+                deed(row)
+                done += 1
+            except DesktopRefused as refusal:
+                messages.error(request, f"{row}: {refusal.message}")
+        if done:
+            text = ngettext("%(count)d is being taken care of.", "%(count)d are being taken care of.", done)
+            messages.success(request, text % {"count": done})
+
+
+@admin.register(Desktop)
+class DesktopAdmin(ReadOnlyAdmin):
+    list_display = ("name", "owner", "status", "events_link", "image", "size_name", "status_since", "last_input_at")
+    list_filter = ("status", "image")
+    list_select_related = ("owner", "image")
+    search_fields = ("name", "owner__username", "owner__email", "object_name", "id__exact")
+    ordering = ("-status_since",)
+    actions = ("stop", "delete_and_keep_files")
+    fieldsets = (
+        (None, {"fields": ("name", "owner", "status", "status_since", "why", "events_link")}),
+        (_("What it is"), {"fields": ("image", "size_name", "cpu", "memory_mib", "storage_gib", "gpu", "volume")}),
+        (_("Time"), {"fields": ("created_at", "started_at", "last_input_at", "expires_at", "idle_minutes")}),
+        (_("For tracing"), {"fields": ("id", "object_name", "run", "reason")}),
+    )
+
+    @admin.display(description=_("why"))
+    def why(self, desktop: Desktop) -> str:
+        return str(diagnosis.reason(desktop.reason).sentence) if desktop.reason else ""
+
+    @admin.display(description=_("events"))
+    def events_link(self, desktop: Desktop) -> SafeString:
+        address = reverse("admin:desktops_desktopevent_changelist")
+        return format_html('<a href="{}?desktop__id__exact={}">{}</a>', address, desktop.pk, _("Show events"))
+
+    @admin.action(description=_("Stop the selected desktops"), permissions=["manage"])
+    def stop(self, request: HttpRequest, rows: QuerySet[Desktop]) -> None:
+        self.apply(request, rows, lambda desktop: services.stop_desktop(desktop=desktop, by=actor(request)))
+
+    @admin.action(description=_("Delete the selected desktops and keep their files"), permissions=["manage"])
+    def delete_and_keep_files(self, request: HttpRequest, rows: QuerySet[Desktop]) -> None:
+        by = actor(request)
+        self.apply(request, rows, lambda desktop: services.delete_desktop(desktop=desktop, by=by, keep_data=True))
+
+
+@admin.register(DesktopEvent)
+class DesktopEventAdmin(ReadOnlyAdmin):
+    list_display = ("at", "desktop", "sentence", "run", "params")
+    list_filter = ("kind",)
+    list_select_related = ("desktop__owner",)
+    ordering = ("-at", "-id")
+
+    def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest | None = None) -> bool:
+        return lookup == "desktop__id__exact" or super().lookup_allowed(lookup, value, request)  # type: ignore[arg-type]
+
+    @admin.display(description=_("event"), ordering="kind")
+    def sentence(self, event: DesktopEvent) -> str:
+        return timeline.sentence(event.kind)
+
+
+@admin.register(DesktopSize)
+class DesktopSizeAdmin(admin.ModelAdmin[DesktopSize]):
+    list_display = ("name", "cpu", "memory_mib", "storage_gib", "gpu")
+
+
+@admin.register(DesktopImage)
+class DesktopImageAdmin(admin.ModelAdmin[DesktopImage]):
+    list_display = ("name", "description", "image", "enabled", "position")
+    list_editable = ("enabled", "position")
+    list_filter = ("enabled",)
+    search_fields = ("name", "image")
+    filter_horizontal = ("sizes",)
+
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        if db_field.name == "icon":
+            return forms.ChoiceField(label=_("icon"), choices=ICONS.items())
+        return super().formfield_for_dbfield(db_field, request, **kwargs)
+
+
+@admin.register(Volume)
+class VolumeAdmin(ReadOnlyAdmin):
+    list_display = ("object_name", "owner", "desktop_name", "storage_gib", "created_at", "kept_at")
+    list_filter = (("kept_at", admin.EmptyFieldListFilter),)
+    list_select_related = ("owner",)
+    search_fields = ("object_name", "owner__username", "desktop_name")
+    actions = ("delete_files",)
+
+    @admin.action(description=_("Delete the selected files for good"), permissions=["manage"])
+    def delete_files(self, request: HttpRequest, rows: QuerySet[Volume]) -> None:
+        self.apply(request, rows, lambda volume: services.delete_volume(volume=volume, by=actor(request)))

@@ -1,0 +1,32 @@
+"""`/desktops/<id>/delete/`: with a choice about the files."""
+
+import pytest
+
+from desktops.models import Desktop, Status
+
+
+@pytest.mark.parametrize(("choice", "kept"), [("keep", True), ("delete", False)])
+def test_does_with_the_files_as_asked(client_for, alice, make_desktop, choice, kept):
+    desktop = make_desktop(alice)
+    response = client_for(alice).post(f"/desktops/{desktop.pk}/delete/", {"home_folder": choice})
+    assert (response.status_code, response["Location"]) == (303, f"/desktops/{desktop.pk}/")
+    desktop.refresh_from_db()
+    assert (desktop.status, desktop.keep_data) == (Status.DELETING, kept)
+
+
+@pytest.mark.parametrize("data", [{}, {"home_folder": ""}, {"home_folder": "burn"}, {"home_folder": "\0"}])
+def test_asks_again_when_the_choice_makes_no_sense(client_for, alice, make_desktop, data):
+    desktop = make_desktop(alice)
+    response = client_for(alice).post(f"/desktops/{desktop.pk}/delete/", data)
+    page = response.content.decode()
+    assert response.status_code == 422
+    assert "Say what happens to your files" in page
+    assert 'aria-labelledby="delete-title" open>' in page
+    assert Desktop.objects.get().status == Status.STOPPED
+
+
+def test_twice_is_once(client_for, alice, make_desktop):
+    desktop, client = make_desktop(alice), client_for(alice)
+    for choice in ("keep", "delete"):
+        assert client.post(f"/desktops/{desktop.pk}/delete/", {"home_folder": choice}).status_code == 303
+    assert Desktop.objects.get().keep_data  # what was asked first

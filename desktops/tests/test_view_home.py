@@ -1,0 +1,119 @@
+"""`/`: My Desktop."""
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from accounts.models import Quota
+from desktops.models import DesktopImage, DesktopSize, Status, Volume
+
+
+def test_with_nothing_yet_offers_what_fits_and_shows_the_quota(client_for, alice):
+    Quota.objects.create(user=alice, cpu=2, memory_mib=4096, storage_gib=10, desktops=1)
+    page = client_for(alice).get("/").content.decode()
+    assert "Launch Desktop" in page
+    assert "0 of 2 cores" in page
+    assert "0 of 4 GiB" in page
+    assert "this needs 4, and you use 0 of 2 cores" in page  # why "Large" cannot be chosen
+
+
+def test_whoever_may_have_one_needs_no_name_for_it(client_for, alice):
+    Quota.objects.create(user=alice, desktops=1)
+    assert '<input type="hidden" name="name" value="desktop">' in client_for(alice).get("/").content.decode()
+
+
+def test_whoever_may_have_several_names_them(client_for, alice):
+    Quota.objects.create(user=alice, desktops=2)
+    assert '<input id="name" name="name" value="desktop"' in client_for(alice).get("/").content.decode()
+
+
+def test_without_room_says_why_and_disables_the_button(client_for, alice):
+    Quota.objects.create(user=alice, cpu=0)
+    page = client_for(alice).get("/").content.decode()
+    assert "You cannot launch another desktop now." in page
+    assert 'id="launch-button" disabled' in page
+
+
+def test_without_any_image_says_so(client_for, alice):
+    DesktopImage.objects.update(enabled=False)
+    assert "No kind of desktop is offered at present" in client_for(alice).get("/").content.decode()
+
+
+def test_shows_only_sizes_of_each_image(client_for, alice):
+    image = DesktopImage.objects.create(name="Statistics", image="stats:1", icon="nobody drew this")
+    image.sizes.add(DesktopSize.objects.get(name="Small"))
+    page = client_for(alice).get("/").content.decode()
+    assert page.count(f'name="size-{image.pk}"') == 1
+    assert "nobody drew this" not in page
+
+
+def test_offers_kept_files(client_for, alice, bob, make_desktop):
+    volume = make_desktop(alice).volume
+    alice.desktops.all().delete()
+    Volume.objects.update(kept_at="2026-01-01T00:00:00Z", desktop_name="thesis")
+    assert f'<option value="{volume.pk}"' in client_for(alice).get("/").content.decode()
+    assert "thesis" not in client_for(bob).get("/").content.decode()
+
+
+def test_one_desktop_leads_to_its_page(client_for, alice, make_desktop):
+    desktop = make_desktop(alice)
+    response = client_for(alice).get("/")
+    assert (response.status_code, response["Location"]) == (303, f"/desktops/{desktop.pk}/")
+
+
+def test_one_desktop_and_asked_for_another(client_for, alice, make_desktop):
+    make_desktop(alice)
+    assert "Launch Desktop" in client_for(alice).get("/?new").content.decode()
+
+
+def test_several_desktops_are_listed_with_why_they_rest(client_for, alice, make_desktop):
+    make_desktop(alice, name="thesis", status=Status.FAILED, reason="disk_full")
+    make_desktop(alice, name="course", status=Status.RUNNING)
+    page = client_for(alice).get("/").content.decode()
+    assert "thesis" in page
+    assert "the disk is full" in page
+    assert "course" in page
+
+
+def test_when_one_is_left_an_open_list_goes_to_it(client_for, alice, make_desktop):
+    desktop = make_desktop(alice)
+    response = client_for(alice).get("/", headers={"HX-Request": "true"})
+    assert response["HX-Redirect"] == f"/desktops/{desktop.pk}/"
+
+
+def test_others_desktops_are_not_listed(client_for, alice, bob, make_desktop):
+    make_desktop(bob, name="secret")
+    assert "secret" not in client_for(alice).get("/").content.decode()
+
+
+def test_as_many_queries_for_twenty_desktops_as_for_two(client_for, alice, make_desktop):
+    client = client_for(alice)
+
+    def queries() -> int:
+        with CaptureQueriesContext(
+            connection,
+        ) as captured:
+            assert client.get("/").status_code == 200
+        return len(captured)
+
+    for number in range(2):
+        make_desktop(alice, name=f"d{number}")
+    few = queries()
+    for number in range(2, 20):
+        make_desktop(alice, name=f"d{number}")
+    assert queries() == few <= 12
+
+
+def test_works_without_redis(client_for, alice, redis_away):
+    with redis_away():
+        assert client_for(alice).get("/").status_code == 200
+
+
+def test_anonymous_to_login(client):
+    response = client.get("/")
+    assert (response.status_code, response["Location"]) == (302, "/accounts/login/?next=/")
+
+
+@pytest.mark.parametrize("method", ["post", "put", "delete"])
+def test_get_only(client_for, alice, method):
+    assert getattr(client_for(alice), method)("/").status_code == 405
