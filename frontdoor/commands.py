@@ -19,6 +19,7 @@ class Runner:
     directory: Path
     log: Path
     progress: Progress
+    umask: int = -1  # of what the commands create; -1: as we have it
 
     def run(
         self,
@@ -50,6 +51,7 @@ class Runner:
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
+                umask=self.umask,
             )
         except OSError as error:
             raise Failure(f"{what} failed: {command[0]} cannot be started ({error.strerror}).") from error

@@ -78,14 +78,6 @@ def beyond_loopback(host: str) -> bool:
     return host != "localhost" and not host.startswith("127.") and host != "::1"
 
 
-def protect_database(place: Place) -> None:
-    """The data folder can be entered by the account of desktops; its database must not be read by it."""
-    if given("DATABASE_URL"):
-        return
-    # SQLite gives the files that it puts beside the database the mode of the database.
-    os.close(os.open(place.data / "podesk.sqlite3", os.O_CREAT | os.O_RDWR, 0o600))
-
-
 def _names_of_this_machine(host: str) -> list[str]:
     names = ["127.0.0.1", "localhost", "[::1]"]
     if host not in _ANYWHERE:

@@ -4,7 +4,7 @@ import hashlib
 import os
 import pwd
 import subprocess
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from frontdoor import environment, packages, settings
@@ -56,8 +56,10 @@ def prepare_data(place: Place, runner: Runner, env: dict[str, str]) -> None:
     manage = [environment.python(place.checkout), "manage.py"]
     with runner.progress.step("Keys and database"):
         settings.make_secrets(place)
-        settings.protect_database(place)
-        runner.run([*manage, "migrate", "--noinput"], what="Bringing the database up to date", environment=env)
+        # The account of desktops can enter the data folder; what it finds there must be closed to it. SQLite gives the
+        # files that it puts beside a database the mode of the database.
+        private = replace(runner, umask=0o077)
+        private.run([*manage, "migrate", "--noinput"], what="Bringing the database up to date", environment=env)
     with runner.progress.step("Static files (about 20 seconds on the first run)"):
         # The stamp lies among what it vouches for: who removes the folder removes it too.
         stamp = Path(env.get("STATIC_ROOT") or place.data / "static") / ".sources"
