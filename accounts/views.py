@@ -50,9 +50,10 @@ class Login(LoginView):
 login = sensitive_post_parameters()(Login.as_view())
 
 
-def locked_out(request: HttpRequest, response: HttpResponse, credentials: dict[str, Any]) -> HttpResponse:
+def locked_out(request: HttpRequest, *rest: Any) -> HttpResponse:
     """What axes answers in place of the login page, from the failure that locks until the lock ends."""
-    username = credentials.get("username") or ""
+    # `rest` is (response, credentials), but under ASGI axes 8.3 puts the credentials in the wrong place.
+    username = request.axes_credentials.get("username") or ""  # type: ignore[attr-defined]
     if _was_counted(request):
         _record_failure(request, username, locked=True)
     wait = lockout.seconds_left(username, lockout.counted_address(request))

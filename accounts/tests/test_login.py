@@ -112,6 +112,17 @@ def test_locked_after_five_wrong_passwords(alice, client):
     assert actions == [("login.failed", "alice", "127.0.0.1")] * 5 + [("login.locked", "alice", "127.0.0.1")]
 
 
+@pytest.mark.django_db(transaction=True)
+async def test_locked_under_asgi(alice, async_client):
+    """Axes takes another path there."""
+    wrong = {"username": "alice", "password": "wrong"}
+    answers = [await async_client.post(URL, wrong) for _ in range(6)]
+    assert [answer.status_code for answer in answers] == [200, 200, 200, 200, 429, 429]
+    assert 890 <= int(answers[-1].headers["Retry-After"]) <= 900
+    failures = [event.action async for event in AuditEvent.objects.order_by("pk")]
+    assert failures == ["login.failed"] * 5 + ["login.locked"]
+
+
 def test_trying_during_the_lock_neither_lengthens_it_nor_fills_the_trail(alice, client):
     for _ in range(5):
         log_in(client, "wrong")
