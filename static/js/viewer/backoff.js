@@ -1,7 +1,7 @@
-// How long to wait before the next try: 1, 2, 4 … 15 s, spread so that a thousand viewers do not knock together.
-const LONGEST = 15; // seconds
+// How long to wait before the next try: 1, 2, 4 … seconds, spread so that a thousand viewers do not knock together.
 
-export function delay(failures, random = Math.random()) {
-  const step = Math.min(LONGEST, 2 ** Math.max(0, failures - 1));
-  return step * (0.75 + random / 2) * 1000; // milliseconds
+/** Milliseconds; `longest` in seconds. */
+export function delay(failures, longest) {
+  const step = Math.min(longest, 2 ** Math.max(0, failures - 1));
+  return step * (0.75 + Math.random() / 2) * 1000;
 }

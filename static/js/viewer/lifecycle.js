@@ -2,18 +2,22 @@
 import { delay } from "./backoff.js";
 import { config, say } from "./config.js";
 import { Connection } from "./connection.js";
-import { mint } from "./session.js";
+import { mint, outage } from "./session.js";
 
 const NO_CODE = 1006; // what the browser says of every end that it was not told
 const STABLE = 10_000; // milliseconds: a connection that ends sooner counts as a failure, or it would hammer
+const SOON = ["pending", "starting", "stopping"]; // on its way: the person waits for the very moment
+const HARMLESS = ["restarting", "lost", "silent", "too_slow", "fault"]; // to what runs in the desktop
+const LONGEST = 15; // seconds between two tries
+const LONGEST_SOON = 2;
 // Ends that no change elsewhere undoes: only the person may try again.
 const FINAL = ["left", "revoked", "disabled", "replaced", "deleted", "bad_client", "reload"];
 
 const reasonOf = ({ code, wasReady }) => {
-  if (!navigator.onLine) return { reason: "offline", message: say("offline"), retry: true };
-  if (code === NO_CODE && !wasReady) return { reason: "unreachable", message: say("unreachable"), retry: true };
+  if (!navigator.onLine) return outage("offline");
+  if (code === NO_CODE && !wasReady) return outage("unreachable");
   const { reason, sentence, reconnect } = config.closes[code] ?? config.closes[NO_CODE];
-  return { reason, message: sentence, retry: reconnect };
+  return { reason, message: sentence, next_step: HARMLESS.includes(reason) ? say("reconnects") : "", retry: reconnect };
 };
 
 export class Lifecycle extends EventTarget {
@@ -31,6 +35,7 @@ export class Lifecycle extends EventTarget {
     this.target = target;
     this.head = head;
     addEventListener("online", () => this.#return());
+    addEventListener("focus", () => this.#return());
     addEventListener("offline", () => this.connection?.close());
     document.addEventListener("visibilitychange", () => document.visibilityState === "visible" && this.#return());
   }
@@ -87,7 +92,7 @@ export class Lifecycle extends EventTarget {
   #stop(trouble) {
     this.trouble = { ...trouble, at: new Date() };
     if (!trouble.retry) return this.#emit("over", this.trouble);
-    const wait = delay(++this.#failures);
+    const wait = delay(++this.#failures, SOON.includes(trouble.reason) ? LONGEST_SOON : LONGEST);
     this.#timer = setTimeout(() => this.retry(), wait);
     this.#emit("waiting", { ...this.trouble, wait });
   }

@@ -3,6 +3,7 @@ import { say } from "./config.js";
 
 const SIGN_IN = ["signed_out", "logged_out", "revoked", "disabled", "password_changed"];
 const RELOAD = ["reload", "bad_client"];
+const FIRST_SENTENCE = /^(.+?(?:\.\s|。))(.+)$/s;
 const waysOut = (reason) => (SIGN_IN.includes(reason) ? ["sign-in"] : RELOAD.includes(reason) ? ["reload"] : ["leave", "retry"]);
 
 export class Overlay {
@@ -20,7 +21,7 @@ export class Overlay {
     this.#part("retry").hidden = true;
     // A card that says why is left as it is: the try may end for the same reason.
     if (["waiting", "over"].includes(this.#root.dataset.state)) this.#root.dataset.busy = "";
-    else this.#show("connecting", { title: say("connecting") });
+    else this.#show("connecting", say("connecting"));
   }
 
   connected() {
@@ -29,24 +30,25 @@ export class Overlay {
     this.#root.dataset.state = "connected";
   }
 
-  waiting({ reason, message, next_step: next = "", wait }) {
-    this.#show("waiting", { title: message, text: next || say("reconnects") });
-    this.#offer(reason === "offline" ? [] : ["retry"]);
-    this.#count(performance.now() + wait);
+  waiting({ reason, message, next_step: next, wait }) {
+    this.#show("waiting", message, next);
+    this.#offer(["retry"]);
+    if (reason !== "offline") this.#count(performance.now() + wait); // the browser tells when it is online again
   }
 
-  over({ reason, message, next_step: next = "" }) {
-    this.#show("over", { title: message, text: next });
+  over({ reason, message, next_step: next }) {
+    this.#show("over", message, next);
     this.#offer(waysOut(reason));
     // The keyboard was in the screen, which is gone. A frame takes no focus from the page around it.
     if (document.hasFocus()) this.#root.querySelector(".actions > :not([hidden])").focus();
   }
 
-  #show(state, { title, text = "" }) {
+  #show(state, message, next = "") {
+    const [, title, rest] = message.match(FIRST_SENTENCE) ?? ["", message, ""];
     delete this.#root.dataset.busy;
     this.#root.dataset.state = state;
-    this.#part("title").textContent = title;
-    this.#part("text").textContent = text;
+    this.#part("title").textContent = title.trim();
+    this.#part("text").textContent = `${rest} ${next}`.trim();
     this.#offer([]);
     this.#root.hidden = false;
   }

@@ -34,7 +34,7 @@ export class Panels {
     this.onOpen(panel.id);
     panel.hidden = false;
     button.setAttribute("aria-expanded", "true");
-    panel.querySelector("[autofocus], input:checked, textarea, button")?.focus();
+    (panel.querySelector("[autofocus]") ?? panel.querySelector("button, :checked")).focus();
   }
 
   #panelOf(button) {

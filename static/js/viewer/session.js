@@ -7,9 +7,8 @@ const PATIENCE = 10_000; // milliseconds
 const csrfToken = () =>
   document.cookie.split("; ").find((pair) => pair.startsWith(`${config.csrfCookie}=`))?.split("=")[1] ?? "";
 
-const unreachable = () => ({
-  refused: { reason: "unreachable", message: say(navigator.onLine ? "unreachable" : "offline"), retry: true },
-});
+export const outage = (reason) => ({ reason, message: say(reason), next_step: say("reconnects"), retry: true });
+const unreachable = () => ({ refused: outage(navigator.onLine ? "unreachable" : "offline") });
 
 export async function mint() {
   let answer;

@@ -21,6 +21,8 @@ const part = (id) => document.getElementById(id);
 /** `head`: what was begun before these modules were here, see viewer.js. */
 export function raise(head) {
   const screen = part("screen");
+  const framed = window.top !== window;
+  part(framed ? "back" : "alone").remove(); // before the toolbar counts its tools
   const lifecycle = new Lifecycle(screen, head);
   const overlay = new Overlay(() => lifecycle.retry());
   const clipboard = new Clipboard(lifecycle);
@@ -51,6 +53,5 @@ export function raise(head) {
   new TypingLine(lifecycle, sender, part("keyboard"));
   part("screenshot").addEventListener("click", () => lifecycle.rfb && saveScreenshot(lifecycle.rfb));
   screen.addEventListener("pointerdown", () => toolbar.open(false), { capture: true });
-  if (window.top !== window) document.documentElement.dataset.framed = "";
   lifecycle.retry();
 }

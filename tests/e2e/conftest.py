@@ -1,0 +1,94 @@
+"""A running Podesk, a real Chromium, and a desktop in it."""
+
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, sync_playwright
+
+from tests.e2e.screen import Screen
+from tests.visitor import Visitor
+from tests.whole import Portal, running, wait_for
+
+QUIET = [
+    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),
+    *("--disable-background-networking", "--disable-component-update"),
+]
+
+
+@pytest.fixture(scope="session")
+def portal() -> Iterator[Portal]:
+    with tempfile.TemporaryDirectory(prefix="podesk-e2e-", ignore_cleanup_errors=True) as made:
+        Path(made).chmod(0o755)  # the account of desktops passes through
+        with running(Path(made) / "data") as started:
+            yield started
+
+
+@pytest.fixture(scope="session")
+def person(portal) -> Visitor:
+    """The same person on another device."""
+    visitor = Visitor(portal.url)
+    visitor.sign_in("admin", portal.password)
+    return visitor
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=QUIET)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def desktop(person, portal) -> str:
+    """The id of one that runs: made by the first test, started again where a test stopped it."""
+
+    def rows() -> list[tuple[Any, ...]]:
+        return portal.query("SELECT id, status FROM desktops_desktop")
+
+    if not rows():
+        person.launch()
+    wait_for(lambda: rows()[0][1] in ("running", "stopped", "failed"))
+    identity = str(UUID(str(rows()[0][0])))
+    if rows()[0][1] != "running":
+        person.act(identity, "start")
+        wait_for(lambda: rows()[0][1] == "running")
+    return identity
+
+
+@pytest.fixture
+def device(chromium, portal) -> Iterator[Callable[..., BrowserContext]]:
+    """Makes a browser profile in which the person has signed in; options as Playwright's new_context."""
+    made: list[BrowserContext] = []
+
+    def make(**options: Any) -> BrowserContext:
+        context = chromium.new_context(base_url=portal.url, **{"viewport": {"width": 1440, "height": 900}} | options)
+        made.append(context)
+        page = context.new_page()
+        page.goto("/accounts/login/")
+        page.fill("[name=username]", "admin")
+        page.fill("[name=password]", portal.password)
+        page.press("[name=password]", "Enter")
+        page.wait_for_url(lambda url: "/login/" not in url)
+        page.close()
+        return context
+
+    yield make
+    for context in made:
+        context.close()
+
+
+@pytest.fixture
+def screen(device, desktop, portal) -> Callable[..., Screen]:
+    """Opens the viewer alone in a window and waits for the picture."""
+
+    def open_viewer(*, permissions: tuple[str, ...] = ("clipboard-read", "clipboard-write"), **options: Any) -> Screen:
+        context = device(**options)
+        context.grant_permissions(list(permissions))
+        return Screen(context.new_page(), desktop, portal).open()
+
+    return open_viewer
