@@ -24,7 +24,7 @@ _LIMITS = ("cpu", "memory_mib", "storage_gib", "gpu", "desktops", "max_lifetime_
 class QuotaInline(admin.StackedInline[Quota, User]):
     model = Quota
     fields = _LIMITS
-    verbose_name_plural = _("own quota (empty fields: inherited)")
+    verbose_name = _("own quota (empty fields: inherited)")
 
 
 @admin.register(User)
