@@ -126,3 +126,6 @@ class Runtime(Protocol):
 
     def usage(self, name: str) -> Usage | None:
         """None when it does not run."""
+
+    def unlimited(self) -> str | None:
+        """Why CPU and memory limits are not enforced: an English sentence, a msgid to translate. None: they are."""

@@ -109,6 +109,9 @@ class LocalRuntime:
             return None
         return local_usage.measure(place, state, state.holder)
 
+    def unlimited(self) -> str | None:
+        return local_limits.hindrance()
+
     # --- starting ---------------------------------------------------------------------------------------------------
 
     def _make_folders(self, account: local_account.Account) -> None:

@@ -59,7 +59,7 @@ def server_command(place: Place, spec: DesktopSpec, path: str) -> list[str]:
         *("-SecurityTypes", "VncAuth", "-PasswordFile", str(place.private / "passwd")),
         # One peer, the proxy: no guessing to ban, and a second window of the same person is welcome.
         *("-UseBlacklist=0", "-AlwaysShared=1", "-AcceptSetDesktopSize=1", f"-MaxCutText={CUT_TEXT_LIMIT}"),
-        *("-desktop", title, "-noreset", "-s", "0"),
+        *(f"-desktop={title}", "-noreset", "-s", "0"),
     ]  # fmt: skip
 
 
@@ -124,6 +124,8 @@ def publish(root: Path) -> Path:
             target = new / name
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_text(_fill(text, folder, browser))
+        for path in new.rglob("*"):  # readable for the account, whatever our umask
+            path.chmod(0o755 if path.is_dir() else 0o644)
         with suppress(OSError):  # somebody else was first
             new.rename(folder)
     finally:

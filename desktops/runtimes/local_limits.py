@@ -170,7 +170,7 @@ def _hierarchies() -> dict[str, list[Path]]:
 
 def _candidates(controller: str) -> Iterator[Path]:
     own = _own_groups()
-    for line in Path("/proc/self/mountinfo").read_text().splitlines():
+    for line in _lines("/proc/self/mountinfo"):
         left, _, right = line.partition(" - ")
         kind, _, options = right.split(" ", 2)
         top, mount = left.split()[3:5]
@@ -188,7 +188,7 @@ def _candidates(controller: str) -> Iterator[Path]:
 def _own_groups() -> dict[str, str]:
     """Controller -> path of our group; "" is version 2."""
     own = {}
-    for line in Path("/proc/self/cgroup").read_text().splitlines():
+    for line in _lines("/proc/self/cgroup"):
         _, names, path = line.split(":", 2)
         own.update(dict.fromkeys(names.split(","), path))
     return own
@@ -198,11 +198,15 @@ def _is_v2(folder: Path) -> bool:
     return (folder / "cgroup.controllers").exists()
 
 
-def _words(file: Path) -> list[str]:
+def _lines(file: Path | str) -> list[str]:
     try:
-        return file.read_text().split()
+        return Path(file).read_text().splitlines()
     except OSError:
         return []
+
+
+def _words(file: Path) -> list[str]:
+    return " ".join(_lines(file)).split()
 
 
 def _pairs(group: str, *files: str) -> Iterator[tuple[str, str]]:

@@ -1,5 +1,6 @@
 """Processes by identity: a pid counts only together with its start time, since pids are given out again."""
 
+import errno
 import os
 import signal
 import time
@@ -23,7 +24,9 @@ def send(process: Process, number: int) -> bool:
     """Signal exactly this process. False: it is gone, or its pid belongs to another one by now."""
     try:
         fd = os.pidfd_open(process.pid)
-    except (ProcessLookupError, OSError):
+    except OSError as error:
+        if error.errno not in (errno.ESRCH, errno.EINVAL):  # EINVAL: by now it is the id of a thread
+            raise
         return False
     try:
         if find(process.pid) != process:  # asked after opening: the descriptor cannot change hands any more

@@ -77,7 +77,10 @@ class Holder:
         self.plan.environment["DISPLAY"] = f":{self.display.strip().decode()}"
         self.session = self._spawn(self.plan.session)
         banner = socket.socket(socket.AF_UNIX)
-        banner.connect(str(self.place.socket))  # it listens before it tells the display
+        try:
+            banner.connect(str(self.place.socket))  # it listens before it tells the display
+        except ConnectionError:
+            return  # it has died since
         self._on(banner.detach(), self._banner_came)
 
     def _banner_came(self, fd: int) -> None:

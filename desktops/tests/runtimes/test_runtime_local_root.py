@@ -1,5 +1,6 @@
 """What only root can try: full disks, and the change of accounts. Not collected for others."""
 
+import os
 import pickle
 import pwd
 import subprocess
@@ -87,11 +88,21 @@ def test_a_folder_that_the_account_cannot_enter_is_refused(house):
 
 
 START = """
+import os
 import pickle, sys
 from desktops.runtimes.base import Deadline
 runtime, spec = pickle.load(sys.stdin.buffer)
 runtime.start(spec, deadline=Deadline.after(10))
 """
+
+
+def test_a_closed_umask_keeps_no_desktop_from_starting(house):
+    before = os.umask(0o077)
+    try:
+        spec = house.run()
+    finally:
+        os.umask(before)
+    house.program(spec.name, "xfce4-panel")
 
 
 def user_namespace(process: psutil.Process) -> Path:
