@@ -42,7 +42,7 @@ def _serve(place: Place, host: str, port: int, progress: Progress) -> None:
     try:
         with progress.step("Starting"):
             created = _start(supervisor, place, env, (host, port))
-        _welcome(place, host, env["PUBLIC_URL"], created)
+        _welcome(place, (host, port), env, created)
         while True:
             supervisor.tend()
             time.sleep(_LOOK)
@@ -61,7 +61,7 @@ def _start(supervisor: Supervisor, place: Place, env: dict[str, str], address: t
         supervisor.start(name)
     created = setup.create_admin(place, env)
     try:
-        _wait_for_web(supervisor, env["PUBLIC_URL"], address)
+        _wait_for_web(supervisor, settings.public_url(*address), address)
     except (Failure, Interrupted):
         if created:  # it is told once, so it must be told even now
             say(created)
@@ -145,10 +145,13 @@ def _ask_ready(url: str, address: tuple[str, int]) -> tuple[bool, str]:
         connection.close()
 
 
-def _welcome(place: Place, host: str, url: str, created: str) -> None:
+def _welcome(place: Place, address: tuple[str, int], env: dict[str, str], created: str) -> None:
+    url = settings.public_url(*address)
     say(f"\nPodesk is ready: {url}\n")
     if created:
         say(f"{created}\nThe password is shown only this once. A new one: ./podesk manage changepassword admin\n")
     say(f"Data: {place.data}\nLogs: {place.logs}\nStop: Ctrl-C (or SIGTERM to process {os.getpid()}); data is kept.")
-    if settings.beyond_loopback(host) and url.startswith("http://"):
+    if limits := setup.told_of_limits(place, env):
+        say(limits)
+    if settings.beyond_loopback(address[0]) and url.startswith("http://"):
         say("Whoever reaches this address can read along: put a proxy that speaks HTTPS in front, set PUBLIC_URL.")

@@ -66,6 +66,8 @@ def environment(place: Place, *, host: str, port: int) -> dict[str, str]:
 def public_url(host: str, port: int) -> str:
     """The address to type: the operator's PUBLIC_URL, or this machine's own."""
     name = reachable(host)
+    if path := os.environ.get("PUBLIC_URL_FILE"):
+        return Path(path).read_text().strip()
     return os.environ.get("PUBLIC_URL") or f"http://{f'[{name}]' if ':' in name else name}:{port}"
 
 

@@ -86,6 +86,24 @@ def create_admin(place: Place, env: dict[str, str]) -> str:
     return made.stdout.strip()
 
 
+def told_of_limits(place: Place, env: dict[str, str]) -> str:
+    """One sentence on whether this machine lets desktops have limits; empty when desktops run elsewhere."""
+    if not runs_local_desktops():
+        return ""
+    code = "from desktops.runtimes.local_limits import hindrance; print(hindrance() or '')"
+    asked = subprocess.run(
+        [environment.python(place.checkout), "-c", code],
+        cwd=place.checkout,
+        env=env,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if asked.returncode != 0:
+        return f"Whether CPU and memory limits of desktops are enforced is not known: {asked.stderr.strip()[-200:]}"
+    return asked.stdout.strip() or "CPU and memory limits of desktops are enforced."
+
+
 def _ensure_account(runner: Runner) -> None:
     if os.geteuid() != 0 or not runs_local_desktops():
         return

@@ -35,6 +35,10 @@ def test_prints_the_address_when_it_answers_and_a_password_that_works(portal):
     assert said.stdout.split()[-1] == "True", said
 
 
+def test_says_whether_limits_are_enforced(portal):
+    wait_for(lambda: "CPU and memory limits of desktops are " in portal.printed)
+
+
 def test_password_is_in_no_log(portal):
     logs = "".join(path.read_text() for path in (portal.data / "logs").iterdir())
     assert portal.password
