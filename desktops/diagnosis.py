@@ -40,6 +40,7 @@ REASONS: dict[str, Reason] = {
     ),
     "program_missing": Reason(_("A program that desktops need is not installed on the server."), _ASK_ADMIN),
     "account_missing": Reason(_("The account that desktops run under does not exist on the server."), _ASK_ADMIN),
+    "path_too_long": Reason(_("The folder where desktops are kept has too long a path."), _ASK_ADMIN),
     "dir_unusable": Reason(_("The server cannot write to the folder where desktops are kept."), _ASK_ADMIN),
     "name_taken": Reason(_("Another installation on this server already uses the desktop's name."), _ASK_ADMIN),
     "start_timeout": Reason(
