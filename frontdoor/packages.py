@@ -11,9 +11,10 @@ from frontdoor.report import Failure
 
 # What a local desktop consists of, beside what these bring with them.
 DESKTOP = [
-    *("tigervnc-standalone-server", "tigervnc-common", "xauth", "x11-xserver-utils"),
-    *("xfwm4", "xfce4-panel", "xfce4-terminal", "thunar", "xfdesktop4", "xfce4-settings", "dbus", "dbus-x11"),
-    *("fonts-dejavu-core", "fonts-wqy-microhei", "adwaita-icon-theme"),
+    *("tigervnc-standalone-server", "x11-xserver-utils", "dbus-daemon"),
+    *("xfwm4", "xfce4-panel", "xfce4-terminal", "thunar", "xfdesktop4", "xfce4-settings"),
+    *("greybird-gtk-theme", "elementary-xfce-icon-theme", "adwaita-icon-theme"),
+    *("fonts-dejavu-core", "fonts-wqy-microhei"),
 ]
 TESTS = ["gettext"]
 BROWSER = ["chromium"]
