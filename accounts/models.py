@@ -85,7 +85,7 @@ class SessionToken(models.Model):
     permissions: Any = models.JSONField(_("permissions"), default=list)
     label = models.CharField(_("label"), max_length=100, blank=True)
     created_at = models.DateTimeField(_("created"), default=timezone.now)
-    expires_at = models.DateTimeField(_("expires"), db_index=True)  # revocation.reload and pruning ask by it
+    expires_at = models.DateTimeField(_("expires"), db_index=True)  # prune() asks by it
     revoked_at = models.DateTimeField(_("revoked"), null=True, blank=True)
     revoked_reason = models.CharField(_("reason"), max_length=30, blank=True)
 

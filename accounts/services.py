@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+from django.contrib.sessions.backends.db import SessionStore
 from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
@@ -79,7 +80,9 @@ def revoke_token(*, token: SessionToken, by: Actor) -> None:
 
 
 def prune() -> int:
-    """Forget tokens that ended long ago; how many. For a timer: may run at any time, and twice."""
+    """Forget browser logins that ended, and tokens that ended long ago; how many tokens. For a timer: may run at any
+    time, and twice."""
+    SessionStore.clear_expired()
     ended = SessionToken.objects.filter(expires_at__lt=timezone.now() - EXPIRED_TOKENS_KEPT)
     return ended.delete()[0]
 

@@ -5,7 +5,9 @@ from datetime import timedelta
 from urllib.parse import quote
 
 import pytest
+from asgiref.sync import sync_to_async
 from axes.models import AccessAttempt
+from django.db import connections
 from django.test import Client
 
 from accounts.models import AuditEvent
@@ -120,6 +122,7 @@ async def test_locked_under_asgi(alice, async_client):
     assert [answer.status_code for answer in answers] == [200, 200, 200, 200, 429, 429]
     assert 890 <= int(answers[-1].headers["Retry-After"]) <= 900
     failures = [event.action async for event in AuditEvent.objects.order_by("pk")]
+    await sync_to_async(connections.close_all)()  # those of the thread that served the requests
     assert failures == ["login.failed"] * 5 + ["login.locked"]
 
 

@@ -4,6 +4,7 @@ from concurrent.futures import ThreadPoolExecutor, wait
 from datetime import timedelta
 
 import pytest
+from django.contrib.sessions.models import Session
 from django.db import connection, transaction
 from django.db.models import ProtectedError
 from django.utils import timezone
@@ -85,6 +86,14 @@ def test_trail_outlives_the_account(alice, by):
     services.delete_user(user=alice, by=by)
     event = AuditEvent.objects.get(action="logout.everywhere")
     assert (event.actor, event.actor_name) == (None, "alice")
+
+
+def test_ended_logins_are_forgotten(alice, client_for):
+    kept, ended = client_for(alice).session, client_for(alice).session
+    ended.set_expiry(-1)
+    ended.save()
+    services.prune()
+    assert [row.pk for row in Session.objects.all()] == [kept.session_key]
 
 
 def test_old_tokens_are_forgotten(alice, token_for):
