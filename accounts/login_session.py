@@ -2,6 +2,7 @@
 
 import secrets
 
+from django.contrib import auth
 from django.http import HttpRequest
 
 _NAME = "login_id"
@@ -12,3 +13,9 @@ def session_id(request: HttpRequest) -> str:
     if _NAME not in request.session:
         request.session[_NAME] = f"sess_{secrets.token_urlsafe(18)}"
     return str(request.session[_NAME])
+
+
+def holds(request: HttpRequest) -> bool:
+    """Asks the database whether this login still stands: it may have ended since the request came in."""
+    key = request.session.session_key
+    return bool(key and request.session.exists(key) and auth.get_user(request).is_authenticated)

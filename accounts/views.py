@@ -74,8 +74,9 @@ def _record_failure(request: HttpRequest, username: str, *, locked: bool) -> Non
 @require_POST
 def logout(request: HttpRequest) -> HttpResponse:
     if request.user.is_authenticated:
-        services.end_login(session_id=session_id(request), by=client.actor(request))
-    auth.logout(request)
+        ended, by = session_id(request), client.actor(request)
+        auth.logout(request)  # first: whoever issues a token at this moment looks afterwards whether the login holds
+        services.end_login(session_id=ended, by=by)
     return redirect(settings.LOGOUT_REDIRECT_URL)
 
 

@@ -15,7 +15,7 @@ from desktops import heartbeat, reconcile
 from desktops.models import AT_REST, Desktop
 from desktops.runtimes import get_runtime
 from desktops.runtimes.base import Observed, RuntimeFault, RuntimeUnknown
-from desktops.timers import run_timers
+from desktops.timers import prune_daily, run_timers
 
 log = structlog.get_logger("podesk.controller")
 LEASE = 10  # seconds without renewal until another controller takes over
@@ -98,6 +98,7 @@ def compare_all() -> None:
         reconcile.settle_missing(seen[name])
     reconcile.sweep_volumes()
     run_timers()
+    prune_daily()
 
 
 def _settle(desktop: Desktop, observed: Observed | None) -> None:

@@ -8,6 +8,8 @@ from django.db.models.functions import Cast
 from django.utils import timezone
 
 from accounts.cuts import Cut, cut_after_commit
+from accounts.redis import client, key
+from accounts.services import prune
 from desktops import jobs
 from desktops.models import Desktop, Status
 from desktops.queue import enqueue_after_commit
@@ -23,6 +25,12 @@ def run_timers() -> None:
     for desktop in Desktop.objects.filter(status=Status.RUNNING).annotate(idle_until=idle_until).filter(over):
         expired = desktop.expires_at is not None and desktop.expires_at <= now
         _stop(desktop, "expired" if expired else "idle")
+
+
+def prune_daily() -> None:
+    """Old logins and tokens go once a day, whichever controller leads."""
+    if client().set(key("pruned"), "1", nx=True, ex=24 * 3600):
+        prune()
 
 
 @transaction.atomic

@@ -14,7 +14,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import ensure_csrf_cookie
 from django.views.decorators.http import require_POST, require_safe
 
-from accounts import login_session, tokens
+from accounts import login_session, revocation, tokens
 from accounts.client import actor
 from accounts.decorators import login_required
 from accounts.models import User
@@ -42,15 +42,26 @@ def viewer(request: HttpRequest, desktop_id: UUID) -> HttpResponse:
 def session_token(request: HttpRequest, desktop_id: UUID) -> JsonResponse:
     """The key to one connection. A refusal says what the viewer shows, and whether asking again may help."""
     if not isinstance(request.user, User):
-        sentence = _("You are signed out. Sign in to return to your desktop.")
-        return _refusal(401, "signed_out", sentence, login_url=_login_url(desktop_id))
+        return _signed_out(desktop_id)
     try:
         desktop = selectors.get_for(user=request.user, desktop_id=desktop_id)
-        return _token(request, request.user, desktop)
+        answer = _token(request, request.user, desktop)
+        return answer if login_session.holds(request) else _ended_meanwhile(request, desktop_id)
     except DesktopNotFound as refusal:
         return _refusal(refusal.status_code, refusal.slug, refusal.message, refusal.next_step)
     except tokens.TokenRefused as refusal:  # disabled in this very moment
         return _refusal(403, refusal.reason, closes.of(refusal.reason).sentence)
+
+
+def _signed_out(desktop_id: UUID) -> JsonResponse:
+    sentence = _("You are signed out. Sign in to return to your desktop.")
+    return _refusal(401, "signed_out", sentence, login_url=_login_url(desktop_id))
+
+
+def _ended_meanwhile(request: HttpRequest, desktop_id: UUID) -> JsonResponse:
+    """The logout revoked what it saw; the token that was just issued may not have been among that."""
+    revocation.revoke_session(login_session.session_id(request), reason="logged_out")
+    return _signed_out(desktop_id)
 
 
 def _token(request: HttpRequest, user: User, desktop: Desktop) -> JsonResponse:

@@ -79,8 +79,9 @@ def _services(place: Place, host: str, port: int) -> list[Service]:
     ]
     web = [
         *(interpreter, "-m", "uvicorn", "portal.asgi:application", "--host", host, "--port", str(port)),
-        *("--loop", "uvloop", "--ws", "websockets-sansio", "--ws-per-message-deflate", "false"),
+        *("--loop", "uvloop", "--ws", "portal.websocket:BoundedWebSocket", "--ws-per-message-deflate", "false"),
         *("--ws-ping-interval", "20", "--timeout-graceful-shutdown", "5", "--no-access-log", "--lifespan", "off"),
+        "--no-proxy-headers",  # TRUSTED_PROXY_COUNT says whom to believe
     ]
     embedded = [] if settings.given("REDIS_URL") else [Service("redis", redis, stop_seconds=5)]
     return [

@@ -5,8 +5,9 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
+from accounts.models import SessionToken
 from desktops.models import Status
-from desktops.timers import run_timers
+from desktops.timers import prune_daily, run_timers
 
 
 def ago(minutes: int):
@@ -45,3 +46,15 @@ def test_one_query_however_many_run(make_desktop, alice, django_assert_num_queri
         make_desktop(alice, name=f"d{number}", status=Status.RUNNING)
     with django_assert_num_queries(1):
         run_timers()
+
+
+def test_old_tokens_go_once_a_day(alice):
+    def make_old() -> None:
+        SessionToken.objects.create(user=alice, session_id="s", expires_at=timezone.now() - timedelta(days=31))
+
+    make_old()
+    prune_daily()
+    assert not SessionToken.objects.exists()
+    make_old()
+    prune_daily()
+    assert SessionToken.objects.count() == 1  # tomorrow

@@ -5,6 +5,8 @@ import logging
 
 import pytest
 from django.contrib.auth import get_user_model
+from django.contrib.sessions.models import Session
+from django.db import connection
 from django.test import Client
 
 from accounts import tokens
@@ -204,3 +206,19 @@ def test_desktop_that_does_not_run_says_why(mint, alice, make_desktop, status, r
     assert (answer["reason"], answer["retry"]) == (status, retry)
     assert answer["message"]
     assert not SessionToken.objects.exists()
+
+
+def test_token_of_a_login_that_ends_in_this_moment_is_revoked(client_for, desktop, alice):
+    """Logged out between the look at the login and the writing of the token."""
+    client = client_for(alice)
+
+    def log_out_meanwhile(execute, sql, params, many, context):
+        result = execute(sql, params, many, context)
+        if sql.startswith("INSERT INTO") and "accounts_sessiontoken" in sql:
+            Session.objects.all().delete()
+        return result
+
+    with connection.execute_wrapper(log_out_meanwhile):
+        answer = client.post(f"/desktops/{desktop.pk}/session-token/")
+    assert (answer.status_code, answer.json()["reason"]) == (401, "signed_out")
+    assert SessionToken.objects.get().revoked_at
