@@ -5,9 +5,15 @@ uvicorn portal.asgi:application --ws portal.websocket:BoundedWebSocket ...
 
 import asyncio
 import socket
+from struct import pack
 
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.frames import Frame
+from websockets.http11 import Request
+from websockets.protocol import State
+
+from desktops.proxy.asgi import DIRECT
+from desktops.proxy.browser import Taker
 
 EARLY = 64 * 1024  # bytes that a client may send before it is accepted
 FRAGMENTS = 1024  # frames of one message
@@ -18,6 +24,7 @@ TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\nConnection: close\
 
 
 class BoundedWebSocket(WebSocketsSansIOProtocol):
+    taker: Taker | None = None  # takes messages at once, past the queue
     _early = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -37,6 +44,59 @@ class BoundedWebSocket(WebSocketsSansIOProtocol):
             self.transport.write(TOO_LARGE)
             self.transport.close()
 
+    def handle_connect(self, event: Request) -> None:
+        super().handle_connect(event)
+        if not self.close_sent:
+            self.scope["extensions"][DIRECT] = {"connection": self}  # type: ignore[typeddict-unknown-key]
+
+    # --- desktops.proxy.direct calls these
+    def has_messages(self) -> bool:
+        return not self.queue.empty()
+
+    def can_write(self) -> bool:
+        return self.writable.is_set()
+
+    def put(self, data: bytes) -> None:
+        """A binary message. The payload is not copied behind its header: the event loop writes both at once."""
+        if self.conn.state is not State.OPEN:
+            return
+        size = len(data)
+        if size < 126:
+            self.transport.write(bytes((0x82, size)) + data)
+            return
+        header = pack("!BBH", 0x82, 126, size) if size < 0x10000 else pack("!BBQ", 0x82, 127, size)
+        self.transport.writelines((header, data))
+
+    def hold(self) -> None:
+        if not self.read_paused:
+            self.read_paused = True
+            self.transport.pause_reading()
+
+    def release(self) -> None:
+        if self.read_paused:
+            self.read_paused = False
+            self.transport.resume_reading()
+
+    # --- and these tell it
+    def send_receive_event_to_app(self) -> None:
+        if self.taker is None or self.close_sent or self.curr_msg_data_type != "bytes":
+            super().send_receive_event_to_app()
+            return
+        data = self.frames[0] if len(self.frames) == 1 else b"".join(self.frames)
+        self.frames = []
+        self.taker.from_browser(data)
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        if self.taker:
+            self.taker.browser_full()
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        if self.taker:
+            self.taker.browser_free()
+
+    # --- bounds
     def handle_ping(self) -> None:
         if self.writable.is_set():
             super().handle_ping()
@@ -52,6 +112,11 @@ class BoundedWebSocket(WebSocketsSansIOProtocol):
     def keepalive_timeout(self) -> None:
         super().keepalive_timeout()
         self.transport.abort()  # closing would wait for a peer that takes nothing
+
+    def shutdown(self) -> None:
+        super().shutdown()
+        if not self.writable.is_set():
+            self.transport.abort()  # the server's stop does not wait for it either
 
     async def run_asgi(self) -> None:
         await super().run_asgi()

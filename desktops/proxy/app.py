@@ -10,6 +10,7 @@ from django.db import DatabaseError
 from desktops import closes
 from desktops.proxy import access, live, relay, rfb, rows
 from desktops.proxy.asgi import Receive, Scope, Send
+from desktops.proxy.browser import Browser, BrowserLeft
 from desktops.proxy.desktop import Desktop
 from desktops.proxy.stream import Stream
 
@@ -28,7 +29,7 @@ async def application(scope: Scope, receive: Receive, send: Send) -> None:
         await _refuse(scope, send, refused)
         return
     with structlog.contextvars.bound_contextvars(desktop=str(admission.desktop_id), user=admission.user_id):
-        await _serve(Stream(admission), scope, relay.Browser(receive, send), send)
+        await _serve(Stream(admission), scope, Browser(scope, receive, send), send)
 
 
 async def _admit(scope: Scope) -> access.Admission:
@@ -64,11 +65,11 @@ async def _serve(stream: Stream, scope: Scope, browser: relay.Browser, send: Sen
         await _close(send, closes.of(reason))
 
 
-async def _work(stream: Stream, browser: relay.Browser) -> None:
+async def _work(stream: Stream, browser: Browser) -> None:
     """Everything between accept and close. However it ends, the stream gets a reason."""
     try:
         await _connect(stream, browser)
-    except* relay.BrowserLeft as left:
+    except* BrowserLeft as left:
         stream.browser_left = True
         stream.end("restarting" if "1012" in _texts(left) else "left")
     except* rfb.BadClient as bad:
@@ -86,7 +87,7 @@ def _texts(group: BaseExceptionGroup[Exception]) -> list[str]:
     return [str(error) or type(error).__name__ for error in group.exceptions]
 
 
-async def _connect(stream: Stream, browser: relay.Browser) -> None:
+async def _connect(stream: Stream, browser: Browser) -> None:
     """Both hands are shaken at once: the browser gets its first pixel sooner."""
     desktop = await Desktop.connect(*stream.admission.endpoint)
     try:
@@ -105,7 +106,7 @@ async def _enter(desktop: Desktop, password: str) -> None:
         await rfb.log_in(desktop, password)
 
 
-async def _let_in(browser: relay.Browser) -> None:
+async def _let_in(browser: Browser) -> None:
     try:
         async with asyncio.timeout(settings.PROXY_HANDSHAKE_TIMEOUT):
             await rfb.let_in(browser)

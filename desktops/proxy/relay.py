@@ -1,56 +1,22 @@
-"""Copy bytes both ways until either side ends. `run` is the whole engine: a faster one can take its place."""
+"""Copy bytes both ways until either side ends."""
 
 import asyncio
 import time
 
-from desktops.proxy import rfb
-from desktops.proxy.asgi import Receive, Send
+from desktops.proxy import direct
+from desktops.proxy.browser import Browser
 from desktops.proxy.desktop import Desktop
 from desktops.proxy.stream import Stream
 
 
-class BrowserLeft(Exception):
-    """The text is the close code, as far as there is one."""
-
-
-class Browser:
-    """The browser's side while hands are shaken: bytes, whatever the messages they come in."""
-
-    def __init__(self, receive: Receive, send: Send) -> None:
-        self._receive, self._send = receive, send
-        self.unread = b""
-
-    async def message(self) -> bytes:
-        """The next one. Raises BrowserLeft, rfb.BadClient."""
-        if self.unread:
-            data, self.unread = self.unread, b""
-            return data
-        message = await self._receive()
-        if message["type"] == "websocket.disconnect":
-            raise BrowserLeft(str(message.get("code", "")))
-        received = message.get("bytes")
-        if received is None:
-            raise rfb.BadClient("sent text")
-        return bytes(received)
-
-    async def exactly(self, count: int) -> bytes:
-        data = b""
-        while len(data) < count:
-            data += await self.message()
-        self.unread = data[count:]
-        return data[:count]
-
-    async def write(self, data: bytes) -> None:
-        """Returns when the browser's side can take more. Raises BrowserLeft."""
-        try:
-            await self._send({"type": "websocket.send", "bytes": data})
-        except (OSError, RuntimeError):  # servers say in both ways that they have closed already
-            raise BrowserLeft
-
-
 async def run(stream: Stream, desktop: Desktop, browser: Browser) -> None:
-    """Returns never by itself: it says stream.end(), and whoever waits for that cancels this. Raises BrowserLeft."""
-    async with asyncio.TaskGroup() as pumps:
+    """Returns never by itself: it says stream.end(), and whoever waits for that cancels this.
+
+    Raises BrowserLeft and BadClient, alone or in a group.
+    """
+    if browser.connection:
+        await direct.run(stream, desktop, browser, browser.connection)
+    async with asyncio.TaskGroup() as pumps:  # any ASGI server
         pumps.create_task(_to_browser(stream, desktop, browser))
         pumps.create_task(_to_desktop(stream, desktop, browser))
 
