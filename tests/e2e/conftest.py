@@ -83,12 +83,16 @@ def device(chromium, portal) -> Iterator[Callable[..., BrowserContext]]:
 
 
 @pytest.fixture
-def screen(device, desktop, portal) -> Callable[..., Screen]:
+def screen(device, desktop, portal) -> Iterator[Callable[..., Screen]]:
     """Opens the viewer alone in a window and waits for the picture."""
+    opened: list[Screen] = []
 
     def open_viewer(*, permissions: tuple[str, ...] = ("clipboard-read", "clipboard-write"), **options: Any) -> Screen:
         context = device(**options)
         context.grant_permissions(list(permissions))
-        return Screen(context.new_page(), desktop, portal).open()
+        opened.append(Screen(context.new_page(), desktop, portal))
+        return opened[-1].open()
 
-    return open_viewer
+    yield open_viewer
+    for each in opened:
+        each.tidy()

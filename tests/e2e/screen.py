@@ -4,6 +4,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import psutil
 from playwright.sync_api import Page, expect
 
 from tests.whole import Portal, wait_for
@@ -41,7 +42,8 @@ class Screen:
 
     def size(self) -> tuple[int, int]:
         """Of the desktop's picture, in its own pixels."""
-        return tuple(self.page.evaluate("(({width, height}) => [width, height])(document.querySelector('#screen canvas'))"))
+        canvas = self.page.locator("#screen canvas")
+        return canvas.evaluate("canvas => canvas.width"), canvas.evaluate("canvas => canvas.height")
 
     def expect_card(self, title: str, text: str = "", *, button: str = "") -> None:
         expect(self.page.locator("#overlay [data-part=title]")).to_have_text(title, timeout=10_000)
@@ -53,6 +55,7 @@ class Screen:
     # --- what is done ---
 
     def tool(self, name: str) -> None:
+        self.page.hover("#handle")  # under the pointer the toolbar does not go away
         if self.page.locator("#tools").is_hidden():
             self.page.click("#handle")
         self.page.get_by_role("toolbar").get_by_text(name, exact=True).click()
@@ -61,13 +64,26 @@ class Screen:
         """A new one, with the keyboard in it."""
         height = self.page.viewport_size["height"] if self.page.viewport_size else 0
         self.page.mouse.click(TERMINAL[0], height - TERMINAL[1])
-        for _ in range(40):
+        wait_for(lambda: any(each.children() for each in self._terminals()))
+
+        def answers() -> bool:
             self.run("touch opened")
-            if self.file("opened").exists():
-                self.file("opened").unlink()
-                return self
-            time.sleep(0.25)
-        raise AssertionError("no terminal opened")
+            time.sleep(0.3)
+            return self.file("opened").exists()
+
+        wait_for(answers)
+        self.file("opened").unlink()
+        return self
+
+    def tidy(self) -> None:
+        """Close the terminals: the next test's keys must not go to this one's."""
+        for each in self._terminals():
+            each.kill()
+
+    def _terminals(self) -> list[psutil.Process]:
+        home = str(self.portal.data)
+        running = [each for each in psutil.process_iter(["name", "environ"]) if each.info["name"] == "xfce4-terminal"]
+        return [each for each in running if (each.info["environ"] or {}).get("HOME", "").startswith(home)]
 
     def run(self, command: str) -> None:
         self.page.keyboard.type(command)

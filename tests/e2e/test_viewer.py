@@ -6,6 +6,8 @@ import time
 import pytest
 from playwright.sync_api import expect
 
+from tests.whole import wait_for
+
 pytestmark = pytest.mark.browser
 
 POEM = "天地玄黄宇宙洪荒日月盈昃辰宿列张寒来暑往秋收冬藏"  # more characters than Xvnc has spare keys
@@ -36,9 +38,9 @@ def test_typed_text_arrives(screen):
 
 def test_desktop_is_as_large_as_the_window(screen):
     viewer = screen()
-    assert viewer.size() == (1440, 900)
+    wait_for(lambda: viewer.size() == (1440, 900))
     viewer.page.set_viewport_size({"width": 1000, "height": 700})
-    viewer.page.wait_for_function("document.querySelector('#screen canvas').width === 1000")
+    wait_for(lambda: viewer.size() == (1000, 700))
     viewer.tool("Picture")
     viewer.page.check("[name=view][value=fit]")
     viewer.page.set_viewport_size({"width": 800, "height": 600})
@@ -47,7 +49,7 @@ def test_desktop_is_as_large_as_the_window(screen):
     assert viewer.page.locator("#screen canvas").bounding_box()["width"] == pytest.approx(800, abs=1)
     viewer.page.reload()
     viewer.wait_connected()
-    assert viewer.page.is_checked("[name=view][value=fit]", timeout=1000)
+    assert viewer.page.is_checked("[name=view][value=fit]")
 
 
 # --- clipboard ---
@@ -177,6 +179,7 @@ def test_full_screen_and_back(screen):
 
 def test_connection_panel_says_how_it_is(screen):
     viewer = screen()
+    wait_for(lambda: viewer.size() == (1440, 900))
     viewer.tool("Connection")
     expect(viewer.page.locator("[data-fact=state]")).to_have_text("Connected")
     expect(viewer.page.locator("[data-fact=size]")).to_have_text("1440 × 900")
@@ -198,7 +201,7 @@ def test_axe_finds_nothing_serious(screen, theme):
 def test_phone(screen):
     viewer = screen(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
     page = viewer.page
-    assert viewer.size()[0] == 390
+    wait_for(lambda: viewer.size() == (390, 844))
     page.wait_for_selector("#tools", state="hidden")  # it showed itself, and made room
     page.tap("#handle")
     boxes = [tool.bounding_box() for tool in page.locator("#tools .tool").all()]

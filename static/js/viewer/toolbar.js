@@ -1,7 +1,7 @@
 // The toolbar: a handle at the top edge that opens it, slides along the edge, and stays out of the way.
 import { preference, remember } from "./preferences.js";
 
-const FIRST_LOOK = 4_000; // milliseconds that it shows itself after the first connection
+const FIRST_LOOK = 4_000; // milliseconds that it shows itself to a person who has not seen it
 const STEP = 0.05;
 const clamp = (share) => Math.min(1, Math.max(0, share));
 
@@ -38,6 +38,8 @@ export class Toolbar {
 
   /** Show once what there is, then make room, unless somebody is using it. */
   introduce() {
+    if (preference("introduced", false)) return;
+    remember("introduced", true);
     this.open(true);
     setTimeout(() => this.#bar.matches(":hover, :focus-within") || this.open(false), FIRST_LOOK);
   }
