@@ -2,8 +2,10 @@
 
 from dataclasses import dataclass
 from decimal import Decimal
+from math import ceil
 
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from desktops.models import Desktop
 from desktops.runtimes.base import Usage
@@ -34,7 +36,10 @@ def of_usage(desktop: Desktop, usage: Usage | None) -> list[Meter]:
     if usage is None:
         return []
     cores, memory = usage.cpu_limit or float(desktop.cpu), usage.memory_limit_mib or desktop.memory_mib
-    of_cores = _("%(used)s of %(limit)s cores") % {"used": amount(usage.cpu), "limit": amount(cores)}
+    of_cores = ngettext("%(used)s of %(limit)s core", "%(used)s of %(limit)s cores", ceil(cores)) % {
+        "used": amount(usage.cpu),
+        "limit": amount(cores),
+    }
     of_memory = _("%(used)s of %(limit)s GiB") % {"used": gib(usage.memory_mib), "limit": gib(memory)}
     return [
         Meter("cpu", _("CPU"), of_cores, _percent(usage.cpu, cores)),

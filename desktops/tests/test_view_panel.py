@@ -16,7 +16,7 @@ def test_state_title_and_timeline_without_the_screen(client_for, alice, make_des
     page = client_for(alice).get(f"/desktops/{desktop.pk}/panel/", headers=HTMX).content.decode()
     assert 'data-status="running"' in page
     assert "<title>desktop · Podesk</title>" in page
-    assert 'id="timeline" hx-swap-oob="true"' in page
+    assert 'id="timeline" tabindex="0" aria-labelledby="timeline-title" hx-swap-oob="true"' in page
     assert "<iframe" not in page  # it stays on the page: a swap would reload it
     assert "<html" not in page
 

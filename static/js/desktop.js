@@ -2,14 +2,18 @@
 // changes are spoken.
 const panel = document.getElementById("panel");
 const stage = document.getElementById("stage");
+const usage = document.getElementById("usage");
 const announcer = document.getElementById("announcer");
 
 const state = () => document.getElementById("state");
+const USAGE_EVERY = 5000; // milliseconds
 let said = state().dataset.sentence;
 let hadFocus = false;
 
 function draw() {
   const running = state().dataset.status === "running";
+  if (running && usage.hidden) look();
+  usage.hidden = !running;
   if (running && !stage.firstElementChild) {
     stage.replaceChildren(document.getElementById("viewer-frame").content.cloneNode(true));
   } else if (!running) {
@@ -18,18 +22,27 @@ function draw() {
   stage.hidden = !running;
 }
 
+function look() {
+  if (state().dataset.status === "running" && !document.hidden) htmx.trigger(usage, "look");
+}
+
 function announce() {
   const sentence = state().dataset.sentence;
   if (sentence === said) return;
   announcer.textContent = said = sentence;
 }
 
+// The button that was pressed may be gone with the state that it belonged to.
 function keepFocus() {
   if (hadFocus && !panel.contains(document.activeElement)) document.getElementById("desktop-title").focus();
+  hadFocus = false;
 }
 
+panel.addEventListener("submit", () => {
+  hadFocus = true; // a button that is disabled meanwhile loses the focus
+});
 panel.addEventListener("htmx:beforeSwap", () => {
-  hadFocus = panel.contains(document.activeElement);
+  hadFocus ||= panel.contains(document.activeElement);
 });
 panel.addEventListener("htmx:afterSettle", (event) => {
   if (event.target !== panel) return;
@@ -37,6 +50,14 @@ panel.addEventListener("htmx:afterSettle", (event) => {
   announce();
   keepFocus();
 });
+
+document.getElementById("log-text").addEventListener("htmx:afterSwap", (event) => {
+  const lines = event.currentTarget.querySelector("pre");
+  if (lines) lines.scrollTop = lines.scrollHeight; // the end is what people look for
+});
+
+setInterval(look, USAGE_EVERY);
+addEventListener("load", look); // htmx is there from now on
 
 // "Show log" opens the log on this page; without script it is a page of its own.
 document.addEventListener("click", (event) => {

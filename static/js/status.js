@@ -48,6 +48,11 @@ function setAway(away) {
   else if (!notice) live.before(document.getElementById("portal-away").content.cloneNode(true));
 }
 
+// What a proxy in front says when the portal behind it is down; a refusal of the portal's own is none of these.
+function isAway(xhr) {
+  return [502, 503, 504].includes(xhr.status) && !xhr.getResponseHeader("HX-Retarget");
+}
+
 // An answer that says what the page shows already is not drawn: focus and selection stay, and screen readers are quiet.
 function meaning(html) {
   return html.replace(/name="csrfmiddlewaretoken" value="\w+"/g, "");
@@ -68,7 +73,8 @@ function beforeSwap(event) {
 
 if (live) {
   document.body.addEventListener("htmx:beforeSwap", beforeSwap);
-  document.body.addEventListener("htmx:afterRequest", (event) => setAway([0, 502, 503, 504].includes(event.detail.xhr.status)));
+  document.body.addEventListener("htmx:sendError", () => setAway(true));
+  document.body.addEventListener("htmx:afterOnLoad", (event) => setAway(isAway(event.detail.xhr)));
   document.addEventListener("visibilitychange", () => {
     if (!document.hidden) refresh();
   });

@@ -1,0 +1,235 @@
+"""My Desktop in a real browser: launch, live states, keyboard, no script, and what axe-core finds."""
+
+import re
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from frontdoor.place import CHECKOUT
+from tests.whole import wait_for
+
+pytestmark = pytest.mark.browser
+AXE = Path(CHECKOUT / "node_modules/axe-core/axe.min.js")
+SOON = 10_000  # milliseconds
+
+
+@pytest.fixture
+def page(device, desktop) -> Page:
+    """The desktop's page while it runs."""
+    opened = device().new_page()
+    opened.goto("/")
+    expect(opened.locator("#stage iframe")).to_be_visible(timeout=SOON)
+    return opened
+
+
+@pytest.fixture
+def none(person, portal) -> None:
+    """No desktop is there."""
+
+    def rows() -> list[tuple[str, str]]:
+        return portal.query("SELECT id, status FROM desktops_desktop")
+
+    def gone() -> bool:
+        for identity, status in rows():
+            if status in ("running", "stopped", "failed"):
+                person.act(str(UUID(str(identity))), "delete", home_folder="delete")
+        return not rows()
+
+    wait_for(gone)
+
+
+def state(page: Page, status: str, timeout: float = SOON) -> None:
+    expect(page.locator("#state")).to_have_attribute("data-status", status, timeout=timeout)
+
+
+def focused(page: Page) -> str:
+    return page.evaluate("document.activeElement.id")
+
+
+def serious(page: Page) -> list[str]:
+    page.evaluate(AXE.read_text())
+    found = page.evaluate("axe.run({iframes: false}).then((found) => found.violations)")
+    return [f"{one['id']}: {one['nodes'][0]['target']}" for one in found if one["impact"] in ("serious", "critical")]
+
+
+def test_from_nothing_to_a_screen_by_keyboard_alone(none, device):
+    page = device().new_page()
+    page.goto("/")
+    page.keyboard.press("Tab")
+    expect(page.locator(":focus")).to_have_text("Skip to content")
+    page.keyboard.press("Enter")
+    for _ in range(12):
+        page.keyboard.press("Tab")
+        if focused(page) == "launch-button":
+            break
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/desktops/*/")
+    expect(page.locator("#stage iframe")).to_be_visible(timeout=20_000)  # it opens by itself
+    assert page.title() == "desktop · Podesk"
+
+
+def test_launched_twice_by_the_back_button_is_one_desktop(none, device, portal):
+    page = device().new_page()
+    page.goto("/")
+    page.click("#launch-button")
+    page.wait_for_url("**/desktops/*/")
+    address = page.url
+    page.go_back()
+    if page.locator("#launch-button").count():  # the browser may show the old page, or ask anew and be led on
+        page.click("#launch-button")
+    page.wait_for_url(address)
+    assert len(portal.query("SELECT id FROM desktops_desktop")) == 1
+
+
+def test_the_screen_and_the_focus_stay_while_the_panel_is_redrawn(page):
+    page.evaluate("document.querySelector('#stage iframe').contentWindow.mark = 'still here'")
+    page.evaluate("document.getElementById('desktop-title').mark = 'old'")
+    page.focus("#restart-button")
+    # As if something had changed: the next answer differs from what is drawn.
+    page.route("**/panel/", lambda route: route.fulfill(body=route.fetch().text().replace("</h1>", "!</h1>")))
+    page.evaluate("htmx.trigger('#panel', 'refresh')")
+    expect(page.locator("#desktop-title")).to_have_text("desktop!")
+    assert page.evaluate("document.getElementById('desktop-title').mark") is None  # it was redrawn
+    assert page.evaluate("document.querySelector('#stage iframe').contentWindow.mark") == "still here"
+    assert focused(page) == "restart-button"
+
+
+def test_an_answer_that_changes_nothing_is_not_drawn(page):
+    with page.expect_response("**/panel/"):
+        page.evaluate("htmx.trigger('#panel', 'refresh')")
+    page.wait_for_timeout(300)
+    page.evaluate("document.getElementById('desktop-title').mark = 'same'")
+    with page.expect_response("**/panel/"):
+        page.evaluate("htmx.trigger('#panel', 'refresh')")
+    page.wait_for_timeout(300)
+    assert page.evaluate("document.getElementById('desktop-title').mark") == "same"
+
+
+def test_use_is_measured_again_and_again(page):
+    expect(page.locator("#usage")).to_contain_text("CPU", timeout=SOON)
+    for _ in range(2):
+        with page.expect_response("**/usage/", timeout=SOON):
+            pass
+
+
+def test_stop_and_start_by_keyboard_are_announced_and_keep_the_focus_near(page):
+    page.focus("#stop-button")
+    page.keyboard.press("Enter")
+    state(page, "stopped", 20_000)
+    expect(page.locator("#announcer")).to_contain_text("You stopped it.")
+    expect(page).to_have_title("desktop (stopped) · Podesk")
+    assert page.locator("#stage iframe").count() == 0
+    assert focused(page) == "desktop-title"
+    page.keyboard.press("Tab")
+    assert focused(page) == "delete-link"
+    page.keyboard.press("Enter")
+    expect(page.locator("#delete-dialog")).to_be_visible()
+    page.keyboard.press("Escape")
+    assert focused(page) == "delete-link"
+    page.keyboard.press("Tab")
+    assert focused(page) == "start-button"
+    page.keyboard.press("Enter")
+    expect(page.locator("#stage iframe")).to_be_visible(timeout=20_000)
+
+
+def test_the_other_tab_follows(page):
+    other = page.context.new_page()
+    other.goto("/")
+    state(other, "running")
+    page.click("#stop-button")
+    state(page, "stopped", 20_000)
+    state(other, "stopped")
+    assert other.locator("#stage iframe").count() == 0
+
+
+def test_follows_by_polling_when_the_socket_fails(device, desktop, person):
+    page = device().new_page()
+    page.route_web_socket("**/ws/status/", lambda socket: socket.close())
+    page.clock.install()
+    page.goto("/")
+    state(page, "running")
+    person.act(desktop, "stop")
+    page.clock.fast_forward(16_000)  # the next poll at rest; while it moves, every 3 seconds
+    state(page, "stopped", 20_000)
+
+
+def test_says_when_the_portal_is_away_and_when_it_is_back(page):
+    page.route("**/panel/", lambda route: route.abort())
+    page.evaluate("htmx.trigger('#panel', 'refresh')")
+    expect(page.locator("#away")).to_be_visible(timeout=SOON)
+    page.unroute("**/panel/")
+    page.evaluate("htmx.trigger('#panel', 'refresh')")
+    expect(page.locator("#away")).to_have_count(0, timeout=SOON)
+
+
+def test_signed_out_in_another_tab_leads_to_the_login_and_back(page, desktop):
+    other = page.context.new_page()
+    other.goto("/")
+    other.click("#account-menu summary")
+    other.get_by_role("button", name="Sign out", exact=True).click()
+    page.wait_for_url(re.compile(r"/accounts/login/\?next="), timeout=15_000)
+    assert desktop in page.url
+
+
+def test_works_without_script(device, desktop):
+    page = device(java_script_enabled=False).new_page()
+    page.goto(f"/desktops/{desktop}/")
+    page.click("#stop-button")
+    for _ in range(40):
+        page.goto(f"/desktops/{desktop}/")
+        if page.locator("#start-button").count():
+            break
+        page.wait_for_timeout(250)
+    page.click("#delete-link")
+    expect(page.locator("#delete-dialog")).to_be_visible()
+    page.click("#delete-dialog a")
+    expect(page.locator("#delete-dialog")).to_be_hidden()
+    page.click("#start-button")
+    assert page.url.endswith(f"/desktops/{desktop}/")
+    assert page.locator("#state").get_attribute("data-status") in ("pending", "starting", "running")
+
+
+def test_the_chosen_theme_is_kept(device, desktop):
+    page = device(color_scheme="light").new_page()
+    page.goto("/")
+    light = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    page.click("#account-menu summary")
+    page.click("[data-set-theme=dark]")
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") != light
+    page.reload()
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") != light
+    assert page.evaluate("getComputedStyle(document.documentElement).colorScheme") == "dark"
+
+
+@pytest.mark.parametrize(("scheme", "size"), [("light", (1440, 900)), ("dark", (390, 844))], ids=["light", "dark"])
+def test_axe_finds_nothing_serious_and_nothing_overflows(device, desktop, person, portal, scheme, size):
+    page = device(
+        viewport={"width": size[0], "height": size[1]}, color_scheme=scheme, bypass_csp=True, reduced_motion="reduce"
+    ).new_page()
+
+    def look(name: str) -> None:
+        assert serious(page) == [], name
+        assert page.evaluate("document.documentElement.scrollWidth") <= size[0], name
+
+    page.goto("/")
+    expect(page.locator("#usage")).to_contain_text("CPU", timeout=SOON)
+    page.click("#account-menu summary")
+    page.click("#log summary")
+    look("running")
+    page.goto("/?new")
+    look("launch")
+    page.goto("/accounts/password/")
+    look("password")
+    page.goto("/nothing/")
+    look("404")
+    person.act(desktop, "stop")
+    page.goto("/")
+    state(page, "stopped", 20_000)
+    look("stopped")
+    page.click("#delete-link")
+    look("delete")
+    page.context.clear_cookies()
+    page.goto("/accounts/login/")
+    look("login")
