@@ -1,6 +1,7 @@
 """Make rows and runtime agree: what was observed moves the row; what is missing is ordered again."""
 
 from datetime import datetime, timedelta
+from typing import Any
 
 import structlog
 from django.conf import settings
@@ -162,10 +163,10 @@ def _age(desktop: Desktop) -> float:
     return (timezone.now() - desktop.status_since).total_seconds()
 
 
-_NO_ENDPOINT = {"endpoint_kind": "", "endpoint_address": "", "endpoint_port": 0}
+_NO_ENDPOINT: dict[str, Any] = {"endpoint_kind": "", "endpoint_address": "", "endpoint_port": 0}
 
 
-def _endpoint_fields(seen: Observed) -> dict[str, object]:
+def _endpoint_fields(seen: Observed) -> dict[str, Any]:
     if not seen.endpoint:
         return dict(_NO_ENDPOINT)
     return {
@@ -175,5 +176,5 @@ def _endpoint_fields(seen: Observed) -> dict[str, object]:
     }
 
 
-def _endpoint_of(desktop: Desktop) -> dict[str, object]:
+def _endpoint_of(desktop: Desktop) -> dict[str, Any]:
     return {name: getattr(desktop, name) for name in _NO_ENDPOINT}

@@ -2,13 +2,14 @@
 
 import secrets
 import string
+from typing import Any
 
 from desktops import sealing
 
 _LETTERS = string.ascii_letters + string.digits
 
 
-def fresh_run() -> dict[str, object]:
+def fresh_run() -> dict[str, Any]:
     """Fields for the row: nothing of the run before is left, its password least of all."""
     password = "".join(secrets.choice(_LETTERS) for _ in range(8))  # VNC authentication uses eight characters
     return {

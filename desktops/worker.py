@@ -11,7 +11,7 @@ from desktops.runtimes import get_runtime
 TTL = 60  # seconds after which a worker that was killed counts as gone
 
 
-class Worker(SimpleWorker):  # type: ignore[misc]  # rq has no types
+class Worker(SimpleWorker):
     """Works without forking: our jobs make a few API calls and return, and a fork would take longer than they do.
 
     A job that kills its process is repeated, like every job, when the controller finds its row waiting.

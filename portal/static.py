@@ -5,4 +5,4 @@ from whitenoise.storage import CompressedManifestStaticFilesStorage
 
 class ModuleManifestStorage(CompressedManifestStaticFilesStorage):  # type: ignore[misc]  # whitenoise has no types
     support_js_module_import_aggregation = True
-    max_post_process_passes = 20  # a pass resolves one level of imports; noVNC's and the viewer's are more than five deep
+    max_post_process_passes = 20  # a pass resolves one level of imports; ours are more than five deep
