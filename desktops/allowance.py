@@ -73,7 +73,8 @@ def use_of(user: User) -> Use:
         desktops=Count("pk"),
     )
     sums["storage_gib"] = Volume.objects.filter(owner=user).aggregate(total=Sum("storage_gib"))["total"]
-    return Use(**{key: value or 0 for key, value in sums.items()})
+    taken: dict[str, Any] = {key: value or 0 for key, value in sums.items()}
+    return Use(**taken)
 
 
 def need_of(size: Resources, *, kept: Volume | None, new: bool) -> Use:

@@ -193,7 +193,5 @@ class DesktopEvent(models.Model):
 
     @classmethod
     def write(cls, desktop: Desktop, kind: str, *, at: datetime | None = None, **params: Any) -> None:
-        cls.objects.bulk_create(
-            [cls(desktop=desktop, run=desktop.run, kind=kind, at=at or timezone.now(), params=params)],
-            ignore_conflicts=True,
-        )
+        event = DesktopEvent(desktop=desktop, run=desktop.run, kind=kind, at=at or timezone.now(), params=params)
+        DesktopEvent.objects.bulk_create([event], ignore_conflicts=True)

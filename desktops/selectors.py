@@ -43,7 +43,7 @@ def for_stream(claims: Claims) -> Desktop | None:
     """The desktop whose stream a verified token opens; None for every reason that a stranger may not know."""
     return (
         Desktop.objects.select_related("owner")
-        .filter(object_name=claims.pod_name, owner_id=claims.user_id, owner__is_active=True)
+        .filter(object_name=claims.pod_name, owner__pk=claims.user_id, owner__is_active=True)
         .first()
     )
 
@@ -86,7 +86,7 @@ def _steps(desktop: Desktop) -> list[Step]:
     steps, before, current_given = [], None, desktop.status not in LAUNCHING
     for kind, label in labels.items():
         at = reached.get(kind)
-        seconds = max(0.0, (at - before).total_seconds()) if at and before else None
+        seconds: float | None = max(0.0, (at - before).total_seconds()) if at and before else None
         status = "done" if at else "todo" if current_given else "current"
         current_given = current_given or not at
         steps.append(Step(kind, label, at, seconds, status))

@@ -7,6 +7,7 @@ import time
 
 import httpx
 from websockets.sync.client import ClientConnection, connect
+from websockets.typing import Origin, Subprotocol
 
 
 class Browser:
@@ -55,9 +56,9 @@ class Browser:
     def _socket(self, path: str, *protocols: str) -> ClientConnection:
         cookies = "; ".join(f"{name}={value}" for name, value in self.http.cookies.items())
         url = str(self.http.base_url).replace("http", "ws", 1).rstrip("/") + path
-        offered = ["binary", *protocols] if protocols else None
-        origin = str(self.http.base_url).rstrip("/")
-        return connect(url, subprotocols=offered, origin=origin, additional_headers={"Cookie": cookies}, max_size=None)  # type: ignore[arg-type]
+        offered = [Subprotocol(name) for name in ("binary", *protocols)] if protocols else None
+        origin = Origin(str(self.http.base_url).rstrip("/"))
+        return connect(url, subprotocols=offered, origin=origin, additional_headers={"Cookie": cookies}, max_size=None)
 
 
 def _draw(screen: ClientConnection) -> None:
