@@ -47,7 +47,7 @@ class BoundedWebSocket(WebSocketsSansIOProtocol):
     def handle_connect(self, event: Request) -> None:
         super().handle_connect(event)
         if not self.close_sent:
-            self.scope["extensions"][DIRECT] = {"connection": self}  # type: ignore[typeddict-unknown-key]
+            self.scope["extensions"][DIRECT] = {"connection": self}
 
     # --- desktops.proxy.direct calls these
     def has_messages(self) -> bool:

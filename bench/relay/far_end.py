@@ -7,6 +7,7 @@ import asyncio
 import json
 import os
 import sys
+from functools import partial
 from typing import cast
 
 import uvloop
@@ -83,7 +84,7 @@ class FarEnd(asyncio.Protocol):
 
 async def main(password: str) -> None:
     loop = asyncio.get_running_loop()
-    servers = [await loop.create_server(lambda word=word: FarEnd(word), "127.0.0.1", 0) for word in (password, None)]
+    servers = [await loop.create_server(partial(FarEnd, word), "127.0.0.1", 0) for word in (password, None)]
     print(json.dumps([server.sockets[0].getsockname()[1] for server in servers]), flush=True)
     await asyncio.Event().wait()
 

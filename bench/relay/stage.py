@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 import psutil
@@ -103,7 +104,7 @@ def staged(folder: Path) -> Iterator[tuple[Load, list[Relay]]]:
             str(Path(sys.executable).with_name("websockify")), f"127.0.0.1:{peer_port}", f"127.0.0.1:{without}"
         )
         for port in (target.port, peer_port):
-            _wait(lambda port=port: _answers(port))
+            _wait(partial(_answers, port))
         yield (
             Load(start(sys.executable, "-m", "bench.relay.load")),
             [
@@ -122,15 +123,9 @@ def _uvicorn(port: int) -> list[str]:
     """The command line of production."""
     return [
         *("-m", "uvicorn", "portal.asgi:application", "--host", "127.0.0.1", "--port", str(port)),
-        *(
-            "--loop",
-            "uvloop",
-            "--ws",
-            os.environ.get("BENCH_WS", "portal.websocket:BoundedWebSocket"),
-            "--ws-per-message-deflate",
-            "false",
-        ),
+        *("--loop", "uvloop", "--ws", "portal.websocket:BoundedWebSocket", "--ws-per-message-deflate", "false"),
         *("--ws-ping-interval", "20", "--timeout-graceful-shutdown", "5", "--no-access-log", "--lifespan", "off"),
+        "--no-proxy-headers",
     ]
 
 

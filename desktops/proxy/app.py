@@ -49,7 +49,7 @@ async def _refuse(scope: Scope, send: Send, refused: access.Refused) -> None:
     await send({"type": "websocket.http.response.body", "body": f"{refused.slug}: {refused.sentence}\n".encode()})
 
 
-async def _serve(stream: Stream, scope: Scope, browser: relay.Browser, send: Send) -> None:
+async def _serve(stream: Stream, scope: Scope, browser: Browser, send: Send) -> None:
     offered = access.SUBPROTOCOL in scope.get("subprotocols", [])
     await send({"type": "websocket.accept", "subprotocol": access.SUBPROTOCOL if offered else None})
     log.info("stream_opened")

@@ -1,7 +1,7 @@
 """Alice's running desktop with a real far end, real servers, and a browser's first words."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -93,7 +93,7 @@ def routes(desktop: Desktop) -> tuple[str, str]:
     return f"/ws/desktops/{desktop.pk}/vnc", f"/user/{desktop.owner_id}/vnc"
 
 
-def dial(server: Server, path: str, token: str = "", **options: Any) -> connect:
+def dial(server: Server, path: str, token: str = "", **options: Any) -> AbstractContextManager[ClientConnection]:
     """As the viewer does it: the token among the subprotocols."""
     offered = ["binary", f"podesk.token.{token}"] if token else ["binary"]
     return connect(

@@ -40,9 +40,7 @@ def signed_with_the_public_key(token: str) -> str:
     ring = keys.keyring()
     body = b".".join([_part({"alg": "HS256", "kid": ring.signing_kid}), token.split(".")[1].encode()])
     public = ring.public_keys[ring.signing_kid]
-    if not isinstance(public, str | bytes):
-        public = public.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
-    secret = public if isinstance(public, bytes) else public.encode()
+    secret = public.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
     signature = base64.urlsafe_b64encode(hmac.digest(secret, body, hashlib.sha256)).rstrip(b"=")
     return b".".join([body, signature]).decode()
 

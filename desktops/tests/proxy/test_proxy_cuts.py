@@ -33,7 +33,7 @@ def deaf(folder, django_db_setup):
 
 
 CUTS = [
-    (lambda desktop, token: services.revoke_token(token=token, by=audit.Stranger(None)), "revoked"),
+    (lambda desktop, token: services.revoke_token(token=token, by=audit.Actor(desktop.owner)), "revoked"),
     (lambda desktop, token: revocation.revoke_session("sess_1", reason="logged_out"), "logged_out"),
     (lambda desktop, token: revocation.revoke_user(desktop.owner, reason="disabled"), "disabled"),
     (lambda desktop, token: revocation.revoke_user(desktop.owner, reason="password_changed"), "password_changed"),
@@ -70,7 +70,7 @@ def test_others_go_on(uvicorn, desktop, running_desktop, far_end, bob):
 
 def test_who_changes_the_password_stays_connected(uvicorn, desktop):
     with view(uvicorn, desktop, session="elsewhere") as elsewhere, view(uvicorn, desktop, session="here") as here:
-        services.password_was_changed(user=desktop.owner, by=audit.Stranger(None), session_id="here")
+        services.password_was_changed(user=desktop.owner, by=audit.Actor(desktop.owner), session_id="here")
         assert ended(elsewhere, within=1) == "password_changed"
         assert lives(here)
 
