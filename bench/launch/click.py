@@ -14,7 +14,7 @@ class Browser:
     def __init__(self, url: str, password: str) -> None:
         self.http = httpx.Client(base_url=url, follow_redirects=True, timeout=60)
         self.http.get("/accounts/login/")
-        self._post("/accounts/login/", username="admin", password=password)
+        self.post("/accounts/login/", username="admin", password=password)
 
     def launch(self) -> tuple[str, dict[str, float]]:
         """The desktop's id, and the seconds from the click to: answered, running, first pixels."""
@@ -23,42 +23,47 @@ class Browser:
         times: dict[str, float] = {}
         with self._socket("/ws/status/") as news:
             began = time.monotonic()
-            answer = self._post("/desktops/launch/", name="desktop", **choice)
+            answer = self.post("/desktops/launch/", name="desktop", **choice)
             desktop = str(answer.url).rstrip("/").split("/")[-1]
             times["answered"] = time.monotonic() - began
             while not self._runs(desktop):
                 news.recv(timeout=30)
             times["running"] = time.monotonic() - began
         self.http.get(f"/desktops/{desktop}/view/").raise_for_status()
-        self._first_pixels(desktop)
+        screen = self.stream(desktop)
         times["first pixels"] = time.monotonic() - began
+        screen.close()
         return desktop, times
 
     def delete(self, desktop: str) -> None:
-        self._post(f"/desktops/{desktop}/delete/", home_folder="delete")
+        self.post(f"/desktops/{desktop}/delete/", home_folder="delete")
         while self.http.get(f"/desktops/{desktop}/panel/").status_code == httpx.codes.OK:
             time.sleep(0.2)
+
+    def stream(self, desktop: str, url: str = "") -> ClientConnection:
+        """The desktop's picture, drawn once; from another replica when `url` names one."""
+        granted = self.post(f"/desktops/{desktop}/session-token/").json()
+        screen = self._socket(granted["path"], f"podesk.token.{granted['token']}", url=url)
+        _draw(screen)
+        return screen
 
     def _runs(self, desktop: str) -> bool:
         return 'data-status="running"' in self.http.get(f"/desktops/{desktop}/panel/").text
 
-    def _first_pixels(self, desktop: str) -> None:
-        granted = self._post(f"/desktops/{desktop}/session-token/").json()
-        with self._socket(granted["path"], f"podesk.token.{granted['token']}") as screen:
-            _draw(screen)
-
-    def _post(self, path: str, **data: str) -> httpx.Response:
+    def post(self, path: str, **data: str) -> httpx.Response:
         token = self.http.cookies["csrftoken"]
         answer = self.http.post(path, data=data | {"csrfmiddlewaretoken": token}, headers={"X-CSRFToken": token})
         answer.raise_for_status()
         return answer
 
-    def _socket(self, path: str, *protocols: str) -> ClientConnection:
+    def _socket(self, path: str, *protocols: str, url: str = "") -> ClientConnection:
         cookies = "; ".join(f"{name}={value}" for name, value in self.http.cookies.items())
-        url = str(self.http.base_url).replace("http", "ws", 1).rstrip("/") + path
+        address = (url or str(self.http.base_url)).replace("http", "ws", 1).rstrip("/") + path
         offered = [Subprotocol(name) for name in ("binary", *protocols)] if protocols else None
         origin = Origin(str(self.http.base_url).rstrip("/"))
-        return connect(url, subprotocols=offered, origin=origin, additional_headers={"Cookie": cookies}, max_size=None)
+        return connect(
+            address, subprotocols=offered, origin=origin, additional_headers={"Cookie": cookies}, max_size=None
+        )
 
 
 def _draw(screen: ClientConnection) -> None:

@@ -45,7 +45,12 @@ def seconds_to_banner(root: Path, number: int) -> float:
 def _session(plan: Plan) -> Iterator[None]:
     """The X server and, as soon as its display is known, what runs in it."""
     told, tell = os.pipe()
-    common: dict[str, Any] = {"env": plan.environment, "cwd": plan.home, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    common: dict[str, Any] = {
+        "env": plan.environment,
+        "cwd": plan.home,
+        "stdout": subprocess.DEVNULL,
+        "stderr": subprocess.DEVNULL,
+    }
     common |= plan.account | {"start_new_session": True}
     server = subprocess.Popen([*plan.server, "-displayfd", str(tell)], pass_fds=[tell], **common)
     os.close(tell)

@@ -1,0 +1,127 @@
+"""Logout to cut: how long a live stream outlives the login that opened it, on every replica, in one run.
+
+    python -m bench.cut [--rounds 7]
+
+Opens ten streams on each of two proxies, logs out by the page's own form, and waits for the last close frame. Beside it
+the floor: a message through the same Redis. Writes bench/results/cut.md. Hold: under one second.
+"""
+
+import argparse
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import httpx
+import redis
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import ClientConnection
+
+from bench.launch.click import Browser
+from bench.relay.stage import ROOT
+from tests.whole import Portal, free_port, running, wait_for
+
+STREAMS, HOLD = 10, 1.0  # on each replica; seconds
+
+
+@contextmanager
+def second_replica(portal: Portal) -> Iterator[str]:
+    """Another web process like the first, on another port."""
+    web = portal.part("uvicorn")
+    assert web  # noqa: S101
+    command, port = web.cmdline(), str(free_port())
+    command[command.index("--port") + 1] = port
+    process = subprocess.Popen(command, env=web.environ(), cwd=ROOT, stderr=subprocess.DEVNULL)
+    try:
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def closed_at(stream: ClientConnection) -> float:
+    """When its close frame came, by time.monotonic()."""
+    try:
+        while True:
+            stream.recv()
+    except ConnectionClosed as closed:
+        assert closed.rcvd and closed.rcvd.reason == "logged_out", closed  # noqa: S101
+        return time.monotonic()
+
+
+def one_round(portal: Portal, urls: list[str], pool: ThreadPoolExecutor) -> float:
+    """Seconds from the click on Sign out to the last close frame."""
+    browser = Browser(portal.url, portal.password)
+    desktop = str(browser.http.get("/").url).rstrip("/").split("/")[-1]
+    with ExitStack() as stack:
+        streams = [stack.enter_context(browser.stream(desktop, url)) for url in urls for _ in range(STREAMS)]
+        ends: list[Future[float]] = [pool.submit(closed_at, stream) for stream in streams]
+        time.sleep(0.5)
+        began = time.monotonic()
+        browser.post("/accounts/logout/")
+        return max(end.result(timeout=20) for end in ends) - began
+
+
+def through_redis(portal: Portal) -> float:
+    """Seconds of one message from publish to subscriber."""
+    client = redis.Redis(unix_socket_path=str(portal.data / "redis/redis.sock"))
+    with client.pubsub(ignore_subscribe_messages=True) as listener:
+        listener.subscribe("bench")
+        listener.get_message(timeout=1)
+        began = time.monotonic()
+        client.publish("bench", "x")
+        while not listener.get_message(timeout=1):
+            pass
+        return time.monotonic() - began
+
+
+def measure(folder: Path, rounds: int) -> tuple[list[float], list[float]]:
+    with running(folder / "data", PROXY_STREAMS_PER_DESKTOP="50") as portal, second_replica(portal) as other:
+        Browser(portal.url, portal.password).launch()
+        wait_for(lambda: _answers(other))
+        with ThreadPoolExecutor(2 * STREAMS) as pool:
+            cuts = [one_round(portal, [portal.url, other], pool) for _ in range(rounds)]
+        return cuts, [through_redis(portal) for _ in range(rounds)]
+
+
+def _answers(url: str) -> bool:
+    try:
+        return httpx.get(f"{url}/healthz").is_success
+    except httpx.TransportError:
+        return False
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=7)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="podesk-bench-", ignore_cleanup_errors=True) as made:
+        Path(made).chmod(0o711)
+        cuts, floor = measure(Path(made), options.rounds)
+    lines = [
+        "| what | median | worst |",
+        "|---|---|---|",
+        f"| a message through Redis | {_ms(statistics.median(floor))} | {_ms(max(floor))} |",
+        f"| click on Sign out until the last of {2 * STREAMS} streams on two replicas is closed "
+        f"| {_ms(statistics.median(cuts))} | {_ms(max(cuts))} |",
+        f"| hold: {_ms(HOLD)} | | {'held' if max(cuts) <= HOLD else '**missed**'} |",
+    ]
+    machine = f"{os.cpu_count()} cores, Python {platform.python_version()}, {options.rounds} rounds"
+    text = f"# Cut\n\n`python -m bench.cut`, {machine}, load {os.getloadavg()[0]:.1f}.\n\n" + "\n".join(lines) + "\n"
+    (ROOT / "bench/results/cut.md").write_text(text)
+    print(text, file=sys.stdout)
+
+
+def _ms(seconds: float) -> str:
+    return f"{seconds * 1000:.1f} ms"
+
+
+if __name__ == "__main__":
+    main()
