@@ -5,7 +5,7 @@ import contextlib
 
 import structlog
 from django.conf import settings
-from django.db import DatabaseError
+from django.db import Error as DatabaseFault
 
 from desktops import closes
 from desktops.proxy import access, live, relay, rfb, rows
@@ -36,8 +36,8 @@ async def _admit(scope: Scope) -> access.Admission:
     try:
         async with asyncio.timeout(settings.PROXY_HANDSHAKE_TIMEOUT):
             return await rows.in_thread(access.admit, scope)
-    except (DatabaseError, TimeoutError) as error:
-        raise access.Refused("busy", str(error))
+    except (DatabaseFault, TimeoutError) as error:
+        raise access.Refused("busy", str(error) or "took too long")
 
 
 async def _refuse(scope: Scope, send: Send, refused: access.Refused) -> None:

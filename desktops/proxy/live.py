@@ -4,14 +4,14 @@ import asyncio
 import contextlib
 import contextvars
 import time
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from itertools import chain, repeat
 from typing import Any
 
 import redis.asyncio
 import structlog
 from django.conf import settings
-from django.db import DatabaseError
+from django.db import Error as DatabaseFault
 from redis import RedisError
 from redis.asyncio.client import PubSub
 
@@ -39,7 +39,8 @@ async def present(stream: Stream) -> AsyncIterator[None]:
     if not _tasks:
         # In a context of their own: their log lines are not about the stream that happened to come first.
         _tasks.extend(
-            asyncio.create_task(work(), context=contextvars.Context()) for work in (_listen, _tick, _recheck_for_ever)
+            asyncio.create_task(_keep(work), context=contextvars.Context())
+            for work in (_listen, _tick, _recheck_for_ever)
         )
     try:
         yield
@@ -65,6 +66,16 @@ def _make_room(stream: Stream) -> None:
     same = [one for one in _streams if one.admission.desktop_id == stream.admission.desktop_id]
     for oldest in same[: max(0, len(same) - settings.PROXY_STREAMS_PER_DESKTOP + 1)]:
         oldest.end("replaced")
+
+
+async def _keep(work: Callable[[], Awaitable[None]]) -> None:
+    """A mistake in one look must not be the last look."""
+    while True:
+        try:
+            await work()
+        except Exception:
+            log.exception("streams_not_watched", by=work.__name__)
+        await asyncio.sleep(TICK)
 
 
 # --- told over Redis
@@ -135,7 +146,7 @@ async def _recheck_for_ever() -> None:
 async def _recheck(streams: list[Stream]) -> None:
     try:
         ends = await rows.in_thread(rows.verdicts, [stream.admission for stream in streams])
-    except DatabaseError as error:  # says nothing about any stream; the next look will
+    except DatabaseFault as error:  # says nothing about any stream; the next look will
         log.warning("streams_not_checked", streams=len(streams), error=str(error))
         return
     for stream in streams:
@@ -169,5 +180,5 @@ async def _note_activity(streams: list[Stream], now: float) -> None:
         stream.noted = (stream.input.count, stream.up, now)
     try:
         await rows.in_thread(rows.note_activity, {stream.admission.desktop_id for stream in streams})
-    except DatabaseError as error:
+    except DatabaseFault as error:
         log.warning("activity_not_noted", streams=len(streams), error=str(error))

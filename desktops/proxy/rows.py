@@ -55,10 +55,9 @@ def _verdicts(admissions: list[Admission]) -> dict[Admission, str]:
         )
     )
     desktops = Desktop.objects.select_related("owner").in_bulk({one.desktop_id for one in admissions})
-    found = (
-        (one, revoked.get(UUID(one.jti)) or _of_desktop(desktops.get(one.desktop_id), one.run)) for one in admissions
-    )
-    return {one: reason for one, reason in found if reason}
+    found = {one: _of_desktop(desktops.get(one.desktop_id), one.run) for one in admissions}
+    found |= {one: revoked[UUID(one.jti)] or "revoked" for one in admissions if UUID(one.jti) in revoked}
+    return {one: reason for one, reason in found.items() if reason}
 
 
 def _of_desktop(desktop: Desktop | None, run: int) -> str:

@@ -90,6 +90,11 @@ class FarEnd:
         while True:
             connection.sendall(bytes(65536))
 
+    def count_at_once(self, connection: socket.socket) -> None:
+        for start in range(0, 50_000, 1000):
+            connection.sendall(b"".join(number.to_bytes(4, "big") for number in range(start, start + 1000)))
+        connection.recv(1)
+
     def echo(self, connection: socket.socket) -> None:
         while data := connection.recv(65536):
             connection.sendall(data)

@@ -12,6 +12,7 @@ from websockets.exceptions import ConnectionClosed
 from desktops.models import Desktop
 from desktops.proxy import rfb
 from desktops.tests.proxy.conftest import REQUEST, dial, ended, exactly, greet, lives, routes, token_for, view
+from desktops.tests.proxy.far_end import SERVER_INIT
 from desktops.tests.proxy.server import running
 
 MIB = 2**20
@@ -40,6 +41,29 @@ def test_bytes_go_both_ways(server, desktop_that):
             text = b"\x06\0\0\0" + size.to_bytes(4, "big") + os.urandom(size)
             browser.send(text)
             assert exactly(browser, len(text)) == text
+
+
+def test_nothing_is_lost_or_turned_round_while_hands_are_shaken(server, desktop, far_end):
+    """A hasty browser: everything at once, in messages, fragments and together with the handshake."""
+    words = [b"\6\0\0\0\0\0\0\4" + number.to_bytes(4, "big") for number in range(500)]
+    with dial(server, routes(desktop)[0], token_for(desktop)) as browser:
+        browser.send(rfb.VERSION + b"\1")
+        browser.send(b"\1" + words[0])
+        for number, word in enumerate(words[1:]):
+            browser.send([word[:5], word[5:]] if number % 3 else word)
+        expected, until = b"".join(words), time.monotonic() + 5
+        while len(far_end.received) < len(expected) and time.monotonic() < until:
+            time.sleep(0.01)
+        assert far_end.received == expected
+
+
+def test_what_the_desktop_says_at_once_comes_first(server, desktop_that):
+    with dial(server, routes(desktop := desktop_that(then="count_at_once"))[0], token_for(desktop)) as browser:
+        browser.send(rfb.VERSION + b"\1\1")
+        data = b""
+        while len(data) < 18 + len(SERVER_INIT) + 4 * 50_000:
+            data += browser.recv(timeout=5)
+        assert data[18 + len(SERVER_INIT) :] == b"".join(number.to_bytes(4, "big") for number in range(50_000))
 
 
 def test_the_token_may_come_as_a_header(server, desktop):
