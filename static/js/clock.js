@@ -5,6 +5,7 @@ const absolute = new Intl.DateTimeFormat(language, { dateStyle: "medium", timeSt
 const today = new Intl.DateTimeFormat(language, { timeStyle: "short" });
 const otherDay = new Intl.DateTimeFormat(language, { dateStyle: "medium", timeStyle: "short" });
 const hours = new Intl.DateTimeFormat(language, { timeStyle: "medium" });
+const ticks = new Intl.NumberFormat(language, { style: "unit", unit: "second", unitDisplay: "narrow" });
 const UNITS = [["day", 86400], ["hour", 3600], ["minute", 60]];
 
 function distance(seconds) {
@@ -29,7 +30,7 @@ export function tell(root = document) {
       write(time, (at.toDateString() === new Date().toDateString() ? today : otherDay).format(at));
       time.title = distance(seconds);
     } else if ("elapsed" in time.dataset) {
-      write(time, `${Math.max(0, Math.round(-seconds))} s`);
+      write(time, ticks.format(Math.max(0, Math.round(-seconds))));
     } else if ("clock" in time.dataset) {
       write(time, hours.format(at));
     }
