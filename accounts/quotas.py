@@ -6,11 +6,11 @@ from decimal import Decimal
 from typing import Generic, TypeVar
 
 from django.db.models import Q
+from django.utils.translation import gettext as _
 
 from accounts.models import Quota, User
 
 T = TypeVar("T", Decimal, int)
-DEFAULT = "default"
 _ENDLESS_IS_ZERO = ("max_lifetime_minutes", "idle_minutes")  # 0: never, thus the most generous
 _ENDLESS = sys.maxsize
 
@@ -18,7 +18,7 @@ _ENDLESS = sys.maxsize
 @dataclass(frozen=True)
 class Limit(Generic[T]):
     value: T
-    source: str  # "user", "group <name>", "default"
+    source: str  # "user", "group <name>", "default", in the active language
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ def effective(user: User) -> EffectiveQuota:
 def _limit(rows: list[Quota], name: str, nothing: T) -> Limit[T]:
     said = [quota for quota in rows if getattr(quota, name) is not None]
     if not said:
-        return Limit(nothing, DEFAULT)
+        return Limit(nothing, _("default"))
     best = max(said, key=lambda quota: (_closeness(quota), _generosity(name, getattr(quota, name))))
     return Limit(getattr(best, name), _source(best))
 
@@ -73,8 +73,8 @@ def _generosity(name: str, value: Decimal | int) -> Decimal | int:
 
 def _source(quota: Quota) -> str:
     if quota.group:
-        return f"group {quota.group.name}"
-    return "user" if quota.user_id else DEFAULT
+        return _("group %(name)s") % {"name": quota.group.name}
+    return _("user") if quota.user_id else _("default")
 
 
 def _plain(number: Decimal) -> str:

@@ -117,10 +117,11 @@ def launch_offer(user: User) -> LaunchOffer:
 
 
 def _names() -> Any:
-    yield "desktop"
+    first = _("desktop")
+    yield first
     number = 2
     while True:
-        yield f"desktop-{number}"
+        yield f"{first}-{number}"
         number += 1
 
 

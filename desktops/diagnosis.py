@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from django.utils.functional import Promise
-from django.utils.translation import gettext as _now
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from desktops.models import LAUNCHING, Status
@@ -91,14 +91,14 @@ def _stalled(facts: Facts) -> Diagnosis | None:
     """A part of the portal itself is missing: an endless spinner would be a lie."""
     if facts.controller_late:
         return Diagnosis(
-            _now("The controller is not running, so nothing can be seen of the desktop's progress."),
-            _now("It goes on by itself when the controller is back. If this stays, tell an administrator."),
+            gettext("The controller is not running, so nothing can be seen of the desktop's progress."),
+            gettext("It goes on by itself when the controller is back. If this stays, tell an administrator."),
             waiting=True,
         )
     if facts.workers == 0 and facts.seconds > 3:
         return Diagnosis(
-            _now("No worker is running to do this."),
-            _now("It goes on by itself when a worker is back. If this stays, tell an administrator."),
+            gettext("No worker is running to do this."),
+            gettext("It goes on by itself when a worker is back. If this stays, tell an administrator."),
             waiting=True,
         )
     return None
@@ -106,11 +106,11 @@ def _stalled(facts: Facts) -> Diagnosis | None:
 
 def _on_its_way(facts: Facts) -> Diagnosis:
     sentences = {
-        Status.PENDING: _now("Waiting for its turn."),
-        Status.STARTING: _now("Starting the desktop."),
-        Status.STOPPING: _now("Ending the programs of the desktop."),
-        Status.DELETING: _now("Deleting the desktop."),
+        Status.PENDING: gettext("Waiting for its turn."),
+        Status.STARTING: gettext("Starting the desktop."),
+        Status.STOPPING: gettext("Ending the programs of the desktop."),
+        Status.DELETING: gettext("Deleting the desktop."),
     }
     slow = facts.seconds > 20 and facts.status in LAUNCHING
-    hint = _now("This takes longer than usual. You may wait, or cancel and try again.") if slow else ""
+    hint = gettext("This takes longer than usual. You may wait, or cancel and try again.") if slow else ""
     return Diagnosis(sentences[Status(facts.status)], hint, waiting=True)

@@ -171,14 +171,16 @@ class DesktopEvent(models.Model):
     # Steps of a start happen once per run, however often they are reported.
     STEPS = ("queued", "created", "started", "ready")
 
-    desktop = models.ForeignKey(Desktop, models.CASCADE, related_name="events")
-    run = models.PositiveIntegerField()
-    at = models.DateTimeField(default=timezone.now)
-    kind = models.CharField(max_length=40)
-    params: Any = models.JSONField(default=dict, blank=True)
+    desktop = models.ForeignKey(Desktop, models.CASCADE, related_name="events", verbose_name=_("desktop"))
+    run = models.PositiveIntegerField(_("run"))
+    at = models.DateTimeField(_("time"), default=timezone.now)
+    kind = models.CharField(_("event"), max_length=40)
+    params: Any = models.JSONField(_("details"), default=dict, blank=True)
 
     class Meta:
         ordering = ["at", "id"]
+        verbose_name = _("desktop event")
+        verbose_name_plural = _("desktop events")
         constraints = [
             models.UniqueConstraint(
                 fields=["desktop", "run", "kind"],

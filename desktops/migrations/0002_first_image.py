@@ -1,19 +1,23 @@
-"""One image and three sizes, so that a new installation can launch at once. All may be changed in the admin."""
+"""One image and three sizes, so that a new installation can launch at once. All may be changed in the admin.
+
+The pages translate these names as long as they are as they came.
+"""
 
 from django.db import migrations
+from django.utils.translation import gettext_noop as _
 
 SIZES = [  # name, cores, MiB, GiB
-    ("Small", 1, 2048, 5),
-    ("Medium", 2, 4096, 10),
-    ("Large", 4, 8192, 20),
+    (_("Small"), 1, 2048, 5),
+    (_("Medium"), 2, 4096, 10),
+    (_("Large"), 4, 8192, 20),
 ]
 
 
 def create(apps, schema_editor):
     size_model = apps.get_model("desktops", "DesktopSize")
     image = apps.get_model("desktops", "DesktopImage").objects.create(
-        name="Linux desktop",
-        description="Terminal, files and a browser",
+        name=_("Linux desktop"),
+        description=_("Terminal, files and a browser"),
         image="vnc/void-desktop:latest",
     )
     for name, cpu, memory_mib, storage_gib in SIZES:

@@ -1,6 +1,7 @@
 """Template filters over desktops.meters and desktops.diagnosis."""
 
 from decimal import Decimal
+from math import ceil
 
 from django import template
 
@@ -18,6 +19,12 @@ def gib(mib: float) -> str:
 @register.filter
 def amount(number: float | Decimal) -> str:
     return meters.amount(number)
+
+
+@register.filter
+def whole(number: float | Decimal) -> int:
+    """For the choice between one and many, which knows whole numbers only."""
+    return ceil(number)
 
 
 @register.filter
