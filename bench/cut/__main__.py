@@ -6,12 +6,8 @@ Opens ten streams on each of two proxies, logs out by the page's own form, and w
 the floor: a message through the same Redis. Writes bench/results/cut.md. Hold: under one second.
 """
 
-import argparse
-import os
-import platform
 import statistics
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -26,6 +22,7 @@ from websockets.sync.client import ClientConnection
 
 from bench.launch.click import Browser
 from bench.relay.stage import ROOT
+from bench.report import ms, rounds_asked, tell
 from tests.whole import Portal, free_port, running, wait_for
 
 STREAMS, HOLD = 10, 1.0  # on each replica; seconds
@@ -72,7 +69,7 @@ def one_round(portal: Portal, urls: list[str], pool: ThreadPoolExecutor) -> floa
 def through_redis(portal: Portal) -> float:
     """Seconds of one message from publish to subscriber."""
     client = redis.Redis(unix_socket_path=str(portal.data / "redis/redis.sock"))
-    with client.pubsub(ignore_subscribe_messages=True) as listener:
+    with client.pubsub(ignore_subscribe_messages=True) as listener:  # type: ignore[no-untyped-call]
         listener.subscribe("bench")
         listener.get_message(timeout=1)
         began = time.monotonic()
@@ -99,28 +96,19 @@ def _answers(url: str) -> bool:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=7)
-    options = parser.parse_args()
+    rounds = rounds_asked(__doc__, 7)
     with tempfile.TemporaryDirectory(prefix="podesk-bench-", ignore_cleanup_errors=True) as made:
         Path(made).chmod(0o711)
-        cuts, floor = measure(Path(made), options.rounds)
+        cuts, floor = measure(Path(made), rounds)
+    what = f"click on Sign out until the last of {2 * STREAMS} streams on two replicas is closed"
     lines = [
         "| what | median | worst |",
         "|---|---|---|",
-        f"| a message through Redis | {_ms(statistics.median(floor))} | {_ms(max(floor))} |",
-        f"| click on Sign out until the last of {2 * STREAMS} streams on two replicas is closed "
-        f"| {_ms(statistics.median(cuts))} | {_ms(max(cuts))} |",
-        f"| hold: {_ms(HOLD)} | | {'held' if max(cuts) <= HOLD else '**missed**'} |",
+        f"| a message through Redis | {ms(statistics.median(floor))} | {ms(max(floor))} |",
+        f"| {what} | {ms(statistics.median(cuts))} | {ms(max(cuts))} |",
+        f"| hold: {ms(HOLD)} | | {'held' if max(cuts) <= HOLD else '**missed**'} |",
     ]
-    machine = f"{os.cpu_count()} cores, Python {platform.python_version()}, {options.rounds} rounds"
-    text = f"# Cut\n\n`python -m bench.cut`, {machine}, load {os.getloadavg()[0]:.1f}.\n\n" + "\n".join(lines) + "\n"
-    (ROOT / "bench/results/cut.md").write_text(text)
-    print(text, file=sys.stdout)
-
-
-def _ms(seconds: float) -> str:
-    return f"{seconds * 1000:.1f} ms"
+    tell("cut", lines, rounds)
 
 
 if __name__ == "__main__":

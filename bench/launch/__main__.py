@@ -6,9 +6,6 @@ Starts the whole of Podesk as `./podesk run` does, on a folder of its own, and w
 alternate; the table shows medians. Hold: at most 1.15 x the shell's time + 150 ms.
 """
 
-import argparse
-import os
-import platform
 import statistics
 import sys
 import tempfile
@@ -16,7 +13,7 @@ from pathlib import Path
 
 from bench.launch.click import Browser, report
 from bench.launch.shell import seconds_to_banner
-from bench.relay.stage import ROOT
+from bench.report import ms, rounds_asked, tell
 from tests.whole import running
 
 FACTOR, EXTRA = 1.15, 0.150  # of the shell's time; seconds
@@ -38,36 +35,24 @@ def measure(folder: Path, count: int) -> tuple[list[float], list[dict[str, float
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=9)
-    options = parser.parse_args()
+    rounds = rounds_asked(__doc__, 9)
     with tempfile.TemporaryDirectory(prefix="podesk-bench-", ignore_cleanup_errors=True) as made:
         Path(made).chmod(0o711)
-        floor, clicks = measure(Path(made), options.rounds)
+        floor, clicks = measure(Path(made), rounds)
     shell = statistics.median(floor)
     medians = {name: statistics.median(click[name] for click in clicks) for name in clicks[0]}
     limit, first = FACTOR * shell + EXTRA, medians["first pixels"]
     lines = [
         "| what | median | spread |",
         "|---|---|---|",
-        f"| same session from a shell, until its banner | {_ms(shell)} | {_ms(min(floor))} - {_ms(max(floor))} |",
+        f"| same session from a shell, until its banner | {ms(shell)} | {ms(min(floor))} - {ms(max(floor))} |",
     ]
     for name, median in medians.items():
         every = [click[name] for click in clicks]
-        lines.append(f"| click until {name} | {_ms(median)} | {_ms(min(every))} - {_ms(max(every))} |")
-    lines.append(
-        f"| hold: {FACTOR} x shell + {_ms(EXTRA)} | {_ms(limit)} | {'held' if first <= limit else '**missed**'} |"
-    )
-    machine = f"{os.cpu_count()} cores, Python {platform.python_version()}, {options.rounds} rounds"
-    text = (
-        f"# Launch\n\n`python -m bench.launch`, {machine}, load {os.getloadavg()[0]:.1f}.\n\n" + "\n".join(lines) + "\n"
-    )
-    (ROOT / "bench/results/launch.md").write_text(text)
-    print(text)
-
-
-def _ms(seconds: float) -> str:
-    return f"{seconds * 1000:.0f} ms"
+        lines.append(f"| click until {name} | {ms(median)} | {ms(min(every))} - {ms(max(every))} |")
+    verdict = "held" if first <= limit else "**missed**"
+    lines.append(f"| hold: {FACTOR} x shell + {ms(EXTRA)} | {ms(limit)} | {verdict} |")
+    tell("launch", lines, rounds)
 
 
 if __name__ == "__main__":
