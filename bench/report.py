@@ -1,4 +1,4 @@
-"""How a benchmark is asked and how it tells: options, and a table in bench/results with the machine it was measured on."""
+"""How a benchmark is asked and how it tells: a table in bench/results, with the machine it was measured on."""
 
 import argparse
 import os
