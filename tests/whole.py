@@ -17,6 +17,8 @@ from urllib.parse import urlsplit, urlunsplit
 import psutil
 import psycopg
 
+from desktops.runtimes.base import Deadline
+from desktops.runtimes.local import LocalRuntime
 from frontdoor.place import CHECKOUT
 
 # What the tests' own environment sets for Django, and a person at a terminal does not have.
@@ -138,3 +140,14 @@ def running(data: Path, **settings: str) -> Iterator[Portal]:
     finally:
         portal.process.terminate()
         portal.process.wait(60)
+        _end_desktops(data)
+
+
+def _end_desktops(data: Path) -> None:
+    """They outlive the portal; here nobody would find them again."""
+    runtime = LocalRuntime(data / "local", installation="podesk")
+    until = time.monotonic() + 20
+    while (left := runtime.list()) and time.monotonic() < until:
+        for seen in left:
+            runtime.stop(seen.name, deadline=Deadline.after(5))
+        time.sleep(0.1)
