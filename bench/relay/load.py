@@ -3,11 +3,13 @@
 python -m bench.relay.load    reads one JSON order per line, answers with one JSON line
 """
 
+import fcntl
 import json
 import os
 import selectors
 import socket
 import sys
+import termios
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -195,10 +197,12 @@ def ping(seconds: float) -> dict[str, Any]:
 
 
 def stall() -> dict[str, Any]:
-    """Ask for everything, read nothing."""
-    for session in _open:
-        session.order(f"down {2**50}")
-    return {}
+    """Ask for everything, read nothing. Bytes that wait in the kernel a second later: proof that it came."""
+    (session,) = _open
+    session.order(f"down {2**50}")
+    time.sleep(1)
+    waiting = fcntl.ioctl(session.socket, termios.FIONREAD, bytes(4))
+    return {"waiting": int.from_bytes(waiting, sys.byteorder)}
 
 
 ORDERS: dict[str, Callable[..., dict[str, Any]]] = {
