@@ -47,7 +47,7 @@ def impatient(folder, django_db_setup) -> Iterator[Server]:
 
 
 @pytest.fixture
-def committed(transactional_db, django_db_serialized_rollback) -> None:
+def committed(transactional_db) -> None:
     """What tests write is seen by the servers' processes."""
 
 
