@@ -10,6 +10,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpR
 from django.shortcuts import render
 from django.template.loader import render_to_string
 from django.urls import reverse
+from django.utils.functional import SimpleLazyObject
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
@@ -80,7 +81,9 @@ def home(request: HttpRequest) -> HttpResponse:
 @_button
 def launch(request: HttpRequest) -> HttpResponse:
     by = actor(request)
-    form = LaunchForm(request.POST, owner=by.user, offer=launch_offer(by.user))
+    # Lazily: a good form needs no offer, and its person waits for a desktop.
+    offer: Any = SimpleLazyObject(lambda: launch_offer(by.user))
+    form = LaunchForm(request.POST, owner=by.user, offer=offer)
     if not form.is_valid():
         return _launch_page(request, form=form)
     return SeeOther(_address(services.launch_desktop(by=by, wanted=form.wanted())))

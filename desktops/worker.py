@@ -18,7 +18,7 @@ class Worker(SimpleWorker):
     """
 
     def __init__(self, *args: Any, **options: Any) -> None:
-        get_runtime()
+        get_runtime().warm_up()
         super().__init__(*args, **options | {"worker_ttl": TTL})
 
     def perform_job(self, *args: Any, **options: Any) -> Any:

@@ -103,6 +103,9 @@ class Deadline:
 class Runtime(Protocol):
     """Every verb is idempotent: already there is success, already gone is success. None waits for readiness."""
 
+    def warm_up(self) -> None:
+        """For a process that will start desktops: what can be done before anybody waits. Optional, never needed."""
+
     def start(self, spec: DesktopSpec, *, deadline: Deadline) -> None:
         """Create what is missing, adopt what is there and ours. Raises RuntimeFault, RuntimeUnknown."""
 

@@ -5,8 +5,6 @@ import os
 import shutil
 import signal
 import socket
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -15,10 +13,10 @@ from pathlib import Path
 
 from desktops.runtimes import local_account, local_desktop, local_limits, local_processes, local_state, local_usage
 from desktops.runtimes.base import Deadline, DesktopSpec, Endpoint, Observed, Phase, RuntimeFault, RuntimeUnknown, Usage
+from desktops.runtimes.local_launcher import Launcher
 from desktops.runtimes.local_log import tail
 from desktops.runtimes.local_state import FULL, Place, State
 
-CODE = Path(__file__).resolve().parents[2]  # where `-m desktops.…` finds the holder
 PATH = "/usr/local/bin:/usr/bin:/bin:/usr/local/games:/usr/games"  # as a plain login has it, not as the portal does
 HUNG = 10.0  # seconds after which a holder that was asked to stop is killed
 JUST_NOW = 2.0  # seconds
@@ -28,6 +26,10 @@ class LocalRuntime:
     def __init__(self, root: Path, *, installation: str, user: str = "podesk", path: str = PATH) -> None:
         """`user` is who desktops run as when we are root; `path` is where programs are found, outside and inside."""
         self.root, self.installation, self.user, self.path = root, installation, user, path
+        self._launcher = Launcher(path)
+
+    def warm_up(self) -> None:
+        self._launcher.keep_ready()
 
     def start(self, spec: DesktopSpec, *, deadline: Deadline) -> None:
         place = Place(self.root, local_account.check_name(spec.name))
@@ -40,7 +42,7 @@ class LocalRuntime:
                 return
             try:
                 if self._prepare(spec, place, account, deadline):
-                    self._spawn(place, lock, deadline)
+                    self._launcher.launch(place, lock, deadline)
             finally:
                 os.close(lock)  # the holder's copy keeps it locked
 
@@ -172,22 +174,6 @@ class LocalRuntime:
         groups = local_limits.create(self.installation, spec.name, limits)
         state = State(spec.installation, spec.desktop_id, spec.name, spec.run, groups=groups, limits=limits)
         local_state.write(place, state.entered("created"))
-
-    def _spawn(self, place: Place, lock: int, deadline: Deadline) -> None:
-        command = (sys.executable, "-S", "-E", "-s", "-m", "desktops.runtimes.local_session")  # -S: 10 ms less
-        with place.log.open("ab") as log:
-            holder = subprocess.Popen(
-                [*command, str(self.root), place.name, str(lock)], cwd=CODE, env={"PATH": self.path},
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log, pass_fds=[lock], start_new_session=True,
-            )  # fmt: skip
-        try:
-            failed = holder.wait(max(1.0, deadline.remaining))  # it forks at once and goes on by itself
-        except subprocess.TimeoutExpired:
-            holder.kill()
-            holder.wait()
-            raise RuntimeFault("start_failed", "the holder did not begin in time", hopeless=False) from None
-        if failed:
-            raise RuntimeFault("start_failed", tail(place.log, 20))
 
     # --- looking and ending -----------------------------------------------------------------------------------------
 

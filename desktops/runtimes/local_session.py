@@ -1,10 +1,12 @@
 """The holder: the process that owns one local desktop from its first to its last moment. One per desktop.
 
-The runtime starts `python -m desktops.runtimes.local_session ROOT NAME LOCK_FD`. It outlives whoever did
-that. Knows no Django and imports little: a person waits while it starts.
+The runtime starts `python -m desktops.runtimes.local_session FD` and tells it over that socket which desktop it
+holds (see local_launcher). It outlives whoever did that. Knows no Django and imports little: a person waits while it
+starts.
 """
 
 import ctypes
+import json
 import os
 import selectors
 import signal
@@ -225,14 +227,23 @@ class Holder:
         return [process for process in local_processes.descendants(os.getpid()) if process.pid != self.server]
 
 
-def main(root: str, name: str, lock: str) -> None:
+def main(orders: int) -> None:
+    """Loaded; waits to be told whose holder it is. Ends when whoever started it does, without having been told."""
+    with socket.socket(fileno=orders) as order:
+        said, fds, _, _ = socket.recv_fds(order, 65536, 2)
+    if not said:
+        return
+    _lock, log = fds  # the lock is kept open: as long as it is, we live
+    for output in (1, 2):
+        os.dup2(log, output)
+    os.close(log)
     if os.fork():
         os._exit(0)  # so that nobody but init has to reap us
     os.setsid()
     os.chdir("/")
-    os.set_inheritable(int(lock), False)
+    root, name = json.loads(said)
     Holder(Place(Path(root), name)).run()
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    main(int(sys.argv[1]))
