@@ -150,7 +150,7 @@ def _write_steps(desktop: Desktop, seen: Observed | None) -> None:
     new = {kind: at for kind, at in (seen.steps if seen else {}).items() if kind not in known}
     for kind, at in new.items():
         DesktopEvent.write(desktop, kind, at=at)
-    if new:
+    if new and seen and seen.phase != Phase.READY:  # of that the row's move tells
         desktop.tell_owner()
 
 
