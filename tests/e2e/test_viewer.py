@@ -172,9 +172,9 @@ def test_screenshot_is_saved(screen, tmp_path):
 def test_full_screen_and_back(screen):
     viewer = screen()
     viewer.tool("Full screen")
-    viewer.page.wait_for_function("document.fullscreenElement !== null")
+    wait_for(lambda: viewer.page.evaluate("document.fullscreenElement !== null"))
     viewer.tool("Leave full screen")
-    viewer.page.wait_for_function("document.fullscreenElement === null")
+    wait_for(lambda: viewer.page.evaluate("document.fullscreenElement === null"))
 
 
 def test_connection_panel_says_how_it_is(screen):
