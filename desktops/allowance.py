@@ -97,6 +97,11 @@ def quota_lines(user: User) -> list[QuotaLine]:
     return _lines(effective(user), use_of(user))
 
 
+def has_room(user: User) -> bool:
+    """May the number of desktops grow? Whether a size fits as well, the offer tells."""
+    return Desktop.objects.filter(owner=user).count() < effective(user).desktops.value
+
+
 def launch_offer(user: User) -> LaunchOffer:
     quota, use = effective(user), use_of(user)
     images = [

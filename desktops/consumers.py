@@ -54,7 +54,7 @@ class StatusConsumer(AsyncJsonWebsocketConsumer):  # type: ignore[misc]  # chann
         """Pages only listen here: whatever is said is not even parsed."""
 
     async def desktop_changed(self, event: dict[str, Any]) -> None:
-        await self.send_json({"desktop": event["desktop"]})
+        await self.send_json({"desktop": event["desktop"], "status": event["status"]})
 
     async def _watch_login(self, session: SessionBase) -> None:
         """Signed out elsewhere, new password, disabled account: the page hears it, asks again, is sent to the login."""

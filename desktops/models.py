@@ -162,7 +162,7 @@ class Desktop(Resources):
 
     def tell_owner(self) -> None:
         """After commit, the owner's open pages hear that something changed."""
-        notify.after_commit(owner_id=self.owner_id, desktop_id=self.pk)
+        notify.after_commit(owner_id=self.owner_id, desktop_id=self.pk, status=self.status)
 
 
 class DesktopEvent(models.Model):

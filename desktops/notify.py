@@ -1,13 +1,15 @@
 """Tell a person's open pages that a desktop changed. Only the fact travels; the page asks for the rest."""
 
+import asyncio
+from concurrent.futures import Future
+from functools import cache
+from threading import Thread
 from typing import Any
 from uuid import UUID
 
 import structlog
-from asgiref.sync import async_to_sync
 from channels.layers import get_channel_layer
 from django.db import transaction
-from redis import RedisError
 
 log = structlog.get_logger("podesk.notify")
 
@@ -16,13 +18,26 @@ def group_of(user_id: Any) -> str:
     return f"user-{user_id}"
 
 
-def after_commit(*, owner_id: UUID, desktop_id: UUID) -> None:
-    transaction.on_commit(lambda: _send(owner_id, desktop_id))
+def after_commit(*, owner_id: UUID, desktop_id: UUID, status: str) -> None:
+    """Returns at once; a message that is lost costs a page seconds, because it also polls."""
+    message = {"type": "desktop.changed", "desktop": str(desktop_id), "status": str(status)}
+    transaction.on_commit(lambda: _send(group_of(owner_id), message))
 
 
-def _send(owner_id: UUID, desktop_id: UUID) -> None:
+def _send(group: str, message: dict[str, str]) -> None:
     layer: Any = get_channel_layer()
-    try:
-        async_to_sync(layer.group_send)(group_of(owner_id), {"type": "desktop.changed", "desktop": str(desktop_id)})
-    except (RedisError, OSError) as error:  # the pages poll when they hear nothing
-        log.warning("page_not_told", desktop=str(desktop_id), error=str(error))
+    sent = asyncio.run_coroutine_threadsafe(layer.group_send(group, message), _loop())
+    sent.add_done_callback(_log_failure)
+
+
+@cache
+def _loop() -> asyncio.AbstractEventLoop:
+    """One loop for all messages of this process: a loop for each would open a connection to Redis for each."""
+    loop = asyncio.new_event_loop()
+    Thread(target=loop.run_forever, name="notify", daemon=True).start()
+    return loop
+
+
+def _log_failure(sent: "Future[None]") -> None:
+    if error := sent.exception():  # Redis is away
+        log.warning("page_not_told", error=str(error))

@@ -9,7 +9,7 @@ from accounts import audit
 from accounts.audit import Actor
 from accounts.cuts import Cut, cut_after_commit
 from accounts.models import User
-from desktops import allowance, jobs, notify
+from desktops import allowance, jobs
 from desktops.exceptions import ImageUnavailable, NameInvalid, VolumeInUse, WrongStatus
 from desktops.models import AT_REST, LAUNCHING, Desktop, DesktopEvent, DesktopImage, DesktopSize, Status, Volume
 from desktops.queue import enqueue_after_commit
@@ -43,7 +43,7 @@ def launch_desktop(*, by: Actor, wanted: LaunchRequest) -> Desktop:
     desktop = _create(owner, name, wanted)
     DesktopEvent.write(desktop, "queued")
     enqueue_after_commit(jobs.start_desktop, desktop.pk)
-    notify.after_commit(owner_id=owner.pk, desktop_id=desktop.pk)
+    desktop.tell_owner()
     audit.record("desktop.launch", by=by, target=desktop.pk, name=name, image=wanted.image.name, size=wanted.size.name)
     return desktop
 

@@ -20,7 +20,7 @@ from django_htmx.middleware import HtmxDetails
 from accounts.client import actor
 from accounts.decorators import login_required
 from desktops import meters, selectors, services, timeline
-from desktops.allowance import launch_offer
+from desktops.allowance import has_room, launch_offer
 from desktops.exceptions import DesktopRefused
 from desktops.forms import DeleteForm, LaunchForm
 from desktops.models import MOVING, Desktop
@@ -189,7 +189,7 @@ def _detail_page(
         "form": form or DeleteForm(),
         "confirm_delete": bool(form) or request.GET.get("confirm") == "delete",
         "refusal": refusal,
-        "offer": launch_offer(user),
+        "has_room": has_room(user),
         "others": selectors.visible_to(user).exclude(pk=desktop.pk).exists(),
     }
     return render(request, "desktops/detail.html", context, status=422 if form else 200)

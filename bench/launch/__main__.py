@@ -9,6 +9,7 @@ alternate; the table shows medians. Hold: at most 1.15 x the shell's time + 150 
 import statistics
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 from bench.launch.click import Browser, report
@@ -17,6 +18,7 @@ from bench.report import ms, rounds_asked, tell
 from tests.whole import running
 
 FACTOR, EXTRA = 1.15, 0.150  # of the shell's time; seconds
+CALM = 2.0  # seconds before each measurement: what the one before left running has ended
 
 
 def measure(folder: Path, count: int) -> tuple[list[float], list[dict[str, float]]]:
@@ -24,7 +26,9 @@ def measure(folder: Path, count: int) -> tuple[list[float], list[dict[str, float
     with running(folder / "data") as portal:
         browser = Browser(portal.url, portal.password)
         for number in range(count + 1):  # the first warms up
+            time.sleep(CALM)
             shell = seconds_to_banner(folder / "shell", number)
+            time.sleep(CALM)
             desktop, times = browser.launch()
             browser.delete(desktop)
             print(f"round {number}: shell {shell * 1000:.0f} ms, click {report(times)}", file=sys.stderr)

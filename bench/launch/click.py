@@ -21,15 +21,16 @@ class Browser:
         page = self.http.get("/?new").text
         choice = dict(re.findall(r'name="(image|size-\d+)" value="(\d+)" checked', page))
         times: dict[str, float] = {}
+        began = time.monotonic()
+        answer = self.post("/desktops/launch/", name="desktop", **choice)
+        desktop = str(answer.url).rstrip("/").split("/")[-1]
+        times["answered"] = time.monotonic() - began
         with self._socket("/ws/status/") as news:
-            began = time.monotonic()
-            answer = self.post("/desktops/launch/", name="desktop", **choice)
-            desktop = str(answer.url).rstrip("/").split("/")[-1]
-            times["answered"] = time.monotonic() - began
-            while not self._runs(desktop):
-                news.recv(timeout=30)
+            running = self._runs(desktop)
+            self.http.get(f"/desktops/{desktop}/view/").raise_for_status()  # the viewer loads ahead, in its frame
+            while not running:
+                running = json.loads(news.recv(timeout=30))["status"] == "running"
             times["running"] = time.monotonic() - began
-        self.http.get(f"/desktops/{desktop}/view/").raise_for_status()
         screen = self.stream(desktop)
         times["first pixels"] = time.monotonic() - began
         screen.close()

@@ -5,11 +5,13 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
+from threading import Timer
 
 from desktops.runtimes.base import Deadline, RuntimeFault
 from desktops.runtimes.local_log import tail
 from desktops.runtimes.local_state import Place
 
+REFILL_AFTER = 1.0  # seconds: until then the machine is busy with the desktop that was just launched
 CODE = Path(__file__).resolve().parents[2]  # where `-m desktops.…` finds the holder
 COMMAND = (sys.executable, "-S", "-E", "-s", "-m", "desktops.runtimes.local_session")  # -S: 10 ms less
 
@@ -53,7 +55,12 @@ class Launcher:
             if not (ready and self._began(ready, place, (lock, log.fileno()), deadline)):
                 self._begin(place, (lock, log.fileno()), deadline)
         if ready:
-            self.keep_ready()
+            self._refill_later()
+
+    def _refill_later(self) -> None:
+        timer = Timer(REFILL_AFTER, self.keep_ready)
+        timer.daemon = True
+        timer.start()
 
     def _began(self, ready: Waiting, place: Place, fds: tuple[int, int], deadline: Deadline) -> bool:
         """False when the one that waited is not there any more."""

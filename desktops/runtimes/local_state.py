@@ -123,7 +123,8 @@ def write(place: Place, state: State) -> None:
     text = json.dumps(state._asdict() | {"steps": dict(state.steps)})
     with_spare(place, lambda: new.write_text(text))
     new.replace(place.folder / "state.json")
-    announce(place)
+    if state.holder:  # before, nothing runs yet; its first sign of life follows at once
+        announce(place)
 
 
 def ask_to_stop(place: Place) -> None:

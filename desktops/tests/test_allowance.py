@@ -48,6 +48,12 @@ def test_kept_files_are_offered_and_count_as_storage_once(alice, small):
     assert allowance.need_of(small, kept=kept, new=True).storage_gib == 0
 
 
+def test_room_is_about_the_number_of_desktops(alice, make_desktop):
+    assert allowance.has_room(alice)
+    make_desktop(alice)
+    assert not allowance.has_room(alice)
+
+
 def test_no_image_is_said(alice):
     DesktopImage.objects.update(enabled=False)
     assert allowance.launch_offer(alice).why_not == "No kind of desktop is offered at present."

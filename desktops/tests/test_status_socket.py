@@ -41,7 +41,7 @@ async def test_every_open_page_of_the_owner_hears_it(client_for, alice, bob, mov
     for page in (*tabs, foreign):
         assert await connected(page)
     moved = await asyncio.to_thread(move, alice)
-    assert [await page.receive_json_from(timeout=5) for page in tabs] == [{"desktop": moved}] * 2
+    assert [await page.receive_json_from(timeout=5) for page in tabs] == [{"desktop": moved, "status": "pending"}] * 2
     assert await foreign.receive_nothing(timeout=0.3)
     for page in (*tabs, foreign):
         await page.disconnect()
@@ -81,7 +81,7 @@ async def test_whatever_a_page_says_does_no_harm(client_for, alice, move):
         await page.send_to(text_data=text)
     await page.send_to(bytes_data=b"\xff\x00")
     moved = await asyncio.to_thread(move, alice)
-    assert await page.receive_json_from(timeout=5) == {"desktop": moved}
+    assert await page.receive_json_from(timeout=5) == {"desktop": moved, "status": "pending"}
     await page.disconnect()
 
 

@@ -6,6 +6,7 @@ const usage = document.getElementById("usage");
 const announcer = document.getElementById("announcer");
 
 const state = () => document.getElementById("state");
+const COMING = ["pending", "starting", "running"];
 const USAGE_EVERY = 5000; // milliseconds
 let said = state().dataset.sentence;
 let hadFocus = false;
@@ -14,12 +15,19 @@ function draw() {
   const running = state().dataset.status === "running";
   if (running && usage.hidden) look();
   usage.hidden = !running;
-  if (running && !stage.firstElementChild) {
-    stage.replaceChildren(document.getElementById("viewer-frame").content.cloneNode(true));
-  } else if (!running) {
-    stage.replaceChildren();
-  }
+  if (!COMING.includes(state().dataset.status)) stage.replaceChildren();
+  else if (!stage.firstElementChild) stage.replaceChildren(document.getElementById("viewer-frame").content.cloneNode(true));
+  if (running) open();
   stage.hidden = !running;
+}
+
+// The viewer loads while the desktop starts, and connects when it is told.
+function open() {
+  const frame = stage.querySelector("[data-hold]");
+  if (!frame) return;
+  stage.hidden = false;
+  delete frame.dataset.hold;
+  frame.contentWindow.dispatchEvent(new Event("go"));
 }
 
 function look() {
@@ -38,6 +46,7 @@ function keepFocus() {
   hadFocus = false;
 }
 
+panel.addEventListener("status", ({ detail }) => detail === "running" && open());
 panel.addEventListener("submit", () => {
   hadFocus = true; // a button that is disabled meanwhile loses the focus
 });
@@ -58,6 +67,7 @@ document.getElementById("log-text").addEventListener("htmx:afterSwap", (event) =
 
 setInterval(look, USAGE_EVERY);
 addEventListener("load", look); // htmx is there from now on
+draw();
 
 // "Show log" opens the log on this page; without script it is a page of its own.
 document.addEventListener("click", (event) => {

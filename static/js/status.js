@@ -3,6 +3,7 @@
 const POLL_MOVING = 3; // seconds, while the socket is down
 const POLL_RESTING = 15;
 const POLL_SAFETY = 20; // seconds while moving although the socket is up: a broadcast may get lost
+const CALM = 250; // milliseconds between two redraws while the steps of a start follow each other
 const RETRY_FIRST = 1;
 const RETRY_MOST = 30;
 
@@ -11,10 +12,17 @@ let connected = false;
 let retry = RETRY_FIRST;
 let askedAt = Date.now();
 let shown = "";
+let soon = 0;
 
 function refresh() {
   askedAt = Date.now();
+  clearTimeout(soon);
+  soon = 0;
   htmx.trigger(live, "refresh");
+}
+
+function refreshSoon() {
+  soon ||= setTimeout(refresh, askedAt + CALM - Date.now());
 }
 
 function connect() {
@@ -25,8 +33,11 @@ function connect() {
     refresh(); // what happened while nobody listened
   };
   socket.onmessage = (event) => {
-    const { desktop } = JSON.parse(event.data);
-    if (live.dataset.live === "all" || live.dataset.live === desktop) refresh();
+    const { desktop, status } = JSON.parse(event.data);
+    if (![desktop, "all"].includes(live.dataset.live)) return;
+    live.dispatchEvent(new CustomEvent("status", { detail: status }));
+    if (["pending", "starting"].includes(status)) refreshSoon();
+    else refresh();
   };
   socket.onclose = () => {
     if (connected) refresh(); // the login may be over: the answer leads to the login page
