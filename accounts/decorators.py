@@ -27,6 +27,7 @@ def login_required(view: View[Rest]) -> View[Rest]:
         if htmx := HtmxDetails(request):
             page = urlencode({REDIRECT_FIELD_NAME: htmx.current_url_abs_path or "/"})
             return HttpResponseClientRedirect(f"{reverse('accounts:login')}?{page}")
-        return redirect_to_login(request.get_full_path())
+        # A button's address is no page: who pressed one after the login had ended comes back to the first page.
+        return redirect_to_login(request.get_full_path() if request.method in ("GET", "HEAD") else "/")
 
     return guarded

@@ -42,6 +42,7 @@ def configuration(form: str, level: str) -> dict[str, Any]:
         "loggers": {
             "django.server": {"level": level, "propagate": True, "handlers": []},
             "uvicorn": {"level": level, "propagate": True, "handlers": []},
+            "uvicorn.error": {"level": "WARNING", "propagate": True, "handlers": []},  # it logs addresses whole
             "uvicorn.access": {"level": "WARNING", "propagate": True, "handlers": []},  # the middleware logs requests
             "rq.worker": {"level": level, "propagate": True, "handlers": []},
         },

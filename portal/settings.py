@@ -83,7 +83,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 # --- What is kept --------------------------------------------------------------------------------------------------
 DATABASES = {
     "default": dj_database_url.parse(
-        env.text("DATABASE_URL", f"sqlite:///{DATA_DIR / 'podesk.sqlite3'}"), conn_max_age=60, conn_health_checks=True
+        env.text("DATABASE_URL", f"sqlite:///{DATA_DIR / 'podesk.sqlite3'}"), conn_health_checks=True
     )
 }
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
@@ -94,6 +94,10 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
     }
     DATABASES["default"]["TEST"] = {"NAME": DATA_DIR / "test.sqlite3"}  # a file: threads share no in-memory database
+else:
+    # Each request runs in a thread of its own, which would open a connection of its own.
+    size = env.integer("DATABASE_POOL_SIZE", 20, minimum=2)
+    DATABASES["default"].setdefault("OPTIONS", {})["pool"] = {"min_size": 1, "max_size": size, "timeout": 10}
 REDIS_URL = env.text("REDIS_URL", "redis://127.0.0.1:6379/0")
 RQ_QUEUES = {"desktops": {"URL": REDIS_URL, "DEFAULT_TIMEOUT": 60}}  # seconds; a job makes API calls and returns
 RQ = {

@@ -59,6 +59,7 @@ def server_command(place: Place, spec: DesktopSpec, path: str) -> list[str]:
         *("-SecurityTypes", "VncAuth", "-PasswordFile", str(place.private / "passwd")),
         # One peer, the proxy: no guessing to ban, and a second window of the same person is welcome.
         *("-UseBlacklist=0", "-AlwaysShared=1", "-AcceptSetDesktopSize=1", f"-MaxCutText={CUT_TEXT_LIMIT}"),
+        "-SendPrimary=0",  # text that is merely selected does not replace what the person has copied
         *(f"-desktop={title}", "-noreset", "-s", "0"),
     ]  # fmt: skip
 

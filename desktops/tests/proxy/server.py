@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import quote
 
 import psutil
 from django.db import connection
@@ -62,7 +63,8 @@ def _database_url() -> str:
     database = connection.settings_dict
     if connection.vendor == "sqlite":
         return f"sqlite:///{database['NAME']}"
-    address = f"{database['HOST']}:{database['PORT']}" if database["PORT"] else database["HOST"]
+    host = quote(database["HOST"], safe="")  # may be the folder of a UNIX socket
+    address = f"{host}:{database['PORT']}" if database["PORT"] else host
     return f"postgres://{database['USER']}:{database['PASSWORD']}@{address}/{database['NAME']}"
 
 
