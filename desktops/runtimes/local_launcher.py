@@ -1,5 +1,6 @@
 """How a holder comes to life. One may be kept waiting, so that nobody who launches waits for Python to load it."""
 
+import atexit
 import json
 import socket
 import subprocess
@@ -47,6 +48,8 @@ class Launcher:
     def keep_ready(self) -> None:
         """From now on one holder waits. For processes that start desktops again and again."""
         self._ready = Waiting(self._path)
+        atexit.unregister(self._end)
+        atexit.register(self._end)
 
     def launch(self, place: Place, lock: int, deadline: Deadline) -> None:
         """Raises RuntimeFault."""
@@ -56,6 +59,10 @@ class Launcher:
                 self._begin(place, (lock, log.fileno()), deadline)
         if ready:
             self._refill_later()
+
+    def _end(self) -> None:
+        if self._ready:
+            self._ready.end()
 
     def _refill_later(self) -> None:
         timer = Timer(REFILL_AFTER, self.keep_ready)

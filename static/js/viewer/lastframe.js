@@ -1,18 +1,20 @@
 // While the line is down the last picture stays, dimmed. After an end for good it goes: somebody else may sit here now.
-const still = document.getElementById("last-frame");
+// Its canvas is there only as long as it shows something: otherwise the desktop's is the only one.
+let still = null;
 
 export function keepLastFrame(screen) {
   const canvas = screen.querySelector("canvas");
   if (!canvas?.width) return;
+  dropLastFrame();
   const { left, top, width, height } = canvas.getBoundingClientRect();
+  still = document.createElement("canvas");
+  Object.assign(still, { id: "last-frame", className: "last-frame", ariaHidden: "true", width: canvas.width, height: canvas.height });
   Object.assign(still.style, { left: `${left}px`, top: `${top}px`, width: `${width}px`, height: `${height}px` });
-  still.width = canvas.width;
-  still.height = canvas.height;
   still.getContext("2d").drawImage(canvas, 0, 0);
-  still.hidden = false;
+  screen.after(still);
 }
 
 export function dropLastFrame() {
-  still.width = still.height = 0;
-  still.hidden = true;
+  still?.remove();
+  still = null;
 }
