@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 from tests.visitor import Visitor
-from tests.whole import Portal, podesk, running, wait_for
+from tests.whole import Portal, running, wait_for
 
 
 @pytest.fixture(scope="module")
@@ -150,6 +150,5 @@ def test_process_without_a_row_is_ended(person, portal):
 
 def forget_rows(portal: Portal) -> None:
     code = "from desktops.models import *; DesktopEvent.objects.all().delete(); Desktop.objects.all().delete()"
-    environment = {"DATABASE_URL": portal.database}
-    done = podesk("manage", "--data", str(portal.data), "shell", "-c", code, **environment)
+    done = portal.manage("shell", "-c", code)
     assert done.returncode == 0, done.stderr

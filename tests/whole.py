@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
@@ -68,7 +69,7 @@ class Portal:
     def __init__(self, data: Path, port: int, settings: dict[str, str]) -> None:
         self.data, self.port = data, port
         self.url = f"http://127.0.0.1:{port}"
-        self.database = _own_database(data, port)
+        self.database = _own_database(data)
         self._output = data.parent / f"output-{port}.txt"
         with self._output.open("w") as sink:
             self.process = subprocess.Popen(
@@ -99,6 +100,10 @@ class Portal:
         found = re.search(r"Password:\s+(\S+)", self.printed)
         return found[1] if found else ""
 
+    def manage(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """`./podesk manage …` on the same data."""
+        return podesk("manage", "--data", str(self.data), *arguments, DATABASE_URL=self.database)
+
     def part(self, word: str) -> psutil.Process | None:
         """The child whose command line holds the word."""
         for child in psutil.Process(self.process.pid).children():
@@ -120,15 +125,15 @@ class Portal:
             connection.close()
 
 
-def _own_database(data: Path, port: int) -> str:
+def _own_database(data: Path) -> str:
     """A database of this portal's own, on the PostgreSQL that the tests run on, or else SQLite."""
     server = os.environ.get("DATABASE_URL", "")
     if not server.startswith("postgres"):
         return f"sqlite:///{data}/podesk.sqlite3"
-    name = f"whole_{port}"
+    name = f"whole_{sha256(str(data).encode()).hexdigest()[:12]}"  # the same again for the next run on that folder
     with psycopg.connect(server, autocommit=True) as connection:
-        connection.execute(f"DROP DATABASE IF EXISTS {name}".encode())
-        connection.execute(f"CREATE DATABASE {name}".encode())
+        if not connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name]).fetchone():
+            connection.execute(f"CREATE DATABASE {name}".encode())
     return urlunsplit(urlsplit(server)._replace(path=f"/{name}"))
 
 
