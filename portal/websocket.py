@@ -14,6 +14,7 @@ from websockets.protocol import State
 
 from desktops.proxy.asgi import DIRECT
 from desktops.proxy.browser import Taker
+from portal.frames import FrameSplitter
 
 EARLY = 64 * 1024  # bytes that a client may send before it is accepted
 FRAGMENTS = 1024  # frames of one message
@@ -29,20 +30,33 @@ class BoundedWebSocket(WebSocketsSansIOProtocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
+        self._receive = FrameSplitter(self._takes, self._take, super().data_received).feed
         connection = transport.get_extra_info("socket")
         if connection is not None and connection.family != socket.AF_UNIX:
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT)
 
     def data_received(self, data: bytes) -> None:
-        if not self.handshake_complete:
-            self._early += len(data)
-            if self._early > EARLY:
-                self.transport.abort()
-                return
+        if self.handshake_complete:
+            self._receive(data)
+            return
+        # Whoever sends frames before being let in: where one ends is known to the library alone.
+        if self.handshake_initiated or not data.endswith(b"\r\n\r\n"):
+            self._receive = super().data_received
+        self._early += len(data)
+        if self._early > EARLY:
+            self.transport.abort()
+            return
         super().data_received(data)
         if not self.handshake_initiated:  # the request came whole, and was not understood: nobody would answer it
             self.transport.write(TOO_LARGE)
             self.transport.close()
+
+    def _takes(self) -> bool:
+        return self.taker is not None and not self.close_sent
+
+    def _take(self, data: bytes) -> None:
+        if self.taker:
+            self.taker.from_browser(data)
 
     def handle_connect(self, event: Request) -> None:
         super().handle_connect(event)
