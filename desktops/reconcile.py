@@ -56,6 +56,7 @@ def sweep_volumes() -> None:
         enqueue_again(jobs.delete_volume, volume.pk)
 
 
+@transaction.atomic  # one commit for the steps and the move: a person waits
 def _starting(desktop: Desktop, seen: Observed | None) -> None:
     _write_steps(desktop, seen)
     if seen and seen.phase == Phase.READY:

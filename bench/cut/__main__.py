@@ -56,7 +56,7 @@ def closed_at(stream: ClientConnection) -> float:
 def one_round(portal: Portal, urls: list[str], pool: ThreadPoolExecutor) -> float:
     """Seconds from the click on Sign out to the last close frame."""
     browser = Browser(portal.url, portal.password)
-    desktop = str(browser.http.get("/").url).rstrip("/").split("/")[-1]
+    desktop = browser.get("/")[0].rstrip("/").split("/")[-1]
     with ExitStack() as stack:
         streams = [stack.enter_context(browser.stream(desktop, url)) for url in urls for _ in range(STREAMS)]
         ends: list[Future[float]] = [pool.submit(closed_at, stream) for stream in streams]

@@ -4,30 +4,37 @@ import json
 import re
 import struct
 import time
+from http.client import HTTPConnection
+from urllib.parse import urlencode, urlsplit
 
-import httpx
 from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Origin, Subprotocol
 
 
 class Browser:
+    """Plain and kept alive: what is measured is the portal, not a client."""
+
     def __init__(self, url: str, password: str) -> None:
-        self.http = httpx.Client(base_url=url, follow_redirects=True, timeout=60)
-        self.http.get("/accounts/login/")
+        self._url = url
+        self._wire = HTTPConnection(urlsplit(url).netloc, timeout=60)
+        self._cookies: dict[str, str] = {}
+        self.get("/accounts/login/")
         self.post("/accounts/login/", username="admin", password=password)
 
     def launch(self) -> tuple[str, dict[str, float]]:
         """The desktop's id, and the seconds from the click to: answered, running, first pixels."""
-        page = self.http.get("/?new").text
+        self._wire.close()  # perhaps long unused: the next request opens it again
+        page = self.get("/?new")[1]
         choice = dict(re.findall(r'name="(image|size-\d+)" value="(\d+)" checked', page))
         times: dict[str, float] = {}
         began = time.monotonic()
-        answer = self.post("/desktops/launch/", name="desktop", **choice)
-        desktop = str(answer.url).rstrip("/").split("/")[-1]
+        address = self.post("/desktops/launch/", name="desktop", **choice)[0]
+        self.get(address)
+        desktop = address.rstrip("/").split("/")[-1]
         times["answered"] = time.monotonic() - began
         with self._socket("/ws/status/") as news:
             running = self._runs(desktop)
-            self.http.get(f"/desktops/{desktop}/view/").raise_for_status()  # the viewer loads ahead, in its frame
+            self.get(f"/desktops/{desktop}/view/")  # the viewer loads ahead, in its frame
             while not running:
                 running = json.loads(news.recv(timeout=30))["status"] == "running"
             times["running"] = time.monotonic() - began
@@ -37,33 +44,50 @@ class Browser:
         return desktop, times
 
     def delete(self, desktop: str) -> None:
+        self._wire.close()
         self.post(f"/desktops/{desktop}/delete/", home_folder="delete")
-        while self.http.get(f"/desktops/{desktop}/panel/").status_code == httpx.codes.OK:
+        while self.get("/")[0]:  # leads to the desktop as long as there is one
             time.sleep(0.2)
 
     def stream(self, desktop: str, url: str = "") -> ClientConnection:
         """The desktop's picture, drawn once; from another replica when `url` names one."""
-        granted = self.post(f"/desktops/{desktop}/session-token/").json()
+        granted = json.loads(self.post(f"/desktops/{desktop}/session-token/")[1])
         screen = self._socket(granted["path"], f"podesk.token.{granted['token']}", url=url)
         _draw(screen)
         return screen
 
-    def _runs(self, desktop: str) -> bool:
-        return 'data-status="running"' in self.http.get(f"/desktops/{desktop}/panel/").text
+    def get(self, path: str) -> tuple[str, str]:
+        """Where it leads, if anywhere, and the text."""
+        return self._ask("GET", path, "")
 
-    def post(self, path: str, **data: str) -> httpx.Response:
-        token = self.http.cookies["csrftoken"]
-        answer = self.http.post(path, data=data | {"csrfmiddlewaretoken": token}, headers={"X-CSRFToken": token})
-        answer.raise_for_status()
-        return answer
+    def post(self, path: str, **data: str) -> tuple[str, str]:
+        return self._ask("POST", path, urlencode(data))
+
+    def _runs(self, desktop: str) -> bool:
+        return 'data-status="running"' in self.get(f"/desktops/{desktop}/panel/")[1]
+
+    def _ask(self, method: str, path: str, body: str) -> tuple[str, str]:
+        headers = {"Cookie": self._cookie(), "X-CSRFToken": self._cookies.get("csrftoken", "")}
+        if body:
+            headers["Content-Type"] = "application/x-www-form-urlencoded"
+        self._wire.request(method, path, body or None, headers)
+        answer = self._wire.getresponse()
+        text = answer.read().decode()
+        assert answer.status < 400, (path, answer.status)  # noqa: S101
+        for line in answer.headers.get_all("Set-Cookie") or []:
+            name, _, value = line.partition(";")[0].partition("=")
+            self._cookies[name] = value
+        return answer.headers.get("Location") or "", text
+
+    def _cookie(self) -> str:
+        return "; ".join(f"{name}={value}" for name, value in self._cookies.items())
 
     def _socket(self, path: str, *protocols: str, url: str = "") -> ClientConnection:
-        cookies = "; ".join(f"{name}={value}" for name, value in self.http.cookies.items())
-        address = (url or str(self.http.base_url)).replace("http", "ws", 1).rstrip("/") + path
+        address = (url or self._url).replace("http", "ws", 1) + path
         offered = [Subprotocol(name) for name in ("binary", *protocols)] if protocols else None
-        origin = Origin(str(self.http.base_url).rstrip("/"))
+        headers = {"Cookie": self._cookie()}
         return connect(
-            address, subprotocols=offered, origin=origin, additional_headers={"Cookie": cookies}, max_size=None
+            address, subprotocols=offered, origin=Origin(self._url), additional_headers=headers, max_size=None
         )
 
 
