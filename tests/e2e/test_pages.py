@@ -67,7 +67,7 @@ def test_from_nothing_to_a_screen_by_keyboard_alone(none, device):
     page.keyboard.press("Enter")
     page.wait_for_url("**/desktops/*/")
     expect(page.locator("#stage iframe")).to_be_visible(timeout=20_000)  # it opens by itself
-    assert page.title() == "desktop · Podesk"
+    expect(page).to_have_title("desktop · Podesk")
 
 
 def test_launched_twice_by_the_back_button_is_one_desktop(none, device, portal):
@@ -156,10 +156,11 @@ def test_follows_by_polling_when_the_socket_fails(device, desktop, person):
 
 
 def test_says_when_the_portal_is_away_and_when_it_is_back(page):
-    page.route("**/panel/", lambda route: route.abort())
+    parts = re.compile(r"/(panel|usage)/$")
+    page.route(parts, lambda route: route.abort())
     page.evaluate("htmx.trigger('#panel', 'refresh')")
     expect(page.locator("#away")).to_be_visible(timeout=SOON)
-    page.unroute("**/panel/")
+    page.unroute(parts)
     page.evaluate("htmx.trigger('#panel', 'refresh')")
     expect(page.locator("#away")).to_have_count(0, timeout=SOON)
 
