@@ -115,3 +115,22 @@ class AuditEvent(models.Model):
 
     def __str__(self) -> str:
         return f"{self.at:%Y-%m-%d %H:%M:%S} {self.actor_name} {self.action} {self.target}"
+
+
+class SSHKey(models.Model):
+    """A public key that may log in to its owner's desktops by SSH. Written by accounts.ssh_keys only."""
+
+    owner = models.ForeignKey(User, models.CASCADE, related_name="ssh_keys", verbose_name=_("owner"))
+    name = models.CharField(_("name"), max_length=100)
+    public_key = models.TextField(_("public key"))  # type and key, as in authorized_keys, without comment or options
+    fingerprint = models.CharField(_("fingerprint"), max_length=60)  # SHA256:…, as ssh-keygen -l shows it
+    created_at = models.DateTimeField(_("added"), default=timezone.now)
+
+    class Meta:
+        ordering = ["created_at"]
+        verbose_name = _("SSH key")
+        verbose_name_plural = _("SSH keys")
+        constraints = [models.UniqueConstraint(fields=["owner", "fingerprint"], name="one_ssh_key_once_per_owner")]
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.fingerprint})"

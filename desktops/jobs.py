@@ -9,10 +9,11 @@ from django.conf import settings
 from redis.exceptions import LockError
 
 from accounts.redis import client, key
-from desktops import sealing
+from accounts.ssh_keys import authorized_keys
+from desktops import host_keys, ports, sealing
 from desktops.models import AT_REST, Desktop, Status, Volume
 from desktops.runtimes import get_runtime
-from desktops.runtimes.base import Deadline, DesktopSpec, RuntimeFault, RuntimeUnknown
+from desktops.runtimes.base import Deadline, DesktopSpec, Placement, RuntimeFault, RuntimeUnknown
 
 log = structlog.get_logger("podesk.jobs")
 _SECONDS = 25.0  # for all calls of one job
@@ -59,21 +60,33 @@ def delete_volume(volume_id: str) -> None:
 
 
 def spec_of(desktop: Desktop) -> DesktopSpec:
+    image = desktop.image
     return DesktopSpec(
         installation=settings.INSTALLATION_ID,
         desktop_id=str(desktop.pk),
         run=desktop.run,
         name=desktop.object_name,
         volume=desktop.volume.object_name,
+        volume_used=desktop.volume.used_at is not None,
         owner_id=str(desktop.owner_id),
         owner_name=desktop.owner.get_username(),
-        image=desktop.image.image,
+        image=image.image or settings.DESKTOP_IMAGE,
         cpu=desktop.cpu,
         memory_mib=desktop.memory_mib,
-        storage_gib=desktop.storage_gib,
+        storage_gib=desktop.volume.storage_gib,
         gpu=desktop.gpu,
         vnc_password=sealing.unseal(desktop.vnc_password_sealed),
         language=desktop.language or settings.LANGUAGE_CODE,
+        host_key=host_keys.of(desktop),
+        authorized_keys=authorized_keys(desktop.owner),
+        placement=Placement(
+            node_selector=image.node_selector,
+            tolerations=image.tolerations,
+            priority_class=image.priority_class,
+            pull_secret=image.pull_secret,
+            gpu_resource=image.gpu_resource,
+        ),
+        ports=ports.of(desktop),
     )
 
 

@@ -63,11 +63,35 @@ class DesktopImage(models.Model):
 
     name = models.CharField(_("name"), max_length=100, unique=True)
     description = models.CharField(_("description"), max_length=200, blank=True)
-    image = models.CharField(_("container image"), max_length=255, help_text=_("Ignored by the local runtime."))
+    image = models.CharField(
+        _("container image"),
+        max_length=255,
+        blank=True,
+        help_text=_("Empty: the installation's own (DESKTOP_IMAGE). Ignored by the local runtime."),
+    )
     icon = models.CharField(_("icon"), max_length=50, default="desktop")
     sizes = models.ManyToManyField(DesktopSize, verbose_name=_("sizes"))
     enabled = models.BooleanField(_("enabled"), default=True)
     position = models.PositiveSmallIntegerField(_("position"), default=100)
+
+    # Where a cluster may run it, and what it needs there.
+    node_selector: Any = models.JSONField(
+        _("node selector"), default=dict, blank=True, help_text=_('Labels that a node must have: {"disk": "ssd"}')
+    )
+    tolerations: Any = models.JSONField(
+        _("tolerations"),
+        default=list,
+        blank=True,
+        help_text=_('Taints of nodes that it may ignore: [{"key": "gpu", "operator": "Exists"}]'),
+    )
+    priority_class = models.CharField(_("priority class"), max_length=63, blank=True)
+    pull_secret = models.CharField(
+        _("image pull secret"),
+        max_length=63,
+        blank=True,
+        help_text=_("Name of the secret with the registry's credentials. Empty: the installation's own."),
+    )
+    gpu_resource = models.CharField(_("GPU resource"), max_length=100, default="nvidia.com/gpu")
 
     class Meta:
         ordering = ["position", "name"]
@@ -87,6 +111,7 @@ class Volume(models.Model):
     desktop_name = models.CharField(_("desktop"), max_length=40)  # where the files come from, for people
     storage_gib = models.PositiveIntegerField(_("storage (GiB)"))
     created_at = models.DateTimeField(_("created"), default=timezone.now)
+    used_at = models.DateTimeField(null=True, blank=True)  # when a desktop first ran on it: from then on it holds work
     kept_at = models.DateTimeField(_("kept since"), null=True, blank=True)  # when its desktop was deleted without it
 
     class Meta:
@@ -119,11 +144,19 @@ class Desktop(Resources):
     keep_data = models.BooleanField(default=True)  # while deleting: does the volume stay?
     # Slug of desktops.diagnosis: why it failed, stopped or waits.
     reason = models.CharField(_("reason"), max_length=50, blank=True)
+    reason_since = models.DateTimeField(null=True, blank=True)  # of what a start waits for
+    container_restarts = models.PositiveIntegerField(default=0)  # within this run, as far as told in the timeline
 
     endpoint_kind = models.CharField(max_length=10, blank=True)  # "unix" or "tcp"
     endpoint_address = models.CharField(max_length=255, blank=True)
     endpoint_port = models.PositiveIntegerField(default=0)
     vnc_password_sealed = models.CharField(max_length=255, blank=True)  # see desktops.sealing
+    host_key_sealed = models.TextField(blank=True)  # SSH host key: made once, so that programs recognise the desktop
+    # Where VNC and SSH programs outside reach it directly; see desktops.runtimes.base.Exposed.
+    exposed_host = models.CharField(max_length=255, blank=True)
+    exposed_vnc = models.PositiveIntegerField(default=0)
+    exposed_novnc = models.PositiveIntegerField(default=0)
+    exposed_ssh = models.PositiveIntegerField(default=0)
 
     created_at = models.DateTimeField(_("created"), default=timezone.now)
     started_at = models.DateTimeField(_("running since"), null=True, blank=True)
@@ -169,7 +202,7 @@ class DesktopEvent(models.Model):
     """One line of a desktop's timeline. `kind` names a sentence in desktops.timeline; `params` fill it in."""
 
     # Steps of a start happen once per run, however often they are reported.
-    STEPS = ("queued", "created", "started", "ready")
+    STEPS = ("queued", "created", "scheduled", "mounted", "pulled", "started", "ready")
 
     desktop = models.ForeignKey(Desktop, models.CASCADE, related_name="events", verbose_name=_("desktop"))
     run = models.PositiveIntegerField(_("run"))
@@ -184,7 +217,7 @@ class DesktopEvent(models.Model):
         constraints = [
             models.UniqueConstraint(
                 fields=["desktop", "run", "kind"],
-                condition=Q(kind__in=("queued", "created", "started", "ready")),
+                condition=Q(kind__in=("queued", "created", "scheduled", "mounted", "pulled", "started", "ready")),
                 name="each_step_once_per_run",
             )
         ]
@@ -197,3 +230,35 @@ class DesktopEvent(models.Model):
     def write(cls, desktop: Desktop, kind: str, *, at: datetime | None = None, **params: Any) -> None:
         event = DesktopEvent(desktop=desktop, run=desktop.run, kind=kind, at=at or timezone.now(), params=params)
         DesktopEvent.objects.bulk_create([event], ignore_conflicts=True)
+
+
+class PortLease(models.Model):
+    """A port of the cluster's nodes: given to one desktop, or found in use by something that is not ours."""
+
+    class Use(models.TextChoices):
+        VNC = "vnc", "VNC"
+        NOVNC = "novnc", "noVNC"
+        SSH = "ssh", "SSH"
+        FOREIGN = "foreign", _("used by something else in the cluster")
+
+    port = models.PositiveIntegerField(_("port"), primary_key=True)  # one lease per port, whoever asks
+    use = models.CharField(_("use"), max_length=10, choices=Use)
+    desktop = models.ForeignKey(
+        Desktop, models.CASCADE, null=True, blank=True, related_name="ports", verbose_name=_("desktop")
+    )
+    since = models.DateTimeField(_("since"), default=timezone.now)
+
+    class Meta:
+        ordering = ["port"]
+        verbose_name = _("node port")
+        verbose_name_plural = _("node ports")
+        constraints = [
+            models.UniqueConstraint(fields=["desktop", "use"], name="one_port_per_desktop_and_use"),
+            models.CheckConstraint(
+                condition=Q(use="foreign", desktop=None) | (~Q(use="foreign") & Q(desktop__isnull=False)),
+                name="foreign_ports_have_no_desktop",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.port} {self.use}"

@@ -9,7 +9,7 @@ from accounts import audit
 from accounts.audit import Actor
 from accounts.cuts import Cut, cut_after_commit
 from accounts.models import User
-from desktops import allowance, jobs
+from desktops import allowance, host_keys, jobs
 from desktops.exceptions import ImageUnavailable, NameInvalid, VolumeInUse, WrongStatus
 from desktops.models import AT_REST, LAUNCHING, Desktop, DesktopEvent, DesktopImage, DesktopSize, Status, Volume
 from desktops.queue import enqueue_after_commit
@@ -139,6 +139,7 @@ def _create(owner: User, name: str, wanted: LaunchRequest) -> Desktop:
         storage_gib=wanted.size.storage_gib,
         gpu=wanted.size.gpu,
         volume=_volume(owner, name, wanted),
+        host_key_sealed=host_keys.fresh(),
         object_name=names.desktop_name(owner.get_username(), str(identity)),
         **fresh_run(),
     )

@@ -45,3 +45,11 @@ def choice(name: str, default: str, allowed: tuple[str, ...]) -> str:
     if value not in allowed:
         raise ImproperlyConfigured(f"{name} is {value!r}; expected one of: {', '.join(allowed)}.")
     return value
+
+
+def port_range(name: str, default: str) -> range:
+    """`30000-31000`, both ends included."""
+    first, _, last = text(name, default).partition("-")
+    if not (first.isdecimal() and last.isdecimal() and 0 < int(first) <= int(last) < 65536):
+        raise ImproperlyConfigured(f"{name} is {text(name, default)!r}; expected two ports, such as {default}.")
+    return range(int(first), int(last) + 1)

@@ -120,7 +120,7 @@ LOCAL_RUNTIME_ALLOWED = env.flag("LOCAL_RUNTIME_ALLOWED", DEBUG)
 LOCAL_RUNTIME_DIR = Path(env.text("LOCAL_RUNTIME_DIR", str(DATA_DIR / "local"))).resolve()
 # Account that owns local desktops when the portal is started by root.
 LOCAL_DESKTOP_USER = env.text("LOCAL_DESKTOP_USER", "podesk")
-# Seconds a desktop may take from job to ready before it counts as failed.
+# Seconds a desktop may take from job to ready without a known reason to wait before it counts as failed.
 START_DEADLINE = env.integer("START_DEADLINE", 120, minimum=5)
 # Seconds between two full comparisons of rows and runtime; changes in between are seen as they happen.
 RELIST_SECONDS = env.integer("RELIST_SECONDS", 5 if DESKTOP_RUNTIME == "local" else 30, minimum=1)
@@ -128,6 +128,31 @@ RELIST_SECONDS = env.integer("RELIST_SECONDS", 5 if DESKTOP_RUNTIME == "local" e
 ORPHAN_GRACE = env.integer("ORPHAN_GRACE", 60)
 # Encrypts secrets in the database (VNC passwords). Comma-separated Fernet keys, newest first.
 SECRETS_KEYS = env.listing("SECRETS_KEYS")
+
+# --- Kubernetes ----------------------------------------------------------------------------------------------------
+K8S_NAMESPACE = env.text("K8S_NAMESPACE", "vnc-pods")  # where desktops live
+# What an image row without a container image of its own starts.
+DESKTOP_IMAGE = env.text("DESKTOP_IMAGE", "vnc/void-desktop:dev")
+DESKTOP_PULL_POLICY = env.choice("DESKTOP_PULL_POLICY", "IfNotPresent", ("IfNotPresent", "Always", "Never"))
+DESKTOP_PULL_SECRET = env.text("DESKTOP_PULL_SECRET", "")
+DESKTOP_STORAGE_CLASS = env.text("DESKTOP_STORAGE_CLASS", "")  # empty: the cluster's default
+DESKTOP_ACCESS_MODE = env.choice(
+    "DESKTOP_ACCESS_MODE", "ReadWriteOnce", ("ReadWriteOnce", "ReadWriteMany", "ReadWriteOncePod")
+)
+# What desktops cannot reach, beside each other: by default everything that is not the internet.
+DESKTOP_EGRESS_EXCEPT = env.listing(
+    "DESKTOP_EGRESS_EXCEPT", "10.0.0.0/8,100.64.0.0/10,169.254.0.0/16,172.16.0.0/12,192.168.0.0/16"
+)
+DESKTOP_EXPOSURE = env.choice("DESKTOP_EXPOSURE", "proxy", ("proxy", "nodeport", "ingress", "loadbalancer"))
+DESKTOP_VNC_PORTS = env.port_range("DESKTOP_VNC_PORTS", "30000-31000")
+DESKTOP_SSH_PORTS = env.port_range("DESKTOP_SSH_PORTS", "31001-32000")
+DESKTOP_NODE_ADDRESS = env.text("DESKTOP_NODE_ADDRESS", "")  # what people connect to; empty: the address of the node
+DESKTOP_INGRESS_HOST = env.text("DESKTOP_INGRESS_HOST", _public.hostname or "localhost")
+DESKTOP_INGRESS_CLASS = env.text("DESKTOP_INGRESS_CLASS", "nginx")
+DESKTOP_INGRESS_TLS_SECRET = env.text("DESKTOP_INGRESS_TLS_SECRET", "")
+DESKTOP_INGRESS_NAMESPACE = env.text("DESKTOP_INGRESS_NAMESPACE", "ingress-nginx")  # where its pods come from
+# Where the ingress controller reaches the portal's own check of who may pass.
+DESKTOP_INGRESS_AUTH_URL = env.text("DESKTOP_INGRESS_AUTH_URL", "http://podesk-web.vnc-system.svc.cluster.local")
 
 # --- Session tokens ------------------------------------------------------------------------------------------------
 TOKEN_SIGNING_KEY = env.text("TOKEN_SIGNING_KEY", "")  # RSA private key, PEM

@@ -25,7 +25,7 @@ def prepare(root: Path, number: int) -> tuple[Place, Plan]:
         folder.mkdir(exist_ok=True)
         folder.chmod(0o711)
     spec = DesktopSpec(
-        "bench", "0", 1, place.name, f"home-{number}", "0", "bench", "local", Decimal(1), 2048, 5, 0, "password"
+        "bench", "0", 1, place.name, f"home-{number}", False, "0", "bench", "local", Decimal(1), 2048, 5, 0, "password"
     )
     plan = local_desktop.plan(spec, place, account, os.environ["PATH"])
     local_account.make_home(Path(plan.home), account, local_desktop.SESSION / "skel")

@@ -6,7 +6,27 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
-from typing import Protocol
+from typing import Any, Protocol
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Where a cluster may run an image, and what it needs there. Empty: no wish."""
+
+    node_selector: dict[str, str] = field(default_factory=dict)
+    tolerations: list[dict[str, Any]] = field(default_factory=list)
+    priority_class: str = ""
+    pull_secret: str = ""
+    gpu_resource: str = "nvidia.com/gpu"
+
+
+@dataclass(frozen=True)
+class NodePorts:
+    """Ports of the nodes, leased for one desktop."""
+
+    vnc: int
+    novnc: int
+    ssh: int
 
 
 @dataclass(frozen=True)
@@ -18,9 +38,10 @@ class DesktopSpec:
     run: int  # counts starts of this desktop: what is observed of an earlier run is never mistaken for this one
     name: str  # object name, valid everywhere ([a-z0-9-]{1,63}), stored on the row
     volume: str  # name of the volume that holds the home folder; survives stop and start
+    volume_used: bool  # somebody has worked in it: if it is gone, a new empty one would be a lie
     owner_id: str
     owner_name: str  # as the person wrote it: for display inside the desktop, never for object names
-    image: str  # container image, or "local"
+    image: str  # container image; the local runtime has none
     cpu: Decimal
     memory_mib: int
     storage_gib: int
@@ -28,6 +49,10 @@ class DesktopSpec:
     vnc_password: str = field(repr=False)  # 8 characters, all that VNC authentication uses
     resolution: str = "1920x1080"
     language: str = "en"  # Django language code of the owner
+    host_key: str = field(default="", repr=False)  # SSH host key, OpenSSH format; the same for all runs
+    authorized_keys: str = ""  # SSH public keys that may log in, one per line
+    placement: Placement = Placement()
+    ports: NodePorts | None = None  # where the installation exposes desktops by node port
 
 
 class Phase(StrEnum):
@@ -49,8 +74,18 @@ class Endpoint:
 
 
 @dataclass(frozen=True)
+class Exposed:
+    """Where VNC and SSH programs outside reach a desktop directly."""
+
+    host: str
+    vnc: int
+    novnc: int
+    ssh: int
+
+
+@dataclass(frozen=True)
 class Observed:
-    """What a runtime sees of one desktop. `steps` holds the times of created, started, ready as far as reached."""
+    """What a runtime sees of one desktop. `steps` holds the times of the runtime's steps as far as reached."""
 
     name: str
     desktop_id: str
@@ -58,8 +93,10 @@ class Observed:
     phase: Phase
     endpoint: Endpoint | None = None
     steps: dict[str, datetime] = field(default_factory=dict)
-    reason: str = ""  # slug, see desktops/diagnosis.py
+    reason: str = ""  # slug of desktops/diagnosis.py: why it ended or, before it is ready, why it waits
     detail: str = ""  # for the log, not for people
+    restarts: int = 0  # how often what runs in it was started anew within this run
+    exposed: Exposed | None = None
 
 
 @dataclass(frozen=True)
@@ -102,6 +139,8 @@ class Deadline:
 
 class Runtime(Protocol):
     """Every verb is idempotent: already there is success, already gone is success. None waits for readiness."""
+
+    steps: tuple[str, ...]  # those of DesktopEvent.STEPS that it reports, in order; the last is "ready"
 
     def warm_up(self) -> None:
         """For a process that will start desktops: what can be done before anybody waits. Optional, never needed."""

@@ -51,7 +51,8 @@ class LocalHouse:
         desktop_id = changes.setdefault("desktop_id", str(uuid4()))
         common: dict[str, Any] = {
             "installation": self.installation, "run": 1, "name": names.desktop_name("Ada", desktop_id),
-            "volume": names.volume_name("Ada", desktop_id), "owner_id": "1", "owner_name": "Ada", "image": "local",
+            "volume": names.volume_name("Ada", desktop_id), "volume_used": False,
+            "owner_id": "1", "owner_name": "Ada", "image": "local",
             "cpu": Decimal(2), "memory_mib": 1024, "storage_gib": 5, "gpu": 0, "vnc_password": PASSWORD,
             "resolution": "800x600",
         }  # fmt: skip

@@ -1,0 +1,52 @@
+"""Node ports of desktops exposed by them. A lease is a row; that no port has two is the database's promise."""
+
+import structlog
+from django.conf import settings
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from desktops.models import Desktop, PortLease
+from desktops.runtimes.base import NodePorts, RuntimeFault
+
+log = structlog.get_logger("podesk.ports")
+_TRIES = 20  # others may take the same port at the same moment
+
+
+def of(desktop: Desktop) -> NodePorts | None:
+    """The desktop's ports, leased now if it has none; None where desktops are not exposed by node port.
+
+    Raises RuntimeFault when all ports of a range are taken.
+    """
+    if settings.DESKTOP_EXPOSURE != "nodeport":
+        return None
+    held = dict(PortLease.objects.filter(desktop=desktop).values_list("use", "port"))
+    return NodePorts(**{use: held.get(use) or _lease(desktop, use) for use in ("vnc", "novnc", "ssh")})
+
+
+def release(desktop: Desktop) -> None:
+    """What a desktop at rest does not need, others may have."""
+    PortLease.objects.filter(desktop=desktop).delete()
+
+
+def remember_foreign(port: int) -> None:
+    """Something that is not ours has it: nobody gets it again. An administrator may delete the row."""
+    log.warning("port_taken_by_something_else", port=port)
+    PortLease.objects.update_or_create(
+        port=port, defaults={"use": PortLease.Use.FOREIGN, "desktop": None, "since": timezone.now()}
+    )
+
+
+def _lease(desktop: Desktop, use: str) -> int:
+    wanted = settings.DESKTOP_SSH_PORTS if use == "ssh" else settings.DESKTOP_VNC_PORTS
+    for _ in range(_TRIES):
+        taken = set(PortLease.objects.filter(port__in=wanted).values_list("port", flat=True))
+        free = next((port for port in wanted if port not in taken), None)
+        if free is None:
+            raise RuntimeFault("no_port_left", f"all of {wanted.start}-{wanted.stop - 1} are taken")
+        try:
+            with transaction.atomic():
+                PortLease.objects.create(port=free, use=use, desktop=desktop)
+        except IntegrityError:
+            continue
+        return free
+    raise RuntimeFault("no_port_left", f"{_TRIES} ports in a row were taken by others first", hopeless=False)
