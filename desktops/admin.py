@@ -14,10 +14,11 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from accounts.client import actor
-from desktops import diagnosis, services, timeline
+from desktops import services, timeline
 from desktops.exceptions import DesktopRefused
 from desktops.icons import ICONS
 from desktops.models import Desktop, DesktopEvent, DesktopImage, DesktopSize, Volume
+from desktops.reasons import reason
 
 admin.site.site_header = _("Podesk administration")
 admin.site.site_title = _("Podesk administration")
@@ -71,7 +72,7 @@ class DesktopAdmin(ReadOnlyAdmin):
 
     @admin.display(description=_("why"))
     def why(self, desktop: Desktop) -> str:
-        return str(diagnosis.reason(desktop.reason).sentence) if desktop.reason else ""
+        return str(reason(desktop.reason).sentence) if desktop.reason else ""
 
     @admin.display(description=_("events"))
     def events_link(self, desktop: Desktop) -> SafeString:

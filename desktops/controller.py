@@ -35,7 +35,12 @@ class Controller:
         while not self.stopped():
             try:
                 self.turn()
-            except (redis.RedisError, DatabaseError, RuntimeUnknown, RuntimeFault) as error:
+            except RuntimeUnknown as error:  # says nothing about any desktop: no row changes
+                log.warning("runtime_away", error=str(error))
+                _tell_runtime(answers=False)
+                self._listed_at = float("-inf")  # when it is back, look at everything at once
+                time.sleep(1)
+            except (redis.RedisError, DatabaseError, RuntimeFault) as error:
                 log.warning("turn_failed", error=str(error), kind=type(error).__name__)
                 close_old_connections()
                 time.sleep(1)
@@ -53,6 +58,7 @@ class Controller:
         if time.monotonic() - self._listed_at >= settings.RELIST_SECONDS:
             compare_all()
             self._listed_at = time.monotonic()
+            _tell_runtime(answers=True)
         for name in get_runtime().watch(timeout=TURN):
             compare_one(name)
 
@@ -74,6 +80,13 @@ class Controller:
                 self._lease.release()
             except (LockError, redis.RedisError):
                 log.info("lease_already_gone")
+
+
+def _tell_runtime(*, answers: bool) -> None:
+    try:
+        heartbeat.tell_runtime(answers=answers)
+    except redis.RedisError as error:
+        log.warning("not_told", error=str(error))
 
 
 def compare_one(name: str) -> None:

@@ -1,54 +1,11 @@
 """Why a desktop waits or has ended, in one plain sentence, and what to do. Pure: facts in, sentence out."""
 
 from dataclasses import dataclass
-from typing import NamedTuple
 
-from django.utils.functional import Promise
 from django.utils.translation import gettext
-from django.utils.translation import gettext_lazy as _
 
 from desktops.models import LAUNCHING, Status
-
-Text = str | Promise
-
-
-class Reason(NamedTuple):
-    sentence: Text
-    next_step: Text = ""
-
-
-_ASK_ADMIN = _("Ask an administrator to look at the log; your files are safe.")
-_START_AGAIN = _("Start it again; your files are there.")
-
-# Every slug that can stand in Desktop.reason.
-REASONS: dict[str, Reason] = {
-    "by_owner": Reason(_("You stopped it."), _START_AGAIN),
-    "by_admin": Reason(_("An administrator stopped it."), _START_AGAIN),
-    "restart": Reason(_("It is being restarted.")),
-    "idle": Reason(_("It was stopped because nobody used it for a while."), _START_AGAIN),
-    "expired": Reason(_("It was stopped because its longest allowed time was over."), _START_AGAIN),
-    "logged_out_inside": Reason(_("You logged out inside the desktop."), _START_AGAIN),
-    "session_crashed": Reason(_("The desktop ended unexpectedly."), _START_AGAIN),
-    "vanished": Reason(_("The desktop is no longer there: it was ended from outside."), _START_AGAIN),
-    "out_of_memory": Reason(
-        _("The desktop needed more memory than it has, and was ended."),
-        _("Start it again and open fewer programs at once, or choose a larger size."),
-    ),
-    "disk_full": Reason(
-        _("The desktop could not start because the disk is full."),
-        _("Ask an administrator to make room, then try again."),
-    ),
-    "program_missing": Reason(_("A program that desktops need is not installed on the server."), _ASK_ADMIN),
-    "account_missing": Reason(_("The account that desktops run under does not exist on the server."), _ASK_ADMIN),
-    "path_too_long": Reason(_("The folder where desktops are kept has too long a path."), _ASK_ADMIN),
-    "dir_unusable": Reason(_("The server cannot write to the folder where desktops are kept."), _ASK_ADMIN),
-    "name_taken": Reason(_("Another installation on this server already uses the desktop's name."), _ASK_ADMIN),
-    "start_timeout": Reason(
-        _("The desktop did not become ready in time."), _("Try again; if it happens twice, ask an administrator.")
-    ),
-    "start_failed": Reason(_("The desktop could not be started."), _ASK_ADMIN),
-}
-_UNKNOWN = Reason(_("The desktop ended for a reason that is not known."), _ASK_ADMIN)
+from desktops.reasons import WAITING, reason
 
 
 @dataclass(frozen=True)
@@ -60,6 +17,7 @@ class Facts:
     seconds: float = 0  # in this status
     controller_late: bool = False
     workers: int = 1
+    runtime_away: bool = False
 
 
 @dataclass(frozen=True)
@@ -68,10 +26,6 @@ class Diagnosis:
     next_step: str = ""
     hopeless: bool = False  # waiting longer will not help
     waiting: bool = False
-
-
-def reason(slug: str) -> Reason:
-    return REASONS.get(slug, _UNKNOWN)
 
 
 def explain(facts: Facts) -> Diagnosis:
@@ -83,8 +37,16 @@ def explain(facts: Facts) -> Diagnosis:
         why = reason(facts.reason or "by_owner")
         return Diagnosis(str(why.sentence), str(why.next_step))
     if facts.status == Status.RUNNING:
-        return Diagnosis()
+        return _running(facts.reason)
     return _stalled(facts) or _on_its_way(facts)
+
+
+def _running(slug: str) -> Diagnosis:
+    """A desktop that runs needs no words, unless something has happened to it."""
+    if not slug:
+        return Diagnosis()
+    why = reason(slug)
+    return Diagnosis(str(why.sentence), str(why.next_step))
 
 
 def _stalled(facts: Facts) -> Diagnosis | None:
@@ -101,10 +63,18 @@ def _stalled(facts: Facts) -> Diagnosis | None:
             gettext("It goes on by itself when a worker is back. If this stays, tell an administrator."),
             waiting=True,
         )
+    if facts.runtime_away:
+        return Diagnosis(
+            gettext("The machines that run desktops do not answer at present."),
+            gettext("Nothing is lost. It goes on by itself when they are back; if this stays, tell an administrator."),
+            waiting=True,
+        )
     return None
 
 
 def _on_its_way(facts: Facts) -> Diagnosis:
+    if facts.status == Status.STARTING and facts.reason in WAITING:
+        return Diagnosis(str(WAITING[facts.reason].waiting), gettext("You may wait, or cancel."), waiting=True)
     sentences = {
         Status.PENDING: gettext("Waiting for its turn."),
         Status.STARTING: gettext("Starting the desktop."),

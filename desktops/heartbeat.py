@@ -16,6 +16,21 @@ def beat() -> None:
     client().set(key("controller", "heartbeat"), str(time.time()), ex=3600)
 
 
+def tell_runtime(*, answers: bool) -> None:
+    """What the controller found when it last asked. Raises redis.RedisError."""
+    if answers:
+        client().delete(key("runtime", "away"))
+    else:
+        client().set(key("runtime", "away"), "1", ex=60)  # a controller that has died says nothing any more
+
+
+def runtime_is_away() -> bool:
+    try:
+        return bool(client().exists(key("runtime", "away")))
+    except redis.RedisError:
+        return False
+
+
 def age() -> float | None:
     """Seconds since the last beat; None when there was none in the last hour, or Redis does not say."""
     try:

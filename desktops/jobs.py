@@ -25,11 +25,22 @@ def start_desktop(desktop_id: str) -> None:
         if not desktop or not _claim(desktop):
             return
         try:
-            get_runtime().start(spec_of(desktop), deadline=Deadline.after(_SECONDS))
+            _start(desktop, Deadline.after(_SECONDS))
         except RuntimeUnknown as error:  # the controller orders it again
             log.warning("runtime_unknown", error=str(error))
         except RuntimeFault as fault:
             _give_up(desktop, fault)
+
+
+def _start(desktop: Desktop, deadline: Deadline) -> None:
+    """A node port that turns out to be taken is remembered, and another one tried."""
+    while True:
+        try:
+            return get_runtime().start(spec_of(desktop), deadline=deadline)
+        except RuntimeFault as fault:
+            if fault.reason != "port_taken" or not deadline.remaining:
+                raise
+            ports.remember_foreign(int(fault.detail))
 
 
 def stop_desktop(desktop_id: str) -> None:

@@ -1,5 +1,8 @@
 """Node ports of desktops exposed by them. A lease is a row; that no port has two is the database's promise."""
 
+import random
+from datetime import timedelta
+
 import structlog
 from django.conf import settings
 from django.db import IntegrityError, transaction
@@ -9,6 +12,7 @@ from desktops.models import Desktop, PortLease
 from desktops.runtimes.base import NodePorts, RuntimeFault
 
 log = structlog.get_logger("podesk.ports")
+_MEMORY = timedelta(days=1)  # then a port that something else had is tried again
 _TRIES = 20  # others may take the same port at the same moment
 
 
@@ -29,24 +33,30 @@ def release(desktop: Desktop) -> None:
 
 
 def remember_foreign(port: int) -> None:
-    """Something that is not ours has it: nobody gets it again. An administrator may delete the row."""
+    """Something that is not ours has it: nobody gets it for a day, or until an administrator deletes the row."""
     log.warning("port_taken_by_something_else", port=port)
     PortLease.objects.update_or_create(
         port=port, defaults={"use": PortLease.Use.FOREIGN, "desktop": None, "since": timezone.now()}
     )
 
 
+def _taken(wanted: range) -> set[int]:
+    PortLease.objects.filter(use=PortLease.Use.FOREIGN, since__lt=timezone.now() - _MEMORY).delete()
+    held = PortLease.objects.filter(port__gte=wanted.start, port__lt=wanted.stop)
+    return set(held.values_list("port", flat=True))
+
+
 def _lease(desktop: Desktop, use: str) -> int:
     wanted = settings.DESKTOP_SSH_PORTS if use == "ssh" else settings.DESKTOP_VNC_PORTS
     for _ in range(_TRIES):
-        taken = set(PortLease.objects.filter(port__in=wanted).values_list("port", flat=True))
-        free = next((port for port in wanted if port not in taken), None)
-        if free is None:
+        free = sorted(set(wanted) - _taken(wanted))
+        if not free:
             raise RuntimeFault("no_port_left", f"all of {wanted.start}-{wanted.stop - 1} are taken")
+        port = random.choice(free)  # one just released may linger in the cluster for a moment
         try:
             with transaction.atomic():
-                PortLease.objects.create(port=free, use=use, desktop=desktop)
+                PortLease.objects.create(port=port, use=use, desktop=desktop)
         except IntegrityError:
             continue
-        return free
+        return port
     raise RuntimeFault("no_port_left", f"{_TRIES} ports in a row were taken by others first", hopeless=False)

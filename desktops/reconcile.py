@@ -1,5 +1,6 @@
 """Make rows and runtime agree: what was observed moves the row; what is missing is ordered again."""
 
+from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -11,10 +12,11 @@ from django.utils import timezone
 from accounts.cuts import Cut, cut_after_commit
 from accounts.quotas import effective
 from accounts.redis import client, key
-from desktops import jobs
+from desktops import jobs, ports, waiting
 from desktops.models import AT_REST, Desktop, DesktopEvent, Status, Volume
 from desktops.queue import enqueue_after_commit, enqueue_again
-from desktops.runs import fresh_run
+from desktops.reasons import WAITING
+from desktops.runs import NO_ENDPOINT, fresh_run
 from desktops.runtimes.base import Observed, Phase
 
 log = structlog.get_logger("podesk.reconcile")
@@ -63,19 +65,44 @@ def _starting(desktop: Desktop, seen: Observed | None) -> None:
         _ready(desktop, seen)
     elif seen and seen.phase in (Phase.FAILED, Phase.ENDED):
         _fail(desktop, seen.reason or "start_failed", seen.detail)
-    elif _age(desktop) > settings.START_DEADLINE:
-        _fail(desktop, "start_timeout", seen.detail if seen else "nothing was observed")
-    elif not seen:
+    elif late := waiting.too_long(desktop, seen):
+        _fail(desktop, late, seen.detail if seen else "nothing was observed")
+    elif seen:
+        waiting.note(desktop, seen)
+    else:
         _order_again_if_stuck(desktop)
 
 
 def _running(desktop: Desktop, seen: Observed | None) -> None:
-    if not seen or seen.phase == Phase.FAILED:
+    if not seen or seen.phase in (Phase.FAILED, Phase.STOPPING):
         _fail(desktop, (seen and seen.reason) or "vanished", seen.detail if seen else "")
     elif seen.phase == Phase.ENDED:
         _rest(desktop, "logged_out_inside")
-    elif seen.endpoint and _endpoint_fields(seen) != _endpoint_of(desktop):
-        Desktop.objects.filter(pk=desktop.pk, run=desktop.run).update(**_endpoint_fields(seen))
+    elif seen.phase == Phase.READY:
+        _keep_up(desktop, seen)
+    elif desktop.reason != "not_answering":
+        _say(desktop, "not_answering")
+
+
+def _keep_up(desktop: Desktop, seen: Observed) -> None:
+    """It runs: where it answers may have changed, and it may have been started anew inside its run."""
+    fields = _endpoint_fields(seen)
+    if any(getattr(desktop, name) != value for name, value in fields.items()):
+        Desktop.objects.filter(pk=desktop.pk, run=desktop.run).update(**fields)
+    if seen.restarts > desktop.container_restarts:
+        Desktop.objects.filter(pk=desktop.pk, run=desktop.run).update(container_restarts=seen.restarts)
+        reason = "restarted_memory" if seen.reason == "out_of_memory" else "restarted_crash"
+        DesktopEvent.write(desktop, "restarted", reason=reason)
+        _say(desktop, reason)
+    elif desktop.reason == "not_answering":
+        _say(desktop, "")
+
+
+def _say(desktop: Desktop, reason: str) -> None:
+    """For a desktop that goes on running."""
+    if Desktop.objects.filter(pk=desktop.pk, run=desktop.run, status=Status.RUNNING).update(reason=reason):
+        log.info("desktop_noticed", reason=reason)
+        desktop.tell_owner()
 
 
 def _stopping(desktop: Desktop, seen: Observed | None) -> None:
@@ -94,6 +121,8 @@ def _deleting(desktop: Desktop, seen: Observed | None) -> None:
         volume = desktop.volume
         if not Desktop.objects.filter(pk=desktop.pk, status=Status.DELETING).delete()[0]:
             return None
+        # A start that was killed half way may have left something that only a runtime's stop finds.
+        enqueue_after_commit(jobs.remove_orphan, desktop.object_name)
         if desktop.keep_data:
             Volume.objects.filter(pk=volume.pk).update(kept_at=timezone.now(), desktop_name=desktop.name)
         else:
@@ -113,8 +142,10 @@ def _ready(desktop: Desktop, seen: Observed) -> None:
         last_input_at=now,  # idle time is counted from here
         expires_at=now + timedelta(minutes=lifetime) if lifetime else None,
         idle_minutes=quota.idle_minutes.value,
+        container_restarts=seen.restarts,
         **_endpoint_fields(seen),
     )
+    Volume.objects.filter(pk=desktop.volume_id, used_at=None).update(used_at=now)
 
 
 def _fail(desktop: Desktop, reason: str, detail: str) -> None:
@@ -122,13 +153,18 @@ def _fail(desktop: Desktop, reason: str, detail: str) -> None:
     with transaction.atomic():
         if desktop.move(to=Status.FAILED, reason=reason, event_params={"reason": reason, "detail": detail[:500]}):
             cut_after_commit(Cut("desktop", str(desktop.pk), "failed"))
-            if reason == "start_timeout":  # it may still come up, and nobody would know
+            if reason in _MAY_COME_UP or reason == "vanished":
                 enqueue_after_commit(jobs.stop_desktop, desktop.pk)
+
+
+# It may still come up, and nobody would know.
+_MAY_COME_UP = ("start_timeout", *WAITING)
 
 
 def _rest(desktop: Desktop, reason: str) -> None:
     with transaction.atomic():
-        if desktop.move(to=Status.STOPPED, reason=reason, event_params={"reason": reason}, **_NO_ENDPOINT):
+        if desktop.move(to=Status.STOPPED, reason=reason, event_params={"reason": reason}, **NO_ENDPOINT):
+            ports.release(desktop)
             cut_after_commit(Cut("desktop", str(desktop.pk), "stopped"))
             enqueue_after_commit(jobs.stop_desktop, desktop.pk)  # the runtime forgets one that ended by itself
 
@@ -156,7 +192,8 @@ def _write_steps(desktop: Desktop, seen: Observed | None) -> None:
 
 
 def _alive(seen: Observed) -> bool:
-    return seen.phase in (Phase.CREATED, Phase.STARTED, Phase.READY, Phase.ENDED)
+    """One that failed stays as it is, so that its log can be read."""
+    return seen.phase != Phase.FAILED
 
 
 def _age(desktop: Desktop) -> float:
@@ -164,18 +201,15 @@ def _age(desktop: Desktop) -> float:
     return (timezone.now() - desktop.status_since).total_seconds()
 
 
-_NO_ENDPOINT: dict[str, Any] = {"endpoint_kind": "", "endpoint_address": "", "endpoint_port": 0}
-
-
 def _endpoint_fields(seen: Observed) -> dict[str, Any]:
-    if not seen.endpoint:
-        return dict(_NO_ENDPOINT)
-    return {
-        "endpoint_kind": seen.endpoint.kind,
-        "endpoint_address": seen.endpoint.address,
-        "endpoint_port": seen.endpoint.port,
-    }
-
-
-def _endpoint_of(desktop: Desktop) -> dict[str, Any]:
-    return {name: getattr(desktop, name) for name in _NO_ENDPOINT}
+    endpoint, exposed = seen.endpoint, seen.exposed
+    found: dict[str, Any] = dict(NO_ENDPOINT)
+    if endpoint:
+        found |= {
+            "endpoint_kind": endpoint.kind,
+            "endpoint_address": endpoint.address,
+            "endpoint_port": endpoint.port,
+        }
+    if exposed:
+        found |= {f"exposed_{name}": value for name, value in asdict(exposed).items()}
+    return found

@@ -9,15 +9,27 @@ from desktops import sealing
 _LETTERS = string.ascii_letters + string.digits
 
 
+# Fields of a row that answers nowhere.
+NO_ENDPOINT: dict[str, Any] = {
+    "endpoint_kind": "",
+    "endpoint_address": "",
+    "endpoint_port": 0,
+    "exposed_host": "",
+    "exposed_vnc": 0,
+    "exposed_novnc": 0,
+    "exposed_ssh": 0,
+}
+
+
 def fresh_run() -> dict[str, Any]:
     """Fields for the row: nothing of the run before is left, its password least of all."""
     password = "".join(secrets.choice(_LETTERS) for _ in range(8))  # VNC authentication uses eight characters
     return {
         "vnc_password_sealed": sealing.seal(password),
-        "endpoint_kind": "",
-        "endpoint_address": "",
-        "endpoint_port": 0,
+        **NO_ENDPOINT,
         "reason": "",
+        "reason_since": None,
+        "container_restarts": 0,
         "restarting": False,
         "started_at": None,
         "last_input_at": None,

@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 
 from accounts.models import User
 from accounts.tokens import Claims
-from desktops import diagnosis, heartbeat
+from desktops import diagnosis, heartbeat, timeline
 from desktops.exceptions import DesktopNotFound, RuntimeAway
 from desktops.models import LAUNCHING, MOVING, Desktop, DesktopEvent, Status, Volume
 from desktops.runtimes import get_runtime
@@ -74,22 +74,22 @@ def state_of(desktop: Desktop) -> DesktopState:
         seconds=(timezone.now() - desktop.status_since).total_seconds(),
         controller_late=moving and heartbeat.is_late(),
         workers=heartbeat.workers() if moving else 1,
+        runtime_away=moving and heartbeat.runtime_is_away(),
     )
     found = diagnosis.explain(facts)
     return DesktopState(found.sentence, found.next_step, found.hopeless, found.waiting, _steps(desktop))
 
 
 def _steps(desktop: Desktop) -> list[Step]:
-    """The four steps of a start, with times as far as they have come."""
+    """The steps of a start, with times as far as they have come."""
     reached = dict(desktop.events.filter(run=desktop.run, kind__in=DesktopEvent.STEPS).values_list("kind", "at"))
-    labels = {"queued": _("Queued"), "created": _("Created"), "started": _("Started"), "ready": _("Ready")}
     steps, before, current_given = [], None, desktop.status not in LAUNCHING
-    for kind, label in labels.items():
+    for kind in ("queued", *get_runtime().steps):
         at = reached.get(kind)
         seconds: float | None = max(0.0, (at - before).total_seconds()) if at and before else None
         status = "done" if at else "todo" if current_given else "current"
         current_given = current_given or not at
-        steps.append(Step(kind, label, at, seconds, status))
+        steps.append(Step(kind, timeline.label(kind), at, seconds, status))
         before = at or before
     return steps
 

@@ -7,21 +7,36 @@ from datetime import datetime
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-from desktops import diagnosis
 from desktops.models import DesktopEvent, Status
+from desktops.reasons import reason
 
 SENTENCES: dict[str, Promise] = {
     "queued": _("Queued to start"),
     "starting": _("A worker took it up"),
     "created": _("Created"),
+    "scheduled": _("The cluster found a machine for it"),
+    "mounted": _("Its home folder was attached"),
+    "pulled": _("Its image is on the machine"),
+    "waiting": _("Waiting"),
     "started": _("Its session started"),
     "ready": _("Its screen answers"),
     "running": _("Ready to use"),
+    "restarted": _("Started anew"),
     "restarting": _("Restart asked for"),
     "stopping": _("Stopping"),
     "stopped": _("Stopped"),
     "failed": _("Failed"),
     "deleting": _("Deleting"),
+}
+# Short, for the steps that the page draws during a start.
+LABELS: dict[str, Promise] = {
+    "queued": _("Queued"),
+    "created": _("Created"),
+    "scheduled": _("Machine found"),
+    "mounted": _("Files attached"),
+    "pulled": _("Image there"),
+    "started": _("Started"),
+    "ready": _("Ready"),
 }
 _HIDDEN = ("starting", "ready")  # "created" and "running" tell the same a moment later
 
@@ -43,8 +58,17 @@ def sentence(kind: str) -> str:
     return str(SENTENCES.get(kind, kind))
 
 
+def label(step: str) -> str:
+    return str(LABELS[step])
+
+
 def _line(event: DesktopEvent) -> Line:
-    reason = event.params.get("reason", "")
-    explained = reason and event.kind in (Status.STOPPING, Status.STOPPED, Status.FAILED)
-    why = str(diagnosis.reason(reason).sentence) if explained else ""
-    return Line(event.at, event.kind, sentence(event.kind), why)
+    return Line(event.at, event.kind, sentence(event.kind), _why(event))
+
+
+def _why(event: DesktopEvent) -> str:
+    slug = event.params.get("reason", "")
+    if not slug or event.kind not in (Status.STOPPING, Status.STOPPED, Status.FAILED, "waiting", "restarted"):
+        return ""
+    why = reason(slug)
+    return str(why.waiting if event.kind == "waiting" else why.sentence)

@@ -23,7 +23,7 @@ JUST_NOW = 2.0  # seconds
 
 
 class LocalRuntime:
-    steps = ("created", "started", "ready")
+    steps: tuple[str, ...] = ("created", "started", "ready")
 
     def __init__(self, root: Path, *, installation: str, user: str = "podesk", path: str = PATH) -> None:
         """`user` is who desktops run as when we are root; `path` is where programs are found, outside and inside."""

@@ -5,8 +5,9 @@ from math import ceil
 
 from django import template
 
-from desktops import diagnosis, icons, meters
+from desktops import icons, meters
 from desktops.models import AT_REST, Desktop
+from desktops.reasons import reason
 
 register = template.Library()
 
@@ -35,4 +36,4 @@ def icon(name: str) -> str:
 @register.filter
 def why_at_rest(desktop: Desktop) -> str:
     """Why it failed or stopped, from the row alone: lists of desktops ask no further queries."""
-    return str(diagnosis.reason(desktop.reason).sentence) if desktop.reason and desktop.status in AT_REST else ""
+    return str(reason(desktop.reason).sentence) if desktop.reason and desktop.status in AT_REST else ""

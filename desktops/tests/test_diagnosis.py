@@ -2,8 +2,9 @@
 
 import pytest
 
-from desktops.diagnosis import REASONS, Facts, explain
+from desktops.diagnosis import Facts, explain
 from desktops.models import Status
+from desktops.reasons import REASONS, RUNNING, WAITING
 
 
 @pytest.mark.parametrize("status", Status.values)
@@ -38,3 +39,21 @@ def test_missing_workers_are_said_after_a_moment():
 def test_a_slow_start_says_so():
     assert not explain(Facts(Status.STARTING, seconds=5)).next_step
     assert "longer than usual" in explain(Facts(Status.STARTING, seconds=30)).next_step
+
+
+@pytest.mark.parametrize("slug", WAITING)
+def test_a_start_that_waits_says_for_what_and_that_it_goes_on(slug):
+    found = explain(Facts(Status.STARTING, slug, seconds=500))
+    assert (found.sentence, found.waiting, found.hopeless) == (str(WAITING[slug].waiting), True, False)
+    assert WAITING[slug].patience > 0
+    assert explain(Facts(Status.FAILED, slug)).hopeless
+
+
+@pytest.mark.parametrize("slug", RUNNING)
+def test_what_happened_to_a_running_desktop_is_said(slug):
+    assert explain(Facts(Status.RUNNING, slug)).sentence == str(RUNNING[slug].sentence)
+
+
+def test_a_runtime_that_does_not_answer_is_said_and_nothing_is_hopeless():
+    found = explain(Facts(Status.STARTING, "unschedulable", runtime_away=True))
+    assert ("do not answer" in found.sentence, found.waiting, found.hopeless) == (True, True, False)

@@ -62,6 +62,11 @@ def test_a_step_is_written_once(make_desktop, alice):
         (Status.RUNNING, Phase.FAILED, {"reason": "session_crashed"}, Status.FAILED, "session_crashed"),
         (Status.RUNNING, None, {}, Status.FAILED, "vanished"),
         (Status.RUNNING, Phase.READY, {"run": 7}, Status.FAILED, "vanished"),  # of another run: not ours
+        (Status.RUNNING, Phase.STOPPING, {}, Status.FAILED, "vanished"),  # somebody ended it, and not by us
+        (Status.RUNNING, Phase.FAILED, {"reason": "evicted"}, Status.FAILED, "evicted"),
+        (Status.RUNNING, Phase.STARTED, {}, Status.RUNNING, "not_answering"),
+        (Status.RUNNING, Phase.READY, {"restarts": 1, "reason": "out_of_memory"}, Status.RUNNING, "restarted_memory"),
+        (Status.RUNNING, Phase.READY, {"restarts": 1}, Status.RUNNING, "restarted_crash"),
         (Status.RUNNING, Phase.ENDED, {}, Status.STOPPED, "logged_out_inside"),
         (Status.RUNNING, Phase.READY, {}, Status.RUNNING, ""),
         (Status.STOPPING, Phase.STOPPING, {}, Status.STOPPING, ""),
@@ -122,7 +127,10 @@ def test_deleted_when_nothing_is_left(settle, queued, keep):
     assert not Desktop.objects.exists()
     volume = Volume.objects.get()
     assert bool(volume.kept_at) == keep
-    assert queued() == ([] if keep else [("delete_volume", str(volume.pk))])
+    assert queued() == [
+        ("remove_orphan", desktop.object_name),  # whatever a start that was killed half way has left
+        *([] if keep else [("delete_volume", str(volume.pk))]),
+    ]
     assert desktop.keep_data == keep
 
 
@@ -140,3 +148,23 @@ def test_row_that_moved_meanwhile_is_left_alone(make_desktop, alice):
     Desktop.objects.filter(pk=stale.pk).update(status=Status.STOPPING)
     reconcile.settle(stale, seen(stale, Phase.READY))
     assert Desktop.objects.get(pk=stale.pk).status == Status.STOPPING
+
+
+def test_a_restart_inside_a_run_is_told_once(make_desktop, alice):
+    desktop = make_desktop(alice, status=Status.RUNNING)
+    for _ in range(3):
+        reconcile.settle(Desktop.objects.get(pk=desktop.pk), seen(desktop, Phase.READY, restarts=2))
+    assert desktop.events.filter(kind="restarted").count() == 1
+
+
+def test_a_desktop_that_answers_again_needs_no_words(make_desktop, alice):
+    desktop = make_desktop(alice, status=Status.RUNNING)
+    for phase in (Phase.STARTED, Phase.READY):
+        reconcile.settle(Desktop.objects.get(pk=desktop.pk), seen(desktop, phase))
+    desktop.refresh_from_db()
+    assert (desktop.status, desktop.reason) == (Status.RUNNING, "")
+
+
+def test_a_volume_that_ran_once_is_known_to_hold_work(settle):
+    assert settle(Status.STARTING, Phase.READY).volume.used_at
+    assert not settle(Status.STARTING, Phase.STARTED, name="second").volume.used_at

@@ -1,0 +1,145 @@
+"""Every slug that can stand in Desktop.reason, with what it means to a person. A table, no code."""
+
+from typing import NamedTuple
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+Text = str | Promise
+
+
+class Reason(NamedTuple):
+    sentence: Text  # when it has ended, or failed, because of it
+    next_step: Text = ""
+    waiting: Text = ""  # while a start waits because of it
+    patience: int = 0  # seconds that a start may wait because of it, all times of one start together
+
+
+_ASK_ADMIN = _("Ask an administrator to look at the log; your files are safe.")
+_START_AGAIN = _("Start it again; your files are there.")
+_LATER_OR_ASK = _("Try again later, or ask an administrator.")
+
+ASKED_FOR = {
+    "by_owner": Reason(_("You stopped it."), _START_AGAIN),
+    "by_admin": Reason(_("An administrator stopped it."), _START_AGAIN),
+    "restart": Reason(_("It is being restarted.")),
+    "idle": Reason(_("It was stopped because nobody used it for a while."), _START_AGAIN),
+    "expired": Reason(_("It was stopped because its longest allowed time was over."), _START_AGAIN),
+    "logged_out_inside": Reason(_("You logged out inside the desktop."), _START_AGAIN),
+}
+
+# A start waits because of these; when their patience is over it fails because of them.
+WAITING = {
+    "unschedulable": Reason(
+        _("The cluster had no room for it."),
+        _("Choose a smaller size, or try again later."),
+        _("The cluster has no room for it at present. It starts by itself when others stop or a machine is added."),
+        patience=600,
+    ),
+    "no_matching_node": Reason(
+        _("The cluster has no machine of the kind that this desktop needs."),
+        _("Choose another kind of desktop, or ask an administrator."),
+        _("No machine of the kind that this desktop needs is there at present."),
+        patience=300,
+    ),
+    "image_pulling": Reason(
+        _("Its image could not be fetched in time."),
+        _LATER_OR_ASK,
+        _("Its image is being fetched. The first time on a machine this takes a few minutes."),
+        patience=1200,
+    ),
+    "image_pull_failed": Reason(
+        _("Its image could not be fetched: the image registry does not answer, or does not have it."),
+        _ASK_ADMIN,
+        _("Its image could not be fetched yet. The cluster tries again."),
+        patience=60,
+    ),
+    "volume_attaching": Reason(
+        _("Its home folder could not be attached."),
+        _LATER_OR_ASK,
+        _("Its home folder is being attached."),
+        patience=300,
+    ),
+    "volume_unbound": Reason(
+        _("The cluster could not provide storage for its home folder."),
+        _ASK_ADMIN,
+        _("The cluster is making room for its home folder."),
+        patience=120,
+    ),
+    "container_refused": Reason(
+        _("The cluster could not start it as it is configured."),
+        _ASK_ADMIN,
+        _("The cluster could not start it yet. It tries again."),
+        patience=60,
+    ),
+    "restarting_container": Reason(
+        _("It ended again and again while it started."),
+        _ASK_ADMIN,
+        _("It ended while it started, and is being started again."),
+        patience=120,
+    ),
+}
+
+# Of a desktop that runs.
+RUNNING = {
+    "not_answering": Reason(_("The desktop does not answer at present. Nothing is lost; it is being watched.")),
+    "restarted_memory": Reason(
+        _("The desktop needed more memory than it has and was started anew: what was not saved is lost."),
+        _("Open fewer programs at once, or choose a larger size."),
+    ),
+    "restarted_crash": Reason(
+        _("The desktop ended unexpectedly and was started anew: what was not saved is lost."),
+        _("If this happens again, ask an administrator to look at the log."),
+    ),
+}
+
+ENDED = {
+    "session_crashed": Reason(_("The desktop ended unexpectedly."), _START_AGAIN),
+    "vanished": Reason(_("The desktop is no longer there: it was ended from outside."), _START_AGAIN),
+    "out_of_memory": Reason(
+        _("The desktop needed more memory than it has, and was ended."),
+        _("Start it again and open fewer programs at once, or choose a larger size."),
+    ),
+    "crash_loop": Reason(_("The desktop ended again and again right after its start."), _ASK_ADMIN),
+    "evicted": Reason(_("The machine it ran on ran out of memory or disk and ended it."), _START_AGAIN),
+    "node_lost": Reason(_("The machine it ran on is no longer there."), _START_AGAIN),
+}
+
+REFUSED = {
+    "disk_full": Reason(
+        _("The desktop could not start because the disk is full."),
+        _("Ask an administrator to make room, then try again."),
+    ),
+    "program_missing": Reason(_("A program that desktops need is not installed on the server."), _ASK_ADMIN),
+    "account_missing": Reason(_("The account that desktops run under does not exist on the server."), _ASK_ADMIN),
+    "path_too_long": Reason(_("The folder where desktops are kept has too long a path."), _ASK_ADMIN),
+    "dir_unusable": Reason(_("The server cannot write to the folder where desktops are kept."), _ASK_ADMIN),
+    "name_taken": Reason(_("Another installation already uses the desktop's name."), _ASK_ADMIN),
+    "image_not_found": Reason(_("Its image does not exist, or its name is wrong."), _ASK_ADMIN),
+    "image_denied": Reason(_("The image registry refused to give out its image."), _ASK_ADMIN),
+    "namespace_quota": Reason(
+        _("All desktops together have reached what the cluster allows them."),
+        _("Try again when others have stopped theirs, or ask an administrator for a larger quota of the namespace."),
+    ),
+    "admission_denied": Reason(_("The cluster's rules do not admit this desktop."), _ASK_ADMIN),
+    "cluster_forbids": Reason(_("The portal lacks a right in the cluster that it needs for this."), _ASK_ADMIN),
+    "namespace_missing": Reason(_("The place in the cluster where desktops live does not exist."), _ASK_ADMIN),
+    "volume_lost": Reason(
+        _("Its home folder is no longer in the cluster."),
+        _("Ask an administrator to restore it. To begin with an empty one, delete this desktop and launch another."),
+    ),
+    "no_port_left": Reason(
+        _("All ports for direct connections are taken."), _("Try again when others have stopped their desktops.")
+    ),
+    "start_timeout": Reason(
+        _("The desktop did not become ready in time."), _("Try again; if it happens twice, ask an administrator.")
+    ),
+    "start_failed": Reason(_("The desktop could not be started."), _ASK_ADMIN),
+}
+
+REASONS = ASKED_FOR | WAITING | RUNNING | ENDED | REFUSED
+UNKNOWN = Reason(_("The desktop ended for a reason that is not known."), _ASK_ADMIN)
+
+
+def reason(slug: str) -> Reason:
+    return REASONS.get(slug, UNKNOWN)

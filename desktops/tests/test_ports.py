@@ -1,0 +1,87 @@
+"""Node ports: one lease per port, however many ask at once; what the cluster uses itself is left alone."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+from django.utils import timezone
+
+from desktops import ports
+from desktops.models import Desktop, PortLease
+from desktops.runtimes.base import NodePorts, RuntimeFault
+
+
+@pytest.fixture(autouse=True)
+def by_node_port(settings):
+    settings.DESKTOP_EXPOSURE = "nodeport"
+    settings.DESKTOP_VNC_PORTS = range(30000, 30004)
+    settings.DESKTOP_SSH_PORTS = range(31001, 31003)
+
+
+@pytest.fixture
+def desktops(make_desktop, alice) -> Callable[[int], list[Desktop]]:
+    return lambda count: [make_desktop(alice, name=f"desktop {number}") for number in range(count)]
+
+
+def test_a_desktop_keeps_its_ports_until_it_rests(desktops):
+    [desktop] = desktops(1)
+    given = ports.of(desktop)
+    assert ports.of(desktop) == given
+    assert len({given.vnc, given.novnc}) == 2
+    assert {given.vnc, given.novnc} <= set(range(30000, 30004))
+    assert given.ssh in (31001, 31002)
+    ports.release(desktop)
+    assert not PortLease.objects.exists()
+
+
+def test_other_exposures_lease_nothing(desktops, settings):
+    settings.DESKTOP_EXPOSURE = "proxy"
+    assert ports.of(desktops(1)[0]) is None
+    assert not PortLease.objects.exists()
+
+
+def test_when_all_are_given_the_next_is_told_so(desktops):
+    first, second, third = desktops(3)
+    for desktop in (first, second):
+        ports.of(desktop)
+    with pytest.raises(RuntimeFault, match="no_port_left"):
+        ports.of(third)
+    ports.release(first)
+    assert isinstance(ports.of(third), NodePorts)
+
+
+def test_a_port_of_something_else_is_skipped_for_a_day(desktops):
+    [desktop] = desktops(1)
+    taken = ports.of(desktop).ssh
+    ports.remember_foreign(taken)
+    assert ports.of(desktop).ssh != taken
+    assert PortLease.objects.get(port=taken).use == "foreign"
+    PortLease.objects.filter(port=taken).update(since=timezone.now() - timedelta(days=2))
+    ports.release(desktop)
+    ports.of(desktop)
+    assert not PortLease.objects.filter(use="foreign").exists()
+
+
+def test_deleting_the_desktop_frees_its_ports(desktops):
+    [desktop] = desktops(1)
+    ports.of(desktop)
+    desktop.delete()
+    assert not PortLease.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_many_at_once_get_different_ports(desktops, settings):
+    settings.DESKTOP_VNC_PORTS, settings.DESKTOP_SSH_PORTS = range(30000, 30016), range(31001, 31009)
+
+    def lease(desktop: Desktop) -> NodePorts:
+        try:
+            return ports.of(desktop)
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(8) as pool:
+        given = list(pool.map(lease, desktops(8)))
+    used = [port for each in given for port in (each.vnc, each.novnc, each.ssh)]
+    assert len(set(used)) == len(used) == 24

@@ -1,0 +1,86 @@
+"""A start that waits: the reason is written and told once, and each reason has a patience of its own."""
+
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from desktops import reconcile
+from desktops.models import Desktop, DesktopEvent, Status
+from desktops.reasons import WAITING
+from desktops.runtimes.base import Observed, Phase
+
+
+def waits(desktop: Desktop, reason: str) -> Observed:
+    return Observed(desktop.object_name, str(desktop.pk), desktop.run, Phase.CREATED, reason=reason, detail="0/1 nodes")
+
+
+@pytest.fixture
+def starting(make_desktop, alice):
+    return make_desktop(alice, status=Status.STARTING)
+
+
+@pytest.fixture
+def settle(starting, django_capture_on_commit_callbacks):
+    """The row after it was observed to wait for that."""
+
+    def go(reason: str) -> Desktop:
+        with django_capture_on_commit_callbacks(execute=True):
+            reconcile.settle(Desktop.objects.get(pk=starting.pk), waits(starting, reason))
+        starting.refresh_from_db()
+        return starting
+
+    return go
+
+
+@pytest.fixture
+def earlier(starting):
+    """As if it had been so long ago."""
+
+    def go(seconds: float) -> None:
+        past = timezone.now() - timedelta(seconds=seconds)
+        DesktopEvent.objects.filter(desktop=starting).update(at=past)
+        Desktop.objects.filter(pk=starting.pk).update(status_since=past)
+        Desktop.objects.filter(pk=starting.pk, reason_since__isnull=False).update(reason_since=past)
+
+    return go
+
+
+def test_the_reason_is_written_once(settle):
+    for _ in range(3):
+        assert settle("unschedulable").reason == "unschedulable"
+    event = settle("unschedulable").events.get(kind="waiting")
+    assert event.params == {"reason": "unschedulable", "detail": "0/1 nodes"}
+
+
+@pytest.mark.parametrize("reason", WAITING)
+def test_a_start_waits_as_long_as_its_reason_allows_and_no_longer(settle, earlier, queued, reason):
+    settle(reason)
+    earlier(WAITING[reason].patience - 5)
+    assert settle(reason).status == Status.STARTING
+    earlier(WAITING[reason].patience + 5)
+    desktop = settle(reason)
+    assert (desktop.status, desktop.reason) == (Status.FAILED, reason)
+    assert queued() == [("stop_desktop", str(desktop.pk))]
+
+
+def test_two_reasons_in_turn_gain_no_time(settle, earlier):
+    settle("image_pull_failed")
+    earlier(WAITING["image_pull_failed"].patience + 5)
+    assert settle("image_pulling").status == Status.STARTING
+    assert settle("image_pull_failed").status == Status.FAILED
+
+
+def test_without_a_reason_the_clock_starts_when_the_last_one_went(settle, earlier, settings):
+    settle("unschedulable")
+    earlier(settings.START_DEADLINE + 5)
+    assert settle("").status == Status.STARTING
+    earlier(settings.START_DEADLINE + 5)
+    desktop = settle("")
+    assert (desktop.status, desktop.reason) == (Status.FAILED, "start_timeout")
+
+
+def test_the_page_says_what_it_waits_for(settle, client_for, alice):
+    desktop = settle("unschedulable")
+    page = client_for(alice).get(f"/desktops/{desktop.pk}/").content.decode()
+    assert "has no room for it at present" in page

@@ -1,0 +1,45 @@
+"""What a start waits for, and how long it may: each known reason has a patience of its own."""
+
+from datetime import datetime
+
+from django.conf import settings
+from django.utils import timezone
+
+from desktops.models import Desktop, DesktopEvent
+from desktops.reasons import WAITING
+from desktops.runtimes.base import Observed
+
+
+def note(desktop: Desktop, seen: Observed) -> None:
+    """Write down why it waits, when that has changed."""
+    reason = seen.reason if seen.reason in WAITING else ""
+    if reason == desktop.reason:
+        return
+    changed = Desktop.objects.filter(pk=desktop.pk, run=desktop.run, status=desktop.status)
+    if not changed.update(reason=reason, reason_since=timezone.now()):
+        return
+    if reason and not _since(desktop, reason):
+        DesktopEvent.write(desktop, "waiting", reason=reason, detail=seen.detail[:500])
+    desktop.tell_owner()
+
+
+def too_long(desktop: Desktop, seen: Observed | None) -> str:
+    """The reason to give up; empty while there is hope."""
+    reason = seen.reason if seen else ""
+    if reason in WAITING:
+        # From its first time in this run: a cluster that says now "fetching", now "failed" gains no time by it.
+        since = _since(desktop, reason)
+        return reason if since and _seconds(since) > WAITING[reason].patience else ""
+    if seen and desktop.reason in WAITING:  # it has just gone: its own time was not the start's
+        return ""
+    since = desktop.reason_since or desktop.status_since
+    return "start_timeout" if _seconds(since) > settings.START_DEADLINE else ""
+
+
+def _since(desktop: Desktop, reason: str) -> datetime | None:
+    events = desktop.events.filter(run=desktop.run, kind="waiting", params__reason=reason)
+    return events.values_list("at", flat=True).order_by("at").first()
+
+
+def _seconds(since: datetime) -> float:
+    return (timezone.now() - since).total_seconds()
