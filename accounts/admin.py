@@ -10,13 +10,14 @@ from django.db.models import QuerySet
 from django.forms import ModelForm
 from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
-from django.utils.safestring import SafeString
+from django.utils.html import format_html_join
+from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from accounts import audit, client, lockout, quotas, services
 from accounts.login_session import session_id
-from accounts.models import AuditEvent, Quota, SessionToken, User
+from accounts.models import AuditEvent, Quota, SessionToken, SSHKey, User
 
 _LIMITS = ("cpu", "memory_mib", "storage_gib", "gpu", "desktops", "max_lifetime_minutes", "idle_minutes")
 
@@ -32,8 +33,12 @@ class UserAdmin(DjangoUserAdmin[User]):
     list_display = ("username", "email", "first_name", "last_name", "is_active", "is_staff", "last_login")
     inlines = [QuotaInline]
     actions = ["enable", "disable", "unlock"]
-    readonly_fields = ("last_login", "date_joined", "effective_quota")
-    fieldsets = (*(DjangoUserAdmin.fieldsets or ()), (_("Quota that holds"), {"fields": ("effective_quota",)}))
+    readonly_fields = ("last_login", "date_joined", "effective_quota", "keys")
+    fieldsets = (
+        *(DjangoUserAdmin.fieldsets or ()),
+        (_("Quota that holds"), {"fields": ("effective_quota",)}),
+        (SSHKey._meta.verbose_name_plural, {"fields": ("keys",)}),
+    )
 
     def get_inlines(self, request: HttpRequest, obj: User | None) -> list[Any]:
         return self.inlines if obj else []  # the page that adds a user asks for name and password only
@@ -43,6 +48,11 @@ class UserAdmin(DjangoUserAdmin[User]):
         effective = quotas.effective(user)
         lines = [(label_for_field(name, Quota), getattr(effective, name)) for name in _LIMITS]
         return render_to_string("accounts/effective_quota.html", {"lines": lines})
+
+    @admin.display(description=SSHKey._meta.verbose_name_plural)
+    def keys(self, user: User) -> str:
+        """Looked at only: nobody puts a key into another person's desktops."""
+        return format_html_join(mark_safe("<br>"), "{}", ((key,) for key in user.ssh_keys.all())) or "-"
 
     @transaction.atomic
     def save_model(self, request: HttpRequest, obj: User, form: ModelForm[User], change: bool) -> None:
@@ -69,9 +79,10 @@ class UserAdmin(DjangoUserAdmin[User]):
     def get_deleted_objects(
         self, objs: Any, request: HttpRequest
     ) -> tuple[list[Any], dict[str, int], set[str], list[str]]:
-        """Nobody may delete tokens one by one, but they go with their user."""
+        """Nobody may delete tokens and keys one by one, but they go with their user."""
         names, counts, forbidden, protected = super().get_deleted_objects(objs, request)
-        return names, counts, forbidden - {str(SessionToken._meta.verbose_name)}, protected
+        go_along = {str(model._meta.verbose_name) for model in (SessionToken, SSHKey)}
+        return names, counts, forbidden - go_along, protected
 
     def delete_model(self, request: HttpRequest, obj: User) -> None:
         services.delete_user(user=obj, by=client.actor(request))
@@ -160,6 +171,18 @@ class SessionTokenAdmin(ReadOnly):
         for token in queryset:
             services.revoke_token(token=token, by=client.actor(request))
         self.message_user(request, _("The tokens are revoked."), messages.SUCCESS)
+
+
+@admin.register(SSHKey)
+class SSHKeyAdmin(ReadOnly):
+    list_display = ("name", "owner", "kind", "fingerprint", "created_at")
+    list_select_related = ("owner",)
+    search_fields = ("name", "fingerprint", "owner__username")
+    ordering = ("-created_at",)
+
+    @admin.display(description=_("type"))
+    def kind(self, key: SSHKey) -> str:
+        return key.kind
 
 
 @admin.register(AuditEvent)

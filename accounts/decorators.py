@@ -6,7 +6,8 @@ from typing import Concatenate, ParamSpec
 
 from django.contrib.auth import REDIRECT_FIELD_NAME
 from django.contrib.auth.views import redirect_to_login
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
+from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils.http import urlencode
 from django_htmx.http import HttpResponseClientRedirect
@@ -31,3 +32,16 @@ def login_required(view: View[Rest]) -> View[Rest]:
         return redirect_to_login(request.get_full_path() if request.method in ("GET", "HEAD") else "/")
 
     return guarded
+
+
+def button(view: View[Rest]) -> View[Rest]:
+    """POST by a person who is signed in. Whoever opens its address instead is told where the buttons are."""
+    guarded = login_required(view)
+
+    @wraps(view)
+    def posted(request: HttpRequest, /, *args: Rest.args, **kwargs: Rest.kwargs) -> HttpResponse:
+        if request.method == "POST":
+            return guarded(request, *args, **kwargs)
+        return HttpResponseNotAllowed(["POST"], render_to_string("405.html", request=request))
+
+    return posted

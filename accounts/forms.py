@@ -1,9 +1,12 @@
 """Forms of accounts."""
 
+from django import forms
 from django.contrib.auth.forms import AuthenticationForm, UsernameField
 from django.forms import TextInput
 from django.utils.translation import gettext_lazy as _
 
+from accounts import ssh_keys
+from accounts.audit import Actor
 from accounts.models import User
 
 
@@ -15,3 +18,32 @@ class LoginForm(AuthenticationForm):
         max_length=User._meta.get_field("username").max_length,
         widget=TextInput(attrs={"autofocus": True}),
     )
+
+
+class SSHKeyForm(forms.Form):
+    public_key = forms.CharField(
+        label=_("Public key"),
+        error_messages={"required": _("Paste a public key.")},
+        widget=forms.Textarea(
+            attrs={"rows": 4, "placeholder": "ssh-ed25519 AAAA…", "autocomplete": "off", "spellcheck": "false"}
+        ),
+        help_text=_("One line, from the file whose name ends in .pub, such as ~/.ssh/id_ed25519.pub"),
+    )
+    name = forms.CharField(
+        label=_("Name"),
+        max_length=100,
+        required=False,
+        widget=TextInput(attrs={"autocomplete": "off"}),
+        help_text=_("To tell your keys apart. Empty: the comment at the end of the key."),
+    )
+
+    def add(self, *, by: Actor) -> bool:
+        """Call when valid. What is refused is told beside the field."""
+        try:
+            ssh_keys.add_key(by=by, text=self.cleaned_data["public_key"], name=self.cleaned_data["name"])
+        except ssh_keys.KeyRefused as refused:
+            if refused.secret:
+                self.data = dict(self.data.items()) | {"public_key": ""}
+            self.add_error("public_key", str(refused.message))
+            return False
+        return True

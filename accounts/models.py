@@ -134,3 +134,7 @@ class SSHKey(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} ({self.fingerprint})"
+
+    @property
+    def kind(self) -> str:
+        return self.public_key.partition(" ")[0]

@@ -1,8 +1,136 @@
 """Public keys that people log in to their desktops with."""
 
+import base64
+import hashlib
+from dataclasses import dataclass
+
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+from cryptography.hazmat.primitives.serialization import load_ssh_public_key
+from django.db import transaction
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+from accounts import audit
+from accounts.audit import Actor
 from accounts.models import SSHKey, User
+
+MOST = 20  # keys of one person
+LONGEST = 16 * 1024  # characters
+_SHORTEST_RSA = 2048  # bits
+_KINDS = (
+    *("ssh-ed25519", "ssh-rsa", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521"),
+    *("sk-ssh-ed25519@openssh.com", "sk-ecdsa-sha2-nistp256@openssh.com"),
+)
+_PRIVATE = ("PRIVATE KEY", "PuTTY-User-Key-File", "Private-Lines")
+_A_PRIVATE_KEY = _(
+    "This is a private key. Never paste it anywhere: whoever has it can log in as you. It was not stored. "
+    "Paste the public key instead, from the file whose name ends in .pub."
+)
+_DAMAGED = _("The key is damaged or not complete. Copy the whole line again.")
+
+
+class KeyRefused(Exception):
+    """`message` is for the person; `secret`: what was pasted must not be shown again."""
+
+    def __init__(self, message: str | Promise, *, secret: bool = False) -> None:
+        super().__init__("refused")  # the sentence is translated when it is shown
+        self.message, self.secret = message, secret
+
+
+@dataclass(frozen=True)
+class PublicKey:
+    kind: str
+    blob: bytes
+    comment: str = ""
+
+    def __str__(self) -> str:
+        """As in authorized_keys, without options and comment."""
+        return f"{self.kind} {base64.b64encode(self.blob).decode()}"
+
+    @property
+    def fingerprint(self) -> str:
+        """As `ssh-keygen -l` shows it."""
+        return "SHA256:" + base64.b64encode(hashlib.sha256(self.blob).digest()).decode().rstrip("=")
 
 
 def authorized_keys(user: User) -> str:
     """One key per line, as sshd reads them."""
     return "".join(f"{key}\n" for key in SSHKey.objects.filter(owner=user).values_list("public_key", flat=True))
+
+
+@transaction.atomic
+def add_key(*, by: Actor, text: str, name: str = "") -> SSHKey:
+    """Desktops take it at their next start. Without a name it gets its comment's. Raises KeyRefused."""
+    key = parse(text)
+    owner = User.objects.select_for_update(no_key=True).get(pk=by.user.pk)  # two at once are still counted
+    if SSHKey.objects.filter(owner=owner, fingerprint=key.fingerprint).exists():
+        raise KeyRefused(_("You have added this key already."))
+    if SSHKey.objects.filter(owner=owner).count() >= MOST:
+        raise KeyRefused(_("You have as many keys as you may have. Remove one that you do not use any more."))
+    added = SSHKey.objects.create(
+        owner=owner,
+        name=(name.strip() or key.comment or key.kind)[:100],
+        public_key=str(key),
+        fingerprint=key.fingerprint,
+    )
+    audit.record("ssh_key.add", by=by, target=added.fingerprint, name=added.name)
+    return added
+
+
+@transaction.atomic
+def delete_key(*, by: Actor, key: SSHKey) -> None:
+    """Desktops that run keep it until they are started again."""
+    if SSHKey.objects.filter(pk=key.pk).delete()[0]:
+        audit.record("ssh_key.delete", by=by, target=key.fingerprint, name=key.name)
+
+
+def parse(text: str) -> PublicKey:
+    """One line of a .pub file. Raises KeyRefused."""
+    line = text.strip()
+    _refuse_other_things(line)
+    words = line.split(None, 2)
+    if words[0] not in _KINDS:
+        raise KeyRefused(_why_not(line))
+    blob = _decoded(words[1] if len(words) > 1 else "")
+    _refuse_unless_good(words[0], blob)
+    comment = "".join(letter for letter in "".join(words[2:]) if letter.isprintable())
+    return PublicKey(words[0], blob, comment.strip())
+
+
+def _refuse_other_things(text: str) -> None:
+    if any(mark in text for mark in _PRIVATE):
+        raise KeyRefused(_A_PRIVATE_KEY, secret=True)
+    if not text:
+        raise KeyRefused(_("Paste a public key."))
+    if len(text) > LONGEST:
+        raise KeyRefused(_("This is too long for a public key. It is one line, in the file whose name ends in .pub."))
+    if "BEGIN SSH2 PUBLIC KEY" in text:
+        raise KeyRefused(_("This public key is in another format. Convert it with: ssh-keygen -i -f your-file"))
+    if len(text.splitlines()) > 1:
+        raise KeyRefused(_("A public key is a single line. Add several keys one after another."))
+
+
+def _why_not(line: str) -> Promise:
+    words = line.split()
+    if words[0] == "ssh-dss":
+        return _("DSA keys are not safe any more. Make a new one with: ssh-keygen -t ed25519")
+    if any(word in _KINDS for word in words):
+        return _("Options before the key are not taken here. Paste the key alone, from its type on.")
+    return _("This is not a public SSH key. Such a key begins with ssh-ed25519, ssh-rsa or ecdsa-sha2.")
+
+
+def _decoded(text: str) -> bytes:
+    try:
+        return base64.b64decode(text, validate=True)
+    except ValueError:
+        raise KeyRefused(_DAMAGED)
+
+
+def _refuse_unless_good(kind: str, blob: bytes) -> None:
+    try:
+        key = load_ssh_public_key(f"{kind} {base64.b64encode(blob).decode()}".encode())
+    except (ValueError, UnsupportedAlgorithm):
+        raise KeyRefused(_DAMAGED)
+    if isinstance(key, RSAPublicKey) and key.key_size < _SHORTEST_RSA:
+        raise KeyRefused(_("This RSA key is too short to be safe. Make a new one with: ssh-keygen -t ed25519"))

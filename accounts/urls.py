@@ -1,6 +1,6 @@
 from django.urls import path
 
-from accounts import views
+from accounts import ssh_key_pages, views
 
 app_name = "accounts"
 urlpatterns = [
@@ -8,4 +8,6 @@ urlpatterns = [
     path("logout/", views.logout, name="logout"),
     path("password/", views.change_password, name="password_change"),
     path("sign-out-everywhere/", views.sign_out_everywhere, name="sign_out_everywhere"),
+    path("ssh-keys/", ssh_key_pages.page, name="ssh_keys"),
+    path("ssh-keys/<int:key_id>/delete/", ssh_key_pages.delete, name="delete_ssh_key"),
 ]

@@ -1,14 +1,12 @@
 """Pages: My Desktop, one desktop with its parts, and the buttons on them."""
 
 from collections.abc import Callable
-from functools import wraps
 from typing import Any
 from uuid import UUID
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
-from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils.functional import SimpleLazyObject
 from django.utils.translation import gettext as _
@@ -18,7 +16,7 @@ from django_htmx.http import HttpResponseClientRedirect
 from django_htmx.middleware import HtmxDetails
 
 from accounts.client import actor
-from accounts.decorators import login_required
+from accounts.decorators import button, login_required
 from desktops import meters, selectors, services, timeline
 from desktops.allowance import has_room, launch_offer
 from desktops.exceptions import DesktopRefused
@@ -52,16 +50,7 @@ def _page(view: View) -> View:
 
 
 def _button(view: View) -> View:
-    """POST only. Whoever opens its address instead is told where the buttons are."""
-    guarded = login_required(refusals_shown(_refused_page)(view))
-
-    @wraps(view)
-    def posted(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        if request.method == "POST":
-            return guarded(request, *args, **kwargs)
-        return HttpResponseNotAllowed(["POST"], render_to_string("405.html", request=request))
-
-    return posted
+    return button(refusals_shown(_refused_page)(view))
 
 
 # --- My Desktop ---------------------------------------------------------------------------------------------------

@@ -1,9 +1,11 @@
-"""Create the first administrator, with a random password that is printed once."""
+"""Create the first administrator, with a random password that is printed once, or with one that is given."""
 
 import secrets
+from argparse import ArgumentParser
+from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandError
 from django.db import transaction
 
 from accounts.models import User
@@ -12,15 +14,30 @@ _NAME = "admin"
 
 
 class Command(BaseCommand):
-    help = "Creates the administrator `admin` when there is none, and prints the password."
+    help = "Creates the administrator `admin` when there is none, and prints the password unless a file gives it."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--password-file", type=Path, help="holds the password; it is printed nowhere")
 
     @transaction.atomic
-    def handle(self, *args: Any, **options: Any) -> None:
+    def handle(self, *args: Any, password_file: Path | None, **options: Any) -> None:
         if User.objects.filter(is_superuser=True).exists():
             return
         name = _NAME
         while User.objects.filter(username=name).exists():  # an ordinary account may have taken the name
             name = f"{_NAME}-{secrets.token_hex(2)}"
-        password = secrets.token_urlsafe(12)
+        given = _read(password_file) if password_file else ""
+        password = given or secrets.token_urlsafe(12)
         User.objects.create_superuser(name, password=password)
-        self.stdout.write(f"User name: {name}\nPassword:  {password}")
+        self.stdout.write(f"User name: {name}" if given else f"User name: {name}\nPassword:  {password}")
+
+
+def _read(path: Path) -> str:
+    """Raises CommandError: an administrator without a password, or with one that nobody knows, helps nobody."""
+    try:
+        password = path.read_text().strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise CommandError(f"{path} cannot be read: {getattr(error, 'strerror', '') or 'not text'}.") from error
+    if not password:
+        raise CommandError(f"{path} is empty. Put the administrator's password into it.")
+    return password
