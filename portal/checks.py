@@ -1,5 +1,6 @@
 """System checks: combinations of settings that would be unsafe or cannot work."""
 
+from ipaddress import ip_network
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -65,5 +66,39 @@ def public_url_is_an_origin(app_configs: Any, **kwargs: Any) -> list[Error]:
             f"PUBLIC_URL is {settings.PUBLIC_URL!r}, which is not the address of a site.",
             hint="Scheme, name and port only, such as https://desktops.example.org",
             id="portal.E004",
+        )
+    ]
+
+
+@register()
+def closed_networks_are_networks(app_configs: Any, **kwargs: Any) -> list[Error]:
+    return [
+        Error(
+            f"DESKTOP_EGRESS_EXCEPT names {network!r}, which is not an IPv4 network.",
+            hint="Networks in CIDR form, comma-separated, such as 10.0.0.0/8,192.168.0.0/16",
+            id="portal.E005",
+        )
+        for network in settings.DESKTOP_EGRESS_EXCEPT
+        if not _is_network(network)
+    ]
+
+
+def _is_network(text: str) -> bool:
+    try:
+        return ip_network(text).version == 4
+    except ValueError:
+        return False
+
+
+@register()
+def port_ranges_are_apart(app_configs: Any, **kwargs: Any) -> list[Error]:
+    vnc, ssh = settings.DESKTOP_VNC_PORTS, settings.DESKTOP_SSH_PORTS
+    if vnc.stop <= ssh.start or ssh.stop <= vnc.start:
+        return []
+    return [
+        Error(
+            "DESKTOP_VNC_PORTS and DESKTOP_SSH_PORTS overlap.",
+            hint="Give VNC and SSH ranges that share no port, within the cluster's own range of node ports.",
+            id="portal.E006",
         )
     ]
