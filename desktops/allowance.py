@@ -140,12 +140,11 @@ def _shortage(quota: EffectiveQuota, use: Use, need: Use) -> str:
     for line in _lines(quota, use):
         more = Decimal(getattr(need, line.key))
         if more and line.used + more > line.limit:
-            return _("%(what)s: this needs %(more)s, and you use %(used)s of %(limit)s %(unit)s.") % {
+            return _("%(what)s: this needs %(more)s, and you use %(used)s of %(limit)s.") % {
                 "what": line.label,
                 "more": _plain(more),
                 "used": _plain(line.used),
-                "limit": _plain(line.limit),
-                "unit": line.unit,
+                "limit": f"{_plain(line.limit)} {line.unit}".rstrip(),
             }
     return ""
 
