@@ -33,6 +33,7 @@ class Controller:
 
     def run(self) -> None:
         while not self.stopped():
+            heartbeat.came_round()
             try:
                 self.turn()
             except RuntimeUnknown as error:  # says nothing about any desktop: no row changes

@@ -1,14 +1,22 @@
 """Signs of life of controller and workers, in Redis: `/readyz` and the page tell when they are missing."""
 
 import time
+from pathlib import Path
 
 import django_rq
 import redis
+from django.conf import settings
 from rq import Worker
 
 from accounts.redis import client, key
 
 LATE_AFTER = 20  # seconds; the controller beats every few
+
+
+def came_round() -> None:
+    """A worker's or controller's loop began anew, also while Redis is away: a probe looks at the file's age."""
+    if settings.ALIVE_FILE:
+        Path(settings.ALIVE_FILE).touch()
 
 
 def beat() -> None:

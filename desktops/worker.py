@@ -5,7 +5,7 @@ from typing import Any
 from django.db import close_old_connections
 from rq.worker import SimpleWorker
 
-from desktops import jobs  # noqa: F401 - loaded now, not while somebody waits for a desktop
+from desktops import heartbeat, jobs  # noqa: F401 - jobs are loaded now, not while somebody waits for a desktop
 from desktops.runtimes import get_runtime
 
 TTL = 60  # seconds after which a worker that was killed counts as gone
@@ -20,6 +20,10 @@ class Worker(SimpleWorker):
     def __init__(self, *args: Any, **options: Any) -> None:
         get_runtime().warm_up()
         super().__init__(*args, **options | {"worker_ttl": TTL})
+
+    def heartbeat(self, *args: Any, **options: Any) -> None:
+        heartbeat.came_round()
+        super().heartbeat(*args, **options)
 
     def perform_job(self, *args: Any, **options: Any) -> Any:
         close_old_connections()  # the database may have been restarted since the job before

@@ -77,12 +77,7 @@ def _services(place: Place, host: str, port: int) -> list[Service]:
         *("--dir", str(place.redis_socket.parent), "--unixsocket", place.redis_socket.name, "--unixsocketperm", "700"),
         *("--save", "", "--appendonly", "no"),  # holds nothing that cannot be rebuilt
     ]
-    web = [
-        *(interpreter, "-m", "uvicorn", "portal.asgi:application", "--host", host, "--port", str(port)),
-        *("--loop", "uvloop", "--ws", "portal.websocket:BoundedWebSocket", "--ws-per-message-deflate", "false"),
-        *("--ws-ping-interval", "20", "--timeout-graceful-shutdown", "5", "--no-access-log", "--lifespan", "off"),
-        "--no-proxy-headers",  # TRUSTED_PROXY_COUNT says whom to believe
-    ]
+    web = [interpreter, "-m", "portal.server", "--host", host, "--port", str(port)]
     embedded = [] if settings.given("REDIS_URL") else [Service("redis", redis, stop_seconds=5)]
     return [
         *embedded,

@@ -153,6 +153,8 @@ DESKTOP_INGRESS_TLS_SECRET = env.text("DESKTOP_INGRESS_TLS_SECRET", "")
 DESKTOP_INGRESS_NAMESPACE = env.text("DESKTOP_INGRESS_NAMESPACE", "ingress-nginx")  # where its pods come from
 # Where the ingress controller reaches the portal's own check of who may pass.
 DESKTOP_INGRESS_AUTH_URL = env.text("DESKTOP_INGRESS_AUTH_URL", "http://podesk-web.vnc-system.svc.cluster.local")
+if DESKTOP_EXPOSURE == "ingress":
+    ALLOWED_HOSTS.append(urlsplit(DESKTOP_INGRESS_AUTH_URL).hostname or "")  # the name that it asks by
 
 # --- Session tokens ------------------------------------------------------------------------------------------------
 TOKEN_SIGNING_KEY = env.text("TOKEN_SIGNING_KEY", "")  # RSA private key, PEM
@@ -198,6 +200,7 @@ AXES_ENABLE_ADMIN = False  # "Unlock" stands at the users
 
 # --- Safety of the browser -----------------------------------------------------------------------------------------
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = HTTPS
+SECURE_REDIRECT_EXEMPT = [r"^desktops/[^/]+/gate/$"]  # asked from within the cluster, over plain HTTP
 SECURE_HSTS_SECONDS = 365 * 24 * 3600 if HTTPS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = HTTPS
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if TRUSTED_PROXY_COUNT else None
@@ -233,5 +236,10 @@ STORAGES = {
     "staticfiles": {"BACKEND": "portal.static.ModuleManifestStorage"},
 }
 
+# --- Being run -----------------------------------------------------------------------------------------------------
+# Seconds that requests under way have to end when the server is asked to stop; portal/server.py reads it.
+SHUTDOWN_GRACE = env.integer("SHUTDOWN_GRACE", 5)
+# A file that worker and controller touch each time round, for a probe that sees files only.
+ALIVE_FILE = env.text("ALIVE_FILE", "")
 LOG_FORMAT = env.choice("LOG_FORMAT", "json", ("json", "console"))
 LOGGING = logs.configuration(LOG_FORMAT, env.text("LOG_LEVEL", "INFO"))

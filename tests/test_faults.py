@@ -129,9 +129,9 @@ def test_session_killed_from_outside(person, portal, desktop):
 
 def test_desktops_outlive_the_portal_and_are_adopted(person, portal, desktop):
     before = servers(portal)
-    for part in ("uvicorn", "rqworker", "run_controller"):
+    for part in ("portal.server", "rqworker", "run_controller"):
         kill(portal, part)
-    wait_for(lambda: all(portal.part(part) for part in ("uvicorn", "rqworker", "run_controller")))
+    wait_for(lambda: all(portal.part(part) for part in ("portal.server", "rqworker", "run_controller")))
     wait_for(portal.ready)
     time.sleep(6)  # more than one comparison of rows and processes
     assert status(portal) == "running"

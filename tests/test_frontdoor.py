@@ -61,7 +61,7 @@ def test_second_run_on_the_same_data_is_refused(portal):
     assert portal.ready()
 
 
-@pytest.mark.parametrize("word", ["redis-server", "rqworker", "run_controller", "uvicorn"])
+@pytest.mark.parametrize("word", ["redis-server", "rqworker", "run_controller", "portal.server"])
 def test_killed_part_comes_back(portal, word):
     wait_for(lambda: portal.part(word))
     before = portal.part(word)

@@ -31,7 +31,7 @@ STREAMS, HOLD = 10, 1.0  # on each replica; seconds
 @contextmanager
 def second_replica(portal: Portal) -> Iterator[str]:
     """Another web process like the first, on another port."""
-    web = portal.part("uvicorn")
+    web = portal.part("portal.server")
     assert web  # noqa: S101
     command, port = web.cmdline(), str(free_port())
     command[command.index("--port") + 1] = port

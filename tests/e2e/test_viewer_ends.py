@@ -16,7 +16,7 @@ def wait_stopped(portal):
 
 
 def stop_web(portal, sign):
-    portal.part("uvicorn").send_signal(sign)
+    portal.part("portal.server").send_signal(sign)
 
 
 @pytest.mark.parametrize(
