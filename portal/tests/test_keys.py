@@ -1,0 +1,48 @@
+"""The secrets of an installation: made once, complete, and usable as they are."""
+
+import stat
+import subprocess
+import sys
+
+from cryptography.fernet import Fernet
+
+from accounts.keys import read_private
+from frontdoor.place import CHECKOUT
+from portal import keys
+
+
+def test_values_are_usable():
+    values = keys.completed({})
+    assert Fernet(values["SECRETS_KEYS"])
+    assert read_private(values["TOKEN_SIGNING_KEY"])
+    assert f":{values['POSTGRES_PASSWORD']}@" in values["DATABASE_URL"]
+    assert f":{values['REDIS_PASSWORD']}@" in values["REDIS_URL"]
+
+
+def test_what_is_given_stays_and_decides_the_rest():
+    given = {"DATABASE_URL": "postgres://elsewhere/db", "REDIS_PASSWORD": "given"}
+    values = keys.completed(given)
+    assert values | given == values
+    assert values["REDIS_URL"] == "redis://:given@podesk-redis:6379/0"
+
+
+def test_folder_is_completed_and_closed_to_others(tmp_path):
+    """As an operator calls it: no setting is needed yet."""
+    folder = tmp_path / "values"
+    command = [sys.executable, "-m", "portal.keys", "--folder", str(folder)]
+    subprocess.run(command, cwd=CHECKOUT, env={}, check=True)
+    first = {path.name: path.read_text() for path in folder.iterdir()}
+    (folder / "SECRET_KEY").write_text("the operator's")
+    (folder / "ADMIN_PASSWORD").unlink()
+    subprocess.run(command, cwd=CHECKOUT, env={}, check=True)
+    second = {path.name: path.read_text() for path in folder.iterdir()}
+    assert second["SECRET_KEY"] == "the operator's"
+    assert second["ADMIN_PASSWORD"] not in ("", first["ADMIN_PASSWORD"])
+    assert {name for name in first if first[name] != second[name]} == {"SECRET_KEY", "ADMIN_PASSWORD"}
+    assert {stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()} == {0o600}
+
+
+def test_outside_a_cluster_a_secret_cannot_be_made():
+    command = [sys.executable, "-m", "portal.keys", "--secret", "podesk-keys"]
+    said = subprocess.run(command, cwd=CHECKOUT, env={}, capture_output=True, text=True, check=False)
+    assert (said.returncode, said.stderr) == (1, "This is no pod of a cluster. Use --folder here.\n")
