@@ -74,7 +74,7 @@ def public_url_is_an_origin(app_configs: Any, **kwargs: Any) -> list[Error]:
 def closed_networks_are_networks(app_configs: Any, **kwargs: Any) -> list[Error]:
     return [
         Error(
-            f"DESKTOP_EGRESS_EXCEPT names {network!r}, which is not an IPv4 network.",
+            f"DESKTOP_EGRESS_EXCEPT names {network!r}, which is not a network.",
             hint="Networks in CIDR form, comma-separated, such as 10.0.0.0/8,192.168.0.0/16",
             id="portal.E005",
         )
@@ -85,9 +85,10 @@ def closed_networks_are_networks(app_configs: Any, **kwargs: Any) -> list[Error]
 
 def _is_network(text: str) -> bool:
     try:
-        return ip_network(text).version == 4
+        ip_network(text)
     except ValueError:
         return False
+    return True
 
 
 @register()
