@@ -44,6 +44,11 @@ class PublicKey:
     blob: bytes
     comment: str = ""
 
+    @classmethod
+    def of(cls, kind: str, text: str, comment: str = "") -> "PublicKey":
+        """Raises ValueError when the text is no base64."""
+        return cls(kind, base64.b64decode(text, validate=True), comment)
+
     def __str__(self) -> str:
         """As in authorized_keys, without options and comment."""
         return f"{self.kind} {base64.b64encode(self.blob).decode()}"
@@ -89,13 +94,15 @@ def parse(text: str) -> PublicKey:
     """One line of a .pub file. Raises KeyRefused."""
     line = text.strip()
     _refuse_other_things(line)
-    words = line.split(None, 2)
-    if words[0] not in _KINDS:
+    kind, key, comment = (*line.split(None, 2), "", "")[:3]
+    if kind not in _KINDS:
         raise KeyRefused(_why_not(line))
-    blob = _decoded(words[1] if len(words) > 1 else "")
-    _refuse_unless_good(words[0], blob)
-    comment = "".join(letter for letter in "".join(words[2:]) if letter.isprintable())
-    return PublicKey(words[0], blob, comment.strip())
+    try:
+        public = PublicKey.of(kind, key, "".join(letter for letter in comment if letter.isprintable()).strip())
+        _refuse_weak(load_ssh_public_key(str(public).encode()))
+    except (ValueError, UnsupportedAlgorithm):
+        raise KeyRefused(_DAMAGED)
+    return public
 
 
 def _refuse_other_things(text: str) -> None:
@@ -120,17 +127,6 @@ def _why_not(line: str) -> Promise:
     return _("This is not a public SSH key. Such a key begins with ssh-ed25519, ssh-rsa or ecdsa-sha2.")
 
 
-def _decoded(text: str) -> bytes:
-    try:
-        return base64.b64decode(text, validate=True)
-    except ValueError:
-        raise KeyRefused(_DAMAGED)
-
-
-def _refuse_unless_good(kind: str, blob: bytes) -> None:
-    try:
-        key = load_ssh_public_key(f"{kind} {base64.b64encode(blob).decode()}".encode())
-    except (ValueError, UnsupportedAlgorithm):
-        raise KeyRefused(_DAMAGED)
+def _refuse_weak(key: object) -> None:
     if isinstance(key, RSAPublicKey) and key.key_size < _SHORTEST_RSA:
         raise KeyRefused(_("This RSA key is too short to be safe. Make a new one with: ssh-keygen -t ed25519"))

@@ -51,6 +51,18 @@ class WrongStatus(DesktopRefused):
     next_step = _("Wait a moment and try again.")
 
 
+class NotRunning(DesktopRefused):
+    slug = "not_running"
+    message = _("The desktop is not running.")
+    next_step = _("Start it first.")
+
+
+class PasswordUnreadable(DesktopRefused):
+    slug = "password_unreadable"
+    message = _("The password of this desktop cannot be read.")
+    next_step = _("Restart the desktop: it gets a new one.")
+
+
 class VolumeInUse(DesktopRefused):
     slug = "volume_in_use"
     message = _("These files belong to a desktop that exists.")

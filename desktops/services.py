@@ -3,14 +3,24 @@
 from dataclasses import dataclass
 from uuid import uuid4
 
+from cryptography.fernet import InvalidToken
+from django.conf import settings
 from django.db import transaction
 
 from accounts import audit
 from accounts.audit import Actor
 from accounts.cuts import Cut, cut_after_commit
 from accounts.models import User
-from desktops import allowance, host_keys, jobs
-from desktops.exceptions import ImageUnavailable, NameInvalid, VolumeInUse, WrongStatus
+from desktops import allowance, connect, host_keys, jobs
+from desktops.exceptions import (
+    DesktopNotFound,
+    ImageUnavailable,
+    NameInvalid,
+    NotRunning,
+    PasswordUnreadable,
+    VolumeInUse,
+    WrongStatus,
+)
 from desktops.models import AT_REST, LAUNCHING, Desktop, DesktopEvent, DesktopImage, DesktopSize, Status, Volume
 from desktops.queue import enqueue_after_commit
 from desktops.runs import fresh_run
@@ -101,6 +111,21 @@ def delete_desktop(*, desktop: Desktop, by: Actor, keep_data: bool) -> None:
         raise WrongStatus
     _order_stop(desktop, "deleted")
     audit.record("desktop.delete", by=by, target=desktop.pk, name=desktop.name, keep_data=keep_data)
+
+
+@transaction.atomic
+def show_password(*, desktop: Desktop, by: Actor) -> str:
+    """The VNC password, for programs that go past the portal. Raises DesktopRefused."""
+    if settings.DESKTOP_EXPOSURE == "proxy":
+        raise DesktopNotFound  # nobody needs it, so it never leaves the server
+    if not connect.is_direct(desktop):
+        raise NotRunning
+    try:
+        password = connect.password(desktop)
+    except InvalidToken:
+        raise PasswordUnreadable(detail="none of SECRETS_KEYS opens it")
+    audit.record("desktop.password_shown", by=by, target=desktop.pk, name=desktop.name)
+    return password
 
 
 @transaction.atomic

@@ -3,7 +3,7 @@ from typing import Any
 from channels.auth import AuthMiddlewareStack
 from django.urls import URLPattern, path
 
-from desktops import viewer, views
+from desktops import gate, viewer, views
 from desktops.consumers import StatusConsumer
 from desktops.proxy import app as proxy
 
@@ -20,6 +20,9 @@ urlpatterns: list[URLPattern] = [
     path("desktops/<uuid:desktop_id>/delete/", views.delete, name="delete"),
     path("desktops/<uuid:desktop_id>/usage/", views.usage, name="usage"),
     path("desktops/<uuid:desktop_id>/log/", views.log, name="log"),
+    path("desktops/<uuid:desktop_id>/password/", views.password, name="password"),
+    path("desktops/<uuid:desktop_id>/open-directly/", gate.open_directly, name="open_directly"),
+    path("desktops/<uuid:desktop_id>/gate/", gate.gate, name="gate"),
     path("desktops/<uuid:desktop_id>/view/", viewer.viewer, name="viewer"),
     path("desktops/<uuid:desktop_id>/session-token/", viewer.session_token, name="session_token"),
     path("volumes/<uuid:volume_id>/delete/", views.delete_volume, name="delete_volume"),

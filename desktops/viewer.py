@@ -18,7 +18,7 @@ from accounts import login_session, revocation, tokens
 from accounts.client import actor
 from accounts.decorators import login_required
 from accounts.models import User
-from desktops import closes, selectors
+from desktops import closes, scopes, selectors
 from desktops.exceptions import DesktopNotFound
 from desktops.models import Desktop, Status
 from desktops.viewer_words import words
@@ -69,22 +69,10 @@ def _token(request: HttpRequest, user: User, desktop: Desktop) -> JsonResponse:
         state = selectors.state_of(desktop)
         return _refusal(409, desktop.status, state.sentence, state.next_step, retry=state.waiting)
     lifetime = timedelta(seconds=settings.VIEWER_TOKEN_LIFETIME)
-    token = tokens.issue(user, scope=_scope(request, desktop), lifetime=lifetime)
+    scope = scopes.of(desktop, session_id=login_session.session_id(request))
+    token = tokens.issue(user, scope=scope, lifetime=lifetime)
     path = f"/ws/desktops/{desktop.pk}/vnc"
     return JsonResponse({"token": token, "expires_in": settings.VIEWER_TOKEN_LIFETIME, "path": path})
-
-
-def _scope(request: HttpRequest, desktop: Desktop) -> tokens.TokenScope:
-    return tokens.TokenScope(
-        session_id=login_session.session_id(request),
-        pod_name=desktop.object_name,
-        permissions=("vnc",),
-        resource_quota={
-            "cpu": f"{desktop.cpu.normalize():f}",
-            "memory": f"{desktop.memory_mib}Mi",
-            "storage": f"{desktop.storage_gib}Gi",
-        },
-    )
 
 
 def _refusal(

@@ -17,7 +17,7 @@ from django_htmx.middleware import HtmxDetails
 
 from accounts.client import actor
 from accounts.decorators import button, login_required
-from desktops import meters, selectors, services, timeline
+from desktops import connect, meters, selectors, services, timeline
 from desktops.allowance import has_room, launch_offer
 from desktops.exceptions import DesktopRefused
 from desktops.forms import DeleteForm, LaunchForm
@@ -142,6 +142,17 @@ def delete(request: HttpRequest, desktop_id: UUID) -> HttpResponse:
     return _done(request, desktop)
 
 
+@_button
+@never_cache
+def password(request: HttpRequest, desktop_id: UUID) -> HttpResponse:
+    """Of the desktop's VNC: asked for by a press of "Show", never part of a page before."""
+    desktop = _desktop(request, desktop_id)
+    shown = services.show_password(desktop=desktop, by=actor(request))
+    if HtmxDetails(request):
+        return render(request, "desktops/_password.html", {"desktop": desktop, "password": shown})
+    return _detail_page(request, desktop, password=shown)
+
+
 # --- How they are drawn -------------------------------------------------------------------------------------------
 def _desktop(request: HttpRequest, desktop_id: UUID) -> Desktop:
     return selectors.get_for(user=actor(request).user, desktop_id=desktop_id)
@@ -167,14 +178,21 @@ def _shown(desktop: Desktop) -> dict[str, Any]:
         "state": selectors.state_of(desktop),
         "moving": desktop.status in MOVING,
         "events": timeline.lines(selectors.timeline_of(desktop)),
+        "connection": connect.of(desktop),
     }
 
 
 def _detail_page(
-    request: HttpRequest, desktop: Desktop, *, form: DeleteForm | None = None, refusal: DesktopRefused | None = None
+    request: HttpRequest,
+    desktop: Desktop,
+    *,
+    form: DeleteForm | None = None,
+    refusal: DesktopRefused | None = None,
+    password: str = "",
 ) -> HttpResponse:
     user = actor(request).user
     context = _shown(desktop) | {
+        "password": password,
         "form": form or DeleteForm(),
         "confirm_delete": bool(form) or request.GET.get("confirm") == "delete",
         "refusal": refusal,
