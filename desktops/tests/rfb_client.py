@@ -1,4 +1,4 @@
-"""A small VNC client for tests: logs in by password over a UNIX socket, looks, types, and reads the clipboard."""
+"""A small VNC client for tests: logs in by password, looks, types, and reads the clipboard."""
 
 import socket
 import struct
@@ -13,12 +13,12 @@ EXTENDED_CLIPBOARD = -0x3F5E1A32  # 0xC0A1E5CE
 
 
 class RfbClient:
-    """Raises ConnectionRefusedError when the password is not accepted."""
+    """`address`: of a UNIX socket, or host and port. Raises ConnectionRefusedError: the password is not accepted."""
 
-    def __init__(self, path: str, password: str, *, timeout: float = 10) -> None:
-        self.socket = socket.socket(socket.AF_UNIX)
+    def __init__(self, address: str | tuple[str, int], password: str, *, timeout: float = 10) -> None:
+        self.socket = socket.socket(socket.AF_UNIX if isinstance(address, str) else socket.AF_INET)
         self.socket.settimeout(timeout)
-        self.socket.connect(path)
+        self.socket.connect(address)
         self.banner = self.read(12)
         self._log_in(password)
         self.socket.sendall(b"\x01")  # shared

@@ -1,0 +1,268 @@
+"""The desktop image in pods of the agreed shape: what a person finds in it, and what it survives."""
+
+import subprocess
+import tempfile
+from collections.abc import Iterator
+
+import httpx
+import pytest
+from playwright.sync_api import expect, sync_playwright
+
+from tests.cluster.conftest import IMAGE
+from tests.cluster.image_pods import HOME, PASSWORD, Keys, Pod
+from tests.whole import wait_for
+
+pytestmark = pytest.mark.cluster
+
+CONTROL, ALT = 0xFFE3, 0xFFE9
+BROKEN = {
+    "garbage": """
+        xfce=.config/xfce4/xfconf/xfce-perchannel-xml; mkdir -p $xfce .ICEauthority .profile
+        for channel in xfce4-panel xsettings xfwm4 xfce4-desktop; do head -c 3000 /dev/urandom >$xfce/$channel.xml; done
+        echo 'exit 3' >.bashrc; touch .Xauthority Desktop; chmod 0 .Xauthority""",
+    "files": "touch .config .cache .local .bashrc Desktop",
+    "folders": """
+        xfce=.config/xfce4/xfconf/xfce-perchannel-xml; mkdir -p $xfce/{xfce4-panel,xsettings}.xml/x .bashrc .Xauthority
+        touch .config/xfce4/{panel,desktop,terminal} .config/dconf""",
+    "closed": "mkdir -p .config/xfce4 .cache .local/share; chmod 0 .config/xfce4; chmod 500 .cache .local",
+}
+SAVING = """cat >save.sh <<END
+trap 'sleep 1; echo done >saved; exit' TERM
+while sleep 0.1; do :; done
+END"""
+
+
+@pytest.fixture(scope="module")
+def keys() -> Iterator[Keys]:
+    made = Keys()
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="module")
+def full_folder() -> Iterator[str]:
+    """A file system of the node without a free byte: the node is this machine."""
+    with tempfile.TemporaryDirectory(prefix="podesk-full-", dir="/tmp") as folder:
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m,uid=1000,gid=1000", "none", folder], check=True)
+        try:
+            subprocess.run(["dd", "if=/dev/zero", f"of={folder}/film.mkv"], stderr=subprocess.DEVNULL, check=False)
+            yield folder
+        finally:
+            subprocess.run(["umount", "--lazy", folder], check=True)
+
+
+@pytest.fixture(scope="module")
+def pods(kube, keys, full_folder) -> dict[str, Pod]:
+    """All that the tests need, at once: each takes seconds to come up."""
+    wanted = [
+        *(Pod(kube, name, IMAGE, keys) for name in ("plain", "leaver", "crashing")),
+        Pod(kube, "stopped", IMAGE, keys, before=SAVING),
+        Pod(kube, "chinese", IMAGE, keys, language="zh-hans"),
+        Pod(kube, "full", IMAGE, keys, home={"hostPath": {"path": full_folder}}),
+        Pod(kube, "read-only", IMAGE, keys, home={"configMap": {"name": "plain"}}),
+        *(Pod(kube, name, IMAGE, keys, before=before) for name, before in BROKEN.items()),
+    ]
+    kube.apply(*(manifest for pod in wanted for manifest in pod.manifests()))
+    kube("wait", "pod", *(pod.name for pod in wanted), "--for=condition=Ready", "--timeout=120s")
+    return {pod.name: pod for pod in wanted}
+
+
+@pytest.fixture
+def plain(pods) -> Pod:
+    return pods["plain"]
+
+
+# --- what a person finds
+
+
+def test_screen_by_password(plain):
+    with plain.screen() as client:
+        assert client.banner == b"RFB 003.008\n"
+        assert (client.width, client.height, client.name) == (1280, 800, "Ada 中文")
+    wait_for(plain.panel_drawn)
+
+
+def test_wrong_password_is_refused(plain):
+    with pytest.raises(ConnectionRefusedError):
+        plain.screen("another8")
+
+
+def test_files_are_made_in_the_workspace(plain):
+    wait_for(lambda: plain.pid("xfce4-panel"))
+    assert plain.environment("xfce4-panel")["HOME"] == HOME
+    assert plain.exec("stat", "--format=%u", f"{HOME}/Desktop/terminal.desktop", f"{HOME}/.bashrc") == "1000\n1000\n"
+
+
+def test_novnc_page_shows_the_desktop(plain):
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
+        page = browser.new_page()
+        page.goto(f"http://{plain.ip()}:6080/")
+        page.fill("#password", "another8")
+        page.press("#password", "Enter")
+        expect(page.get_by_role("status")).to_have_text("That password is not right.")
+        page.fill("#password", PASSWORD)
+        page.press("#password", "Enter")
+        expect(page.locator("form")).to_be_hidden()
+        expect(page.locator("canvas")).to_be_visible()
+        browser.close()
+
+
+def test_browser_runs_without_privileges(plain):
+    """Firefox draws a page: here the one for noVNC."""
+    picture = f"{HOME}/page.png"
+    command = f"firefox-esr --headless --screenshot {picture} http://127.0.0.1:6080/"
+    plain.kube("exec", plain.name, "--", "timeout", "60", "sh", "-c", command)
+    assert plain.exec("sh", "-c", f"head -c 4 {picture} | tail -c 3") == "PNG"
+
+
+def test_ssh_by_key(plain, keys):
+    done = plain.ssh("id -un; pwd; echo $DISPLAY; xset q | head -1", key=keys.person)
+    assert done.stdout.splitlines() == ["void", HOME, ":1", "Keyboard Control:"], done.stderr
+
+
+def test_sftp(plain, keys):
+    put = plain.ssh(key=keys.person, program="sftp", stdin="mkdir sent\nls\n")
+    assert "sent" in put.stdout, put.stderr
+    assert plain.exec("stat", "--format=%F", f"{HOME}/sent") == "directory\n"
+
+
+def test_ssh_without_the_key_is_refused(plain, keys):
+    refused = plain.ssh("true", key=keys.stranger)
+    assert refused.returncode == 255
+    assert "Permission denied (publickey)." in refused.stderr  # no password is even asked for
+
+
+def test_host_key_is_the_one_of_the_secret(plain, keys):
+    shown = subprocess.run(["ssh-keyscan", "-p", "2222", plain.ip()], capture_output=True, text=True, check=True).stdout
+    assert shown.split()[1:] == keys.public(keys.host).split()
+
+
+# --- Chinese
+
+
+def test_chinese(pods):
+    chinese = pods["chinese"]
+    wait_for(lambda: chinese.pid("ibus-daemon"))
+    environment = chinese.environment("xfce4-panel")
+    assert (environment["LANG"], environment["GTK_IM_MODULE"]) == ("zh_CN.UTF-8", "ibus")
+    assert "星期" in chinese.exec("env", "LANG=zh_CN.UTF-8", "date", "+%A")
+    assert "Noto Sans CJK SC" in chinese.exec("fc-match", "sans-serif:lang=zh-cn")
+
+
+def test_chinese_is_typed(pods):
+    chinese = pods["chinese"]
+    wait_for(lambda: chinese.pid("xfwm4") and chinese.pid("ibus-daemon") and chinese.panel_drawn())
+    with chinese.screen() as client:
+        client.key(CONTROL, ALT, ord("t"))
+        wait_for(lambda: chinese.exec("pgrep", "-x", "bash", "--parent", chinese.pid("xfce4-terminal")))
+        client.type("cat >typed\n")
+        wait_for(lambda: chinese.pid("cat"))
+        client.key(CONTROL, ord(" "))
+
+        def typed() -> bool:
+            client.type("nihao \n")  # the engine may still be loading: then it is letters that arrive
+            return "你好" in chinese.exec("cat", f"{HOME}/typed")
+
+        wait_for(typed)
+
+
+# --- privileges and secrets
+
+
+def test_no_privileges(plain):
+    status = dict(line.split(":\t", 1) for line in plain.exec("cat", "/proc/1/status").splitlines() if ":\t" in line)
+    assert {status[name] for name in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb")} == {"0" * 16}
+    assert (status["NoNewPrivs"], status["Seccomp"]) == ("1", "2")
+    assert set(plain.exec("ps", "-eo", "user=,group=").split()) == {"void"}
+
+
+def test_root_is_read_only(plain):
+    said = plain.kube.run("exec", plain.name, "--", "touch", "/opt/podesk/ready", "/var/x", check=False).stderr
+    assert said.count("Read-only file system") == 2
+
+
+def test_no_secret_in_environments_and_command_lines(plain, keys):
+    seen = plain.exec("sh", "-c", "cat /proc/[0-9]*/environ /proc/[0-9]*/cmdline")
+    secret_line = keys.host.read_text().splitlines()[2]
+    assert "VNC_RESOLUTION" in seen
+    assert "Xvnc" in seen
+    assert PASSWORD not in seen
+    assert secret_line not in seen
+
+
+# --- what ends and begins again
+
+
+@pytest.mark.parametrize(("program", "port"), [("python3", 6080), ("sshd", 2222)])
+def test_server_that_dies_is_started_again(plain, program, port):
+    kill_and_see_anew(plain, program)
+    if port == 6080:
+        wait_for(lambda: answers(f"http://{plain.ip()}:{port}/"))
+    else:
+        wait_for(lambda: plain.ssh("true", key=plain.keys.person).returncode == 0)
+    assert plain.last_exit() is None
+
+
+def answers(url: str) -> bool:
+    try:
+        return httpx.get(url).status_code == 200
+    except httpx.TransportError:
+        return False
+
+
+def kill_and_see_anew(pod: Pod, *programs: str) -> None:
+    """Kills the first of them; all must be others afterwards."""
+    before = [pod.pid(program) for program in programs]
+    pod.exec("kill", "-KILL", before[0])
+    wait_for(lambda: all(pod.pid(program) not in ("", pid) for program, pid in zip(programs, before, strict=True)))
+
+
+def test_screen_that_dies_comes_back_with_a_new_session(pods):
+    """Until it does so too often: then the container ends, and Kubernetes starts a new one."""
+    crashing = pods["crashing"]
+    for _ in range(3):
+        kill_and_see_anew(crashing, "Xvnc", "xfce4-panel")
+    wait_for(crashing.panel_drawn)
+    assert crashing.last_exit() is None
+    crashing.exec("pkill", "-KILL", "-x", "Xvnc")
+    wait_for(lambda: crashing.last_exit() == 1)
+    wait_for(lambda: crashing.pid("xfce4-panel"))
+    wait_for(crashing.panel_drawn)
+
+
+def test_log_out_ends_the_pod_well(pods):
+    leaver = pods["leaver"]
+    wait_for(lambda: leaver.pid("xfwm4"))
+    session = leaver.exec("pgrep", "-o", "-x", "-f", "sh /opt/podesk/session/start").strip()
+    assert leaver.environment("xfwm4")["PODESK_SESSION"] == session  # to which the menu sends its signal
+    leaver.exec("/opt/podesk/log-out")
+    wait_for(lambda: leaver.status()["phase"] == "Succeeded")
+
+
+def test_stopping_lets_programs_save(pods):
+    """143: it ended by itself; 137 would be the kill after the grace period."""
+    stopped = pods["stopped"]
+    stopped.exec("sh", "-c", "setsid sh save.sh >/dev/null 2>&1 &")
+    stopped.exec("kill", "-TERM", "1")
+    wait_for(lambda: stopped.last_exit() == 143)
+    wait_for(lambda: stopped.exec("cat", f"{HOME}/saved") == "done\n")
+
+
+# --- homes that cannot be used
+
+
+@pytest.mark.parametrize("name", ["full", "read-only", *BROKEN])
+def test_desktop_comes_up_in_any_home(pods, name):
+    wait_for(lambda: pods[name].pid("xfce4-panel"))
+    wait_for(pods[name].panel_drawn)
+    assert pods[name].last_exit() is None
+
+
+def test_full_home_is_replaced_and_the_person_is_told(pods):
+    full = pods["full"]
+    wait_for(lambda: full.pid("xfce4-notifyd"))
+    home = full.environment("xfce4-panel")["HOME"]
+    assert home != HOME
+    assert full.exec("ls", f"{home}/Desktop/workspace/") == "film.mkv\n"
+    assert f"{HOME} cannot be written" in full.kube("logs", "full")
