@@ -32,7 +32,7 @@ def main(arguments: Sequence[str]) -> int:
 
 def _do(chosen: argparse.Namespace, rest: list[str]) -> int:
     if chosen.command == "test":
-        return testing.test(Place(CHECKOUT, CHECKOUT / "var"), rest, browser=chosen.browser, postgres=chosen.postgres)
+        return testing.test(Place(CHECKOUT, CHECKOUT / "var"), rest, kind=chosen.kind)
     place = Place(CHECKOUT, Path(chosen.data).resolve())
     if chosen.command == "run":
         return server.run(place, chosen.host, chosen.port)
@@ -76,8 +76,14 @@ def _parser() -> argparse.ArgumentParser:
         help="install what is missing, then run the tests",
         description="Installs what is missing, then runs pytest. Further arguments go to pytest.",
     )
-    test.add_argument("--browser", action="store_true", help="run the tests that drive Chromium")
-    test.add_argument("--postgres", action="store_true", help="run the tests on a throw-away PostgreSQL")
+    kinds = test.add_mutually_exclusive_group()
+    for kind, what in (
+        ("browser", "run the tests that drive Chromium"),
+        ("postgres", "run the tests on a throw-away PostgreSQL"),
+        ("cluster", "run the tests on the Kubernetes that KUBECONFIG names; they put Podesk into it and take it away"),
+    ):
+        kinds.add_argument(f"--{kind}", dest="kind", action="store_const", const=kind, help=what)
+    test.set_defaults(kind="")
     return parser
 
 

@@ -1,4 +1,4 @@
-"""`./podesk test`: set up, then pytest; on SQLite, or on a throw-away PostgreSQL."""
+"""`./podesk test`: set up, then pytest; on SQLite or a throw-away PostgreSQL, in a browser, on a cluster."""
 
 import os
 import pwd
@@ -17,29 +17,44 @@ from frontdoor.report import Failure, Progress, say
 from frontdoor.supervisor import Interrupted, Service, Supervisor, interruptible
 
 _HERE = "not browser and not cluster"
+# A later -m among the person's own arguments wins over these.
+_MARKED = {
+    "": f"{_HERE} and not postgres",
+    "postgres": _HERE,
+    "browser": "browser and not cluster",
+    "cluster": "cluster",
+}
+_EXTRA = {
+    "postgres": packages.POSTGRES,
+    "browser": packages.BROWSER,
+    "cluster": packages.BROWSER + packages.POSTGRES,
+}
 
 
-def test(place: Place, arguments: Sequence[str], *, browser: bool, postgres: bool) -> int:
-    """pytest's exit status. Raises Failure when the set-up fails."""
+def test(place: Place, arguments: Sequence[str], *, kind: str = "") -> int:
+    """pytest's exit status. `kind`: browser, cluster, postgres, or empty. Raises Failure when the set-up fails."""
+    if kind == "cluster":
+        _refuse_without_cluster()
+    postgres = kind == "postgres"
     progress = Progress(total=setup.STEPS_INSTALL + postgres)
     place.logs.mkdir(parents=True, exist_ok=True)
     runner = Runner(place.checkout, place.logs / "setup.log", progress)
-    extra = packages.TESTS + browser * packages.BROWSER + postgres * packages.POSTGRES
+    extra = packages.TESTS + _EXTRA.get(kind, [])
     with interruptible():
         try:
             setup.install(place, runner, setup.Wanted(debian=packages.DESKTOP + extra, development=True))
-            with _postgres(runner) if postgres else nullcontext("") as url:
-                return _pytest(place, [*_marked(browser=browser, postgres=postgres), *arguments], url)
+            with throwaway_postgres(runner) if postgres else nullcontext("") as url:
+                return _pytest(place, ["-m", _MARKED[kind], *arguments], url)
         except Interrupted as asked:
             say(f"Stopped ({asked}).")
             return 130
 
 
-def _marked(*, browser: bool, postgres: bool) -> list[str]:
-    """A later -m among the person's own arguments wins over this one."""
-    if browser:
-        return ["-m", "browser"]
-    return ["-m", _HERE if postgres else f"{_HERE} and not postgres"]
+def _refuse_without_cluster() -> None:
+    if not os.environ.get("KUBECONFIG"):
+        raise Failure("Which cluster? Set KUBECONFIG to the file that says how to reach it as its administrator.")
+    if not shutil.which("kubectl"):
+        raise Failure("kubectl is not in PATH. Install one that is not more than a version away from the cluster's.")
 
 
 def _pytest(place: Place, arguments: list[str], database_url: str) -> int:
@@ -52,7 +67,7 @@ def _pytest(place: Place, arguments: list[str], database_url: str) -> int:
 
 
 @contextmanager
-def _postgres(runner: Runner) -> Iterator[str]:
+def throwaway_postgres(runner: Runner) -> Iterator[str]:
     """DATABASE_URL of a real PostgreSQL on a UNIX socket, gone afterwards."""
     programs = max(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: int(path.parent.name), default=None)
     if programs is None:

@@ -1,0 +1,205 @@
+"""What `kubectl apply -k` would apply: valid for the schemas of Kubernetes, and by the rules of the house."""
+
+import json
+import os
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import kubernetes_validate
+import pytest
+import yaml
+
+from frontdoor.place import CHECKOUT
+
+pytestmark = pytest.mark.cluster  # kubectl comes with the cluster
+
+OVERLAYS = ("dev", "site")
+OLDEST_SCHEMA = "1.26"
+Manifest = dict[str, Any]
+
+
+def kubectls() -> list[str]:
+    """Every one in PATH: kustomize differs between an old and a new kubectl."""
+    found = (Path(folder) / "kubectl" for folder in os.environ["PATH"].split(os.pathsep))
+    return list({path.resolve(): str(path) for path in found if path.exists()}.values())
+
+
+def build(folder: str, kubectl: str = "kubectl") -> list[Manifest]:
+    said = subprocess.run(
+        [kubectl, "kustomize", str(CHECKOUT / "k8s" / folder)], capture_output=True, text=True, check=False
+    )
+    assert said.returncode == 0, said.stderr
+    return [each for each in yaml.safe_load_all(said.stdout) if each]
+
+
+@pytest.fixture(scope="module", params=OVERLAYS)
+def manifests(request) -> list[Manifest]:
+    return build(f"overlays/{request.param}")
+
+
+def title(manifest: Manifest) -> str:
+    return f"{manifest['kind']} {manifest['metadata']['name']}"
+
+
+def templates(manifests: list[Manifest]) -> Iterator[tuple[str, Manifest]]:
+    """Of pods, with their labels."""
+    for manifest in manifests:
+        if template := manifest.get("spec", {}).get("template"):
+            yield title(manifest), template
+
+
+def containers(manifests: list[Manifest]) -> Iterator[tuple[str, Manifest]]:
+    for owner, template in templates(manifests):
+        for container in [*template["spec"].get("initContainers", []), *template["spec"]["containers"]]:
+            yield f"{owner}: {container['name']}", container
+
+
+def selects(selector: Manifest, labels: dict[str, str]) -> bool:
+    wanted = selector.get("matchLabels", {}).items()
+    among = selector.get("matchExpressions", [])
+    return wanted <= labels.items() and all(labels.get(each["key"]) in each["values"] for each in among)
+
+
+# --- kustomize and the schemas ---
+
+
+@pytest.mark.parametrize("version", [OLDEST_SCHEMA, kubernetes_validate.latest_version()])
+def test_every_manifest_is_valid_and_has_no_unknown_field(manifests, version):
+    for manifest in manifests:
+        kubernetes_validate.validate(manifest, version, strict=True)
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_every_kubectl_builds_the_same(overlay):
+    """But for the hashes at the end of names and what is empty."""
+
+    def plain(kubectl: str) -> set[str]:
+        text = "\n".join(json.dumps(each, sort_keys=True) for each in build(f"overlays/{overlay}", kubectl))
+        return set(re.sub(r'"(annotations|labels)": \{\}, |(?<=-)[a-z0-9]{10}(?=")', "", text).splitlines())
+
+    first, *others = [plain(kubectl) for kubectl in kubectls()]
+    assert all(other == first for other in others)
+
+
+def test_test_cluster_gets_only_what_kubernetes_1_20_knows():
+    later = {"policy/v1", "autoscaling/v2"}
+    kinds = {each["apiVersion"] for each in build("overlays/dev")}
+    assert not kinds & later
+    assert {"policy/v1", "autoscaling/v2"} <= {each["apiVersion"] for each in build("overlays/site")}
+
+
+def test_own_secrets_take_the_place_of_the_job(tmp_path):
+    """As an operator does it: a folder of values, and an overlay that names the part."""
+    copied = tmp_path / "k8s"
+    subprocess.run(["cp", "-r", str(CHECKOUT / "k8s"), str(copied)], check=True)
+    values = copied / "parts/own-keys/values"
+    subprocess.run(
+        [str(CHECKOUT / ".venv/bin/python"), "-m", "portal.keys", "--folder", str(values)], cwd=CHECKOUT, check=True
+    )
+    overlay = copied / "overlays/dev/kustomization.yaml"
+    overlay.write_text(overlay.read_text().replace("parts/keys", "parts/own-keys"))
+    built = {title(each): each for each in build(str(copied / "overlays/dev"))}
+    assert "Job podesk-keys" not in built
+    used = {item["key"] for _, template in templates(list(built.values())) for item in _items(template)}
+    assert used <= built["Secret podesk-keys"]["data"].keys()
+
+
+def _items(template: Manifest) -> list[Manifest]:
+    found = [volume["secret"].get("items", []) for volume in template["spec"]["volumes"] if "secret" in volume]
+    return [item for items in found for item in items]
+
+
+# --- rules of the house ---
+
+
+def test_every_container_says_what_it_takes(manifests):
+    for name, container in containers(manifests):
+        for kind in ("requests", "limits"):
+            assert container["resources"][kind].keys() >= {"cpu", "memory"}, name
+
+
+def test_every_pod_is_restricted_and_writes_no_root_file_system(manifests):
+    for name, template in templates(manifests):
+        context = template["spec"]["securityContext"]
+        assert context["runAsNonRoot"], name
+        assert context["runAsUser"] > 0, name
+        assert context["seccompProfile"] == {"type": "RuntimeDefault"}, name
+    for name, container in containers(manifests):
+        assert container["securityContext"] == {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        }, name
+
+
+def test_both_namespaces_enforce_it(manifests):
+    for namespace in (each for each in manifests if each["kind"] == "Namespace"):
+        labels = namespace["metadata"]["labels"]
+        for mode in ("enforce", "audit", "warn"):
+            assert labels[f"pod-security.kubernetes.io/{mode}"] == "restricted"
+
+
+def test_every_image_has_a_tag_that_stays(manifests):
+    for name, container in containers(manifests):
+        assert re.search(r":(?!latest$)[\w.-]+$", container["image"]), name
+
+
+def test_only_who_has_rights_carries_a_token(manifests):
+    bound = {
+        subject["name"] for each in manifests if each["kind"] == "RoleBinding" for subject in each.get("subjects", [])
+    }
+    for name, template in templates(manifests):
+        assert template["spec"]["automountServiceAccountToken"] is (template["spec"]["serviceAccountName"] in bound), (
+            name
+        )
+    accounts = {each["metadata"]["name"] for each in manifests if each["kind"] == "ServiceAccount"}
+    assert {template["spec"]["serviceAccountName"] for _, template in templates(manifests)} == accounts
+    assert not [title(each) for each in manifests if each["kind"].startswith("ClusterRole")]
+
+
+def test_secrets_come_as_files(manifests):
+    for name, container in containers(manifests):
+        assert not [each for each in container.get("env", []) if "valueFrom" in each], name
+        assert not [each for each in container.get("envFrom", []) if "secretRef" in each], name
+
+
+def test_every_selector_finds_a_pod(manifests):
+    pods = [template["metadata"]["labels"] for _, template in templates(manifests)]
+    for manifest in (each for each in manifests if each["metadata"].get("namespace") == "vnc-system"):
+        for selector in _selectors(manifest):
+            assert any(selects(selector, labels) for labels in pods), title(manifest)
+
+
+def _selectors(manifest: Manifest) -> list[Manifest]:
+    spec = manifest.get("spec", {})
+    if manifest["kind"] == "Service":
+        return [{"matchLabels": spec["selector"]}]
+    if manifest["kind"] == "NetworkPolicy":
+        ends = [end for way in ("ingress", "egress") for rule in spec.get(way, []) for end in _ends(rule)]
+        return [spec["podSelector"], *(end["podSelector"] for end in ends if "podSelector" in end)]
+    return [spec["selector"]] if manifest["kind"] == "PodDisruptionBudget" else []
+
+
+def _ends(rule: Manifest) -> list[Manifest]:
+    return [*rule.get("from", []), *rule.get("to", [])]
+
+
+def test_every_setting_exists(manifests):
+    known = set(re.findall(r"`([A-Z0-9_]{4,})`", (CHECKOUT / "docs/settings.md").read_text()))
+    for manifest in manifests:
+        if manifest["metadata"]["name"].startswith(("podesk-settings-", "podesk-files-")):
+            assert {name.removesuffix("_FILE") for name in manifest["data"]} <= known
+
+
+def test_roll_out_never_leaves_fewer_than_before(manifests):
+    served = [each for each in manifests if each["kind"] == "Deployment" and "portal.server" in json.dumps(each)]
+    assert len(served) == 2
+    for deployment in served:
+        assert deployment["spec"]["strategy"]["rollingUpdate"]["maxUnavailable"] == 0
+        template = deployment["spec"]["template"]["spec"]
+        pause = int(template["containers"][0]["lifecycle"]["preStop"]["exec"]["command"][1])
+        environment = {each["name"]: each["value"] for each in template["containers"][0].get("env", [])}
+        assert pause + int(environment.get("SHUTDOWN_GRACE", 5)) < template["terminationGracePeriodSeconds"]
