@@ -15,11 +15,12 @@ def rounds_asked(description: str | None, default: int) -> int:
 
 
 def tell(name: str, lines: list[str], rounds: int) -> None:
-    """Prints the table and writes bench/results/<name>.md."""
+    """Prints the table and writes bench/results/<name>.md, with "-" for each "." of the name."""
     load = os.getloadavg()[2]
     machine = f"{os.cpu_count()} cores, Python {platform.python_version()}, {rounds} rounds, load {load:.1f}"
-    text = f"# {name.capitalize()}\n\n`python -m bench.{name}`, {machine}.\n\n" + "\n".join(lines) + "\n"
-    (RESULTS / f"{name}.md").write_text(text)
+    title = name.replace(".", " ").capitalize()
+    text = f"# {title}\n\n`python -m bench.{name}`, {machine}.\n\n" + "\n".join(lines) + "\n"
+    (RESULTS / f"{name.replace('.', '-')}.md").write_text(text)
     print(text)
 
 

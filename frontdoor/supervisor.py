@@ -80,7 +80,7 @@ class Supervisor:
             return subprocess.Popen(
                 child.service.command,
                 cwd=self._directory,
-                env=self._environment,
+                env={"PGAPPNAME": child.service.name, **self._environment},  # PostgreSQL's lists say who asks
                 stdin=subprocess.DEVNULL,
                 stdout=sink,
                 stderr=subprocess.STDOUT,

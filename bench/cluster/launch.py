@@ -1,0 +1,149 @@
+"""Click to first pixels on a cluster, beside the same objects by `kubectl apply` until the banner, in one run.
+
+    KUBECONFIG=... python -m bench.cluster.launch [--rounds 10]
+
+Starts the whole of Podesk as `./podesk run` does, with its desktops in a namespace of their own, and writes
+bench/results/cluster-launch.md. Each launch is cold: a new volume, a new pod; the image is on the node. Rounds
+alternate. Hold: at most 1.15 x kubectl's time + 300 ms, medians.
+"""
+
+import secrets
+import statistics
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+
+from bench.cluster.floor import Floor
+from bench.cluster.onlooker import Onlooker, Times
+from bench.cluster.records import Log
+from bench.launch.click import Browser
+from bench.report import ms, rounds_asked, tell
+from tests.cluster.driven import Driven, driving
+from tests.cluster.kube import Kube
+
+FACTOR, EXTRA = 1.15, 0.300  # of kubectl's time; seconds
+CALM = 4.0  # seconds before each measurement: the cluster has collected what the one before left
+EGRESS_EXCEPT = ("10.0.0.0/8", "100.64.0.0/10", "169.254.0.0/16", "172.16.0.0/12", "192.168.0.0/16")
+STEPS = {  # in order; what stands for the step where `kubectl apply` makes the objects
+    "answered": "answered",
+    "a worker took it": "",
+    "objects before the pod made": "",
+    "pod made": "pod made",
+    "start's last call": "",
+    "scheduled": "scheduled",
+    "first process": "first process",
+    "told that it runs": "told that it runs",
+    "told that it is ready": "told that it is ready",
+    "row runs": "",
+    "page told": "",
+    "first pixels": "first pixels",
+}
+
+
+class Podesk:
+    def __init__(self, driven: Driven, onlooker: Onlooker) -> None:
+        self._driven, self._onlooker = driven, onlooker
+        self._browser = Browser(driven.portal.url, driven.portal.password)
+        self._worker = Log(driven.portal.data / "logs/worker.log")
+
+    def launch(self) -> tuple[str, Times]:
+        self._worker.new()
+        desktop, since = self._browser.launch()
+        clicked = self._browser.clicked
+        times = {"click": clicked, "answered": clicked + since["answered"], "page told": clicked + since["running"]}
+        times["first pixels"] = clicked + since["first pixels"]
+        times |= self._onlooker.times(self._driven.name(desktop))
+        return desktop, times | self._calls() | self._row()
+
+    def delete(self, desktop: str) -> None:
+        self._driven.delete(desktop)
+
+    def _calls(self) -> Times:
+        """Of the worker, from its log."""
+        made = [line for line in self._worker.lines() if line.get("event") == "cluster_call"]
+        ended = [(datetime.fromisoformat(line["timestamp"]).timestamp(), line["method"], line["kind"]) for line in made]
+        pod = next(index for index, (_, method, kind) in enumerate(ended) if (method, kind) == ("POST", "pods"))
+        return {"objects before the pod made": ended[pod - 1][0], "start's last call": ended[-1][0]}
+
+    def _row(self) -> Times:
+        """From the timeline."""
+        kinds = {"starting": "a worker took it", "running": "row runs"}
+        found = self._driven.portal.query("SELECT kind, at FROM desktops_desktopevent")
+        return {kinds[kind]: _timestamp(at) for kind, at in found if kind in kinds}
+
+
+def _timestamp(at: str | datetime) -> float:
+    moment = datetime.fromisoformat(at) if isinstance(at, str) else at
+    return moment.replace(tzinfo=UTC).timestamp()
+
+
+def measure(kube: Kube, rounds: int) -> tuple[list[Times], list[Times]]:
+    onlooker, floor = Onlooker(kube.namespace), Floor(kube, EGRESS_EXCEPT)
+    applied, clicked = [], []
+    with driving(kube, LOG_LEVEL="DEBUG", LOG_FORMAT="json") as driven:
+        podesk = Podesk(driven, onlooker)
+        for number in range(rounds + 1):  # the first warms up
+            time.sleep(CALM)
+            name, text, below = floor.launch()
+            below = _since_click(below | onlooker.times(name))
+            floor.delete(text)
+            time.sleep(CALM)
+            desktop, above = podesk.launch()
+            podesk.delete(desktop)
+            above = _since_click(above)
+            told = {step: round(above[step], 2) for step in STEPS}
+            print(f"round {number}: kubectl {below['first pixels']:.2f} s, click {told}", file=sys.stderr)
+            if number:
+                applied.append(below)
+                clicked.append(above)
+    return applied, clicked
+
+
+def _since_click(times: Times) -> Times:
+    return {step: at - times["click"] for step, at in times.items()}
+
+
+@contextmanager
+def namespace() -> Iterator[Kube]:
+    kube = Kube(f"test-{secrets.token_hex(4)}")
+    kube.make_namespace()
+    try:
+        yield kube
+    finally:
+        kube.forget_namespace()
+
+
+def main() -> None:
+    rounds = rounds_asked(__doc__, 10)
+    with namespace() as kube:
+        applied, clicked = measure(kube, rounds)
+    lines = ["| seconds after the click until | median | 95 % | `kubectl apply` | 95 % |", "|---|---|---|---|---|"]
+    for step, same in STEPS.items():
+        floor = _cells([each[same] for each in applied]) if same else "| "
+        lines.append(f"| {step} | {_cells([each[step] for each in clicked])} | {floor} |")
+    limit = FACTOR * statistics.median(each["first pixels"] for each in applied) + EXTRA
+    held = statistics.median(each["first pixels"] for each in clicked) <= limit
+    lines.append(
+        f"| hold: {FACTOR} x `kubectl apply` + {ms(EXTRA)} | {limit:.2f} | {'held' if held else '**missed**'} | | |"
+    )
+    tell("cluster.launch", [*lines, "", NOTE], rounds)
+
+
+NOTE = (
+    "For `kubectl apply`, *answered* is when the command returned, *first pixels* when the RFB banner answered at the "
+    "Service's address. *Scheduled*, *told that …* are when a watch beside heard it, *first process* is the kernel's."
+)
+
+
+def _cells(values: list[float]) -> str:
+    return f"{statistics.median(values):.2f} | {_p95(values):.2f}"
+
+
+def _p95(values: list[float]) -> float:
+    return statistics.quantiles(values, n=20, method="inclusive")[-1]
+
+
+if __name__ == "__main__":
+    main()

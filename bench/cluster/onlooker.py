@@ -1,0 +1,71 @@
+"""When the cluster did what: seen from beside, finer than the whole seconds that Kubernetes writes down."""
+
+import json
+import os
+import time
+from collections import defaultdict
+from contextlib import suppress
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+from desktops.runtimes.kubernetes_api import Api, Request
+
+Times = dict[str, float]  # step -> time.time()
+_TICKS = os.sysconf("SC_CLK_TCK")
+
+
+class Onlooker(Thread):
+    """Watches the pods of one namespace from the moment it is made until the program ends."""
+
+    def __init__(self, namespace: str) -> None:
+        super().__init__(daemon=True)
+        self.seen: dict[str, Times] = defaultdict(dict)  # by the pod's name
+        self.pods: dict[str, dict[str, Any]] = {}
+        request = Request("GET", f"/api/v1/namespaces/{namespace}/pods", {"watch": 1, "timeoutSeconds": 3600})
+        self._stream = Api().stream(request, 3600)
+        self.start()
+
+    def run(self) -> None:
+        rest = b""
+        for part in self._stream.stream(amt=None):
+            *lines, rest = (rest + part).split(b"\n")
+            for line in lines:
+                self._note(json.loads(line)["object"], time.time())
+
+    def _note(self, pod: dict[str, Any], now: float) -> None:
+        name, status = pod["metadata"]["name"], pod["status"]
+        self.pods[name] = pod
+        ready = {"type": "Ready", "status": "True"}
+        reached = {
+            "pod made": True,
+            "scheduled": "nodeName" in pod["spec"],
+            "told that it runs": any("running" in each["state"] for each in status.get("containerStatuses", [])),
+            "told that it is ready": any(ready.items() <= each.items() for each in status.get("conditions", [])),
+        }
+        for step, is_so in reached.items():
+            if is_so:
+                self.seen[name].setdefault(step, now)
+
+    def times(self, name: str) -> Times:
+        """Call while the pod runs; waits until the API has told that it is ready."""
+        until = time.monotonic() + 30
+        while "told that it is ready" not in self.seen[name] and time.monotonic() < until:
+            time.sleep(0.05)
+        return self.seen[name] | {"first process": _first_process(self.pods[name]["metadata"]["uid"])}
+
+
+def _first_process(uid: str) -> float:
+    """When the oldest process of the pod's own containers began."""
+    began = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            inside = uid in (process / "cgroup").read_text().replace("_", "-")
+            if inside and (process / "comm").read_text() != "pause\n":
+                began.append(_began(process))
+    return min(began)
+
+
+def _began(process: Path) -> float:
+    ticks = int((process / "stat").read_text().rpartition(")")[2].split()[19])
+    return time.time() - time.clock_gettime(time.CLOCK_BOOTTIME) + ticks / _TICKS

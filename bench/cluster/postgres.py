@@ -1,0 +1,30 @@
+"""A PostgreSQL for one run that writes down each statement and who asked."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import psycopg
+
+from bench.cluster.records import Log
+from frontdoor.commands import Runner
+from frontdoor.place import CHECKOUT
+from frontdoor.report import Progress
+from frontdoor.testing import throwaway_postgres
+
+
+@contextmanager
+def telling_postgres(folder: Path) -> Iterator[Log]:
+    """Its log; meanwhile $DATABASE_URL names it."""
+    with throwaway_postgres(Runner(CHECKOUT, folder / "postgres-setup.log", Progress(total=1))) as url:
+        with psycopg.connect(url, autocommit=True) as connection:
+            for setting in ("log_statement = 'all'", "log_line_prefix = '%a|'"):
+                connection.execute(f"ALTER SYSTEM SET {setting}".encode())
+            connection.execute("SELECT pg_reload_conf()")
+        os.environ["DATABASE_URL"] = url
+        try:
+            yield Log(Path(unquote(urlsplit(url).netloc.partition("@")[2])) / "postgres.log")
+        finally:
+            del os.environ["DATABASE_URL"]

@@ -1,0 +1,182 @@
+"""Many launches at once by as many people, with four workers, on a real cluster.
+
+    KUBECONFIG=... python -m bench.cluster.storm [--people 200]
+
+Starts the whole of Podesk as `./podesk run` does, three workers more, and a PostgreSQL that writes down what it is
+asked; writes bench/results/cluster-storm.md. Most desktops are of a size that no node has room for, a few run. Counted
+are the calls and statements that the processes wrote down. The idle minute is measured with ten desktops and with all.
+"""
+
+import argparse
+import statistics
+import sys
+import tempfile
+import time
+from collections import Counter
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.cluster.launch import namespace
+from bench.cluster.postgres import telling_postgres
+from bench.cluster.records import Job, Log, Told, statements
+from bench.report import ms, tell
+from tests.cluster.crowd import Crowd, Person, more_workers
+from tests.cluster.driven import Driven, driving
+from tests.whole import wait_for
+
+WORKERS, FEW, FITTING = 4, 10, 3
+LONGEST = 600.0  # seconds for everything to agree
+
+
+@dataclass
+class Slice:
+    """What was written down between two looks."""
+
+    seconds: float
+    workers: Told
+    controller: Told
+    statements: Counter[str]
+
+    def calls(self) -> Counter[str]:
+        return self.workers.calls + self.controller.calls
+
+
+class Books:
+    """All logs of one run."""
+
+    def __init__(self, driven: Driven, workers: list[Path], postgres: Log) -> None:
+        logs = driven.portal.data / "logs"
+        self._workers = [Log(path) for path in (logs / "worker.log", *workers)]
+        self._controller, self._postgres = Log(logs / "controller.log"), postgres
+        self._looked = time.monotonic()
+
+    def since_last_look(self) -> Slice:
+        time.sleep(1)  # what has just happened is being written
+        workers, controller = Told(), Told()
+        for log in self._workers:
+            workers.add(log.lines())
+        controller.add(self._controller.lines())
+        now = time.monotonic()
+        seconds, self._looked = now - self._looked, now
+        return Slice(seconds, workers, controller, statements(self._postgres.new()))
+
+
+class Storm:
+    def __init__(self, crowd: Crowd, books: Books) -> None:
+        self._crowd, self._books = crowd, books
+
+    def launch(self, people: list[Person]) -> dict[str, float]:
+        """Seconds from the first click until: all answered, all have a pod, all rows are where their pod is."""
+        began, times = time.monotonic(), {}
+        self._crowd.launch(people)
+        times["all clicks answered"] = time.monotonic() - began
+        wait_for(lambda: len(self._crowd.driven.pods()) == len(people), LONGEST)
+        times["a pod for each"] = time.monotonic() - began
+        wait_for(lambda: not self._crowd.disagreements(), LONGEST)
+        times["every row where its pod is"] = time.monotonic() - began
+        return times
+
+    def delete(self, people: list[Person]) -> dict[str, float]:
+        began, times = time.monotonic(), {}
+        self._crowd.delete(people)
+        times["all deletions answered"] = time.monotonic() - began
+        wait_for(lambda: not self._crowd.rows(), LONGEST)
+        times["all rows gone"] = time.monotonic() - began
+        wait_for(lambda: not self._crowd.driven.objects(), LONGEST)
+        times["nothing left in the cluster"] = time.monotonic() - began
+        return times
+
+    def idle(self) -> Slice:
+        self._books.since_last_look()
+        time.sleep(60)
+        return self._books.since_last_look()
+
+
+def measure(driven: Driven, books: Books, people: int) -> list[str]:
+    crowd = Crowd(driven, people, FITTING)
+    storm = Storm(crowd, books)
+    few = crowd.people[-FEW:]
+    storm.launch(few)
+    calm = storm.idle()
+    storm.delete(few)
+    books.since_last_look()
+    times = storm.launch(crowd.people)
+    during = books.since_last_look()
+    ran = Counter(status for status, _ in crowd.rows().values())
+    each = Counter(crowd.pods_per_desktop().values())
+    busy = storm.idle()
+    ends = storm.delete(crowd.people)
+    after = books.since_last_look()
+    lines = [f"{people} people, {ran['running']} desktops run, {ran['starting']} wait for room.", ""]
+    lines += _outcome(each, during) + _times(times | ends) + _jobs(during.workers.jobs + after.workers.jobs)
+    lines += _costs(during, after, people) + _idle(calm, busy, people)
+    return lines
+
+
+def _outcome(pods: Counter[int], during: Slice) -> list[str]:
+    made = during.workers.calls["POST pods"]
+    return [f"Desktops by number of their pods: {dict(pods)}. Pods asked for: {made}.", ""]
+
+
+def _times(times: dict[str, float]) -> list[str]:
+    rows = [f"| {step} | {seconds:.1f} s |" for step, seconds in times.items()]
+    return ["| from the first click until | |", "|---|---|", *rows, ""]
+
+
+def _jobs(jobs: list[Job]) -> list[str]:
+    lines = ["| job | number | calls each | held a worker, median | longest | beyond its calls, longest |"]
+    lines.append("|---|---|---|---|---|---|")
+    for work in sorted({job.work for job in jobs}):
+        done = [job for job in jobs if job.work == work]
+        held, beyond = [job.held for job in done], max(job.held - job.calls for job in done)
+        calls = statistics.mean(job.count for job in done)
+        cells = (work, len(done), f"{calls:.1f}", ms(statistics.median(held)), ms(max(held)), ms(beyond))
+        lines.append(f"| {' | '.join(map(str, cells))} |")
+    return [*lines, ""]
+
+
+def _costs(during: Slice, after: Slice, people: int) -> list[str]:
+    lines = ["| per desktop | launch | deletion |", "|---|---|---|"]
+    for who in ("workers", "controller"):
+        calls = [sum(getattr(part, who).calls.values()) / people for part in (during, after)]
+        lines.append(f"| cluster calls, {who} | {calls[0]:.2f} | {calls[1]:.2f} |")
+    for who in ("web", "worker", "controller"):
+        asked = [part.statements[who] / people for part in (during, after)]
+        lines.append(f"| database statements, {who} | {asked[0]:.1f} | {asked[1]:.1f} |")
+    put_off = [part.workers.repeated + part.controller.repeated for part in (during, after)]
+    lines.append(f"| calls that the API put off, all | {put_off[0]} | {put_off[1]} |")
+    kinds = ", ".join(f"{kind} {count}" for kind, count in sorted(during.calls().items()))
+    return [*lines, "", f"Calls of all launches: {kinds}.", ""]
+
+
+def _idle(calm: Slice, busy: Slice, people: int) -> list[str]:
+    lines = [f"| one minute of nothing | {FEW} desktops | {people} desktops |", "|---|---|---|"]
+    calls = [f"{sum(part.calls().values()) * 60 / part.seconds:.0f}" for part in (calm, busy)]
+    lines.append(f"| cluster calls | {' | '.join(calls)} |")
+    for who in ("web", "worker", "controller"):
+        asked = [f"{part.statements[who] * 60 / part.seconds:.0f}" for part in (calm, busy)]
+        lines.append(f"| database statements, {who} | {' | '.join(asked)} |")
+    return lines
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--people", type=int, default=200)
+    people = int(parser.parse_args().people)
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="podesk-storm-")))
+        postgres = stack.enter_context(telling_postgres(folder))
+        kube = stack.enter_context(namespace())
+        driven = stack.enter_context(driving(kube, LOG_LEVEL="DEBUG", LOG_FORMAT="json"))
+        workers = stack.enter_context(more_workers(driven.portal, WORKERS - 1))
+        try:
+            lines = measure(driven, Books(driven, workers, postgres), people)
+        except AssertionError:
+            print(driven.evidence(), file=sys.stderr)
+            raise
+    tell("cluster.storm", lines, 1)
+
+
+if __name__ == "__main__":
+    main()
