@@ -16,6 +16,8 @@ from desktops.runtimes.base import Deadline, DesktopSpec, Endpoint, Observed, Ph
 from desktops.runtimes.local_launcher import Launcher
 from desktops.runtimes.local_log import tail
 from desktops.runtimes.local_state import FULL, Place, State
+from desktops.runtimes.names import LABEL
+from desktops.runtimes.names import check as check_name
 
 PATH = "/usr/local/bin:/usr/bin:/bin:/usr/local/games:/usr/games"  # as a plain login has it, not as the portal does
 HUNG = 10.0  # seconds after which a holder that was asked to stop is killed
@@ -34,11 +36,13 @@ class LocalRuntime:
         self._launcher.keep_ready()
 
     def start(self, spec: DesktopSpec, *, deadline: Deadline) -> None:
-        place = Place(self.root, local_account.check_name(spec.name))
-        local_account.check_name(spec.volume)
+        place = Place(self.root, check_name(spec.name))
+        check_name(spec.volume)
         with _faults():
             account = local_account.account(self.user)
             self._make_folders(account)
+            if spec.volume_used and not (self.root / "volumes" / spec.volume).is_dir():
+                raise RuntimeFault("volume_lost", f"no folder {spec.volume} in {self.root / 'volumes'}")
             lock = self._lock_for(spec, place, deadline)
             if lock is None:
                 return
@@ -67,11 +71,11 @@ class LocalRuntime:
 
     def delete_volume(self, volume: str, *, deadline: Deadline) -> None:
         with _faults():
-            local_account.remove_home(self.root / "volumes" / local_account.check_name(volume), deadline)
+            local_account.remove_home(self.root / "volumes" / check_name(volume), deadline)
 
     def observe(self, name: str) -> Observed | None:
         try:
-            return self._observe(local_account.check_name(name))
+            return self._observe(check_name(name))
         except OSError as error:
             raise RuntimeUnknown(str(error)) from error
 
@@ -83,7 +87,7 @@ class LocalRuntime:
         except OSError as error:
             raise RuntimeUnknown(str(error)) from error
         seen = []
-        for name in filter(local_account.NAME.fullmatch, names):
+        for name in filter(LABEL.fullmatch, names):
             if observed := self.observe(name):
                 seen.append(observed)
             elif Place(self.root, name).stop.exists():  # a holder that was killed while it stopped
@@ -181,7 +185,7 @@ class LocalRuntime:
 
     def _known(self, name: str) -> tuple[Place, State | None]:
         """The state of a desktop of ours; another installation's counts as not there."""
-        place = Place(self.root, local_account.check_name(name))
+        place = Place(self.root, check_name(name))
         state = local_state.read(place)
         return place, state if state and state.installation == self.installation else None
 

@@ -2,7 +2,6 @@
 
 import os
 import pwd
-import re
 import shutil
 import subprocess
 from contextlib import suppress
@@ -13,7 +12,6 @@ from typing import Any
 
 from desktops.runtimes.base import Deadline, RuntimeFault
 
-NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 SKELETON = Path("/etc/skel")
 
 
@@ -46,13 +44,6 @@ def account(user: str) -> Account:
     if entry.pw_uid == 0:
         raise RuntimeFault("account_missing", f"{user!r} is root; LOCAL_DESKTOP_USER must name an unprivileged account")
     return Account(entry.pw_name, entry.pw_uid, entry.pw_gid, switch=True)
-
-
-def check_name(name: str) -> str:
-    """Names become paths: nothing but a DNS label may."""
-    if not NAME.fullmatch(name):
-        raise RuntimeFault("bad_name", f"not a valid name: {name!r}")
-    return name
 
 
 def check_reach(account: Account, folder: Path) -> None:

@@ -1,0 +1,177 @@
+"""The Kubernetes runtime: a pod per desktop, and what it needs around it. Keeps no state but what it has heard."""
+
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import structlog
+
+from desktops.runtimes import pod_state
+from desktops.runtimes.base import Deadline, DesktopSpec, Exposed, Observed, Phase, RuntimeUnknown, Usage
+from desktops.runtimes.cluster import Cluster
+from desktops.runtimes.kubernetes_api import Api
+from desktops.runtimes.kubernetes_calls import Bodies, Body, Calls
+from desktops.runtimes.kubernetes_faults import reading, writing
+from desktops.runtimes.kubernetes_start import Start, give_to, is_ending, owners
+from desktops.runtimes.kubernetes_watch import Watch
+from desktops.runtimes.manifests import CONTAINER, INSTALLATION, NODE_PORTS, NOVNC, SSH_OUTSIDE, VNC
+from desktops.runtimes.names import check
+from desktops.runtimes.pod_usage import usage_of
+
+log = structlog.get_logger("podesk.kubernetes")
+LOOK_SECONDS = 10.0  # for verbs that get no deadline
+DEAD_NODE = timedelta(minutes=5)  # beyond a pod's own grace: nobody is there to end it
+NEWS = timedelta(minutes=1)  # how long after it became ready the events of a pod are still asked for
+ABANDONED = timedelta(minutes=15)  # longer than any start: what has no pod by then gets none
+
+
+class KubernetesRuntime:
+    steps: tuple[str, ...] = pod_state.STEPS
+
+    def __init__(self, cluster: Cluster, api: Api | None = None) -> None:
+        self.cluster, self.api = cluster, api or Api()
+        self._watch = Watch(self.api, cluster.namespace, cluster.installation)
+        self._ours = {"labelSelector": f"{INSTALLATION}={cluster.installation}"}
+
+    def warm_up(self) -> None:
+        with suppress(RuntimeUnknown), reading():
+            self._calls(Deadline.after(LOOK_SECONDS)).get("Pod", "podesk-warm-up")
+
+    def start(self, spec: DesktopSpec, *, deadline: Deadline) -> None:
+        check(spec.name)
+        check(spec.volume)
+        with writing():
+            Start(spec, self.cluster, self._calls(deadline)).run()
+
+    def stop(self, name: str, *, deadline: Deadline) -> None:
+        calls = self._calls(deadline)
+        with writing():
+            pod, anchor = self._get(calls, "Pod", check(name)), self._get(calls, "ConfigMap", name)
+            if not pod and anchor:
+                calls.delete(anchor)
+            if not pod:
+                return
+            if anchor and not owners(anchor):  # whoever started it was killed just before the end
+                give_to(pod, anchor, calls)
+            if not is_ending(pod):
+                calls.delete(pod)
+            elif _overdue(pod):
+                log.warning("pod_forced", name=name, node=pod["spec"].get("nodeName"))
+                calls.delete(pod, at_once=True)
+
+    def delete_volume(self, volume: str, *, deadline: Deadline) -> None:
+        calls = self._calls(deadline)
+        with writing():
+            claim = self._get(calls, "PersistentVolumeClaim", check(volume))
+            if claim and not is_ending(claim):
+                calls.delete(claim)
+
+    def observe(self, name: str) -> Observed | None:
+        calls = self._look()
+        with reading():
+            pod = self._get(calls, "Pod", check(name))
+            return self._observed(pod, self._events(calls, pod), calls) if pod else None
+
+    def list(self) -> list[Observed]:
+        calls = self._look()
+        with reading():
+            pods = calls.list("Pod", **self._ours)
+            events = calls.list("Event", fieldSelector="involvedObject.kind=Pod") if self._ask_events(pods) else None
+            seen = [self._observed(pod, self._heard(pod) if events is None else events, calls) for pod in pods]
+            with_pod = {observed.name for observed in seen}
+            anchors = calls.list("ConfigMap", **self._ours)
+            return seen + [_half(anchor) for anchor in anchors if _abandoned(anchor, with_pod)]
+
+    def watch(self, *, timeout: float) -> Iterator[str]:
+        return self._watch.names(timeout)
+
+    def logs(self, name: str, *, lines: int = 100) -> str:
+        calls = self._look()
+        with reading():
+            pod = self._get(calls, "Pod", check(name))
+            if not pod or not lines:
+                return ""
+            query = {"container": CONTAINER, "tailLines": lines, "previous": pod_state.waits_to_restart(pod)}
+            return calls.log(name, query).rstrip("\n")
+
+    def usage(self, name: str) -> Usage | None:
+        calls = self._look()
+        with reading():
+            pod = self._get(calls, "Pod", check(name))
+            if not pod or is_ending(pod):
+                return None
+            measured = calls.get("PodMetrics", name)
+            return usage_of(pod, measured) if measured else None
+
+    def unlimited(self) -> str | None:
+        return None
+
+    def close(self) -> None:
+        """End the threads of the watch."""
+        self._watch.close()
+
+    # --- asking the cluster -----------------------------------------------------------------------------------------
+
+    def _calls(self, deadline: Deadline) -> Calls:
+        return Calls(self.api, self.cluster.namespace, deadline)
+
+    def _look(self) -> Calls:
+        return self._calls(Deadline.after(LOOK_SECONDS))
+
+    def _get(self, calls: Calls, kind: str, name: str) -> Body | None:
+        """Ours; another installation's counts as not there."""
+        found = calls.get(kind, name)
+        ours = found and found["metadata"].get("labels", {}).get(INSTALLATION) == self.cluster.installation
+        return found if ours else None
+
+    def _heard(self, pod: Body) -> Bodies:
+        return self._watch.events_of(pod["metadata"]["uid"]) or []
+
+    def _events(self, calls: Calls, pod: Body) -> Bodies:
+        if not self._ask_events([pod]):
+            return self._heard(pod)
+        return calls.list("Event", fieldSelector=f"involvedObject.uid={pod['metadata']['uid']}")
+
+    def _ask_events(self, pods: Bodies) -> bool:
+        """Is there something to know that we have not heard?"""
+        wanted = [pod for pod in pods if not _settled(pod)]
+        return any(self._watch.events_of(pod["metadata"]["uid"]) is None for pod in wanted)
+
+    # --- what it means ----------------------------------------------------------------------------------------------
+
+    def _observed(self, pod: Body, events: Bodies, calls: Calls) -> Observed:
+        seen = pod_state.observed(pod, events)
+        return replace(seen, exposed=self._exposed(pod, calls)) if seen.phase is Phase.READY else seen
+
+    def _exposed(self, pod: Body, calls: Calls) -> Exposed | None:
+        if ports := pod["metadata"]["annotations"].get(NODE_PORTS):
+            host = self.cluster.node_address or pod["status"].get("hostIP", "")
+            return Exposed(host, *map(int, ports.split(",")))
+        if self.cluster.exposure != "loadbalancer":
+            return None
+        service = calls.get("Service", pod["metadata"]["name"]) or {"status": {}}
+        given = service["status"].get("loadBalancer", {}).get("ingress") or [{}]
+        host = given[0].get("hostname") or given[0].get("ip", "")
+        return Exposed(host, VNC, NOVNC, SSH_OUTSIDE) if host else None
+
+
+def _settled(pod: Body) -> bool:
+    since = pod_state.ready_since(pod)
+    return since is not None and datetime.now(UTC) - since > NEWS
+
+
+def _overdue(pod: Body) -> bool:
+    """The API's deletionTimestamp has the grace in it already."""
+    return datetime.now(UTC) - datetime.fromisoformat(pod["metadata"]["deletionTimestamp"]) > DEAD_NODE
+
+
+def _abandoned(anchor: Body, with_pod: set[str]) -> bool:
+    """A start that was cut off, and that nobody has begun again."""
+    meta = anchor["metadata"]
+    age = datetime.now(UTC) - datetime.fromisoformat(meta["creationTimestamp"])
+    return meta["name"] not in with_pod and age > ABANDONED
+
+
+def _half(anchor: Body) -> Observed:
+    return Observed(phase=Phase.CREATED, **pod_state.identity(anchor["metadata"]))

@@ -1,0 +1,201 @@
+"""HTTP with a cluster's API: credentials, one deadline, one way to repeat. Knows no desktop."""
+
+import json
+import os
+import random
+import socket
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import structlog
+import urllib3
+from kubernetes import config
+from kubernetes.client import Configuration
+from kubernetes.client.rest import RESTClientObject
+from urllib3.connection import HTTPConnection
+from urllib3.exceptions import HTTPError
+
+from desktops.runtimes.base import Deadline, RuntimeUnknown
+
+log = structlog.get_logger("podesk.kubernetes")
+CALL_SECONDS = 10.0  # for one HTTP call; the deadline is for all of one operation
+FIRST_PAUSE, LONGEST_PAUSE = 0.1, 2.0  # seconds between two tries
+_PASSING = (429, 500, 502, 503, 504)
+_UNAUTHORIZED = 401
+NO_ANSWER = (HTTPError, OSError, config.ConfigException)  # the last: a token file that is just being renewed
+# A node that went away without a word is noticed after some 35 s, also by a watch that has nothing to say.
+_KEEP_ALIVE = (
+    (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 20),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 5),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 3),
+)
+
+
+class Refused(Exception):
+    """The API understood and said no. `status` is HTTP's, the rest is from the API's Status object."""
+
+    def __init__(self, status: int, body: dict[str, Any]) -> None:
+        self.status = status
+        self.reason: str = body.get("reason") or ""
+        self.message: str = body.get("message") or ""
+        self.details: dict[str, Any] = body.get("details") or {}
+        super().__init__(f"{status} {self.reason}: {self.message}")
+
+
+@dataclass(frozen=True)
+class Request:
+    method: str
+    path: str
+    query: dict[str, Any] = field(default_factory=dict)
+    body: dict[str, Any] | None = field(default=None, repr=False)  # may hold a secret
+
+    @property
+    def headers(self) -> dict[str, str]:
+        content = "application/merge-patch+json" if self.method == "PATCH" else "application/json"
+        return {"Accept": "application/json", "Content-Type": content, "User-Agent": "podesk"}
+
+
+class _Passing(Exception):
+    """No use of an answer, but another try may bring one. `wait`: seconds that the API asks for."""
+
+    def __init__(self, why: str, wait: float = 0) -> None:
+        super().__init__(why)
+        self.wait = wait
+
+
+class Api:
+    """One cluster. May be used by many threads. The configuration is read at the first call.
+
+    Dicts in and out: the typed models of one client version refuse what servers of another send.
+    """
+
+    def __init__(self) -> None:
+        self.calls: Counter[str] = Counter()  # by method and kind of path, for whoever counts them
+        self._lock = threading.Lock()
+        self._connection: tuple[Configuration, urllib3.PoolManager] | None = None
+
+    def call(self, request: Request, deadline: Deadline, parse: Callable[[bytes], Any] = json.loads) -> Any:
+        """The parsed answer. Raises Refused; RuntimeUnknown when there is none before the deadline."""
+        tries = 0
+        while True:
+            tries += 1
+            try:
+                return self._try(request, deadline, parse)
+            except _Passing as passing:
+                longest = min(LONGEST_PAUSE, FIRST_PAUSE * 2**tries)
+                pause = max(passing.wait, random.uniform(FIRST_PAUSE / 2, longest))
+                if pause >= deadline.remaining:
+                    raise RuntimeUnknown(f"{request.method} {request.path}: {passing} ({tries} tries)") from passing
+                log.info("cluster_call_repeated", method=request.method, path=request.path, why=str(passing))
+                time.sleep(pause)
+
+    def stream(self, request: Request, seconds: float) -> urllib3.BaseHTTPResponse:
+        """An answer that goes on for `seconds`, for the caller to read and close. Raises Refused, RuntimeUnknown."""
+        try:
+            response = self._send(request, seconds, preload_content=False)
+            if response.status == 200:
+                return response
+            body = response.read()
+        except NO_ANSWER as error:
+            raise RuntimeUnknown(f"{request.method} {request.path}: {error}") from error
+        if response.status == _UNAUTHORIZED:
+            self._forget()
+        raise Refused(response.status, _status(body))
+
+    # --- one try ----------------------------------------------------------------------------------------------------
+
+    def _try(self, request: Request, deadline: Deadline, parse: Callable[[bytes], Any]) -> Any:
+        response = self._answer(request, deadline)
+        if response.status == _UNAUTHORIZED:  # its token may have been renewed under us
+            self._forget()
+            response = self._answer(request, deadline)
+        if response.status in _PASSING:
+            raise _Passing(f"{response.status} {_status(response.data).get('message')}", _retry_after(response))
+        if not 200 <= response.status < 300:
+            raise Refused(response.status, _status(response.data))
+        try:
+            return parse(response.data)
+        except ValueError as error:
+            raise _Passing(f"an answer that is none: {error}") from error
+
+    def _answer(self, request: Request, deadline: Deadline) -> urllib3.BaseHTTPResponse:
+        if not deadline.remaining:
+            raise RuntimeUnknown(f"{request.method} {request.path}: no time left")
+        try:
+            return self._send(request, min(CALL_SECONDS, deadline.remaining))
+        except NO_ANSWER as error:
+            raise _Passing(str(error)) from error
+
+    def _send(self, request: Request, seconds: float, *, preload_content: bool = True) -> urllib3.BaseHTTPResponse:
+        """The border: one HTTP call, no more."""
+        configuration, pool = self._connected()
+        auth = configuration.auth_settings().get("BearerToken")  # reads a token that is renewed in a pod
+        headers = request.headers | ({auth["key"]: auth["value"]} if auth else {})
+        self.calls[f"{request.method} {_kind(request.path)}"] += 1
+        return pool.request(
+            request.method,
+            configuration.host + request.path,
+            fields=request.query if request.body is None else None,
+            body=None if request.body is None else json.dumps(request.body).encode(),
+            headers=headers,
+            timeout=urllib3.Timeout(connect=min(CALL_SECONDS, seconds), read=seconds),
+            retries=False,
+            redirect=False,
+            preload_content=preload_content,
+        )
+
+    # --- credentials ------------------------------------------------------------------------------------------------
+
+    def _connected(self) -> tuple[Configuration, urllib3.PoolManager]:
+        with self._lock:
+            if self._connection is None:
+                configuration = _configuration()
+                pool = RESTClientObject(configuration).pool_manager
+                pool.connection_pool_kw["socket_options"] = (*HTTPConnection.default_socket_options, *_KEEP_ALIVE)
+                self._connection = configuration, pool
+            return self._connection
+
+    def _forget(self) -> None:
+        with self._lock:
+            self._connection = None
+
+
+def _configuration() -> Configuration:
+    """In a pod its service account's, elsewhere that of $KUBECONFIG. Raises RuntimeUnknown."""
+    configuration = Configuration()
+    configuration.connection_pool_maxsize = 16
+    try:
+        try:
+            config.load_incluster_config(client_configuration=configuration)
+        except config.ConfigException:
+            file = os.environ.get("KUBECONFIG") or config.kube_config.KUBE_CONFIG_DEFAULT_LOCATION
+            config.load_kube_config(file, client_configuration=configuration, persist_config=False)
+    except Exception as error:  # the client raises whatever a broken file makes it stumble over
+        raise RuntimeUnknown(
+            f"cannot use the cluster's configuration; set KUBECONFIG to a working file: {type(error).__name__}: {error}"
+        ) from error
+    return configuration
+
+
+def _status(body: bytes) -> dict[str, Any]:
+    try:
+        status = json.loads(body)
+    except ValueError:
+        status = None
+    return status if isinstance(status, dict) else {"message": body[:500].decode(errors="replace")}
+
+
+def _retry_after(response: urllib3.BaseHTTPResponse) -> float:
+    value = response.headers.get("Retry-After", "")
+    return float(value) if value.isdecimal() else 0.0
+
+
+def _kind(path: str) -> str:
+    """Of `/api/v1/namespaces/<namespace>/<kind>/<name>`."""
+    parts = path.rsplit("/namespaces/", maxsplit=1)[-1].split("/")
+    return parts[1] if len(parts) > 1 else path

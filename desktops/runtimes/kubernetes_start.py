@@ -1,0 +1,140 @@
+"""How the objects of one desktop come to exist, in an order that lets it be cut off anywhere and begun again."""
+
+from desktops.runtimes import manifests, manifests_network
+from desktops.runtimes.base import DesktopSpec, RuntimeFault
+from desktops.runtimes.cluster import Cluster
+from desktops.runtimes.kubernetes_calls import Body, Calls
+from desktops.runtimes.manifests import DESKTOP, INSTALLATION, OWNER, RUN
+
+
+class Late(Exception):
+    """A later run is there already: nothing of this one is wanted any more."""
+
+
+class Start:
+    """One start. The ConfigMap comes first and owns the rest; the pod comes last, and then owns the ConfigMap.
+
+    So where the pod is, everything is, and when it is gone the cluster collects the rest.
+    """
+
+    def __init__(self, spec: DesktopSpec, cluster: Cluster, calls: Calls) -> None:
+        self.spec, self.cluster, self.calls = spec, cluster, calls
+
+    def run(self) -> None:
+        self._volume()
+        try:
+            if anchor := self._anchor():
+                self._rest(anchor)
+        except Late:
+            return
+
+    # --- the home ---------------------------------------------------------------------------------------------------
+
+    def _volume(self) -> None:
+        if self.spec.volume_used:
+            there = self._claim()
+            if not there or is_ending(there):
+                raise RuntimeFault("volume_lost", f"no claim {self.spec.volume} in {self.cluster.namespace}")
+            return
+        while not self._new_claim():
+            self.calls.pause(f"{self.spec.volume} to be gone")
+
+    def _new_claim(self) -> bool:
+        """Made or there, and ours. False while one of that name is on its way out."""
+        if self.calls.create(manifests.volume_claim(self.spec, self.cluster)):
+            return True
+        there = self._claim()
+        return bool(there and not is_ending(there))
+
+    def _claim(self) -> Body | None:
+        """Another desktop of the same owner may have worked in it."""
+        there = self.calls.get("PersistentVolumeClaim", self.spec.volume)
+        if there and not _bears(there, {INSTALLATION: self.spec.installation, OWNER: self.spec.owner_id}):
+            raise RuntimeFault("name_taken", f"PersistentVolumeClaim {self.spec.volume} is not ours")
+        return there
+
+    # --- the anchor -------------------------------------------------------------------------------------------------
+
+    def _anchor(self) -> Body | None:
+        """The ConfigMap of this run; None when the whole run is there already."""
+        body = manifests.config_map(self.spec, self.cluster)
+        while not (anchor := self.calls.create(body)):
+            there, pod = self._ours("ConfigMap"), self._ours("Pod")
+            if pod and (self._is_older(pod) or is_ending(pod)):  # first: what is around a pod stays until it has ended
+                self._end(pod)
+            elif there and self._is_older(there):
+                self.calls.delete(there)
+            elif there and not is_ending(there):
+                if not owners(there):
+                    return there
+                if pod and pod["metadata"]["uid"] in owners(there):
+                    return None
+                self.calls.delete(there)  # of a pod that is gone: the cluster is about to collect it
+            self.calls.pause(f"an earlier run of {self.spec.name} to end")
+        return anchor
+
+    def _end(self, pod: Body) -> None:
+        if not is_ending(pod):
+            self.calls.delete(pod)
+
+    # --- the rest ---------------------------------------------------------------------------------------------------
+
+    def _rest(self, anchor: Body) -> None:
+        make = [manifests.secret, manifests_network.network_policy]
+        if self.cluster.exposure == "ingress":
+            make.append(manifests_network.ingress)
+        for body in make:
+            self._ensure(manifests.owned(body(self.spec, self.cluster), by=anchor))
+        service = self._ensure(manifests.owned(manifests_network.service(self.spec, self.cluster), by=anchor))
+        pod = self._ensure(manifests.pod(self.spec, self.cluster, address=service["spec"]["clusterIP"]))
+        if not give_to(pod, anchor, self.calls):  # a stop came between: it saw no pod, so it left us this one
+            self.calls.delete(pod)
+
+    def _ensure(self, body: Body) -> Body:
+        """The object as it is in the cluster: made now, or there and of this very run."""
+        kind = body["kind"]
+        while not (made := self.calls.create(body)):
+            there = self._ours(kind)
+            if there and not is_ending(there):
+                if not self._is_older(there) and owners(there) == owners(body):
+                    return there
+                self.calls.delete(there)
+            self.calls.pause(f"an earlier {kind} {self.spec.name} to be gone")
+        return made
+
+    def _ours(self, kind: str) -> Body | None:
+        """Raises RuntimeFault when it belongs to somebody else, Late when a later run made it."""
+        there = self.calls.get(kind, self.spec.name)
+        if not there:
+            return None
+        if not _bears(there, {INSTALLATION: self.spec.installation, DESKTOP: self.spec.desktop_id}):
+            raise RuntimeFault("name_taken", f"{kind} {self.spec.name} is not ours")
+        if _run(there) > self.spec.run:
+            raise Late
+        return there
+
+    def _is_older(self, body: Body) -> bool:
+        return _run(body) < self.spec.run
+
+
+def give_to(pod: Body, anchor: Body, calls: Calls) -> bool:
+    """Let the anchor, and all that it owns, go when the pod goes. False when the anchor is gone."""
+    change = {"metadata": {"ownerReferences": [manifests.reference(pod)]}}
+    return calls.patch("ConfigMap", anchor["metadata"]["name"], change) is not None
+
+
+def is_ending(body: Body) -> bool:
+    return "deletionTimestamp" in body["metadata"]
+
+
+def _bears(body: Body, labels: dict[str, str]) -> bool:
+    worn: Body = body["metadata"].get("labels", {})
+    return labels.items() <= worn.items()
+
+
+def _run(body: Body) -> int:
+    return int(body["metadata"]["labels"].get(RUN, "0"))
+
+
+def owners(body: Body) -> set[str]:
+    return {owner["uid"] for owner in body["metadata"].get("ownerReferences", [])}

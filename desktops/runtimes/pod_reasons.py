@@ -1,0 +1,199 @@
+"""Why a pod is not ready: what Kubernetes and its container runtimes write, in our slugs. Pure."""
+
+import re
+from typing import Any, NamedTuple
+
+from desktops.runtimes.base import Phase
+
+Body = dict[str, Any]
+
+
+class Verdict(NamedTuple):
+    phase: Phase
+    reason: str = ""
+    detail: str = ""
+
+
+# Conditions of type DisruptionTarget: the cluster itself ends the pod.
+_DISRUPTED = {"DeletionByTaintManager": "node_lost", "DeletionByPodGC": "node_lost"}
+_DISRUPTED_ELSE = "evicted"
+
+# Reasons of a failed pod.
+_FAILED = {
+    "Evicted": "evicted",
+    "Preempting": "evicted",
+    "NodeLost": "node_lost",
+    "NodeShutdown": "node_lost",
+    "Shutdown": "node_lost",
+    "Terminated": "node_lost",
+    "UnexpectedAdmissionError": "start_failed",
+    "NodeAffinity": "start_failed",
+    "DeadlineExceeded": "start_failed",
+}
+_NO_ROOM_AFTER_ALL = "OutOf"  # OutOfcpu, OutOfmemory, …: the node had given the room to another pod
+
+# Reasons of a container that waits. Those of images are told apart by their message.
+_IMAGE = ("ErrImagePull", "ImagePullBackOff", "RegistryUnavailable", "ImageInspectError")
+_WAITING = {
+    "InvalidImageName": Verdict(Phase.FAILED, "image_not_found"),
+    "ErrImageNeverPull": Verdict(Phase.FAILED, "image_not_found"),
+    "CrashLoopBackOff": Verdict(Phase.FAILED, "crash_loop"),
+    "CreateContainerConfigError": Verdict(Phase.CREATED, "container_refused"),
+    "CreateContainerError": Verdict(Phase.CREATED, "container_refused"),
+    "RunContainerError": Verdict(Phase.CREATED, "container_refused"),
+}
+
+# Events of a pod whose container is being made; the newest says what it waits for.
+_MAKING = {
+    "Pulling": "image_pulling",
+    "Pulled": "",
+    "FailedMount": "volume_attaching",
+    "FailedAttachVolume": "volume_attaching",
+    "FailedCreatePodSandBox": "container_refused",
+}
+TELLING = frozenset({*_MAKING, "Failed"})  # events that tell more than the pod does by then
+
+# As containerd and docker write them. The first list that fits wins: who cannot ask is neither denied nor not found.
+_CANNOT_ASK = (
+    "dial tcp|no such host|connection re|timeout|tls:|x509:|http response to https|eof|request canceled|"
+    "deadline exceeded|toomanyrequests|too many requests|unexpected status code 5|unexpected status: 5|no space left"
+)
+_DENIED = "denied|unauthorized|authorization failed|failed to authorize|forbidden|no basic auth|authentication required"
+_NOT_FOUND = "not found|manifest unknown|name unknown|does not exist|no match for platform"
+_PULLS = (("image_pull_failed", _CANNOT_ASK), ("image_denied", _DENIED), ("image_not_found", _NOT_FOUND))
+
+# Of a pod that no node takes.
+_CLAIM_MISSING = r'persistentvolumeclaim "[^"]*" not found'
+_CLAIM_UNBOUND = (
+    "unbound immediate persistentvolumeclaims|bound to non-existent|is being deleted|waiting for first consumer|"
+    "no available persistent volumes|didn't find available"
+)
+_MAY_FIT_LATER = "insufficient|too many pods|free ports|volume"
+_NEVER_FITS = "didn't match|had taint|had untolerated taint|no nodes available|0/0 nodes"
+
+
+def verdict(pod: Body, container: Body, events: list[Body]) -> Verdict:
+    """`container`: its status, empty when there is none yet. `events`: of this pod, oldest first."""
+    return (
+        _disrupted(pod)
+        or _ending(pod)
+        or _ended(pod["status"], container)
+        or _running(pod["status"], container)
+        or _held_up(container, events)
+        or _unplaced(pod["status"])
+        or Verdict(Phase.CREATED)
+    )
+
+
+def condition(pod_status: Body, kind: str) -> Body:
+    return next((found for found in pod_status.get("conditions", ()) if found["type"] == kind), {})
+
+
+def is_ready(pod: Body) -> bool:
+    return condition(pod["status"], "Ready").get("status") == "True" and "deletionTimestamp" not in pod["metadata"]
+
+
+def _disrupted(pod: Body) -> Verdict | None:
+    if pod["status"].get("reason") == "NodeLost":  # as clusters before 1.26 tell of a pod that they cannot end
+        return Verdict(Phase.FAILED, "node_lost", pod["status"].get("message", ""))
+    why = condition(pod["status"], "DisruptionTarget")
+    if why.get("status") != "True":
+        return None
+    slug = _DISRUPTED.get(why.get("reason", ""), _DISRUPTED_ELSE)
+    return Verdict(Phase.FAILED, slug, f"{why.get('reason')}: {why.get('message', '')}")
+
+
+def _ending(pod: Body) -> Verdict | None:
+    return Verdict(Phase.STOPPING) if "deletionTimestamp" in pod["metadata"] else None
+
+
+def _ended(status: Body, container: Body) -> Verdict | None:
+    end = container.get("state", {}).get("terminated")
+    if status.get("phase") == "Succeeded" or (end and end["exitCode"] == 0):
+        return Verdict(Phase.ENDED)
+    if status.get("phase") != "Failed":
+        return None
+    detail = f"{status.get('reason', '')}: {status.get('message', '')} {_how(end)}".strip(": ")
+    if slug := _FAILED.get(status.get("reason", "")):
+        return Verdict(Phase.FAILED, slug, detail)
+    if status.get("reason", "").startswith(_NO_ROOM_AFTER_ALL):
+        return Verdict(Phase.FAILED, "start_failed", detail)
+    return Verdict(Phase.FAILED, "out_of_memory" if _is_out_of_memory(end) else "session_crashed", detail)
+
+
+def _running(status: Body, container: Body) -> Verdict | None:
+    state = container.get("state", {})
+    if "running" in state:
+        if condition(status, "Ready").get("status") == "True":
+            return Verdict(Phase.READY)
+        again = container.get("restartCount", 0) > 0
+        return (
+            Verdict(Phase.STARTED, "restarting_container", _how(_last_end(container)))
+            if again
+            else Verdict(Phase.STARTED)
+        )
+    if "terminated" in state:
+        return Verdict(Phase.STARTED, "restarting_container", _how(state["terminated"]))
+    return None
+
+
+def _held_up(container: Body, events: list[Body]) -> Verdict | None:
+    waiting = container.get("state", {}).get("waiting")
+    if waiting is None:
+        return None
+    why, message = waiting.get("reason", ""), waiting.get("message", "")
+    if why in _IMAGE:
+        return _pull(message, events)
+    if known := _WAITING.get(why):
+        if why == "CrashLoopBackOff" and _is_out_of_memory(_last_end(container)):
+            return Verdict(Phase.FAILED, "out_of_memory", _how(_last_end(container)))
+        return known._replace(detail=f"{message} {_how(_last_end(container))}".strip())
+    return _being_made(events)
+
+
+def _pull(message: str, events: list[Body]) -> Verdict:
+    """A pull that is tried again later does not say why; the events of the last try do."""
+    said = [event["message"] for event in events if event["reason"] == "Failed" and "pull" in event["message"]]
+    detail = " ".join((message, *said[-1:]))
+    for slug, words in _PULLS:
+        if _says(detail, words):
+            hopeless = slug != "image_pull_failed"
+            return Verdict(Phase.FAILED if hopeless else Phase.CREATED, slug, detail)
+    return Verdict(Phase.CREATED, "image_pull_failed", detail)
+
+
+def _being_made(events: list[Body]) -> Verdict | None:
+    newest = next((event for event in reversed(events) if event["reason"] in _MAKING), None)
+    if newest is None or not (slug := _MAKING[newest["reason"]]):
+        return None
+    return Verdict(Phase.CREATED, slug, newest["message"])
+
+
+def _unplaced(status: Body) -> Verdict | None:
+    why = condition(status, "PodScheduled")
+    if why.get("status") != "False":
+        return None
+    message = why.get("message", "")
+    if _says(message, _CLAIM_MISSING):
+        return Verdict(Phase.FAILED, "volume_lost", message)
+    if _says(message, _CLAIM_UNBOUND):
+        return Verdict(Phase.CREATED, "volume_unbound", message)
+    never = _says(message, _NEVER_FITS) and not _says(message, _MAY_FIT_LATER)
+    return Verdict(Phase.CREATED, "no_matching_node" if never else "unschedulable", message)
+
+
+def _says(message: str, words: str) -> bool:
+    return re.search(words, message, re.IGNORECASE) is not None
+
+
+def _last_end(container: Body) -> Body | None:
+    end: Body | None = container.get("lastState", {}).get("terminated")
+    return end
+
+
+def _is_out_of_memory(end: Body | None) -> bool:
+    return end is not None and end.get("reason") == "OOMKilled"
+
+
+def _how(end: Body | None) -> str:
+    return f"(ended with {end['exitCode']}: {end.get('reason', '')})" if end else ""

@@ -1,0 +1,93 @@
+"""What a pod and its events say of a desktop. Pure."""
+
+from datetime import datetime
+from typing import Any
+
+from desktops.runtimes.base import Endpoint, Observed, Phase
+from desktops.runtimes.manifests import CONTAINER, DESKTOP, ENDPOINT, RUN
+from desktops.runtimes.pod_reasons import condition, verdict
+
+Body = dict[str, Any]
+
+STEPS = ("scheduled", "mounted", "pulled", "started", "ready")
+
+
+def observed(pod: Body, events: list[Body]) -> Observed:
+    """`events`: those that the cluster still has, of this pod or others, in any order."""
+    meta = pod["metadata"]
+    own = sorted((event for event in events if event["involvedObject"].get("uid") == meta["uid"]), key=event_time)
+    container = _container(pod["status"])
+    phase, reason, detail = verdict(pod, container, own)
+    return Observed(
+        **identity(meta),
+        phase=phase,
+        endpoint=_endpoint(meta) if phase is Phase.READY else None,
+        steps=_steps(pod["status"], container, own),
+        reason=reason,
+        detail=detail,
+        restarts=container.get("restartCount", 0),
+    )
+
+
+def identity(meta: Body) -> dict[str, Any]:
+    """Whose it is, by its labels."""
+    labels = meta["labels"]
+    return {"name": meta["name"], "desktop_id": labels.get(DESKTOP, ""), "run": int(labels.get(RUN, "0"))}
+
+
+def ready_since(pod: Body) -> datetime | None:
+    since = _became(pod["status"], "Ready")
+    return datetime.fromisoformat(since) if since else None
+
+
+def waits_to_restart(pod: Body) -> bool:
+    """Its container has ended and is not started again yet: what it printed is kept as the previous one's."""
+    container = _container(pod["status"])
+    return "waiting" in container.get("state", {}) and bool(container.get("lastState"))
+
+
+def event_time(event: Body) -> str:
+    """When it happened last; text, but sortable."""
+    return str(event.get("lastTimestamp") or event.get("eventTime") or event["metadata"]["creationTimestamp"])
+
+
+def _container(status: Body) -> Body:
+    return next((found for found in status.get("containerStatuses", ()) if found["name"] == CONTAINER), {})
+
+
+def _endpoint(meta: Body) -> Endpoint | None:
+    host, _, port = meta.get("annotations", {}).get(ENDPOINT, "").rpartition(":")
+    return Endpoint("tcp", host.strip("[]"), int(port)) if host else None
+
+
+def _steps(status: Body, container: Body, events: list[Body]) -> dict[str, datetime]:
+    """The cluster's clocks tell whole seconds, and forget events: what must have been by then, was then."""
+    times = {
+        "scheduled": _became(status, "PodScheduled"),
+        "mounted": _first(events, "Pulling", "Pulled"),
+        "pulled": _first(events, "Pulled"),
+        "started": _started(container),
+        "ready": _became(status, "Ready"),
+    }
+    later = None
+    for step in reversed(STEPS):
+        later = times[step] = min(filter(None, (times[step], later)), default=None)
+    return {step: datetime.fromisoformat(at) for step, at in times.items() if at}
+
+
+def _became(status: Body, kind: str) -> str | None:
+    found = condition(status, kind)
+    return found.get("lastTransitionTime") if found.get("status") == "True" else None
+
+
+def _first(events: list[Body], *reasons: str) -> str | None:
+    return min(
+        (event.get("firstTimestamp") or event_time(event) for event in events if event["reason"] in reasons),
+        default=None,
+    )
+
+
+def _started(container: Body) -> str | None:
+    """Of the container that runs, or did last."""
+    states = (*container.get("state", {}).values(), *container.get("lastState", {}).values())
+    return next((state["startedAt"] for state in states if state.get("startedAt")), None)
