@@ -137,7 +137,8 @@ class Api:
         auth = configuration.auth_settings().get("BearerToken")  # reads a token that is renewed in a pod
         headers = request.headers | ({auth["key"]: auth["value"]} if auth else {})
         self.calls[f"{request.method} {_kind(request.path)}"] += 1
-        return pool.request(
+        began = time.monotonic()
+        response = pool.request(
             request.method,
             configuration.host + request.path,
             fields=request.query if request.body is None else None,
@@ -148,6 +149,10 @@ class Api:
             redirect=False,
             preload_content=preload_content,
         )
+        took = round((time.monotonic() - began) * 1000, 1)
+        kind = _kind(request.path)
+        log.debug("cluster_call", method=request.method, kind=kind, status=response.status, milliseconds=took)
+        return response
 
     # --- credentials ------------------------------------------------------------------------------------------------
 
