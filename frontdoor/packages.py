@@ -16,7 +16,7 @@ DESKTOP = [
     *("greybird-gtk-theme", "elementary-xfce-icon-theme", "adwaita-icon-theme"),
     *("fonts-dejavu-core", "fonts-wqy-microhei"),
 ]
-TESTS = ["gettext"]
+TESTS = ["gettext", "nginx-light"]
 BROWSER = ["chromium"]
 POSTGRES = ["postgresql"]
 

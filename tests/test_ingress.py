@@ -1,0 +1,151 @@
+"""Exposure by ingress: a real nginx asks the running portal who may pass to the desktop's own noVNC."""
+
+import ssl
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+
+import httpx
+import pytest
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import ClientConnection, connect
+
+from tests.ingress import nginx, novnc
+from tests.visitor import Visitor
+from tests.whole import Portal, free_port, running, wait_for
+
+UNCHECKED = ssl._create_unverified_context()  # the certificate is made for this test
+UPGRADE = {
+    **{"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13"},
+    **{"Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==", "Sec-WebSocket-Protocol": "binary"},
+}
+ISSUE = """
+from accounts.models import User
+from accounts import tokens
+bob, _ = User.objects.get_or_create(username="bob")
+print(tokens.issue(bob, scope=tokens.TokenScope("sess_bob", pod_name="{}")))
+"""
+
+
+def visitor(url: str) -> Visitor:
+    made = Visitor(url)
+    made.http = httpx.Client(base_url=url, verify=UNCHECKED, follow_redirects=True, headers={"Referer": url})
+    return made
+
+
+@pytest.fixture(scope="module")
+def site() -> Iterator[SimpleNamespace]:
+    """The portal behind nginx, with the first desktop's noVNC beside it."""
+    front, desktop_port = free_port(), free_port()
+    url = f"https://127.0.0.1:{front}"
+    settings = {"PUBLIC_URL": url, "TRUSTED_PROXY_COUNT": "1", "DESKTOP_EXPOSURE": "ingress"}
+    with tempfile.TemporaryDirectory(prefix="podesk-ingress-", ignore_cleanup_errors=True) as made:
+        folder = Path(made)
+        folder.chmod(0o755)  # the account of desktops passes through
+        (folder / "web").mkdir()
+        (folder / "web/vnc.html").write_text("noVNC of this desktop")
+        with (
+            running(folder / "data", **settings) as portal,
+            nginx(folder / "nginx", port=front, portal=portal.port, desktop=desktop_port),
+        ):
+            person = visitor(url)
+            person.sign_in("admin", portal.password)
+            desktop = person.launch()
+            wait_for(lambda: row(portal)[0] == "running")
+            with novnc(folder / "web", port=desktop_port, socket=row(portal)[1]):
+                yield SimpleNamespace(portal=portal, url=url, desktop=desktop, person=person)
+
+
+def row(portal: Portal) -> tuple[str, str, str]:
+    return portal.query("SELECT status, endpoint_address, object_name FROM desktops_desktop")[0]
+
+
+@pytest.fixture
+def person(site) -> Visitor:
+    """Signed in anew, in another browser."""
+    fresh = visitor(site.url)
+    fresh.sign_in("admin", site.portal.password)
+    return fresh
+
+
+def stream(site, person: Visitor) -> ClientConnection:
+    """Past the portal to the X server, as the browser's noVNC connects."""
+    path = f"/direct/{site.desktop}/"
+    cookies = "; ".join(f"{each.name}={each.value}" for each in person.http.cookies.jar if path.startswith(each.path))
+    return connect(
+        f"{site.url.replace('https', 'wss')}{path}websockify",
+        ssl=UNCHECKED,
+        subprotocols=["binary"],
+        origin=site.url,
+        additional_headers={"Cookie": cookies},
+    )
+
+
+def refused(site, person: Visitor, **headers: str) -> int:
+    """What the same connection is answered with in place of a stream."""
+    asked = UPGRADE | {"Origin": site.url} | headers
+    path = f"/direct/{site.desktop}/websockify"
+    return person.http.get(path, headers=asked, follow_redirects=False).status_code
+
+
+def test_who_opens_it_directly_passes(site, person):
+    answer = person.act(site.desktop, "open-directly")
+    assert (answer.status_code, answer.text) == (200, "noVNC of this desktop")
+    assert answer.url.path == f"/direct/{site.desktop}/vnc.html"
+    with stream(site, person) as opened:
+        assert opened.recv(timeout=10) == b"RFB 003.008\n"
+
+
+def test_without_a_token_one_is_led_to_the_login(site):
+    stranger = visitor(site.url)
+    answer = stranger.http.get(f"/direct/{site.desktop}/vnc.html", follow_redirects=False)
+    assert answer.status_code == 302
+    assert answer.headers["Location"].startswith(f"{site.url}/accounts/login/?next=/desktops/{site.desktop}/")
+    assert refused(site, stranger) == 302
+    stranger.http.cookies.set("podesk_direct", "nonsense", path=f"/direct/{site.desktop}/")
+    assert refused(site, stranger) == 302
+
+
+def test_a_login_alone_does_not_pass(site, person):
+    assert refused(site, person) == 302
+
+
+def test_a_page_of_another_site_does_not_pass(site, person):
+    person.act(site.desktop, "open-directly")
+    assert refused(site, person, Origin="https://127.0.0.1:1") == 403
+
+
+def test_another_persons_token_does_not_pass(site):
+    issued = site.portal.manage("shell", "--verbosity", "0", "-c", ISSUE.format(row(site.portal)[2])).stdout
+    bobs = issued.split()[-1]
+    assert bobs.count(".") == 2
+    stranger = visitor(site.url)
+    answer = stranger.http.get(f"/direct/{site.desktop}/vnc.html", headers={"X-User-Token": bobs})
+    assert answer.status_code == 403
+    assert refused(site, stranger, **{"X-User-Token": bobs}) == 403
+
+
+def test_after_the_logout_nothing_new_passes_but_what_is_open_stays(site, person):
+    """The portal is not in the path: that is the price of this exposure, and docs/exposure.md says so."""
+    person.act(site.desktop, "open-directly")
+    with stream(site, person) as opened:
+        assert opened.recv(timeout=10) == b"RFB 003.008\n"
+        path = f"/direct/{site.desktop}/"
+        cookie = next(each.value for each in person.http.cookies.jar if each.path == path)
+        person.post("/accounts/logout/")
+        person.http.cookies.set("podesk_direct", cookie, path=path)  # as if somebody had kept it
+        assert refused(site, person) == 302
+        opened.send(b"RFB 003.008\n")
+        assert opened.recv(timeout=10)  # the kinds of login that the X server offers
+
+
+def test_stopping_the_desktop_ends_what_is_open(site, person):
+    """The last test here: the desktop is not started again."""
+    person.act(site.desktop, "open-directly")
+    with stream(site, person) as opened:
+        assert opened.recv(timeout=10) == b"RFB 003.008\n"
+        person.act(site.desktop, "stop")
+        with pytest.raises(ConnectionClosed):
+            opened.recv(timeout=30)
+    assert refused(site, person) == 403
