@@ -2,10 +2,12 @@
 
 import os
 import secrets
+import subprocess
 from collections.abc import Iterator
 
 import pytest
 
+from frontdoor.place import CHECKOUT
 from tests.cluster.kube import Kube
 
 IMAGE = os.environ.get("DESKTOP_IMAGE", "vnc/void-desktop:dev")
@@ -17,3 +19,16 @@ def kube() -> Iterator[Kube]:
     kube.make_namespace()
     yield kube
     kube.forget_namespace()
+
+
+@pytest.fixture(scope="session")
+def images() -> None:
+    """Both images of this checkout are on the cluster. PODESK_CLUSTER names the tool that builds and loads them."""
+    tool = os.environ.get("PODESK_CLUSTER")
+    assert tool, "Set PODESK_CLUSTER to the program that builds an image and loads it into the cluster."
+    for tag, file in (("vnc/manager-api:dev", "Dockerfile"), ("vnc/void-desktop:dev", "Dockerfile.vnc")):
+        command = [tool, "image", tag, "-f", f"docker/{file}", "."]
+        done = subprocess.run(
+            command, cwd=CHECKOUT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
+        )
+        assert done.returncode == 0, done.stdout[-3000:]

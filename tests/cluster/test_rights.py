@@ -23,6 +23,8 @@ USED = {
         ("watch", "pods"),
         ("list", "events"),
         ("watch", "events"),
+        ("list", "configmaps"),
+        ("get", "services"),
     },
     "podesk-web": {("get", "pods"), ("get", "pods/log"), ("get", "pods.metrics.k8s.io")},
     "podesk": set(),

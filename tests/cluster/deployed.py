@@ -1,0 +1,124 @@
+"""Podesk wholly in the cluster, as the overlay `dev` puts it there, and what one sees of it in a browser."""
+
+import base64
+import json
+from typing import Any
+
+from playwright.sync_api import Page, WebSocket
+
+from frontdoor.place import CHECKOUT
+from tests.cluster.kube import Kube
+from tests.e2e.screen import TERMINAL, Screen
+from tests.visitor import Visitor
+from tests.whole import wait_for
+
+OVERLAY = str(CHECKOUT / "k8s/overlays/dev")
+HOME = "/home/void/workspace"
+DEPLOYMENTS = ("web", "proxy", "worker", "controller", "entry")
+
+
+class Deployed:
+    def __init__(self) -> None:
+        self.system, self.desktops = Kube("vnc-system"), Kube("vnc-pods")
+
+    # --- the installation ---
+
+    def apply(self) -> None:
+        """As the documentation says, on an empty cluster; returns when all of it works."""
+        self.system("apply", "-k", OVERLAY)
+        for job in ("keys", "migrate"):
+            self.system("wait", "--for=condition=complete", f"job/podesk-{job}", "--timeout=170s")
+        for name in DEPLOYMENTS:
+            self.rolled_out(name)
+
+    def remove(self) -> None:
+        """Wholly, before anybody else asks for the cluster's room."""
+        for kube in (self.desktops, self.system):
+            kube.forget_namespace()
+        for kube in (self.desktops, self.system):
+            kube.run("wait", "--for=delete", f"namespace/{kube.namespace}", "--timeout=170s", check=False)
+            assert not kube.get("namespace", kube.namespace)
+
+    def restart(self, name: str) -> None:
+        self.system("rollout", "restart", f"deployment/podesk-{name}")
+        self.rolled_out(name)
+        wait_for(lambda: not self._ending(name), 120)
+
+    def rolled_out(self, name: str) -> None:
+        self.system("rollout", "status", f"deployment/podesk-{name}", "--timeout=170s")
+
+    def _ending(self, name: str) -> bool:
+        pods = self.system.list("pods", f"app.kubernetes.io/component={name}")
+        return any("deletionTimestamp" in pod["metadata"] for pod in pods)
+
+    @property
+    def url(self) -> str:
+        addresses = self.system.list("nodes")[0]["status"]["addresses"]
+        return f"http://{next(each['address'] for each in addresses if each['type'] == 'InternalIP')}:32080"
+
+    @property
+    def password(self) -> str:
+        data = (self.system.get("secret", "podesk-keys") or {})["data"]
+        return base64.b64decode(data["ADMIN_PASSWORD"]).decode()
+
+    def person(self) -> Visitor:
+        visitor = Visitor(self.url)
+        visitor.sign_in("admin", self.password)
+        return visitor
+
+    # --- its desktops ---
+
+    def pod(self, desktop: str) -> str:
+        """Its name; empty when there is none."""
+        pods = self.desktops.list("pods", f"podesk/desktop={desktop}")
+        return pods[0]["metadata"]["name"] if pods else ""
+
+    def claims(self) -> list[str]:
+        return [claim["metadata"]["name"] for claim in self.desktops.list("persistentvolumeclaims")]
+
+    def file(self, desktop: str, name: str) -> str:
+        """What it holds; empty also when it is not there."""
+        return self.desktops.exec(self.pod(desktop), "cat", f"{HOME}/{name}", check=False)
+
+    def evidence(self) -> str:
+        """For a test that failed."""
+        seen = self.desktops.run("get", "pods,events", check=False).stdout
+        logs = [
+            self.system.run("logs", f"deployment/podesk-{name}", "--tail=15", check=False).stdout
+            for name in ("worker", "controller")
+        ]
+        return "\n".join([seen, *logs])[-6000:]
+
+
+class Window(Screen):
+    """The viewer, on a desktop in a pod."""
+
+    def __init__(self, page: Page, desktop: str, deployed: Deployed) -> None:
+        super().__init__(page, desktop, portal=None)
+        self.deployed = deployed
+        self.streams: list[WebSocket] = []
+        page.on("websocket", lambda socket: "/ws/desktops/" in socket.url and self.streams.append(socket))
+
+    def terminal(self) -> "Window":
+        height = self.page.viewport_size["height"]
+        self.page.mouse.click(TERMINAL[0], height - TERMINAL[1])
+        wait_for(lambda: self._in_pod("pgrep", "-x", "xfce4-terminal"), 30)
+
+        def answers() -> bool:
+            self.run("echo yes > opened")
+            return self.deployed.file(self.desktop, "opened") == "yes\n"
+
+        wait_for(answers)
+        return self
+
+    def wait_file(self, name: str, text: str) -> None:
+        wait_for(lambda: self.deployed.file(self.desktop, name) == text)
+
+    def _in_pod(self, *command: str) -> str:
+        return self.deployed.desktops.exec(self.deployed.pod(self.desktop), *command, check=False)
+
+
+def generations(kube: Kube) -> dict[str, Any]:
+    """Of what would be rolled out anew by a change."""
+    items = json.loads(kube("get", "deployments,statefulsets", "-o", "json"))["items"]
+    return {item["metadata"]["name"]: item["metadata"]["generation"] for item in items}

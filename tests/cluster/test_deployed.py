@@ -1,0 +1,229 @@
+"""Everything in the cluster, by `kubectl apply -k k8s/overlays/dev`: what a person sees in a real browser."""
+
+import os
+import re
+from collections.abc import Callable, Iterator
+from uuid import UUID
+
+import pytest
+from playwright.sync_api import BrowserContext, expect
+
+from tests.cluster.deployed import Deployed, Window, generations
+from tests.e2e.conftest import chromium  # noqa: F401 - a fixture
+from tests.visitor import Visitor
+from tests.whole import wait_for
+
+pytestmark = pytest.mark.cluster
+KEEP = bool(os.environ.get("KEEP_DEPLOYED"))  # take what is there, and leave it
+
+
+@pytest.fixture(scope="module")
+def deployed(images) -> Iterator[Deployed]:
+    made = Deployed()
+    there = [kube.namespace for kube in (made.system, made.desktops) if kube.get("namespace", kube.namespace)]
+    assert KEEP or not there, f"{there} exist, and this test would remove them. KEEP_DEPLOYED=1 takes and leaves them."
+    try:
+        made.apply()
+        yield made
+    finally:
+        if not KEEP:
+            made.remove()
+
+
+@pytest.fixture(scope="module")
+def person(deployed) -> Visitor:
+    return deployed.person()
+
+
+@pytest.fixture
+def browser(chromium, deployed) -> Iterator[BrowserContext]:  # noqa: F811
+    """Signed in with the password of the Secret."""
+    context = chromium.new_context(base_url=deployed.url, viewport={"width": 1280, "height": 800})
+    page = context.new_page()
+    page.goto("/")
+    page.fill("[name=username]", "admin")
+    page.fill("[name=password]", deployed.password)
+    page.press("[name=password]", "Enter")
+    page.wait_for_url(lambda url: "/login/" not in url)
+    yield context
+    context.close()
+
+
+@pytest.fixture
+def launch(person, deployed) -> Iterator[Callable[[], str]]:
+    """Makes a desktop that runs; afterwards nothing is left of what was launched."""
+
+    def make() -> str:
+        desktop = person.launch()
+        wait_status(person, deployed, desktop, "running")
+        return desktop
+
+    yield make
+    clear(person, deployed)
+
+
+def clear(person: Visitor, deployed: Deployed) -> None:
+    """Desktops with their files, and files that were kept."""
+    page = person.http.get("/").text
+    address = str(person.http.get("/").url)
+    for desktop in set(re.findall(r"/desktops/([0-9a-f-]{36})/", page + address)):
+        person.act(desktop, "delete", home_folder="delete")
+        wait_for(lambda desktop=desktop: person.http.get(f"/desktops/{desktop}/panel/").status_code == 404, 120)
+    for volume in set(re.findall(r"/volumes/([0-9a-f-]{36})/delete/", person.http.get("/?new").text)):
+        person.post(f"/volumes/{volume}/delete/")
+    wait_for(lambda: not deployed.claims(), 60)
+
+
+def wait_status(person: Visitor, deployed: Deployed, desktop: str, status: str) -> None:
+    try:
+        wait_for(lambda: f'data-status="{status}"' in person.panel(desktop), 170)
+    except AssertionError:
+        raise AssertionError(f"not {status}: {person.panel(desktop)}\n{deployed.evidence()}") from None
+
+
+@pytest.fixture
+def window(browser, deployed, launch) -> Window:
+    """The screen of a desktop of its own, with a terminal."""
+    made = Window(browser.new_page(), launch(), deployed)
+    made.open()
+    return made.terminal()
+
+
+# --- a person's way ---
+
+
+def test_from_the_first_click_to_a_file_that_stays(browser, deployed, person):
+    page = browser.pages[0]
+    page.goto("/")
+    page.click("#launch-button")
+    page.wait_for_url("**/desktops/*/")
+    desktop = str(UUID(page.url.rstrip("/").rpartition("/")[2]))
+    expect(page.locator("#stage iframe")).to_be_visible(timeout=170_000)
+    viewer = Window(browser.new_page(), desktop, deployed)
+    viewer.open()
+    viewer.terminal().run("echo 'typed by hand' > typed")
+    viewer.wait_file("typed", "typed by hand\n")
+    first = deployed.pod(desktop)
+
+    page.click("#stop-button")
+    expect(page.locator("#state")).to_have_attribute("data-status", "stopped", timeout=60_000)
+    assert not deployed.pod(desktop)
+    page.click("#start-button")
+    expect(page.locator("#stage iframe")).to_be_visible(timeout=170_000)
+    assert deployed.pod(desktop) == first  # the name stays
+    assert deployed.file(desktop, "typed") == "typed by hand\n"
+    clear(person, deployed)
+
+
+def test_files_are_kept_and_given_to_a_later_desktop(launch, person, deployed):
+    desktop = launch()
+    deployed.desktops.exec(deployed.pod(desktop), "sh", "-c", "echo mine > kept")
+    claims = deployed.claims()
+    person.act(desktop, "delete", home_folder="keep")
+    wait_for(lambda: person.http.get(f"/desktops/{desktop}/panel/").status_code == 404, 120)
+    assert deployed.claims() == claims
+    (volume,) = re.findall(r'<option value="([0-9a-f-]{36})"', person.http.get("/?new").text)
+    answer = person.post("/desktops/launch/", **person.launch_choice(), volume=volume)
+    later = re.search(r"/desktops/([0-9a-f-]{36})/", str(answer.url))[1]
+    wait_status(person, deployed, later, "running")
+    assert deployed.file(later, "kept") == "mine\n"
+    assert deployed.claims() == claims
+
+
+def test_files_go_when_the_person_says_so(launch, person, deployed):
+    person.act(launch(), "delete", home_folder="delete")
+    wait_for(lambda: not deployed.claims(), 120)
+    assert not deployed.desktops.list("pods,services,secrets,ingresses", "app.kubernetes.io/managed-by=podesk")
+
+
+def test_page_tells_what_the_desktop_uses_and_says(launch, person):
+    """By the rights of the web pods: metrics and logs."""
+    desktop = launch()
+    wait_for(lambda: "CPU" in person.http.get(f"/desktops/{desktop}/usage/").text, 60)
+    wait_for(lambda: person.http.get(f"/desktops/{desktop}/log/").status_code == 200)
+
+
+# --- updates while people work ---
+
+
+def test_roll_out_of_the_pages_cuts_no_screen(window, deployed):
+    deployed.restart("web")
+    window.run("echo 'same stream' > after")
+    window.wait_file("after", "same stream\n")
+    assert len(window.streams) == 1
+    assert not window.streams[0].is_closed()
+
+
+def test_roll_out_of_the_proxy_brings_the_browser_back(window, deployed):
+    deployed.restart("proxy")
+    wait_for(lambda: window.page.wait_for_timeout(100) or len(window.streams) > 1, 60)
+    window.wait_connected(60)
+    wait_for(lambda: window.colours() > 20)
+    window.page.focus("#screen canvas")
+    window.run("echo 'another stream' > after")
+    window.wait_file("after", "another stream\n")
+    assert window.streams[0].is_closed()
+
+
+def test_page_says_that_the_controller_is_away_and_goes_on_when_it_is_back(browser, deployed, person):
+    page = browser.pages[0]
+    deployed.system("scale", "deployment/podesk-controller", "--replicas=0")
+    try:
+        wait_for(lambda: person.http.get("/readyz").json()["controller"].startswith("late"), 60)
+        page.goto("/")
+        page.click("#launch-button")
+        expect(page.locator("#state")).to_contain_text("The controller is not running", timeout=30_000)
+    finally:
+        deployed.system("scale", "deployment/podesk-controller", "--replicas=1")
+    expect(page.locator("#stage iframe")).to_be_visible(timeout=170_000)
+    clear(person, deployed)
+
+
+def test_applied_again_nothing_changes(deployed):
+    before, password = generations(deployed.system), deployed.password
+    deployed.system("delete", "job", "podesk-keys", "podesk-migrate", "--ignore-not-found")
+    deployed.apply()
+    assert generations(deployed.system) == before
+    assert deployed.password == password
+
+
+# --- what is closed ---
+
+
+def test_password_is_in_no_log(deployed):
+    """Of the jobs that made and used it, before the cluster forgets them; and of the rest."""
+    deployed.system("delete", "job", "podesk-keys", "podesk-migrate", "--ignore-not-found")
+    deployed.apply()
+    names = [pod["metadata"]["name"] for pod in deployed.system.list("pods")]
+    logs = "".join(deployed.system("logs", name, "--all-containers") for name in names)
+    assert deployed.password not in logs
+
+
+REACH = "timeout 3 bash -c 'exec 3<>/dev/tcp/$0/$1' {host} {port} && echo reached || echo refused"
+
+
+def reaches(deployed: Deployed, pod: str, host: str, port: int) -> bool:
+    said = deployed.desktops.exec(pod, "sh", "-c", REACH.format(host=host, port=port))
+    return said.split()[-1] == "reached"
+
+
+def test_desktop_reaches_nothing_of_the_portal(launch, deployed):
+    pod = deployed.pod(launch())
+    addresses = {s["metadata"]["name"]: s["spec"]["clusterIP"] for s in deployed.system.list("services")}
+    ports = {"podesk-web": 80, "podesk-proxy": 80, "podesk-redis": 6379, "podesk-postgres": 5432}
+    assert reaches(deployed, pod, "127.0.0.1", 5901), "the test itself cannot see anything"
+    assert [name for name, port in ports.items() if reaches(deployed, pod, addresses[name], port)] == []
+
+
+def test_pod_without_a_policy_of_its_own_reaches_nothing(deployed):
+    """Nor can the portal's other pods reach what is not theirs: the entry has no business with the database."""
+    entry = deployed.system.list("pods", "app.kubernetes.io/component=entry")[0]["metadata"]["name"]
+    addresses = {s["metadata"]["name"]: s["spec"]["clusterIP"] for s in deployed.system.list("services")}
+    for name, port, reached in (
+        ("podesk-web", 80, True),
+        ("podesk-redis", 6379, False),
+        ("podesk-postgres", 5432, False),
+    ):
+        command = REACH.format(host=addresses[name], port=port)
+        said = deployed.system.exec(entry, "sh", "-c", command).split()[-1]
+        assert (said == "reached") is reached, name
