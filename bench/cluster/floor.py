@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from bench.cluster.onlooker import Times
-from desktops.runtimes import manifests
+from desktops.runtimes import manifests, manifests_network
 from desktops.runtimes.base import DesktopSpec
 from desktops.runtimes.cluster import Cluster, IngressSettings
 from desktops.runtimes.names import desktop_name, volume_name
@@ -65,8 +65,8 @@ class Floor:
             manifests.volume_claim,
             manifests.config_map,
             manifests.secret,
-            manifests.network_policy,
-            manifests.service,
+            manifests_network.network_policy,
+            manifests_network.service,
         )
         bodies = [make(spec, self._cluster) for make in makers]
         # Which address its Service will have is not known beforehand; nothing here reads the annotation.
