@@ -38,12 +38,12 @@ class SSHKeyForm(forms.Form):
     )
 
     def add(self, *, by: Actor) -> bool:
-        """Call when valid. What is refused is told beside the field."""
+        """Call when valid. What is refused is told beside the field; a private key, above all."""
         try:
             ssh_keys.add_key(by=by, text=self.cleaned_data["public_key"], name=self.cleaned_data["name"])
         except ssh_keys.KeyRefused as refused:
             if refused.secret:
                 self.data = dict(self.data.items()) | {"public_key": ""}
-            self.add_error("public_key", str(refused.message))
+            self.add_error(None if refused.secret else "public_key", str(refused.message))
             return False
         return True

@@ -136,6 +136,13 @@ def test_by_ingress_the_page_has_a_button(expose, page, desktop):
     assert "SSH" not in page().split('id="connect"')[1]
 
 
+def test_says_that_use_past_the_portal_does_not_count(expose, page, desktop):
+    expose("nodeport")
+    assert "What you do there is not seen here" not in page()
+    type(desktop).objects.update(idle_minutes=60)
+    assert "the desktop stops after 60 minutes without input on this page" in page()
+
+
 def test_the_panel_brings_the_card_along(expose, client_for, alice, desktop):
     expose("nodeport")
     panel = client_for(alice).get(f"/desktops/{desktop.pk}/panel/").content.decode()
