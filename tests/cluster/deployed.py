@@ -25,7 +25,7 @@ class Deployed:
 
     def apply(self) -> None:
         """As the documentation says, on an empty cluster; returns when all of it works."""
-        self.system("apply", "-k", OVERLAY)
+        Kube("").run("apply", "-k", OVERLAY)  # in namespaces of its own
         for job in ("keys", "migrate"):
             self.system("wait", "--for=condition=complete", f"job/podesk-{job}", "--timeout=170s")
         for name in DEPLOYMENTS:
