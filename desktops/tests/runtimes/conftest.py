@@ -4,10 +4,12 @@ import os
 import pwd
 import subprocess
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
 from desktops.tests.runtimes.house import ACCOUNT, LocalHouse
+from tests.cluster.conftest import IMAGE, kube  # noqa: F401 - a fixture
 
 # Mounts disks and looks at what changes accounts.
 collect_ignore = [] if os.geteuid() == 0 else ["test_runtime_local_root.py"]
@@ -28,5 +30,15 @@ def account() -> None:
 @pytest.fixture
 def house(account) -> Iterator[LocalHouse]:
     house = LocalHouse()
+    yield house
+    house.close()
+
+
+@pytest.fixture
+def kube_house(kube) -> Iterator[Any]:  # noqa: F811 - the fixture
+    # Here, because the cluster's client takes long to import and most tests need none.
+    from desktops.tests.runtimes.kube_house import KubeHouse
+
+    house = KubeHouse(kube, IMAGE)
     yield house
     house.close()

@@ -4,6 +4,8 @@ import os
 import secrets
 import shutil
 import signal
+import socket
+import subprocess
 import tempfile
 import time
 from collections.abc import Callable
@@ -16,7 +18,7 @@ from uuid import uuid4
 import psutil
 
 from desktops.runtimes import local_limits, local_processes, local_state, names
-from desktops.runtimes.base import Deadline, DesktopSpec, Observed, Phase
+from desktops.runtimes.base import Deadline, DesktopSpec, Endpoint, Observed, Phase, Runtime
 from desktops.runtimes.local import LocalRuntime
 from desktops.runtimes.local_state import Place
 
@@ -25,50 +27,57 @@ PASSWORD = "s3cret-8"  # noqa: S105 - of desktops that live for seconds
 
 
 def soon() -> Deadline:
-    return Deadline.after(10)
+    return Deadline.after(30)
 
 
-def until(found: Callable[[], Any], *, what: str, seconds: float = 40) -> Any:
-    """The first true answer; fails the test when none comes."""
+def connect(endpoint: Endpoint) -> socket.socket:
+    if endpoint.kind == "tcp":
+        return socket.create_connection((endpoint.address, endpoint.port), timeout=10)
+    client = socket.socket(socket.AF_UNIX)
+    client.connect(endpoint.address)
+    return client
+
+
+def until(found: Callable[[], Any], *, what: str, seconds: float = 60, seen: Any = "") -> Any:
+    """The first true answer; fails the test, telling what was seen instead, when none comes."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         if answer := found():
             return answer
         time.sleep(0.01)
-    raise AssertionError(f"waited {seconds} s for {what}")
+    raise AssertionError(f"waited {seconds} s for {what}; {seen}")
 
 
-class LocalHouse:
-    """A local runtime in a folder of its own. The contract's tests know only its public part."""
+def a_spec(**changes: Any) -> DesktopSpec:
+    desktop_id = changes.setdefault("desktop_id", str(uuid4()))
+    common: dict[str, Any] = {
+        "installation": "test", "run": 1, "name": names.desktop_name("Ada", desktop_id),
+        "volume": names.volume_name("Ada", desktop_id), "volume_used": False,
+        "owner_id": "1", "owner_name": "Ada", "image": "local",
+        "cpu": Decimal(2), "memory_mib": 1024, "storage_gib": 5, "gpu": 0, "vnc_password": PASSWORD,
+        "resolution": "800x600",
+    }  # fmt: skip
+    return DesktopSpec(**(common | changes))
 
-    def __init__(self) -> None:
-        self.root = Path(tempfile.mkdtemp(prefix="podesk-", dir="/tmp"))
-        self.root.chmod(0o711)
-        self.installation = f"test-{secrets.token_hex(4)}"
-        self.runtime = LocalRuntime(self.root, installation=self.installation, user=ACCOUNT)
+
+class House:
+    """A runtime in a place of its own: all that the contract's tests know."""
+
+    runtime: Runtime
+    installation: str
 
     def spec(self, **changes: Any) -> DesktopSpec:
-        desktop_id = changes.setdefault("desktop_id", str(uuid4()))
-        common: dict[str, Any] = {
-            "installation": self.installation, "run": 1, "name": names.desktop_name("Ada", desktop_id),
-            "volume": names.volume_name("Ada", desktop_id), "volume_used": False,
-            "owner_id": "1", "owner_name": "Ada", "image": "local",
-            "cpu": Decimal(2), "memory_mib": 1024, "storage_gib": 5, "gpu": 0, "vnc_password": PASSWORD,
-            "resolution": "800x600",
-        }  # fmt: skip
-        return DesktopSpec(**(common | changes))
-
-    def other(self) -> LocalRuntime:
-        """A runtime of another installation in the same place."""
-        return LocalRuntime(self.root, installation="another", user=ACCOUNT)
+        return a_spec(**({"installation": self.installation} | changes))
 
     def wait(self, name: str, phase: Phase | None) -> Observed | None:
-        def there() -> bool:
-            observed = self.runtime.observe(name)
-            return (observed.phase if observed else None) == phase
+        seen: list[Observed | None] = []
 
-        until(there, what=f"{name} to be {phase}: it is {self.runtime.observe(name)}")
-        return self.runtime.observe(name)
+        def there() -> bool:
+            seen[:] = [self.runtime.observe(name)]
+            return (seen[0].phase if seen[0] else None) == phase
+
+        until(there, what=f"{name} to be {phase}", seen=seen)
+        return seen[0]
 
     def run(self, **changes: Any) -> DesktopSpec:
         """A desktop that is ready."""
@@ -77,8 +86,33 @@ class LocalHouse:
         self.wait(spec.name, Phase.READY)
         return spec
 
+
+class LocalHouse(House):
+    """A local runtime in a folder of its own."""
+
+    def __init__(self) -> None:
+        self.root = Path(tempfile.mkdtemp(prefix="podesk-", dir="/tmp"))
+        self.root.chmod(0o711)
+        self.installation = f"test-{secrets.token_hex(4)}"
+        self.runtime = LocalRuntime(self.root, installation=self.installation, user=ACCOUNT)
+
+    def other(self) -> LocalRuntime:
+        """A runtime of another installation in the same place."""
+        return LocalRuntime(self.root, installation="another", user=ACCOUNT)
+
     def home(self, spec: DesktopSpec) -> Path:
         return self.root / "volumes" / spec.volume
+
+    def has_home(self, spec: DesktopSpec) -> bool:
+        return self.home(spec).exists()
+
+    def lose_home(self, spec: DesktopSpec) -> None:
+        shutil.rmtree(self.home(spec))
+
+    def shell(self, spec: DesktopSpec, command: str) -> str:
+        """In the home folder of a desktop that runs; what it printed."""
+        command = ["sh", "-c", command]
+        return subprocess.run(command, cwd=self.home(spec), capture_output=True, text=True, check=False).stdout
 
     def log_out(self, name: str) -> None:
         """What the menu's "Log Out" does."""

@@ -4,7 +4,6 @@ import shutil
 from pathlib import Path
 
 import pytest
-from django.core.exceptions import ImproperlyConfigured
 
 from desktops.runtimes import get_runtime, local_desktop, local_limits
 from desktops.runtimes.base import Phase, RuntimeFault
@@ -118,10 +117,12 @@ def test_the_settings_choose_the_runtime(settings, fresh_runtime, tmp_path):
     assert get_runtime() is runtime
 
 
-def test_a_runtime_that_is_not_there_yet_is_said(settings, fresh_runtime):
-    settings.DESKTOP_RUNTIME = "kubernetes"
-    with pytest.raises(ImproperlyConfigured, match=r"runtimes/kubernetes.py. Use DESKTOP_RUNTIME=local"):
-        get_runtime()
+def test_the_settings_say_which_cluster(settings, fresh_runtime):
+    settings.DESKTOP_RUNTIME, settings.K8S_NAMESPACE, settings.DESKTOP_EXPOSURE = "kubernetes", "here", "ingress"
+    settings.DESKTOP_INGRESS_HOST = "desktops.example.org"
+    cluster = get_runtime().cluster
+    assert (cluster.installation, cluster.namespace, cluster.exposure) == ("test", "here", "ingress")
+    assert cluster.ingress.host == "desktops.example.org"
 
 
 def test_a_watcher_takes_over_from_one_that_was_killed(house):

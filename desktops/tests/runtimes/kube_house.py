@@ -1,0 +1,75 @@
+"""A Kubernetes runtime in a namespace of its own, of a real cluster."""
+
+import secrets
+from decimal import Decimal
+from typing import Any
+
+from desktops.runtimes.base import DesktopSpec
+from desktops.runtimes.cluster import Cluster, IngressSettings
+from desktops.runtimes.kubernetes import KubernetesRuntime
+from desktops.tests.runtimes.house import House, until
+from tests.cluster.kube import Kube
+
+PRIVATE_NETWORKS = ("10.0.0.0/8", "100.64.0.0/10", "169.254.0.0/16", "172.16.0.0/12", "192.168.0.0/16")
+
+
+def a_cluster(namespace: str, installation: str = "test", **changes: Any) -> Cluster:
+    ingress = IngressSettings(
+        host="desktops.example.org",
+        class_name="nginx",
+        tls_secret="",
+        namespace="ingress-nginx",
+        auth_url="http://podesk-web.vnc-system.svc.cluster.local",
+        public_url="https://podesk.example.org",
+    )
+    usual: dict[str, Any] = {
+        "installation": installation, "namespace": namespace, "storage_class": "", "access_mode": "ReadWriteOnce",
+        "pull_policy": "IfNotPresent", "pull_secret": "", "egress_except": PRIVATE_NETWORKS, "exposure": "proxy",
+        "node_address": "", "ingress": ingress,
+    }  # fmt: skip
+    return Cluster(**(usual | changes))
+
+
+class KubeHouse(House):
+    def __init__(self, kube: Kube, image: str, **changes: Any) -> None:
+        self.kube, self.image = kube, image
+        self.installation = f"test-{secrets.token_hex(4)}"
+        self.runtime = KubernetesRuntime(a_cluster(kube.namespace, self.installation, **changes))
+
+    def spec(self, **changes: Any) -> DesktopSpec:
+        # Small, because a test cluster has few cores and what is requested is kept free.
+        small: dict[str, Any] = {"image": self.image, "cpu": Decimal("0.4"), "storage_gib": 1}
+        return super().spec(**(small | changes))
+
+    def other(self) -> KubernetesRuntime:
+        """A runtime of another installation in the same place."""
+        return KubernetesRuntime(a_cluster(self.kube.namespace, "another"), self.runtime.api)
+
+    def has_home(self, spec: DesktopSpec) -> bool:
+        return self.kube.get("pvc", spec.volume) is not None
+
+    def lose_home(self, spec: DesktopSpec) -> None:
+        self.kube("delete", "pvc", spec.volume)
+
+    def shell(self, spec: DesktopSpec, command: str) -> str:
+        """In the home folder of a desktop that runs; what it printed."""
+        return self.kube.exec(spec.name, "sh", "-c", f"cd /home/void/workspace; {command}", check=False)
+
+    def log_out(self, name: str) -> None:
+        """What the menu's "Log Out" does."""
+        until(
+            lambda: self.kube.run("exec", name, "--", "/opt/podesk/log-out", check=False).returncode == 0, what="exec"
+        )
+
+    def objects(self) -> set[str]:
+        """All that is there of this installation, as kind/name."""
+        kinds = "pod,configmap,secret,service,networkpolicy,ingress,pvc"
+        found = self.kube.list(kinds, f"podesk/installation={self.installation}")
+        return {f"{each['kind']}/{each['metadata']['name']}" for each in found}
+
+    def close(self) -> None:
+        """Begin to end everything, however the test left it."""
+        self.runtime.close()
+        chosen = ("--selector", f"podesk/installation={self.installation}", "--wait=false")
+        self.kube.run("delete", "pod", *chosen, "--grace-period=1")
+        self.kube.run("delete", "configmap,secret,service,networkpolicy,ingress,pvc", *chosen)
