@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
-from django import forms
 from django.contrib import admin, messages
+from django.db import transaction
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
@@ -13,11 +13,12 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
+from accounts import audit
 from accounts.client import actor
-from desktops import services, timeline
+from desktops import ports, services, timeline
 from desktops.exceptions import DesktopRefused
-from desktops.icons import ICONS
-from desktops.models import Desktop, DesktopEvent, DesktopImage, DesktopSize, Volume
+from desktops.image_form import DesktopImageForm
+from desktops.models import Desktop, DesktopEvent, DesktopImage, DesktopSize, PortLease, Volume
 from desktops.reasons import reason
 
 admin.site.site_header = _("Podesk administration")
@@ -67,8 +68,17 @@ class DesktopAdmin(ReadOnlyAdmin):
         (None, {"fields": ("name", "owner", "status", "status_since", "why", "events_link")}),
         (_("What it is"), {"fields": ("image", "size_name", "cpu", "memory_mib", "storage_gib", "gpu", "volume")}),
         (_("Time"), {"fields": ("created_at", "started_at", "last_input_at", "expires_at", "idle_minutes")}),
-        (_("For tracing"), {"fields": ("id", "object_name", "run", "reason")}),
+        (_("For tracing"), {"fields": ("id", "object_name", "run", "reason", "exposed", "node_ports")}),
     )
+
+    @admin.display(description=_("exposed at"))
+    def exposed(self, desktop: Desktop) -> str:
+        ports = {"VNC": desktop.exposed_vnc, "noVNC": desktop.exposed_novnc, "SSH": desktop.exposed_ssh}
+        return " ".join([desktop.exposed_host, *(f"{use} {port}" for use, port in ports.items() if port)])
+
+    @admin.display(description=PortLease._meta.verbose_name_plural)
+    def node_ports(self, desktop: Desktop) -> str:
+        return ", ".join(f"{lease.get_use_display()} {lease.port}" for lease in desktop.ports.all())
 
     @admin.display(description=_("why"))
     def why(self, desktop: Desktop) -> str:
@@ -116,11 +126,36 @@ class DesktopImageAdmin(admin.ModelAdmin[DesktopImage]):
     list_filter = ("enabled",)
     search_fields = ("name", "image")
     filter_horizontal = ("sizes",)
+    form = DesktopImageForm
+    fieldsets = (
+        (None, {"fields": ("name", "description", "icon", "image", "sizes", "enabled", "position")}),
+        (
+            _("Cluster"),
+            {
+                "fields": ("node_selector", "tolerations", "priority_class", "pull_secret", "gpu_resource"),
+                "description": _("Where a cluster may run it, and what it needs there. A wrong name shows at a start."),
+            },
+        ),
+    )
 
-    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
-        if db_field.name == "icon":
-            return forms.ChoiceField(label=_("icon"), choices=ICONS.items())
-        return super().formfield_for_dbfield(db_field, request, **kwargs)
+
+@admin.register(PortLease)
+class PortLeaseAdmin(ReadOnlyAdmin):
+    list_display = ("port", "use", "desktop", "since")
+    list_filter = ("use",)
+    list_select_related = ("desktop__owner",)
+    search_fields = ("port", "desktop__name", "desktop__owner__username", "desktop__object_name")
+    actions = ("try_again",)
+
+    @admin.action(description=_("Try the selected ports again that something else used"), permissions=["manage"])
+    @transaction.atomic
+    def try_again(self, request: HttpRequest, rows: QuerySet[PortLease]) -> None:
+        """A desktop's own ports stay its own."""
+        tried = [lease.port for lease in rows if ports.forget_foreign(lease.port)]
+        if tried:
+            audit.record("port.try_again", by=actor(request), target=", ".join(map(str, tried)))
+        text = ngettext("%d port may be given out again.", "%d ports may be given out again.", len(tried))
+        messages.success(request, text % len(tried))
 
 
 @admin.register(Volume)

@@ -46,6 +46,11 @@ def _taken(wanted: range) -> set[int]:
     return set(held.values_list("port", flat=True))
 
 
+def forget_foreign(port: int) -> bool:
+    """It may be given out again; should the cluster still use it, it is remembered again. False: it is a desktop's."""
+    return bool(PortLease.objects.filter(port=port, use=PortLease.Use.FOREIGN).delete()[0])
+
+
 def _lease(desktop: Desktop, use: str) -> int:
     wanted = settings.DESKTOP_SSH_PORTS if use == "ssh" else settings.DESKTOP_VNC_PORTS
     for _ in range(_TRIES):

@@ -1,13 +1,17 @@
 """Administrators look at desktops, stop and delete them, and decide what is offered."""
 
+import json
+from html import unescape
+
 import pytest
 from django.contrib.auth.models import Permission
 from django.test import Client
 
 from accounts.models import AuditEvent
-from desktops.models import Desktop, DesktopEvent, DesktopImage, Status, Volume
+from desktops import ports
+from desktops.models import Desktop, DesktopEvent, DesktopImage, PortLease, Status, Volume
 
-LISTS = ("desktop", "desktopevent", "desktopimage", "desktopsize", "volume")
+LISTS = ("desktop", "desktopevent", "desktopimage", "desktopsize", "portlease", "volume")
 
 
 @pytest.fixture
@@ -108,3 +112,117 @@ def test_as_many_queries_for_many_desktops(page, alice, make_desktop, django_ass
         make_desktop(alice, name=f"d{number}")
     with django_assert_max_num_queries(12):
         page.get("/admin/desktops/desktop/")
+
+
+# --- what images need of a cluster ---
+
+
+@pytest.fixture
+def save(page, image):
+    """Saves the image's form with these fields changed; the page that answers, and the row as it is then."""
+
+    def post(**changes) -> tuple[str, DesktopImage]:
+        data = {"name": "Linux", "icon": "code", "sizes": [size.pk for size in image.sizes.all()], "position": "5"}
+        cluster = {"node_selector": "{}", "tolerations": "[]", "priority_class": "", "pull_secret": ""}
+        answer = page.post(f"/admin/desktops/desktopimage/{image.pk}/change/", data | cluster | changes, follow=True)
+        return answer.content.decode(), DesktopImage.objects.get(pk=image.pk)
+
+    return post
+
+
+def test_what_an_image_needs_of_a_cluster(page, save, image):
+    shown = page.get(f"/admin/desktops/desktopimage/{image.pk}/change/").content.decode()
+    assert "Cluster" in shown
+    tolerations = [
+        {"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"},
+        {"key": "dedicated", "value": "desktops"},
+        {"operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 60},
+    ]
+    selector = {"kubernetes.io/arch": "amd64", "disk": ""}
+    _, saved = save(
+        node_selector=json.dumps(selector),
+        tolerations=json.dumps(tolerations),
+        priority_class="high.desktops",
+        pull_secret="nexus-2",
+        gpu_resource="amd.com/gpu",
+    )
+    assert (saved.node_selector, saved.tolerations) == (selector, tolerations)
+    assert (saved.priority_class, saved.pull_secret, saved.gpu_resource) == ("high.desktops", "nexus-2", "amd.com/gpu")
+
+
+def test_what_is_left_empty_is_no_wish(save):
+    _, saved = save(node_selector="", tolerations="", gpu_resource="")
+    assert (saved.name, saved.node_selector, saved.tolerations) == ("Linux", {}, [])
+    assert saved.gpu_resource == "nvidia.com/gpu"
+
+
+BAD = [
+    ("node_selector", "disk: ssd", "This is no JSON. Write pairs in braces"),
+    ("node_selector", '["disk"]', "Write pairs in braces"),
+    ("node_selector", '"disk"', "Write pairs in braces"),
+    ("node_selector", "7", "Write pairs in braces"),
+    ("node_selector", '{"disk": 1}', "“1” must be text, in quotation marks."),
+    ("node_selector", '{"disk": {"a": "b"}}', "must be text, in quotation marks."),
+    ("node_selector", '{"disk": "a b"}', "“a b” cannot be a label's value."),
+    ("node_selector", '{"disk": "%s"}' % ("x" * 64), "cannot be a label's value."),
+    ("node_selector", '{"disk": "ssd\\n"}', "cannot be a label's value."),
+    ("node_selector", '{"-disk": "ssd"}', "“-disk” cannot be a label's name."),
+    ("node_selector", '{"": "ssd"}', "cannot be a label's name."),
+    ("node_selector", '{"A_B/disk": "ssd"}', "cannot be a label's name."),
+    ("node_selector", '{"硬盘": "ssd"}', "cannot be a label's name."),
+    ("tolerations", "gpu", "This is no JSON. Write a list in brackets"),
+    ("tolerations", '{"key": "gpu"}', "Write a list in brackets"),
+    ("tolerations", '["gpu"]', "Write a list in brackets"),
+    ("tolerations", '[{"Key": "gpu"}]', "“Key” is not part of a toleration."),
+    ("tolerations", '[{"key": "gpu", "operator": "exists"}]', "The operator must be one of: Exists, Equal."),
+    ("tolerations", '[{"key": "gpu", "operator": []}]', "The operator must be one of"),
+    ("tolerations", '[{"key": "gpu", "effect": "Never"}]', "The effect must be one of: NoSchedule"),
+    ("tolerations", '[{"key": "g u"}]', "“g u” cannot be a label's name."),
+    ("tolerations", '[{"value": "x"}]', "A toleration without a key tolerates everything"),
+    (
+        "tolerations",
+        '[{"key": "gpu", "operator": "Exists", "value": "x"}]',
+        "With the operator Exists there is no value.",
+    ),
+    ("tolerations", '[{"key": "gpu", "value": 1}]', "“1” must be text"),
+    ("tolerations", '[{"key": "gpu", "tolerationSeconds": 5}]', "goes with the effect NoExecute only."),
+    ("tolerations", '[{"key": "a", "effect": "NoExecute", "tolerationSeconds": true}]', "must be a whole number."),
+    ("priority_class", "High Priority", "small letters, digits, hyphens and dots only."),
+    ("pull_secret", "nexus_2", "small letters, digits, hyphens and dots only."),
+    ("pull_secret", "-nexus", "small letters, digits, hyphens and dots only."),
+    ("gpu_resource", "gpu", "A resource is called like nvidia.com/gpu"),
+    ("gpu_resource", "nvidia.com/", "A resource is called like nvidia.com/gpu"),
+]
+
+
+@pytest.mark.parametrize(("field", "given", "said"), BAD)
+def test_what_a_cluster_would_refuse_is_refused(save, image, field, given, said):
+    answer, saved = save(**{field: given})
+    assert said in unescape(answer)
+    assert saved.name == image.name  # nothing was saved
+
+
+# --- ports ---
+
+
+def test_who_has_which_port(page, admin, alice, make_desktop):
+    desktop = make_desktop(alice, name="thesis", status=Status.RUNNING, exposed_host="192.0.2.1", exposed_vnc=30000)
+    PortLease.objects.create(port=30000, use="vnc", desktop=desktop)
+    ports.remember_foreign(31290)
+    shown = page.get("/admin/desktops/portlease/").content.decode()
+    assert "30000" in shown
+    assert "thesis (alice)" in shown
+    assert "used by something else in the cluster" in shown
+    traced = page.get(f"/admin/desktops/desktop/{desktop.pk}/change/").content.decode()
+    assert "192.0.2.1 VNC 30000" in traced
+
+
+def test_foreign_ports_are_tried_again_and_desktops_keep_theirs(page, admin, alice, make_desktop):
+    own = PortLease.objects.create(port=30000, use="vnc", desktop=make_desktop(alice))
+    ports.remember_foreign(31290)
+    rows = [str(lease.pk) for lease in PortLease.objects.all()]
+    answer = page.post("/admin/desktops/portlease/", {"action": "try_again", "_selected_action": rows}, follow=True)
+    assert "1 port may be given out again." in answer.content.decode()
+    assert list(PortLease.objects.all()) == [own]
+    assert AuditEvent.objects.get(action="port.try_again").target == "31290"
+    assert page.post(f"/admin/desktops/portlease/{own.pk}/delete/", {"post": "yes"}).status_code == 403

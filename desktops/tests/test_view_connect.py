@@ -12,7 +12,7 @@ from desktops import connect, host_keys, sealing
 from desktops.models import Status
 
 HTMX = {"HX-Request": "true"}
-PASSWORD = "s3cr3tPw"  # noqa: S105
+PASSWORD = "s3cr3tPw"
 EXPOSED = {"exposed_host": "192.0.2.1", "exposed_vnc": 30000, "exposed_novnc": 30001, "exposed_ssh": 31001}
 
 
@@ -46,7 +46,10 @@ def key(alice) -> SSHKey:
 
 @pytest.fixture
 def page(client_for, alice, desktop):
-    return lambda: client_for(alice).get(f"/desktops/{desktop.pk}/").content.decode()
+    def look() -> str:
+        return client_for(alice).get(f"/desktops/{desktop.pk}/").content.decode()
+
+    return look
 
 
 def addresses(desktop) -> list[str]:
