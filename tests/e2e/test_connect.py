@@ -1,0 +1,106 @@
+"""What leads past the portal, in a real browser: the card with the password, and the page of SSH keys."""
+
+import re
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from frontdoor.place import CHECKOUT
+from tests.visitor import Visitor
+from tests.whole import Portal, running, wait_for
+
+pytestmark = pytest.mark.browser
+AXE = Path(CHECKOUT / "node_modules/axe-core/axe.min.js")
+
+
+@pytest.fixture(scope="module")
+def exposed() -> Iterator[Portal]:
+    """With one desktop that runs."""
+    with tempfile.TemporaryDirectory(prefix="podesk-connect-", ignore_cleanup_errors=True) as made:
+        Path(made).chmod(0o755)  # the account of desktops passes through
+        with running(Path(made) / "data", DESKTOP_EXPOSURE="ingress") as portal:
+            person = Visitor(portal.url)
+            person.sign_in("admin", portal.password)
+            person.launch()
+            wait_for(lambda: portal.query("SELECT status FROM desktops_desktop")[0][0] == "running")
+            yield portal
+
+
+@pytest.fixture
+def page(chromium, exposed) -> Iterator[Page]:
+    context = chromium.new_context(base_url=exposed.url, viewport={"width": 1280, "height": 900})
+    opened = context.new_page()
+    opened.goto("/accounts/login/")
+    opened.fill("[name=username]", "admin")
+    opened.fill("[name=password]", exposed.password)
+    opened.press("[name=password]", "Enter")
+    opened.wait_for_url("**/desktops/*/")
+    yield opened
+    context.close()
+
+
+def focused(page: Page) -> str:
+    return page.evaluate("document.activeElement.id")
+
+
+def serious(page: Page) -> list[str]:
+    page.evaluate(AXE.read_text())
+    found = page.evaluate("axe.run({iframes: false}).then((found) => found.violations)")
+    return [f"{one['id']}: {one['nodes'][0]['target']}" for one in found if one["impact"] in ("serious", "critical")]
+
+
+def test_the_password_by_keyboard_alone(page):
+    password = page.locator("#vnc-password")
+    page.focus("#password-button")
+    expect(password).to_have_count(0)
+    page.keyboard.press("Enter")
+    expect(password).to_have_text(re.compile(r"^\S{8}$"))
+    assert focused(page) == "password-button"
+    assert serious(page) == []
+    page.keyboard.press("Enter")
+    expect(password).to_have_count(0)
+    assert focused(page) == "password-button"
+
+
+def test_the_password_stays_while_the_panel_is_redrawn(page):
+    page.click("#password-button")
+    shown = page.locator("#vnc-password").inner_text()
+    page.evaluate("document.getElementById('connect-title').mark = 'old'")
+    # As if something had changed: the next answer differs from what is drawn.
+    page.route("**/panel/", lambda route: route.fulfill(body=route.fetch().text().replace("</h1>", "!</h1>")))
+    page.evaluate("htmx.trigger('#panel', 'refresh')")
+    expect(page.locator("#desktop-title")).to_have_text("desktop!")
+    assert page.evaluate("document.getElementById('connect-title').mark") is None  # the card was redrawn too
+    expect(page.locator("#vnc-password")).to_have_text(shown)
+
+
+def test_the_password_is_copied_and_the_copy_is_announced(page):
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.click("#password-button")
+    shown = page.locator("#vnc-password").inner_text()
+    page.click("[data-copy=vnc-password]")
+    expect(page.locator("#announcer")).to_have_text("Copied")
+    assert page.evaluate("navigator.clipboard.readText()") == shown
+
+
+def test_a_key_is_added_and_removed_by_keyboard_alone(page, tmp_path):
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "laptop", "-f", tmp_path / "key"], check=True)
+    page.goto("/accounts/ssh-keys/")
+    assert serious(page) == []
+    page.focus("[name=public_key]")
+    page.keyboard.insert_text((tmp_path / "key.pub").read_text())
+    for key in ("Tab", "Tab", "Enter"):  # past the name, onto the button
+        page.keyboard.press(key)
+    expect(page.locator(".lines li")).to_contain_text("laptop")
+    assert serious(page) == []
+    page.focus("[data-dialog]")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("dialog")).to_contain_text("Remove the key “laptop”?")
+    page.keyboard.press("Escape")
+    page.keyboard.press("Enter")  # the focus is back where it was
+    page.get_by_role("button", name="Remove key").press("Enter")
+    expect(page.locator("main")).to_contain_text("You have added no key yet.")
