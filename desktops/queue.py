@@ -7,6 +7,7 @@ import django_rq
 import redis
 import structlog
 from django.db import transaction
+from django.utils import timezone
 from rq.exceptions import NoSuchJobError
 from rq.job import Job, JobStatus
 
@@ -14,6 +15,7 @@ from accounts.redis import client, key
 
 log = structlog.get_logger("podesk.queue")
 _PATIENCE = 10  # seconds between two orders of the same work
+_BEHIND = 2.0  # seconds that the oldest work waits when the workers do not keep up
 
 Work = Callable[[str], None]
 
@@ -24,10 +26,13 @@ def enqueue_after_commit(work: Work, argument: Any) -> None:
 
 
 def enqueue_again(work: Work, argument: Any) -> None:
-    """For work that seems lost: does nothing while an earlier repetition waits, or was ordered a moment ago."""
+    """For work that seems lost: does nothing while an earlier repetition waits, or was ordered a moment ago.
+
+    Nor while the queue is long: what seems lost may stand in it, and a repetition would only stand behind it.
+    """
     job_id = f"again-{work.__name__}-{argument}"
     try:
-        if not _is_waiting(job_id) and client().set(key(job_id), "1", nx=True, ex=_PATIENCE):
+        if not _is_behind() and not _is_waiting(job_id) and client().set(key(job_id), "1", nx=True, ex=_PATIENCE):
             _enqueue(work, str(argument), job_id=job_id)
     except redis.RedisError as error:
         log.warning("not_queued", work=work.__name__, argument=str(argument), error=str(error))
@@ -38,6 +43,13 @@ def _enqueue(work: Work, argument: str, job_id: str | None = None) -> None:
         django_rq.get_queue("desktops").enqueue(work, argument, job_id=job_id, result_ttl=0)
     except redis.RedisError as error:
         log.warning("not_queued", work=work.__name__, argument=argument, error=str(error))
+
+
+def _is_behind() -> bool:
+    queue = django_rq.get_queue("desktops")
+    first = queue.get_job_ids(0, 1)
+    oldest = queue.fetch_job(first[0]) if first else None
+    return bool(oldest and oldest.enqueued_at and (timezone.now() - oldest.enqueued_at).total_seconds() > _BEHIND)
 
 
 def _is_waiting(job_id: str) -> bool:

@@ -183,11 +183,13 @@ def _order_again_if_stuck(desktop: Desktop) -> None:
 
 
 def _write_steps(desktop: Desktop, seen: Observed | None) -> None:
-    known = set(desktop.events.filter(run=desktop.run, kind__in=DesktopEvent.STEPS).values_list("kind", flat=True))
-    new = {kind: at for kind, at in (seen.steps if seen else {}).items() if kind not in known}
+    if not seen:
+        return
+    known = {event.kind for event in desktop.events.all() if event.run == desktop.run}
+    new = {kind: at for kind, at in seen.steps.items() if kind not in known}
     for kind, at in new.items():
         DesktopEvent.write(desktop, kind, at=at)
-    if new and seen and seen.phase != Phase.READY:  # of that the row's move tells
+    if new and seen.phase != Phase.READY:  # of that the row's move tells
         desktop.tell_owner()
 
 

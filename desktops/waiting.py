@@ -27,6 +27,8 @@ def too_long(desktop: Desktop, seen: Observed | None) -> str:
     """The reason to give up; empty while there is hope."""
     reason = seen.reason if seen else ""
     if reason in WAITING:
+        if _seconds(desktop.status_since) <= WAITING[reason].patience:  # spares a query while there is no question
+            return ""
         # From its first time in this run: a cluster that says now "fetching", now "failed" gains no time by it.
         since = _since(desktop, reason)
         return reason if since and _seconds(since) > WAITING[reason].patience else ""

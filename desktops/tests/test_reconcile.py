@@ -2,12 +2,13 @@
 
 from datetime import UTC, datetime, timedelta
 
+import django_rq
 import pytest
 from django.utils import timezone
 
 from accounts.models import Quota
 from accounts.redis import client, key
-from desktops import reconcile
+from desktops import jobs, reconcile
 from desktops.models import Desktop, Status, Volume
 from desktops.runtimes.base import Endpoint, Observed, Phase
 
@@ -108,6 +109,15 @@ def test_lost_work_is_ordered_again_once(settle, queued, status, phase, work):
     for _ in range(3):
         reconcile.settle(stuck, phase and seen(stuck, phase))
     assert queued() == [(work, str(stuck.pk))]
+
+
+def test_work_that_has_not_had_its_turn_yet_is_not_lost(settle, queued):
+    """A hundred others pressed Launch before: ordered again, all of it would be done twice."""
+    others = django_rq.get_queue("desktops").enqueue(jobs.start_desktop, "of somebody else")
+    others.enqueued_at = timezone.now() - timedelta(seconds=5)
+    others.save()
+    settle(Status.PENDING, None, status_since=LONG_AGO)
+    assert queued() == [("start_desktop", "of somebody else")]
 
 
 def test_what_runs_though_it_should_rest_is_ended(settle, queued):
