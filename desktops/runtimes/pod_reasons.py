@@ -63,6 +63,7 @@ _NOT_FOUND = "not found|manifest unknown|name unknown|does not exist|no match fo
 _PULLS = (("image_pull_failed", _CANNOT_ASK), ("image_denied", _DENIED), ("image_not_found", _NOT_FOUND))
 
 # Of a pod that no node takes.
+_PART_MISSING = r'(secret|configmap) "[^"]*" not found'
 _CLAIM_MISSING = r'persistentvolumeclaim "[^"]*" not found'
 _CLAIM_UNBOUND = (
     "unbound immediate persistentvolumeclaims|bound to non-existent|is being deleted|waiting for first consumer|"
@@ -166,6 +167,8 @@ def _being_made(events: list[Body]) -> Verdict | None:
     newest = next((event for event in reversed(events) if event["reason"] in _MAKING), None)
     if newest is None or not (slug := _MAKING[newest["reason"]]):
         return None
+    if _says(newest["message"], _PART_MISSING):
+        slug = "container_refused"
     return Verdict(Phase.CREATED, slug, newest["message"])
 
 

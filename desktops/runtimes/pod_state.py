@@ -9,6 +9,7 @@ from desktops.runtimes.pod_reasons import condition, verdict
 
 Body = dict[str, Any]
 
+_NEVER = "1970"  # the year in which a container began that could not be started
 STEPS = ("scheduled", "mounted", "pulled", "started", "ready")
 
 
@@ -90,4 +91,5 @@ def _first(events: list[Body], *reasons: str) -> str | None:
 def _started(container: Body) -> str | None:
     """Of the container that runs, or did last."""
     states = (*container.get("state", {}).values(), *container.get("lastState", {}).values())
-    return next((state["startedAt"] for state in states if state.get("startedAt")), None)
+    times = (state.get("startedAt") for state in states)
+    return next((at for at in times if at and not at.startswith(_NEVER)), None)

@@ -1,0 +1,213 @@
+"""Calls of the cluster's API on bad days: repeated within one deadline, and told in the runtime's words."""
+
+import time
+
+import pytest
+
+from desktops.runtimes import kubernetes_api
+from desktops.runtimes.base import Deadline, RuntimeFault, RuntimeUnknown
+from desktops.runtimes.kubernetes_api import Api, Refused, Request
+from desktops.runtimes.kubernetes_calls import Calls
+from desktops.runtimes.kubernetes_faults import fault
+from desktops.tests.runtimes.odd_server import hangs, refuses, resets, says, serving
+
+GOOD = says(200, {"kind": "Pod"})
+POD = {"kind": "Pod", "metadata": {"name": "vnc-x"}}
+GET = Request("GET", "/api/v1/namespaces/here/pods/vnc-x")
+
+
+@pytest.fixture
+def server(monkeypatch, tmp_path):
+    with serving(GOOD) as made:
+        monkeypatch.setenv("KUBECONFIG", str(made.kubeconfig(tmp_path)))
+        yield made
+
+
+def call(seconds: float = 5, request: Request = GET):
+    return Api().call(request, Deadline.after(seconds))
+
+
+def calls(seconds: float = 5) -> Calls:
+    return Calls(Api(), "here", Deadline.after(seconds))
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [refuses(503), refuses(500, "InternalError"), refuses(504), resets, says(200, b"<html>"), says(502, b"\xff\xfe")],
+    ids=["503", "500", "504", "reset", "not JSON", "not even text"],
+)
+def test_what_passes_is_repeated(server, bad):
+    server.script[:] = [bad, bad, GOOD]
+    assert call() == {"kind": "Pod"}
+    assert len(server.seen) == 3
+
+
+def test_who_asks_too_often_waits_as_long_as_told(server):
+    server.script[:] = [says(429, {}, Retry_After="1"), GOOD]
+    began = time.monotonic()
+    assert call() == {"kind": "Pod"}
+    assert time.monotonic() - began >= 1
+
+
+def test_nobody_waits_beyond_the_deadline(server):
+    server.script[:] = [says(429, {}, Retry_After="60")]
+    with pytest.raises(RuntimeUnknown, match="429"):
+        call()
+    assert len(server.seen) == 1
+
+
+@pytest.mark.parametrize("bad", [refuses(503, message="etcd is away"), resets, hangs, says(200, b"{")])
+def test_no_answer_before_the_deadline_is_unknown(server, bad):
+    server.script[:] = [bad]
+    with pytest.raises(RuntimeUnknown, match="GET /api/v1/namespaces/here/pods/vnc-x: "):
+        call(0.6)
+
+
+def test_nobody_there_is_unknown(server):
+    server.server_close()
+    with pytest.raises(RuntimeUnknown, match="refused"):
+        call(0.5)
+
+
+def test_without_time_nothing_is_asked(server):
+    with pytest.raises(RuntimeUnknown, match="no time left"):
+        call(0)
+    assert server.seen == []
+
+
+def test_one_call_that_hangs_does_not_take_all_the_time(server, monkeypatch):
+    monkeypatch.setattr(kubernetes_api, "CALL_SECONDS", 0.2)
+    server.script[:] = [hangs, GOOD]
+    assert call() == {"kind": "Pod"}
+
+
+def test_a_renewed_token_is_read_again(server, tmp_path):
+    api = Api()
+    api.call(GET, Deadline.after(5))
+    server.kubeconfig(tmp_path, token="second")
+    server.script[:] = [refuses(401, "Unauthorized"), GOOD]
+    api.call(GET, Deadline.after(5))
+    assert [token for *_, token in server.seen] == ["Bearer first", "Bearer first", "Bearer second"]
+
+
+def test_a_token_that_stays_refused_is_not_tried_again(server):
+    server.script[:] = [refuses(401, "Unauthorized")]
+    with pytest.raises(Refused, match="401"):
+        call()
+    assert len(server.seen) == 2
+
+
+@pytest.mark.parametrize("text", [None, "", "no: [yaml", "[]", "{}", "current-context: nowhere"])
+def test_a_configuration_that_cannot_be_used_is_said(monkeypatch, tmp_path, text):
+    file = tmp_path / "kubeconfig"
+    if text is not None:
+        file.write_text(text)
+    monkeypatch.setenv("KUBECONFIG", str(file))
+    with pytest.raises(RuntimeUnknown, match="set KUBECONFIG to a working file"):
+        call()
+
+
+def test_a_repaired_configuration_is_used(monkeypatch, tmp_path, server):
+    api, good = Api(), server.kubeconfig(tmp_path)
+    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "missing"))
+    with pytest.raises(RuntimeUnknown):
+        api.call(GET, Deadline.after(1))
+    monkeypatch.setenv("KUBECONFIG", str(good))
+    assert api.call(GET, Deadline.after(1)) == {"kind": "Pod"}
+
+
+# --- verbs
+
+
+def test_what_is_not_there(server):
+    server.script[:] = [refuses(404, "NotFound")]
+    assert calls().get("Pod", "vnc-x") is None
+    assert calls().patch("Pod", "vnc-x", {}) is None
+    calls().delete({"kind": "Pod", "metadata": {"name": "vnc-x", "uid": "u-1"}})
+    assert calls().log("vnc-x", {}) == ""
+
+
+def test_what_is_there_already_is_not_made(server):
+    server.script[:] = [refuses(409, "AlreadyExists")]
+    assert calls().create(POD) is None
+    assert server.seen[0][:3] == ("POST", "/api/v1/namespaces/here/pods", POD)
+
+
+def test_a_full_quota_does_not_hide_what_is_there(server):
+    server.script[:] = [refuses(403, "Forbidden", "exceeded quota: pods"), GOOD]
+    assert calls().create(POD) is None
+
+
+def test_a_quota_that_others_use_at_this_moment_is_asked_again(server):
+    busy = refuses(409, "Conflict", 'Operation cannot be fulfilled on resourcequotas "q"')
+    server.script[:] = [busy, busy, says(201, POD)]
+    assert calls().create(POD) == POD
+
+
+def test_only_the_very_object_is_deleted(server):
+    server.script[:] = [refuses(409, "Conflict", "the UID in the precondition does not match")]
+    calls().delete({"kind": "Pod", "metadata": {"name": "vnc-x", "uid": "u-1"}})
+    [(method, path, body, _)] = server.seen
+    assert (method, path, body["preconditions"]) == ("DELETE", "/api/v1/namespaces/here/pods/vnc-x", {"uid": "u-1"})
+
+
+def test_lists_come_in_pages(server):
+    server.script[:] = [
+        says(200, {"metadata": {"continue": "more"}, "items": [1]}),
+        refuses(410, "Expired"),
+        says(200, {"metadata": {"continue": "more"}, "items": [1, 2]}),
+        says(200, {"metadata": {}, "items": [3]}),
+    ]
+    assert calls().list("Pod", labelSelector="a=b") == [1, 2, 3]
+    assert "labelSelector=a%3Db" in server.paths[0]
+    assert "continue=more" in server.paths[3]
+
+
+# --- what refusals mean
+
+
+QUOTA = 'pods "vnc-x" is forbidden: exceeded quota: q, requested: pods=1, used: pods=5, limited: pods=5'
+RBAC = 'pods is forbidden: User "system:serviceaccount:a:b" cannot create resource "pods" in API group ""'
+SECURITY = 'pods "x" is forbidden: violates PodSecurity "restricted:latest": allowPrivilegeEscalation != false'
+WEBHOOK = 'admission webhook "policy.example.org" denied the request: no images from there'
+ENDING = 'pods "x" is forbidden: unable to create new content in namespace here because it is being terminated'
+LIMITS = 'pods "x" is forbidden: maximum cpu usage per Container is 1, but limit is 2'
+PRIORITY = 'pods "x" is forbidden: no PriorityClass with name desktops was found'
+PORT = 'Service "x" is invalid: spec.ports[0].nodePort: Invalid value: 31290: provided port is already allocated'
+RANGE = 'Service "x" is invalid: spec.ports[0].nodePort: Invalid value: 80: provided port is not in the valid range'
+
+
+@pytest.mark.parametrize(
+    ("status", "message", "reason", "hopeless"),
+    [
+        (403, QUOTA, "namespace_quota", True),
+        (403, RBAC, "cluster_forbids", True),
+        (403, SECURITY, "admission_denied", True),
+        (403, WEBHOOK, "admission_denied", True),
+        (400, WEBHOOK, "admission_denied", True),
+        (403, ENDING, "namespace_missing", True),
+        (403, LIMITS, "admission_denied", True),
+        (403, PRIORITY, "admission_denied", True),
+        (401, "Unauthorized", "cluster_forbids", True),
+        (403, 'pods "x" is forbidden: status unknown for quota: q, resources: pods', "start_failed", False),
+        (
+            403,
+            'error looking up service account here/default: serviceaccount "default" not found',
+            "start_failed",
+            False,
+        ),
+        (422, PORT, "port_taken", False),
+        (422, RANGE, "start_failed", True),
+        (422, 'Pod "x" is invalid: spec.containers[0].image: Required value', "start_failed", True),
+    ],
+)
+def test_faults(status, message, reason, hopeless):
+    told = fault(Refused(status, {"message": message}))
+    assert (told.reason, told.hopeless) == (reason, hopeless)
+    assert told.detail == "31290" if reason == "port_taken" else message in told.detail
+
+
+def test_a_namespace_that_is_missing():
+    told = fault(Refused(404, {"reason": "NotFound", "details": {"kind": "namespaces", "name": "here"}}))
+    assert isinstance(told, RuntimeFault)
+    assert (told.reason, told.hopeless) == ("namespace_missing", True)
