@@ -8,12 +8,11 @@ import redis
 import structlog
 from django.conf import settings
 from django.db import DatabaseError, close_old_connections
-from django.db.models import F, Prefetch
 from redis.exceptions import LockError
 
 from accounts.redis import client, key
 from desktops import heartbeat, reconcile
-from desktops.models import AT_REST, Desktop, DesktopEvent, Status
+from desktops.models import AT_REST, Desktop
 from desktops.runtimes import get_runtime
 from desktops.runtimes.base import Observed, RuntimeFault, RuntimeUnknown
 from desktops.timers import prune_daily, run_timers
@@ -92,7 +91,7 @@ def _tell_runtime(*, answers: bool) -> None:
 
 
 def compare_one(name: str) -> None:
-    desktop = rows().filter(object_name=name).first()
+    desktop = _rows().filter(object_name=name).first()
     if desktop:
         _settle(desktop, get_runtime().observe(name))
 
@@ -104,12 +103,12 @@ def compare_all() -> None:
     """
     began = time.time()
     seen = {observed.name: observed for observed in get_runtime().list()}
-    known = {desktop.object_name: desktop for desktop in rows().exclude(status__in=AT_REST)}
-    known |= {desktop.object_name: desktop for desktop in rows().filter(status__in=AT_REST, object_name__in=seen)}
-    for name, desktop in known.items():
+    rows = {desktop.object_name: desktop for desktop in _rows().exclude(status__in=AT_REST)}
+    rows |= {desktop.object_name: desktop for desktop in _rows().filter(status__in=AT_REST, object_name__in=seen)}
+    for name, desktop in rows.items():
         if desktop.status_since.timestamp() < began:  # younger than the list: the list says nothing of it
             _settle(desktop, seen.get(name))
-    for name in seen.keys() - known.keys():
+    for name in seen.keys() - rows.keys():
         reconcile.settle_missing(seen[name])
     reconcile.sweep_volumes()
     run_timers()
@@ -125,9 +124,5 @@ def _settle(desktop: Desktop, observed: Observed | None) -> None:
         log.exception("row_not_settled", desktop=str(desktop.pk))
 
 
-def rows() -> Any:
-    """With what their owners' pages know already of each start: one query for all."""
-    steps = DesktopEvent.objects.filter(desktop__status=Status.STARTING, run=F("desktop__run"))
-    return Desktop.objects.select_related("owner", "volume", "image").prefetch_related(
-        Prefetch("events", steps.filter(kind__in=DesktopEvent.STEPS))
-    )
+def _rows() -> Any:
+    return Desktop.objects.select_related("owner", "volume", "image")

@@ -183,9 +183,9 @@ def _order_again_if_stuck(desktop: Desktop) -> None:
 
 
 def _write_steps(desktop: Desktop, seen: Observed | None) -> None:
-    if not seen:
+    if not seen or not seen.steps:  # without a place in the cluster there is nothing to ask for, however many wait
         return
-    known = {event.kind for event in desktop.events.all() if event.run == desktop.run}
+    known = set(desktop.events.filter(run=desktop.run, kind__in=DesktopEvent.STEPS).values_list("kind", flat=True))
     new = {kind: at for kind, at in seen.steps.items() if kind not in known}
     for kind, at in new.items():
         DesktopEvent.write(desktop, kind, at=at)

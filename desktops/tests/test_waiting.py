@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from desktops import controller, reconcile
+from desktops import reconcile
 from desktops.models import Desktop, DesktopEvent, Status
 from desktops.reasons import WAITING
 from desktops.runtimes.base import Observed, Phase
@@ -89,6 +89,6 @@ def test_the_page_says_what_it_waits_for(settle, client_for, alice):
 def test_to_go_on_waiting_costs_no_query(settle, starting, django_assert_num_queries):
     """However many wait: a full cluster must not fill the database's time too."""
     settle("unschedulable")
-    [row] = controller.rows().filter(pk=starting.pk)
+    row = Desktop.objects.get(pk=starting.pk)
     with django_assert_num_queries(2):  # of the test's own making: begin and end of a savepoint
         reconcile.settle(row, waits(starting, "unschedulable"))
