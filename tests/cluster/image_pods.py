@@ -125,10 +125,12 @@ class Pod:
         assert pod, f"no pod {self.name}"
         return pod["status"]
 
-    def last_exit(self) -> int | None:
-        """With what the container before this one ended; None when this is the first."""
-        container = self.status()["containerStatuses"][0]
-        return container["lastState"]["terminated"]["exitCode"] if container["restartCount"] else None
+    def restarts(self) -> int:
+        return self.status()["containerStatuses"][0]["restartCount"]
+
+    def last_exit(self) -> int:
+        """With what the container before this one ended."""
+        return self.status()["containerStatuses"][0]["lastState"]["terminated"]["exitCode"]
 
     def ip(self) -> str:
         return self.status()["podIP"]

@@ -31,3 +31,4 @@ form.addEventListener("submit", (event) => {
   say("Connecting…", "正在连接…");
   connect(input.value);
 });
+document.querySelector("button").disabled = false; // before, a press would only have loaded the page again
