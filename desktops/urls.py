@@ -29,6 +29,7 @@ urlpatterns: list[URLPattern] = [
 ]
 websocket_urlpatterns: list[URLPattern] = [
     path("ws/desktops/<uuid:desktop_id>/vnc", relay),
+    path("ws/desktops/<uuid:desktop_id>/ssh", relay, {"permission": "ssh"}),
     path("user/<str:user_id>/vnc", relay),
     # The session is loaded for this route alone: the relay asks for a token and needs none.
     path("ws/status/", AuthMiddlewareStack(StatusConsumer.as_asgi())),

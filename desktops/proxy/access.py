@@ -15,6 +15,7 @@ from desktops.proxy.asgi import Scope
 SUBPROTOCOL = "binary"
 TOKEN_PREFIX = "podesk.token."  # noqa: S105 - a browser can set no header on a WebSocket, but name subprotocols
 TOKEN_LIMIT = 8192  # characters
+SSH_PORT = 22  # beside the screen's, at the same address
 
 _REFUSALS: dict[str, tuple[int, Promise]] = {
     "foreign_origin": (403, _("This page may not open desktops. Open the desktop from the portal itself.")),
@@ -22,8 +23,9 @@ _REFUSALS: dict[str, tuple[int, Promise]] = {
     "malformed": (401, _("The session token is not valid.")),
     "expired": (401, _("The session token has expired.")),
     "revoked": (401, _("The session token has been revoked.")),
-    "not_permitted": (403, _("The session token does not permit to see the screen.")),
+    "not_permitted": (403, _("The session token does not permit this.")),
     "not_found": (404, _("There is no such desktop.")),
+    "no_ssh": (404, _("There is no SSH where this desktop runs.")),
     "not_running": (409, _("This desktop is not running.")),
     "busy": (503, _("The portal cannot answer now. Try again in a moment.")),
 }
@@ -50,6 +52,7 @@ class Admission:
     run: int
     endpoint: tuple[str, str, int]  # kind, address, port
     password: str = field(repr=False)
+    permission: str = "vnc"  # what of the desktop it visits: "vnc" or "ssh"
 
 
 def admit(scope: Scope) -> Admission:
@@ -61,20 +64,23 @@ def admit(scope: Scope) -> Admission:
         claims = tokens.verify(_token(headers, scope.get("subprotocols") or []))
     except tokens.TokenRefused as refused:
         raise Refused(refused.reason, str(refused))
-    if "vnc" not in claims.permissions:
+    wanted = scope["url_route"]["kwargs"]
+    permission = wanted.get("permission", "vnc")
+    if permission not in claims.permissions:
         raise Refused("not_permitted")
     desktop = selectors.for_stream(claims)
-    wanted = scope["url_route"]["kwargs"]
     if wanted.get("user_id", claims.user_id) != claims.user_id:
         raise Refused("not_found", "the path names another user")
     if desktop is None or wanted.get("desktop_id", desktop.pk) != desktop.pk:
         raise Refused("not_found", "the token is for another desktop, or for none")
     if desktop.status != Status.RUNNING or not desktop.endpoint_kind:
         raise Refused("not_running", desktop.status)
-    return _admission(claims, desktop)
+    if permission == "ssh" and desktop.endpoint_kind != "tcp":
+        raise Refused("no_ssh")
+    return _admission(claims, desktop, permission)
 
 
-def _admission(claims: tokens.Claims, desktop: Desktop) -> Admission:
+def _admission(claims: tokens.Claims, desktop: Desktop, permission: str) -> Admission:
     try:
         password = sealing.unseal(desktop.vnc_password_sealed)
     except InvalidToken:
@@ -85,8 +91,13 @@ def _admission(claims: tokens.Claims, desktop: Desktop) -> Admission:
         user_id=claims.user_id,
         desktop_id=desktop.pk,
         run=desktop.run,
-        endpoint=(desktop.endpoint_kind, desktop.endpoint_address, desktop.endpoint_port),
+        endpoint=(
+            desktop.endpoint_kind,
+            desktop.endpoint_address,
+            SSH_PORT if permission == "ssh" else desktop.endpoint_port,
+        ),
         password=password,
+        permission=permission,
     )
 
 

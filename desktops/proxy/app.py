@@ -88,17 +88,24 @@ def _texts(group: BaseExceptionGroup[Exception]) -> list[str]:
 
 
 async def _connect(stream: Stream, browser: Browser) -> None:
-    """Both hands are shaken at once: the browser gets its first pixel sooner."""
     desktop = await Desktop.connect(*stream.admission.endpoint)
     try:
-        async with asyncio.TaskGroup() as hands:
-            hands.create_task(_enter(desktop, stream.admission.password))
-            hands.create_task(_let_in(browser))
-            hands.create_task(live.confirm(stream))
-        await desktop.write(rfb.SHARED)
+        if stream.admission.permission == "ssh":
+            await live.confirm(stream)  # SSH programs and sshd shake hands themselves
+        else:
+            await _shake_hands(stream, desktop, browser)
         await relay.run(stream, desktop, browser)
     finally:
         desktop.abort()
+
+
+async def _shake_hands(stream: Stream, desktop: Desktop, browser: Browser) -> None:
+    """Both at once: the browser gets its first pixel sooner."""
+    async with asyncio.TaskGroup() as hands:
+        hands.create_task(_enter(desktop, stream.admission.password))
+        hands.create_task(_let_in(browser))
+        hands.create_task(live.confirm(stream))
+    await desktop.write(rfb.SHARED)
 
 
 async def _enter(desktop: Desktop, password: str) -> None:

@@ -15,9 +15,9 @@ class InputCounter:
     After a message of unknown type and so unknown length it is `blind` and counts no more.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, blind: bool = False) -> None:
         self.count = 0
-        self.blind = False
+        self.blind = blind
         self._rest = b""  # beginning of a message that has not come far enough
         self._skip = 0  # bytes of a body still to come that do not matter
         self._encodings = 0  # entries of SetEncodings still to come

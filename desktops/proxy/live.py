@@ -7,6 +7,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from itertools import chain, repeat
 from typing import Any
+from uuid import UUID
 
 import redis.asyncio
 import structlog
@@ -63,9 +64,14 @@ async def confirm(stream: Stream) -> None:
 
 def _make_room(stream: Stream) -> None:
     """The newest window wins: one that hangs must not keep a person out."""
-    same = [one for one in _streams if one.admission.desktop_id == stream.admission.desktop_id]
+    same = [one for one in _streams if _shows(one) == _shows(stream)]
     for oldest in same[: max(0, len(same) - settings.PROXY_STREAMS_PER_DESKTOP + 1)]:
         oldest.end("replaced")
+
+
+def _shows(stream: Stream) -> tuple[UUID, str]:
+    """Of many screens none pushes out a shell."""
+    return stream.admission.desktop_id, stream.admission.permission
 
 
 async def _keep(work: Callable[[], Awaitable[None]]) -> None:

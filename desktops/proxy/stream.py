@@ -15,7 +15,7 @@ class Stream:
         # Since when a write has been waiting, by time.monotonic(); None while nothing waits.
         self.browser_blocked: float | None = None
         self.desktop_blocked: float | None = None
-        self.input = InputCounter()
+        self.input = InputCounter(blind=admission.permission != "vnc")
         self.noted = (0, 0, 0.0)  # input count and bytes up when activity was last noted, and when that was
         self.browser_left = False
         self._end: asyncio.Future[str] = asyncio.get_running_loop().create_future()
@@ -33,7 +33,7 @@ class Stream:
         return time.monotonic() - self.began
 
     def has_news(self) -> bool:
-        """Was there input since activity was last noted? Beyond an unknown message nobody can tell input from requests:
-        then any byte counts, because stopping a desktop in use costs work, keeping an unused one only time."""
+        """Was there input since activity was last noted? Beyond an unknown message, and in SSH, nobody can tell input
+        from the rest: then any byte counts. Stopping a desktop in use costs work, keeping an unused one only time."""
         count, up, _ = self.noted
         return self.input.count > count or (self.input.blind and self.up > up)
