@@ -98,7 +98,7 @@ def staged(folder: Path) -> Iterator[tuple[Load, list[Relay]]]:
         assert far_end.stdout  # noqa: S101
         with_login, without = json.loads(far_end.stdout.readline())
         target = _portal_target(with_login)
-        portal = start(sys.executable, *_uvicorn(target.port))
+        portal = start(sys.executable, "-m", "portal.server", "--port", str(target.port))
         peer_port = free_port()
         peer = start(
             str(Path(sys.executable).with_name("websockify")), f"127.0.0.1:{peer_port}", f"127.0.0.1:{without}"
@@ -117,16 +117,6 @@ def staged(folder: Path) -> Iterator[tuple[Load, list[Relay]]]:
 
 def _redis(folder: Path) -> list[str]:
     return ["--port", "0", "--unixsocket", str(folder / "redis.sock"), "--save", "", "--dir", str(folder)]
-
-
-def _uvicorn(port: int) -> list[str]:
-    """The command line of production."""
-    return [
-        *("-m", "uvicorn", "portal.asgi:application", "--host", "127.0.0.1", "--port", str(port)),
-        *("--loop", "uvloop", "--ws", "portal.websocket:BoundedWebSocket", "--ws-per-message-deflate", "false"),
-        *("--ws-ping-interval", "20", "--timeout-graceful-shutdown", "5", "--no-access-log", "--lifespan", "off"),
-        "--no-proxy-headers",
-    ]
 
 
 def _environment(folder: Path) -> None:

@@ -76,6 +76,12 @@ class Deployed:
     def claims(self) -> list[str]:
         return [claim["metadata"]["name"] for claim in self.desktops.list("persistentvolumeclaims")]
 
+    def objects(self) -> list[str]:
+        """Of all desktops and volumes, as kind/name."""
+        kinds = "pods,configmaps,secrets,services,persistentvolumeclaims,networkpolicies,ingresses"
+        found = self.desktops.list(kinds, "app.kubernetes.io/managed-by=podesk")
+        return [f"{each['kind']}/{each['metadata']['name']}" for each in found]
+
     def file(self, desktop: str, name: str) -> str:
         """What it holds; empty also when it is not there."""
         return self.desktops.exec(self.pod(desktop), "cat", f"{HOME}/{name}", check=False)
@@ -98,6 +104,12 @@ class Window(Screen):
         self.deployed = deployed
         self.streams: list[WebSocket] = []
         page.on("websocket", lambda socket: "/ws/desktops/" in socket.url and self.streams.append(socket))
+
+    def open(self) -> "Window":
+        self.page.goto(f"/desktops/{self.desktop}/view/")
+        self.wait_connected(60)
+        wait_for(lambda: self.colours() > 20)
+        return self
 
     def terminal(self) -> "Window":
         height = self.page.viewport_size["height"]

@@ -13,11 +13,7 @@ from urllib.parse import quote
 import psutil
 from django.db import connection
 
-COMMAND = [
-    *("-m", "uvicorn", "portal.asgi:application", "--ws", "portal.websocket:BoundedWebSocket"),
-    *("--loop", "uvloop", "--ws-per-message-deflate", "false", "--ws-ping-interval", "20"),
-    *("--timeout-graceful-shutdown", "5"),
-]
+COMMAND = ["-m", "portal.server"]
 DAPHNE = ["-m", "daphne", "portal.asgi:application"]
 
 
