@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 
-from bench.cluster.floor import Floor
+from bench.cluster.floor import CORES, Floor
 from bench.cluster.onlooker import Onlooker, Times
 from bench.cluster.records import Log
 from bench.launch.click import Browser
@@ -83,6 +83,7 @@ def measure(kube: Kube, rounds: int) -> tuple[list[Times], list[Times]]:
     onlooker, floor = Onlooker(kube.namespace), Floor(kube, EGRESS_EXCEPT)
     applied, clicked = [], []
     with driving(kube, LOG_LEVEL="DEBUG", LOG_FORMAT="json") as driven:
+        driven.shell(f"from desktops.models import DesktopSize; DesktopSize.objects.update(cpu='{CORES}')")
         podesk = Podesk(driven, onlooker)
         for number in range(rounds + 1):  # the first warms up
             time.sleep(CALM)

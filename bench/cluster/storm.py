@@ -25,7 +25,7 @@ from tests.cluster.crowd import Crowd, Person, more_workers
 from tests.cluster.driven import Driven, driving
 from tests.whole import wait_for
 
-WORKERS, FEW, FITTING = 4, 10, 3
+WORKERS, FEW, FITTING = 4, 10, 2
 LONGEST = 600.0  # seconds for everything to agree
 
 

@@ -71,8 +71,13 @@ class Browser:
         headers = {"Cookie": self._cookie(), "X-CSRFToken": self._cookies.get("csrftoken", "")}
         if body:
             headers["Content-Type"] = "application/x-www-form-urlencoded"
-        self._wire.request(method, path, body or None, headers)
-        answer = self._wire.getresponse()
+        try:
+            self._wire.request(method, path, body or None, headers)
+            answer = self._wire.getresponse()
+        except ConnectionError:  # the server has closed what was long unused: a browser, too, asks again
+            self._wire.close()
+            self._wire.request(method, path, body or None, headers)
+            answer = self._wire.getresponse()
         text = answer.read().decode()
         assert answer.status < 400, (path, answer.status)  # noqa: S101
         for line in answer.headers.get_all("Set-Cookie") or []:

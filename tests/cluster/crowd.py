@@ -28,7 +28,7 @@ from desktops.models import DesktopImage, DesktopSize
 image = DesktopImage.objects.get()
 Quota.objects.filter(user=None, group=None).update(cpu=1000)
 sizes = {}
-for name, cpu in (("huge", 500), ("tiny", "0.3")):
+for name, cpu in (("huge", 500), ("tiny", "0.2")):
     size = DesktopSize.objects.create(name=name, cpu=cpu, memory_mib=1024, storage_gib=1)
     image.sizes.add(size)
     sizes[name] = size.pk

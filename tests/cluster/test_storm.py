@@ -7,7 +7,7 @@ from tests.cluster.driven import driving
 from tests.whole import wait_for
 
 pytestmark = pytest.mark.cluster
-PEOPLE, FITTING = 200, 3
+PEOPLE, FITTING = 200, 2
 
 
 def test_storm(kube):
