@@ -20,7 +20,7 @@ def main() -> None:
         port=address.port,
         loop="uvloop",
         http="httptools",
-        ws="portal.websocket:BoundedWebSocket",  # type: ignore[arg-type]  # a name is taken too; importing it needs the app
+        ws="portal.websocket:BoundedWebSocket",  # by name: importing it needs the application
         ws_per_message_deflate=False,  # pictures are compressed already
         ws_ping_interval=20,  # keeps an idle screen alive through proxies that cut silent connections
         proxy_headers=False,  # TRUSTED_PROXY_COUNT says whom to believe

@@ -5,10 +5,10 @@ import subprocess
 import sys
 
 import pytest
+from django.conf import settings
 from django.core.management import CommandError, call_command
 
 from accounts.models import User
-from frontdoor.place import CHECKOUT
 from tests.environment import redis_away
 
 
@@ -43,11 +43,11 @@ def test_waits_for_the_migrations_then_for_redis(tmp_path):
     manage = [sys.executable, "manage.py"]
     command = [*manage, "wait_for_services"]
     with (
-        subprocess.Popen(command, cwd=CHECKOUT, env=environment, stdout=subprocess.PIPE, text=True) as waiting,
+        subprocess.Popen(command, cwd=settings.BASE_DIR, env=environment, stdout=subprocess.PIPE, text=True) as waiting,
         redis_away(),
     ):
         assert "migrations: the job podesk-migrate applies them" in waiting.stdout.readline()
-        subprocess.run([*manage, "migrate", "--verbosity", "0"], cwd=CHECKOUT, env=environment, check=True)
+        subprocess.run([*manage, "migrate", "--verbosity", "0"], cwd=settings.BASE_DIR, env=environment, check=True)
         assert "Waiting for Redis" in waiting.stdout.readline()
         assert waiting.poll() is None
     assert waiting.returncode == 0

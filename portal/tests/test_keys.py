@@ -5,9 +5,9 @@ import subprocess
 import sys
 
 from cryptography.fernet import Fernet
+from django.conf import settings
 
 from accounts.keys import read_private
-from frontdoor.place import CHECKOUT
 from portal import keys
 
 
@@ -30,11 +30,11 @@ def test_folder_is_completed_and_closed_to_others(tmp_path):
     """As an operator calls it: no setting is needed yet."""
     folder = tmp_path / "values"
     command = [sys.executable, "-m", "portal.keys", "--folder", str(folder)]
-    subprocess.run(command, cwd=CHECKOUT, env={}, check=True)
+    subprocess.run(command, cwd=settings.BASE_DIR, env={}, check=True)
     first = {path.name: path.read_text() for path in folder.iterdir()}
     (folder / "SECRET_KEY").write_text("the operator's")
     (folder / "ADMIN_PASSWORD").unlink()
-    subprocess.run(command, cwd=CHECKOUT, env={}, check=True)
+    subprocess.run(command, cwd=settings.BASE_DIR, env={}, check=True)
     second = {path.name: path.read_text() for path in folder.iterdir()}
     assert second["SECRET_KEY"] == "the operator's"
     assert second["ADMIN_PASSWORD"] not in ("", first["ADMIN_PASSWORD"])
@@ -44,5 +44,5 @@ def test_folder_is_completed_and_closed_to_others(tmp_path):
 
 def test_outside_a_cluster_a_secret_cannot_be_made():
     command = [sys.executable, "-m", "portal.keys", "--secret", "podesk-keys"]
-    said = subprocess.run(command, cwd=CHECKOUT, env={}, capture_output=True, text=True, check=False)
+    said = subprocess.run(command, cwd=settings.BASE_DIR, env={}, capture_output=True, text=True, check=False)
     assert (said.returncode, said.stderr) == (1, "This is no pod of a cluster. Use --folder here.\n")
