@@ -146,7 +146,7 @@ class Watch:
         for feed in feeds:
             feed.close()
         for feed in feeds:
-            feed.join()
+            feed.join(5)  # one that is just asking an API that is away takes its time
 
     def _new_feeds(self) -> list[Feed]:
         ours = {"labelSelector": f"{INSTALLATION}={self._installation}"}

@@ -59,7 +59,7 @@ _CANNOT_ASK = (
     "deadline exceeded|toomanyrequests|too many requests|unexpected status code 5|unexpected status: 5|no space left"
 )
 _DENIED = "denied|unauthorized|authorization failed|failed to authorize|forbidden|no basic auth|authentication required"
-_NOT_FOUND = "not found|manifest unknown|name unknown|does not exist|no match for platform"
+_NOT_FOUND = "not ?found|manifest unknown|name unknown|does not exist|no match for platform"
 _PULLS = (("image_pull_failed", _CANNOT_ASK), ("image_denied", _DENIED), ("image_not_found", _NOT_FOUND))
 
 # Of a pod that no node takes.
@@ -167,8 +167,10 @@ def _being_made(events: list[Body]) -> Verdict | None:
     newest = next((event for event in reversed(events) if event["reason"] in _MAKING), None)
     if newest is None or not (slug := _MAKING[newest["reason"]]):
         return None
-    if _says(newest["message"], _PART_MISSING):
-        slug = "container_refused"
+    if newest["reason"] == "FailedMount":
+        for event in events:  # the newest may only say that it took too long
+            if _says(event["message"], _PART_MISSING):
+                return Verdict(Phase.CREATED, "container_refused", event["message"])
     return Verdict(Phase.CREATED, slug, newest["message"])
 
 

@@ -4,12 +4,20 @@ import secrets
 from decimal import Decimal
 from typing import Any
 
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
 from desktops.runtimes.base import DesktopSpec
 from desktops.runtimes.cluster import Cluster, IngressSettings
 from desktops.runtimes.kubernetes import KubernetesRuntime
 from desktops.tests.runtimes.house import House, until
 from tests.cluster.kube import Kube
 
+HOST_KEY = (
+    Ed25519PrivateKey.generate()
+    .private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.OpenSSH, serialization.NoEncryption())
+    .decode()
+)
 PRIVATE_NETWORKS = ("10.0.0.0/8", "100.64.0.0/10", "169.254.0.0/16", "172.16.0.0/12", "192.168.0.0/16")
 
 
@@ -38,7 +46,7 @@ class KubeHouse(House):
 
     def spec(self, **changes: Any) -> DesktopSpec:
         # Small, because a test cluster has few cores and what is requested is kept free.
-        small: dict[str, Any] = {"image": self.image, "cpu": Decimal("0.4"), "storage_gib": 1}
+        small: dict[str, Any] = {"image": self.image, "cpu": Decimal("0.4"), "storage_gib": 1, "host_key": HOST_KEY}
         return super().spec(**(small | changes))
 
     def other(self) -> KubernetesRuntime:

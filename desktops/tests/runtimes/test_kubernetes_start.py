@@ -1,0 +1,190 @@
+"""Starts and stops on a real cluster: cut off anywhere and begun again, and what somebody else did meanwhile."""
+
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from desktops.runtimes import kubernetes
+from desktops.runtimes.base import Deadline, Exposed, NodePorts, Phase, RuntimeFault
+from desktops.runtimes.kubernetes import KubernetesRuntime
+from desktops.runtimes.kubernetes_api import Api, Request
+from desktops.runtimes.kubernetes_calls import path
+from desktops.tests.runtimes.house import soon, until
+from desktops.tests.runtimes.kube_house import KubeHouse, a_cluster
+from tests.cluster.conftest import IMAGE
+
+pytestmark = pytest.mark.cluster
+
+TINY = {"cpu": Decimal("0.1"), "memory_mib": 384}
+CALLS = 7  # of a first start: volume claim, config map, secret, network policy, service, pod, and the pod owns
+
+
+class Killed(BaseException):
+    """As when a worker's process is gone: nothing catches it."""
+
+
+class MortalApi(Api):
+    """Killed in a call: it is carried out, and nobody hears the answer."""
+
+    def __init__(self, calls: int) -> None:
+        super().__init__()
+        self.left = calls
+
+    def _send(self, *arguments: Any, **options: Any) -> Any:
+        answer = super()._send(*arguments, **options)
+        self.left -= 1
+        if self.left == 0:
+            raise Killed
+        return answer
+
+
+def mortal(house: KubeHouse, calls: int) -> KubernetesRuntime:
+    return KubernetesRuntime(house.runtime.cluster, MortalApi(calls))
+
+
+def nothing_is_left(house: KubeHouse) -> bool:
+    return all(each.startswith("PersistentVolumeClaim/") for each in house.objects())
+
+
+def test_a_start_that_was_cut_off_after_any_call_is_begun_again(kube_house):
+    """All at once, because each waits for its pod."""
+    specs = [kube_house.spec(**TINY) for _ in range(CALLS)]
+    for calls, spec in enumerate(specs, 1):
+        with pytest.raises(Killed):
+            mortal(kube_house, calls).start(spec, deadline=soon())
+        kube_house.runtime.start(spec, deadline=soon())
+    for spec in specs:
+        seen = kube_house.wait(spec.name, Phase.READY)
+        assert (seen.run, seen.restarts) == (1, 0)
+    assert {seen.name for seen in kube_house.runtime.list()} == {spec.name for spec in specs}
+    for spec in specs:
+        kube_house.runtime.stop(spec.name, deadline=soon())
+    until(lambda: nothing_is_left(kube_house), what="all to be collected", seconds=120)
+
+
+def test_a_start_that_was_cut_off_and_given_up_leaves_nothing(kube_house):
+    specs = [kube_house.spec(**TINY) for _ in range(CALLS)]
+    for calls, spec in enumerate(specs, 1):
+        with pytest.raises(Killed):
+            mortal(kube_house, calls).start(spec, deadline=soon())
+        kube_house.runtime.stop(spec.name, deadline=soon())
+    until(lambda: nothing_is_left(kube_house), what="all to be collected", seconds=120)
+
+
+def test_a_stop_that_was_cut_off_after_any_call_is_done_again(kube_house):
+    specs = [kube_house.spec(**TINY) for _ in range(3)]
+    for calls, spec in enumerate(specs, 1):
+        kube_house.runtime.start(spec, deadline=soon())
+        with pytest.raises(Killed):
+            mortal(kube_house, calls).stop(spec.name, deadline=soon())
+        kube_house.runtime.stop(spec.name, deadline=soon())
+    until(lambda: nothing_is_left(kube_house), what="all to be collected", seconds=120)
+
+
+def test_a_first_start_is_few_calls(kube_house):
+    api = kube_house.runtime.api
+    kube_house.runtime.start(kube_house.spec(**TINY), deadline=soon())
+    assert api.calls.total() == CALLS
+
+
+def test_a_pod_deleted_from_outside_is_made_again_by_the_same_start(kube_house):
+    spec = kube_house.run(**TINY)
+    kube_house.kube("delete", "pod", spec.name, "--grace-period=1", "--wait=false")
+    kube_house.runtime.start(spec, deadline=soon())
+    kube_house.wait(spec.name, Phase.READY)
+    assert len(kube_house.objects()) == 6  # nothing that the cluster collects is missing afterwards
+
+
+def test_everything_is_collected_when_the_pod_is_deleted_from_outside(kube_house):
+    spec = kube_house.run(**TINY)
+    assert len(kube_house.objects()) == 6
+    kube_house.kube("delete", "pod", spec.name, "--grace-period=1")
+    until(lambda: nothing_is_left(kube_house), what="all to be collected")
+
+
+def test_a_pod_that_lost_its_parts_is_still_ended(kube_house):
+    spec = kube_house.run(**TINY)
+    kube_house.kube("delete", "configmap", spec.name)
+    assert kube_house.runtime.observe(spec.name).phase is Phase.READY
+    kube_house.runtime.stop(spec.name, deadline=soon())
+    until(lambda: nothing_is_left(kube_house), what="all to be collected")
+
+
+def test_a_missing_namespace_is_said(kube_house):
+    runtime = KubernetesRuntime(a_cluster("test-nowhere", kube_house.installation), kube_house.runtime.api)
+    with pytest.raises(RuntimeFault) as caught:
+        runtime.start(kube_house.spec(), deadline=soon())
+    assert (caught.value.reason, caught.value.hopeless) == ("namespace_missing", True)
+    assert runtime.list() == []
+
+
+def test_a_quota_that_is_reached_is_said_but_not_of_what_is_there(kube_house):
+    spec = kube_house.run(**TINY)
+    quota = {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "full"}}
+    hard = {"pods": "1", "count/configmaps": "2", "persistentvolumeclaims": "1"}
+    kube_house.kube.apply(quota | {"spec": {"hard": hard}})
+    try:
+        until(lambda: "hard" in kube_house.kube.get("resourcequota", "full")["status"], what="the quota")
+        with pytest.raises(RuntimeFault) as caught:
+            kube_house.runtime.start(kube_house.spec(**TINY), deadline=soon())
+        assert (caught.value.reason, caught.value.hopeless) == ("namespace_quota", True)
+        kube_house.runtime.start(spec, deadline=soon())
+    finally:
+        kube_house.kube("delete", "resourcequota", "full")
+
+
+def test_a_node_port_that_something_else_has_is_told(kube):
+    exposed = KubeHouse(kube, IMAGE, exposure="nodeport", node_address="192.0.2.7")
+    try:
+        first = exposed.run(ports=NodePorts(30411, 30412, 31411), **TINY)
+        assert exposed.runtime.observe(first.name).exposed == Exposed("192.0.2.7", 30411, 30412, 31411)
+        with pytest.raises(RuntimeFault) as caught:
+            exposed.runtime.start(exposed.spec(ports=NodePorts(30413, 30412, 31413), **TINY), deadline=soon())
+        assert (caught.value.reason, caught.value.detail, caught.value.hopeless) == ("port_taken", "30412", False)
+    finally:
+        exposed.close()
+
+
+def test_a_claim_of_somebody_else_is_not_used(kube_house):
+    spec = kube_house.run(**TINY)
+    other = kube_house.spec(volume=spec.volume, owner_id="2")
+    with pytest.raises(RuntimeFault, match="name_taken"):
+        kube_house.runtime.start(other, deadline=soon())
+
+
+def test_an_earlier_run_that_takes_too_long_is_told_and_waited_for(kube_house):
+    spec = kube_house.run(**TINY)
+    again = kube_house.spec(desktop_id=spec.desktop_id, run=2, **TINY)
+    with pytest.raises(RuntimeFault) as caught:
+        kube_house.runtime.start(again, deadline=Deadline.after(0.7))
+    assert (caught.value.reason, caught.value.hopeless) == ("still_stopping", False)
+    kube_house.runtime.start(again, deadline=soon())
+    kube_house.wait(spec.name, Phase.READY)
+    assert [seen.run for seen in kube_house.runtime.list()] == [2]
+
+
+def test_a_start_that_nobody_begins_again_is_seen_after_a_while(kube_house, monkeypatch):
+    spec = kube_house.spec(**TINY)
+    with pytest.raises(Killed):
+        mortal(kube_house, 3).start(spec, deadline=soon())
+    assert kube_house.runtime.list() == []
+    monkeypatch.setattr(kubernetes, "ABANDONED", timedelta(0))
+    assert [(seen.name, seen.phase) for seen in kube_house.runtime.list()] == [(spec.name, Phase.CREATED)]
+    kube_house.runtime.stop(spec.name, deadline=soon())
+    until(lambda: nothing_is_left(kube_house), what="all to be collected")
+    assert kube_house.runtime.list() == []
+
+
+def test_a_load_balancer_s_address_is_told_when_there_is_one(kube):
+    exposed = KubeHouse(kube, IMAGE, exposure="loadbalancer")
+    try:
+        spec = exposed.run(**TINY)
+        assert exposed.runtime.observe(spec.name).exposed is None
+        given = {"status": {"loadBalancer": {"ingress": [{"ip": "192.0.2.9"}]}}}
+        status = path("Service", kube.namespace, spec.name, "status")
+        exposed.runtime.api.call(Request("PATCH", status, body=given), soon())
+        assert exposed.runtime.observe(spec.name).exposed == Exposed("192.0.2.9", 5901, 6080, 22)
+    finally:
+        exposed.close()

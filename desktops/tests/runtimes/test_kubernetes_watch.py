@@ -1,0 +1,158 @@
+"""What is heard of pods, from a server whose watches end, break and expire; a real cluster is in the contract."""
+
+import threading
+
+import pytest
+
+from desktops.runtimes import kubernetes_watch
+from desktops.runtimes.kubernetes_api import Api
+from desktops.runtimes.kubernetes_watch import Bell, Watch
+from desktops.tests.runtimes.house import until
+from desktops.tests.runtimes.odd_server import Handler, refuses, resets, says, serving, streams
+
+
+def pod(name: str, version: int = 5) -> dict:
+    return {"metadata": {"name": name, "uid": f"uid of {name}", "resourceVersion": str(version)}}
+
+
+def event(name: str, reason: str = "Pulling", count: int = 1, uid: str = "e-1") -> dict:
+    about = {"kind": "Pod", "name": name, "uid": f"uid of {name}"}
+    meta = {"uid": uid, "resourceVersion": str(count)}
+    return {"metadata": meta, "involvedObject": about, "reason": reason, "count": count}
+
+
+def listed(*things: dict, version: int = 10):
+    return says(200, {"metadata": {"resourceVersion": str(version)}, "items": list(things)})
+
+
+def told(kind: str, thing: dict) -> dict:
+    return {"type": kind, "object": thing}
+
+
+class Cluster:
+    """Lists and watches of both kinds, each with a script of its own. A script at its end stays silent."""
+
+    def __init__(self) -> None:
+        self.pods, self.events, self.asked = [listed()], [listed()], []
+        self.silent = threading.Event()
+
+    def __call__(self, handler: Handler) -> None:
+        script = self.pods if "/pods" in handler.path else self.events
+        self.asked.append(handler.path)
+        silence = streams(then=lambda: self.silent.wait(20)) if "watch=1" in handler.path else listed()
+        (script.pop(0) if script else silence)(handler)
+
+
+@pytest.fixture
+def cluster(monkeypatch, tmp_path):
+    monkeypatch.setattr(kubernetes_watch, "LONGEST_PAUSE", 0.2)
+    cluster = Cluster()
+    with serving(cluster) as server:
+        monkeypatch.setenv("KUBECONFIG", str(server.kubeconfig(tmp_path)))
+        yield cluster
+        cluster.silent.set()
+
+
+@pytest.fixture
+def watch(cluster):
+    made = Watch(Api(), "here", "test")
+    yield made
+    cluster.silent.set()
+    made.close()
+
+
+def hear(watch: Watch, *names: str) -> list[str]:
+    """Until each of these was heard once."""
+    heard: list[str] = []
+    for name in watch.names(20):
+        heard.append(name)
+        if set(names) <= set(heard):
+            return heard
+    raise AssertionError(heard)
+
+
+def test_at_first_all_that_is_there_then_each_change(cluster, watch):
+    gone = told("DELETED", pod("vnc-b", 12))
+    cluster.pods = [listed(pod("vnc-a"), pod("vnc-b")), streams(told("ADDED", pod("vnc-c", 11)), gone)]
+    hear(watch, "vnc-a", "vnc-b", "vnc-c")
+    assert "labelSelector=podesk%2Finstallation%3Dtest" in cluster.asked[0]
+
+
+def test_a_watch_that_ended_goes_on_where_it_was(cluster, watch):
+    bookmark = told("BOOKMARK", {"metadata": {"resourceVersion": "70"}})
+    cluster.pods = [
+        listed(),
+        streams(told("ADDED", pod("vnc-a", 60)), bookmark),
+        streams(told("ADDED", pod("vnc-b", 80))),
+    ]
+    assert hear(watch, "vnc-a", "vnc-b") == ["vnc-a", "vnc-b"]
+    versions = [path.rpartition("resourceVersion=")[2] for path in cluster.asked if "/pods" in path]
+    assert versions[:3] == ["0", "10", "70"]
+
+
+EXPIRED = told("ERROR", {"kind": "Status", "code": 410, "reason": "Expired", "message": "too old resource version"})
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [streams(EXPIRED), refuses(410, "Gone"), refuses(403, "Forbidden"), resets, says(200, b"<html>\n"), refuses(500)],
+    ids=["410 in the stream", "410", "403", "reset", "not JSON", "500"],
+)
+def test_what_broke_is_listed_again_and_what_is_gone_is_told(cluster, watch, broken):
+    cluster.pods = [listed(pod("vnc-a"), pod("vnc-b")), broken, listed(pod("vnc-b"), version=20)]
+    hear(watch, "vnc-a", "vnc-b")
+    hear(watch, "vnc-a", "vnc-b")
+
+
+def test_nobody_there_at_first(cluster, watch):
+    cluster.pods = [resets, resets, listed(pod("vnc-a"))]
+    hear(watch, "vnc-a")
+
+
+def test_events_ring_for_our_pods_alone_and_are_kept(cluster, watch):
+    cluster.pods = [listed(pod("vnc-a"))]
+    hear(watch, "vnc-a")
+    others = [event(name, uid="e-2") for name in ("vnc-of-others", "something-else")]
+    for told_of in (event("vnc-a"), *others, event("vnc-a", "Scheduled", uid="e-3"), event("vnc-a", count=2)):
+        watch._event("ADDED", told_of)
+    assert list(watch.names(0.2)) == ["vnc-a"]
+    assert [each["count"] for each in watch.events_of("uid of vnc-a")] == [1, 2]
+    assert watch.events_of("uid of something-else") == []
+
+
+def test_events_are_told_as_they_happen(cluster, watch):
+    cluster.pods = [listed(pod("vnc-a"))]
+    cluster.events = [listed(event("vnc-a")), streams(told("MODIFIED", event("vnc-a", count=2)))]
+    hear(watch, "vnc-a")
+    until(lambda: [each["count"] for each in watch.events_of("uid of vnc-a") or ()] == [2], what="the event")
+
+
+def test_what_is_not_heard_is_not_known(watch):
+    assert watch.events_of("uid of vnc-a") is None
+
+
+def test_a_closed_watch_has_no_threads(cluster, watch):
+    list(watch.names(0.2))
+    until(lambda: len(threads()) == 2, what="two feeds")
+    watch.close()
+    assert threads() == []
+
+
+def threads() -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if thread.name.startswith("watch ")]
+
+
+def test_a_bell_tells_each_name_once_however_often_it_rang():
+    bell = Bell()
+    for name in ("a", "b", "a", "a"):
+        bell.ring(name)
+    assert list(bell.heard(0.1)) == ["a", "b"]
+    assert list(bell.heard(0.1)) == []
+
+
+def test_what_nobody_heard_is_told_next_time():
+    bell = Bell()
+    bell.ring("a")
+    bell.ring("b")
+    assert next(iter(bell.heard(1))) == "a"
+    assert next(iter(bell.heard(1))) == "b"
