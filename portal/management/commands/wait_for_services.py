@@ -39,7 +39,7 @@ def _database(unmigrated: bool) -> str:
     except Error as error:
         connection.close()
         return f"Waiting for the database, which does not answer: {str(error).strip()}"
-    return f"Waiting for {len(left)} migrations: the job podesk-migrate applies them." if left else ""
+    return "Waiting for migrations: the job podesk-migrate applies them." if left else ""
 
 
 def _redis() -> str:
