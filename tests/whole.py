@@ -67,7 +67,7 @@ class Portal:
     """A running `./podesk run`."""
 
     def __init__(self, data: Path, port: int, settings: dict[str, str]) -> None:
-        self.data, self.port = data, port
+        self.data, self.port, self._settings = data, port, settings
         self.url = f"http://127.0.0.1:{port}"
         self.database = _own_database(data)
         self._output = data.parent / f"output-{port}.txt"
@@ -101,8 +101,9 @@ class Portal:
         return found[1] if found else ""
 
     def manage(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """`./podesk manage …` on the same data."""
-        return podesk("manage", "--data", str(self.data), *arguments, DATABASE_URL=self.database)
+        """`./podesk manage …` on the same data, with the same settings."""
+        settings = self._settings | {"DATABASE_URL": self.database}
+        return podesk("manage", "--data", str(self.data), *arguments, **settings)
 
     def part(self, word: str) -> psutil.Process | None:
         """The child whose command line holds the word."""

@@ -1,0 +1,110 @@
+"""Exposure by node port: what the page says is what VNC and SSH programs, browsers and scripts find."""
+
+import html
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from websockets.sync.client import connect
+
+from desktops.tests.rfb_client import RfbClient
+from frontdoor.place import CHECKOUT
+from tests.cluster.driven import Driven, driving
+
+pytestmark = pytest.mark.cluster
+ISSUE = """
+from accounts import tokens
+from desktops import scopes
+from desktops.models import Desktop
+desktop = Desktop.objects.get()
+scope = scopes.of(desktop, session_id="sess_ssh", permissions=("ssh",))
+print("token:", tokens.issue(desktop.owner, scope=scope))
+"""
+
+
+@pytest.fixture(scope="module")
+def driven(kube) -> Iterator[Driven]:
+    with driving(kube, DESKTOP_EXPOSURE="nodeport") as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def key(tmp_path_factory) -> Path:
+    path = tmp_path_factory.mktemp("ssh") / "key"
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", path], check=True)
+    return path
+
+
+@pytest.fixture(scope="module")
+def desktop(driven, key) -> str:
+    """One that runs, and knows the key."""
+    answer = driven.person.post("/accounts/ssh-keys/", public_key=key.with_suffix(".pub").read_text())
+    assert "The key is added." in answer.text
+    return driven.run()
+
+
+@pytest.fixture
+def shown(driven, desktop):
+    """What the page shows under that id."""
+    page = driven.person.http.get(f"/desktops/{desktop}/").text
+
+    def look(name: str) -> str:
+        found = re.search(rf'id="{name}"[^>]*>([^<]+)<', page)
+        assert found, page.split('id="connect"')[-1]
+        return html.unescape(found[1])
+
+    return look
+
+
+def fingerprint(known_hosts: Path) -> str:
+    return subprocess.run(["ssh-keygen", "-l", "-f", known_hosts], capture_output=True, text=True, check=True).stdout
+
+
+def ssh(key: Path, known_hosts: Path, *arguments: str, **environment: str) -> str:
+    options = ["BatchMode=yes", "StrictHostKeyChecking=accept-new", f"UserKnownHostsFile={known_hosts}"]
+    command = ["ssh", "-i", str(key), *(word for option in options for word in ("-o", option)), *arguments]
+    done = subprocess.run(
+        command, capture_output=True, text=True, timeout=60, env=os.environ | environment, cwd=CHECKOUT, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_a_vnc_program(driven, desktop, shown):
+    host, port = shown("way-vnc").rsplit(":", 1)
+    password = re.search(r'id="vnc-password">([^<]+)<', driven.person.act(desktop, "password").text)
+    assert password
+    with RfbClient((host, int(port)), html.unescape(password[1])) as screen:
+        assert (screen.width, screen.height) == (1920, 1080)
+    with pytest.raises(ConnectionRefusedError):
+        RfbClient((host, int(port)), "not this")
+
+
+def test_a_browser(shown):
+    page = shown("way-novnc")
+    answer = httpx.get(page, timeout=20)
+    assert answer.status_code == 200
+    assert "VNC password" in answer.text
+    with connect(page.replace("http", "ws", 1).replace("vnc.html", "websockify"), subprotocols=["binary"]) as opened:
+        assert opened.recv(timeout=20) == b"RFB 003.008\n"
+
+
+def test_an_ssh_program(shown, key, tmp_path):
+    command = shown("way-ssh").split()
+    assert command[0] == "ssh"
+    assert ssh(key, tmp_path / "known", *command[1:], "whoami; pwd").split() == ["void", "/home/void/workspace"]
+    assert shown("host-key") in fingerprint(tmp_path / "known")
+
+
+def test_ssh_through_the_portal(driven, desktop, shown, key, tmp_path):
+    token = driven.shell(ISSUE).split("token:")[1].split()[0]
+    address = f"{driven.portal.url.replace('http', 'ws')}/ws/desktops/{desktop}/ssh"
+    pipe = f"ProxyCommand={sys.executable} -m tests.cluster.ws_pipe {address}"
+    said = ssh(key, tmp_path / "known", "-o", pipe, "-o", "HostKeyAlias=d", "void@d", "seq 100000", TOKEN=token)
+    assert said == "".join(f"{number}\n" for number in range(1, 100_001))
+    assert shown("host-key") in fingerprint(tmp_path / "known")
