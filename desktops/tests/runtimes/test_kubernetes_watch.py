@@ -112,6 +112,7 @@ def test_nobody_there_at_first(cluster, watch):
 def test_events_ring_for_our_pods_alone_and_are_kept(cluster, watch):
     cluster.pods = [listed(pod("vnc-a"))]
     hear(watch, "vnc-a")
+    until(lambda: watch.events_of("any") is not None, what="both feeds")
     others = [event(name, uid="e-2") for name in ("vnc-of-others", "something-else")]
     for told_of in (event("vnc-a"), *others, event("vnc-a", "Scheduled", uid="e-3"), event("vnc-a", count=2)):
         watch._event("ADDED", told_of)

@@ -1,0 +1,88 @@
+"""The runtime's verbs where a cluster answers as one rarely does: dead nodes, missing rights, nothing at all."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from desktops.runtimes.base import RuntimeFault, RuntimeUnknown
+from desktops.runtimes.kubernetes import KubernetesRuntime
+from desktops.tests.runtimes.house import soon
+from desktops.tests.runtimes.kube_house import a_cluster
+from desktops.tests.runtimes.odd_server import refuses, resets, says, serving
+
+ANCHOR = {
+    "kind": "ConfigMap",
+    "metadata": {
+        "name": "vnc-x",
+        "uid": "u-2",
+        "labels": {"podesk/installation": "test"},
+        "ownerReferences": [{"uid": "u-1"}],
+    },
+}
+
+
+@pytest.fixture
+def server(monkeypatch, tmp_path):
+    with serving(refuses(404)) as made:
+        monkeypatch.setenv("KUBECONFIG", str(made.kubeconfig(tmp_path)))
+        yield made
+
+
+@pytest.fixture
+def runtime():
+    return KubernetesRuntime(a_cluster("here"))
+
+
+def ending(ago: timedelta) -> dict:
+    """A pod whose grace was over so long ago."""
+    meta = {"name": "vnc-x", "uid": "u-1", "labels": {"podesk/installation": "test"}}
+    meta["deletionTimestamp"] = (datetime.now(UTC) - ago).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return {"kind": "Pod", "metadata": meta, "spec": {"nodeName": "node-7"}, "status": {}}
+
+
+def test_a_pod_on_a_dead_node_is_forced(server, runtime):
+    server.script[:] = [says(200, ending(timedelta(minutes=6))), says(200, ANCHOR), says(200, {})]
+    runtime.stop("vnc-x", deadline=soon())
+    method, path, options, _ = server.seen[-1]
+    assert (method, path) == ("DELETE", "/api/v1/namespaces/here/pods/vnc-x")
+    assert (options["gracePeriodSeconds"], options["preconditions"]) == (0, {"uid": "u-1"})
+
+
+def test_a_pod_that_is_ending_is_left_to_it(server, runtime):
+    server.script[:] = [says(200, ending(timedelta(minutes=4))), says(200, ANCHOR), refuses(500)]
+    runtime.stop("vnc-x", deadline=soon())
+    assert {method for method, *_ in server.seen} == {"GET"}
+
+
+@pytest.mark.parametrize("bad", [refuses(403, "Forbidden", "no"), refuses(401, "Unauthorized"), resets])
+def test_who_may_not_look_or_gets_no_answer_knows_nothing(server, runtime, monkeypatch, bad):
+    monkeypatch.setattr("desktops.runtimes.kubernetes.LOOK_SECONDS", 0.3)
+    server.script[:] = [bad]
+    looks = (
+        runtime.list,
+        lambda: runtime.observe("vnc-x"),
+        lambda: runtime.logs("vnc-x"),
+        lambda: runtime.usage("vnc-x"),
+    )
+    for look in looks:
+        with pytest.raises(RuntimeUnknown):
+            look()
+
+
+def test_who_may_not_end_it_is_told(server, runtime):
+    server.script[:] = [refuses(403, "Forbidden", 'pods "vnc-x" is forbidden: User "x" cannot delete resource "pods"')]
+    for end in (runtime.stop, runtime.delete_volume):
+        with pytest.raises(RuntimeFault, match="cluster_forbids"):
+            end("vnc-x", deadline=soon())
+
+
+def test_warming_up_never_fails(server, runtime, monkeypatch):
+    monkeypatch.setattr("desktops.runtimes.kubernetes.LOOK_SECONDS", 0.3)
+    for answer in (refuses(404), refuses(403), resets):
+        server.script[:] = [answer]
+        runtime.warm_up()
+    assert runtime.api.calls.total() > 2
+
+
+def test_every_limit_is_enforced(runtime):
+    assert runtime.unlimited() is None
