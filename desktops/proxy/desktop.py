@@ -5,6 +5,8 @@ from typing import Protocol, Self, cast
 
 HIGH = 256 * 1024  # bytes from the desktop that may wait for the browser before reading is paused
 CONNECT_TIMEOUT = 5.0  # seconds
+# Seconds: the nodes of a cluster learn the way to a desktop a moment after it is told to be ready, and refuse before.
+ROAD_PATIENCE, ROAD_PAUSE = 2.0, 0.05
 
 
 class Wire(Protocol):
@@ -40,10 +42,15 @@ class Desktop(asyncio.Protocol):
         loop = asyncio.get_running_loop()
         async with asyncio.timeout(CONNECT_TIMEOUT):
             if kind == "unix":
-                _, desktop = await loop.create_unix_connection(cls, address)
-            else:
-                _, desktop = await loop.create_connection(cls, address, port)
-        return desktop
+                return (await loop.create_unix_connection(cls, address))[1]
+            patience = loop.time() + ROAD_PATIENCE
+            while True:
+                try:
+                    return (await loop.create_connection(cls, address, port))[1]
+                except ConnectionRefusedError:
+                    if loop.time() > patience:
+                        raise
+                await asyncio.sleep(ROAD_PAUSE)
 
     # --- asyncio calls these
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
