@@ -142,11 +142,11 @@ def _container(spec: DesktopSpec, cluster: Cluster) -> Body:
             {"name": "ssh", "containerPort": SSH, "protocol": "TCP"},
         ],
         "resources": {"requests": resources, "limits": dict(resources)},
-        # It waits for the banner itself and holds its answer while all is well: the short period costs nothing.
+        # It waits for the banner itself, so a long period, which costs the node little, does not make a launch longer.
         "readinessProbe": {
             "exec": {"command": ["/opt/podesk/ready"]},
-            "periodSeconds": 1,
-            "timeoutSeconds": 30,
+            "periodSeconds": 10,
+            "timeoutSeconds": 10,
             "failureThreshold": 2,
         },
         "securityContext": {

@@ -133,8 +133,8 @@ POD = {
                 },
                 "readinessProbe": {
                     "exec": {"command": ["/opt/podesk/ready"]},
-                    "periodSeconds": 1,
-                    "timeoutSeconds": 30,
+                    "periodSeconds": 10,
+                    "timeoutSeconds": 10,
                     "failureThreshold": 2,
                 },
                 "securityContext": {
