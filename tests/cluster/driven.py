@@ -11,6 +11,8 @@ from tests.cluster.kube import Kube
 from tests.visitor import Visitor
 from tests.whole import Portal, running, wait_for
 
+SMALL = "from desktops.models import DesktopSize; DesktopSize.objects.filter(name='Small').update(cpu='0.4')"
+
 
 class Driven:
     """One portal, one namespace, one person (the administrator)."""
@@ -76,7 +78,8 @@ class Driven:
         return done.stdout
 
     def evidence(self) -> str:
-        return self.kube.run("get", "pods,events", check=False).stdout[-3000:]
+        logs = [f"{path.name}:\n{path.read_text()[-3000:]}" for path in (self.portal.data / "logs").glob("*er.log")]
+        return "\n".join([self.kube.run("get", "pods,events", check=False).stdout[-3000:], *logs])
 
 
 @contextmanager
@@ -87,7 +90,9 @@ def driving(kube: Kube, **settings: str) -> Iterator[Driven]:
         tempfile.TemporaryDirectory(prefix="podesk-cluster-", ignore_cleanup_errors=True) as made,
         running(Path(made) / "data", **cluster | settings) as portal,
     ):
-        yield Driven(portal, kube)
+        driven = Driven(portal, kube)
+        driven.shell(SMALL)  # a test must not wait for what runs beside it
+        yield driven
 
 
 def _hex(desktop: str) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import psutil
 import pytest
 
-from tests.cluster.driven import Driven, driving
+from tests.cluster.driven import SMALL, Driven, driving
 from tests.cluster.kube import Kube
 from tests.whole import wait_for
 
@@ -86,16 +86,16 @@ def test_image_that_does_not_exist(driven):
         "image = DesktopImage.objects.create(name='Nowhere', image='registry.invalid/no/such:1', position=0);"
         "image.sizes.set(DesktopSize.objects.all())"
     )
+    desktop = driven.person.launch()
     try:
-        desktop = driven.person.launch()
         wait_for(lambda: driven.row(desktop) == ("starting", "image_pull_failed"), 60)
         assert "could not be fetched yet" in page(driven, desktop)
         driven.wait(desktop, "failed", 150)
         assert driven.row(desktop) == ("failed", "image_pull_failed")
         assert "Its image could not be fetched" in page(driven, desktop)
         wait_for(lambda: not driven.pods(), 60)
-        driven.delete(desktop)
     finally:
+        driven.delete(desktop)
         driven.shell("from desktops.models import DesktopImage; DesktopImage.objects.filter(name='Nowhere').delete()")
 
 
@@ -126,7 +126,7 @@ def test_no_room_in_the_cluster(driven):
         driven.wait(desktop, "stopped")
         driven.delete(desktop)
     finally:
-        driven.shell("from desktops.models import DesktopSize; DesktopSize.objects.filter(name='Small').update(cpu=1)")
+        driven.shell(SMALL)
 
 
 def test_a_program_that_needs_too_much_memory_ends_and_the_desktop_goes_on(driven, desktop):
