@@ -6,6 +6,7 @@ from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
+from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 
 from desktops.icons import ICONS
@@ -25,7 +26,7 @@ _EFFECTS = ("NoSchedule", "PreferNoSchedule", "NoExecute")
 
 
 class DesktopImageForm(forms.ModelForm[DesktopImage]):
-    icon = forms.ChoiceField(label=_("icon"), choices=ICONS.items())
+    icon = forms.ChoiceField(label=capfirst(_("icon")), choices=ICONS.items())
     gpu_resource = forms.CharField(
         label=_("GPU resource"), max_length=100, required=False, help_text=_("Empty: nvidia.com/gpu")
     )
@@ -33,6 +34,7 @@ class DesktopImageForm(forms.ModelForm[DesktopImage]):
     class Meta:
         model = DesktopImage
         fields = "__all__"  # noqa: DJ007 - for administrators, who may set them all
+        widgets = dict.fromkeys(("node_selector", "tolerations"), forms.Textarea(attrs={"rows": 3, "cols": 72}))
         error_messages = {
             "node_selector": {"invalid": _('This is no JSON. Write pairs in braces: {"disk": "ssd"}')},
             "tolerations": {

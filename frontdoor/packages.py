@@ -16,7 +16,7 @@ DESKTOP = [
     *("greybird-gtk-theme", "elementary-xfce-icon-theme", "adwaita-icon-theme"),
     *("fonts-dejavu-core", "fonts-wqy-microhei"),
 ]
-TESTS = ["gettext", "nginx-light"]
+TESTS = ["gettext", "nginx-light", "openssh-client", "openssl"]
 BROWSER = ["chromium"]
 POSTGRES = ["postgresql"]
 
