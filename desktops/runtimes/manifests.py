@@ -142,11 +142,12 @@ def _container(spec: DesktopSpec, cluster: Cluster) -> Body:
             {"name": "ssh", "containerPort": SSH, "protocol": "TCP"},
         ],
         "resources": {"requests": resources, "limits": dict(resources)},
-        # It waits for the banner itself, so a long period, which costs the node little, does not make a launch longer.
+        # A period counts from before the container starts, so a launch waits for up to one. A short one would cost the
+        # node more than the desktop does, but for that the probe, once it has succeeded, takes 20 s for each answer.
         "readinessProbe": {
             "exec": {"command": ["/opt/podesk/ready"]},
-            "periodSeconds": 10,
-            "timeoutSeconds": 10,
+            "periodSeconds": 1,
+            "timeoutSeconds": 30,
             "failureThreshold": 2,
         },
         "securityContext": {
@@ -174,7 +175,7 @@ def _volumes(spec: DesktopSpec) -> list[Body]:
     return [
         {"name": "home", "persistentVolumeClaim": {"claimName": spec.volume}},
         {"name": "secret", "secret": {"secretName": spec.name, "defaultMode": 0o440}},
-        {"name": "session", "emptyDir": {"sizeLimit": "64Mi"}},
+        {"name": "session", "emptyDir": {"medium": "Memory", "sizeLimit": "64Mi"}},
         {"name": "tmp", "emptyDir": {"sizeLimit": "4Gi"}},  # one desktop must not fill the node's disk
         # Browsers crash with the 64 MiB that containers have by default. Counts as the desktop's memory.
         {"name": "shm", "emptyDir": {"medium": "Memory", "sizeLimit": f"{spec.memory_mib // 2}Mi"}},

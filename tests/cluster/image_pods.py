@@ -83,7 +83,7 @@ class Pod:
         desktop = container | {
             "name": "desktop",
             "envFrom": [{"configMapRef": {"name": self.name}}],
-            "readinessProbe": {"exec": {"command": ["/opt/podesk/ready"]}, "timeoutSeconds": 10, "periodSeconds": 10},
+            "readinessProbe": {"exec": {"command": ["/opt/podesk/ready"]}, "timeoutSeconds": 30, "periodSeconds": 1},
         }
         before = container | {"name": "before", "command": ["bash", "-ec", f"cd {HOME}; {self.before}"]}
         return {

@@ -38,13 +38,13 @@ def connect(endpoint: Endpoint) -> socket.socket:
     return client
 
 
-def until(found: Callable[[], Any], *, what: str, seconds: float = 60, seen: Any = "") -> Any:
+def until(found: Callable[[], Any], *, what: str, seconds: float = 60, every: float = 0.01, seen: Any = "") -> Any:
     """The first true answer; fails the test, telling what was seen instead, when none comes."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         if answer := found():
             return answer
-        time.sleep(0.01)
+        time.sleep(every)
     raise AssertionError(f"waited {seconds} s for {what}; {seen}")
 
 
@@ -65,6 +65,7 @@ class House:
 
     runtime: Runtime
     installation: str
+    every = 0.01  # seconds between two looks
 
     def spec(self, **changes: Any) -> DesktopSpec:
         return a_spec(**({"installation": self.installation} | changes))
@@ -76,7 +77,7 @@ class House:
             seen[:] = [self.runtime.observe(name)]
             return (seen[0].phase if seen[0] else None) == phase
 
-        until(there, what=f"{name} to be {phase}", seen=seen)
+        until(there, what=f"{name} to be {phase}", every=self.every, seen=seen)
         return seen[0]
 
     def run(self, **changes: Any) -> DesktopSpec:

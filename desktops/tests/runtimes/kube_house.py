@@ -39,6 +39,8 @@ def a_cluster(namespace: str, installation: str = "test", **changes: Any) -> Clu
 
 
 class KubeHouse(House):
+    every = 0.2
+
     def __init__(self, kube: Kube, image: str, **changes: Any) -> None:
         self.kube, self.image = kube, image
         self.installation = f"test-{secrets.token_hex(4)}"

@@ -133,8 +133,8 @@ POD = {
                 },
                 "readinessProbe": {
                     "exec": {"command": ["/opt/podesk/ready"]},
-                    "periodSeconds": 10,
-                    "timeoutSeconds": 10,
+                    "periodSeconds": 1,
+                    "timeoutSeconds": 30,
                     "failureThreshold": 2,
                 },
                 "securityContext": {
@@ -154,7 +154,7 @@ POD = {
         "volumes": [
             {"name": "home", "persistentVolumeClaim": {"claimName": HOME}},
             {"name": "secret", "secret": {"secretName": NAME, "defaultMode": 0o440}},
-            {"name": "session", "emptyDir": {"sizeLimit": "64Mi"}},
+            {"name": "session", "emptyDir": {"medium": "Memory", "sizeLimit": "64Mi"}},
             {"name": "tmp", "emptyDir": {"sizeLimit": "4Gi"}},
             {"name": "shm", "emptyDir": {"medium": "Memory", "sizeLimit": "512Mi"}},
         ],
