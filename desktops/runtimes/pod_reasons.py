@@ -126,6 +126,8 @@ def _running(status: Body, container: Body) -> Verdict | None:
     state = container.get("state", {})
     if "running" in state:
         if condition(status, "Ready").get("status") == "True":
+            if _is_out_of_memory(before := _last_end(container)):  # it was started anew, and this is why
+                return Verdict(Phase.READY, "out_of_memory", _how(before))
             return Verdict(Phase.READY)
         again = container.get("restartCount", 0) > 0
         return (

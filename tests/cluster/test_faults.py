@@ -209,22 +209,30 @@ def test_namespace_missing(kube):
 
 def test_node_ports_that_something_else_has_are_skipped_and_remembered(kube):
     """As the ingress controller's own ports, which lie in the ranges."""
-    taken = [30100, 31100]
-    kube.apply(*(_takes(port) for port in taken))
-    ranges = {"DESKTOP_VNC_PORTS": "30100-30102", "DESKTOP_SSH_PORTS": "31100-31101"}
+    vnc, ssh = (_takes_a_port(kube, name) for name in ("ingress-http", "ingress-https"))
+    ranges = {"DESKTOP_VNC_PORTS": f"{vnc}-{vnc + 2}", "DESKTOP_SSH_PORTS": f"{ssh}-{ssh + 1}"}
     with driving(kube, DESKTOP_EXPOSURE="nodeport", **ranges) as driven:
         desktop = driven.run()
-        leases = driven.portal.query("SELECT port, use FROM desktops_portlease ORDER BY port")
-        assert {port for port, use in leases if use != "foreign"} == {30101, 30102, 31101}
-        assert {port for port, use in leases if use == "foreign"} <= set(taken)
         service = driven.kube.get("service", driven.name(desktop))
-        assert {port["nodePort"] for port in service["spec"]["ports"]} == {30101, 30102, 31101}
-        driven.delete(desktop)
+        given = {port["nodePort"] for port in service["spec"]["ports"]}
+        assert given == _leased(driven) == {vnc + 1, vnc + 2, ssh + 1}
+        driven.person.post("/desktops/launch/", **driven.person.launch_choice() | {"name": "second"})
+        query = "SELECT reason FROM desktops_desktop WHERE name = 'second' AND status = 'failed'"
+        wait_for(lambda: driven.portal.query(query) == [("no_port_left",)])
+        assert {vnc} <= _leased(driven, foreign=True) <= {vnc, ssh}
+        driven.person.act(desktop, "delete", home_folder="delete")
+        driven.wait(desktop, None)
 
 
-def _takes(port: int) -> dict:
-    spec = {"type": "NodePort", "selector": {"app": "none"}, "ports": [{"port": 80, "nodePort": port}]}
-    return {"apiVersion": "v1", "kind": "Service", "metadata": {"name": f"ingress-{port}"}, "spec": spec}
+def _takes_a_port(kube: Kube, name: str) -> int:
+    spec = {"type": "NodePort", "selector": {"app": "none"}, "ports": [{"port": 80}]}
+    kube.apply({"apiVersion": "v1", "kind": "Service", "metadata": {"name": name}, "spec": spec})
+    return kube.get("service", name)["spec"]["ports"][0]["nodePort"]
+
+
+def _leased(driven: Driven, *, foreign: bool = False) -> set[int]:
+    found = driven.portal.query("SELECT port, use FROM desktops_portlease")
+    return {port for port, use in found if (use == "foreign") == foreign}
 
 
 def test_the_whole_table_leaves_nothing_behind(driven):

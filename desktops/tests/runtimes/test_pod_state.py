@@ -59,6 +59,13 @@ def test_what_a_cluster_said(name, phase, reason, restarts, steps):
     assert bool(seen.detail) == bool(reason)
 
 
+def test_what_was_started_anew_for_its_memory_says_so():
+    pod, events = record("crash-once")
+    pod["status"]["containerStatuses"][0]["lastState"]["terminated"]["reason"] = "OOMKilled"
+    seen = observed(pod, events)
+    assert (seen.phase, seen.reason, seen.restarts) == (Phase.READY, "out_of_memory", 1)
+
+
 def _pod_of(record_name: str) -> str:
     return record_name.removesuffix("-first").removeprefix("before-")
 
