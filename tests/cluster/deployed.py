@@ -4,7 +4,7 @@ import base64
 import json
 from typing import Any
 
-from playwright.sync_api import Page, WebSocket
+from playwright.sync_api import Page, TimeoutError, WebSocket
 
 from frontdoor.place import CHECKOUT
 from tests.cluster.kube import Kube
@@ -30,6 +30,11 @@ class Deployed:
             self.system("wait", "--for=condition=complete", f"job/podesk-{job}", "--timeout=170s")
         for name in DEPLOYMENTS:
             self.rolled_out(name)
+
+    def shrink(self) -> None:
+        """Half a core for the smallest size: a node of two cores has room for it beside all the rest."""
+        code = "from desktops.models import DesktopSize; DesktopSize.objects.filter(name='Small').update(cpu='0.5')"
+        self.system("exec", "deployment/podesk-web", "--", "python", "manage.py", "shell", "--no-imports", "-c", code)
 
     def remove(self) -> None:
         """Wholly, before anybody else asks for the cluster's room."""
@@ -86,14 +91,11 @@ class Deployed:
         """What it holds; empty also when it is not there."""
         return self.desktops.exec(self.pod(desktop), "cat", f"{HOME}/{name}", check=False)
 
-    def evidence(self) -> str:
-        """For a test that failed."""
+    def evidence(self, *parts: str) -> str:
+        """For a test that failed: what the cluster says, and those parts of the portal."""
         seen = self.desktops.run("get", "pods,events", check=False).stdout
-        logs = [
-            self.system.run("logs", f"deployment/podesk-{name}", "--tail=15", check=False).stdout
-            for name in ("worker", "controller")
-        ]
-        return "\n".join([seen, *logs])[-6000:]
+        chosen = [("-l", f"app.kubernetes.io/component={part}", "--prefix", "--tail=15") for part in parts]
+        return "\n".join([seen, *(self.system.run("logs", *each, check=False).stdout for each in chosen)])[-6000:]
 
 
 class Window(Screen):
@@ -107,19 +109,25 @@ class Window(Screen):
 
     def open(self) -> "Window":
         self.page.goto(f"/desktops/{self.desktop}/view/")
-        self.wait_connected(60)
+        try:
+            self.wait_connected(60)
+        except TimeoutError:
+            raise AssertionError(f"{self.page.inner_text('#overlay')}\n{self.deployed.evidence('proxy')}") from None
         wait_for(lambda: self.colours() > 20)
         return self
 
     def terminal(self) -> "Window":
-        height = self.page.viewport_size["height"]
-        self.page.mouse.click(TERMINAL[0], height - TERMINAL[1])
-        wait_for(lambda: self._in_pod("pgrep", "-x", "xfce4-terminal"), 30)
+        def opened() -> bool:
+            """The panel comes a little later than the first picture."""
+            self.page.mouse.click(TERMINAL[0], self.page.viewport_size["height"] - TERMINAL[1])
+            self.page.wait_for_timeout(2000)
+            return bool(self._in_pod("pgrep", "-x", "xfce4-terminal"))
 
         def answers() -> bool:
             self.run("echo yes > opened")
             return self.deployed.file(self.desktop, "opened") == "yes\n"
 
+        wait_for(opened, 60)
         wait_for(answers)
         return self
 

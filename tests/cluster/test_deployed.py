@@ -24,6 +24,7 @@ def deployed(images) -> Iterator[Deployed]:
     assert KEEP or not there, f"{there} exist, and this test would remove them. KEEP_DEPLOYED=1 takes and leaves them."
     try:
         made.apply()
+        made.shrink()
         yield made
     finally:
         if not KEEP:
@@ -78,7 +79,9 @@ def wait_status(person: Visitor, deployed: Deployed, desktop: str, status: str) 
     try:
         wait_for(lambda: f'data-status="{status}"' in person.panel(desktop), 170)
     except AssertionError:
-        raise AssertionError(f"not {status}: {person.panel(desktop)}\n{deployed.evidence()}") from None
+        raise AssertionError(
+            f"not {status}: {person.panel(desktop)}\n{deployed.evidence('worker', 'controller')}"
+        ) from None
 
 
 @pytest.fixture
