@@ -1,9 +1,10 @@
 """The Kubernetes runtime: a pod per desktop, and what it needs around it. Keeps no state but what it has heard."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import structlog
 
@@ -21,6 +22,7 @@ from desktops.runtimes.pod_usage import usage_of
 
 log = structlog.get_logger("podesk.kubernetes")
 LOOK_SECONDS = 10.0  # for verbs that get no deadline
+PAGE_SECONDS = 4.0  # the same, where a person waits for a page
 DEAD_NODE = timedelta(minutes=5)  # beyond a pod's own grace: nobody is there to end it
 NEWS = timedelta(minutes=1)  # how long after it became ready the events of a pod are still asked for
 ABANDONED = timedelta(minutes=15)  # longer than any start: what has no pod by then gets none
@@ -71,23 +73,28 @@ class KubernetesRuntime:
         calls = self._look()
         with reading():
             pod = self._get(calls, "Pod", check(name))
-            return self._observed(pod, self._events(calls, pod), calls) if pod else None
+            if not pod:
+                return None
+            return self._observed(pod, self._events(calls, pod), lambda: calls.get("Service", name))
 
     def list(self) -> list[Observed]:
         calls = self._look()
         with reading():
             pods = calls.list("Pod", **self._ours)
             events = calls.list("Event", fieldSelector="involvedObject.kind=Pod") if self._ask_events(pods) else None
-            seen = [self._observed(pod, self._heard(pod) if events is None else events, calls) for pod in pods]
-            with_pod = {observed.name for observed in seen}
+            services = _by_name(calls.list("Service", **self._ours)) if self._by_load_balancer else {}
+            seen = [
+                self._observed(pod, self._heard(pod) if events is None else events, partial(services.get, name))
+                for name, pod in _by_name(pods).items()
+            ]
             anchors = calls.list("ConfigMap", **self._ours)
-            return seen + [_half(anchor) for anchor in anchors if _abandoned(anchor, with_pod)]
+            return seen + [_half(anchor) for anchor in anchors if _abandoned(anchor, _by_name(pods))]
 
     def watch(self, *, timeout: float) -> Iterator[str]:
         return self._watch.names(timeout)
 
     def logs(self, name: str, *, lines: int = 100) -> str:
-        calls = self._look()
+        calls = self._look(PAGE_SECONDS)
         with reading():
             pod = self._get(calls, "Pod", check(name))
             if not pod or not lines:
@@ -96,7 +103,7 @@ class KubernetesRuntime:
             return calls.log(name, query).rstrip("\n")
 
     def usage(self, name: str) -> Usage | None:
-        calls = self._look()
+        calls = self._look(PAGE_SECONDS)
         with reading():
             pod = self._get(calls, "Pod", check(name))
             if not pod or is_ending(pod):
@@ -116,8 +123,8 @@ class KubernetesRuntime:
     def _calls(self, deadline: Deadline) -> Calls:
         return Calls(self.api, self.cluster.namespace, deadline)
 
-    def _look(self) -> Calls:
-        return self._calls(Deadline.after(LOOK_SECONDS))
+    def _look(self, seconds: float | None = None) -> Calls:
+        return self._calls(Deadline.after(seconds or LOOK_SECONDS))
 
     def _get(self, calls: Calls, kind: str, name: str) -> Body | None:
         """Ours; another installation's counts as not there."""
@@ -140,20 +147,28 @@ class KubernetesRuntime:
 
     # --- what it means ----------------------------------------------------------------------------------------------
 
-    def _observed(self, pod: Body, events: Bodies, calls: Calls) -> Observed:
+    def _observed(self, pod: Body, events: Bodies, service: Callable[[], Body | None]) -> Observed:
         seen = pod_state.observed(pod, events)
-        return replace(seen, exposed=self._exposed(pod, calls)) if seen.phase is Phase.READY else seen
+        return replace(seen, exposed=self._exposed(pod, service)) if seen.phase is Phase.READY else seen
 
-    def _exposed(self, pod: Body, calls: Calls) -> Exposed | None:
+    def _exposed(self, pod: Body, service: Callable[[], Body | None]) -> Exposed | None:
         if ports := pod["metadata"]["annotations"].get(NODE_PORTS):
             host = self.cluster.node_address or pod["status"].get("hostIP", "")
             return Exposed(host, *map(int, ports.split(",")))
-        if self.cluster.exposure != "loadbalancer":
+        if not self._by_load_balancer:
             return None
-        service = calls.get("Service", pod["metadata"]["name"]) or {"status": {}}
-        given = service["status"].get("loadBalancer", {}).get("ingress") or [{}]
+        status = (service() or {}).get("status", {})
+        given = status.get("loadBalancer", {}).get("ingress") or [{}]
         host = given[0].get("hostname") or given[0].get("ip", "")
         return Exposed(host, VNC, NOVNC, SSH_OUTSIDE) if host else None
+
+    @property
+    def _by_load_balancer(self) -> bool:
+        return self.cluster.exposure == "loadbalancer"
+
+
+def _by_name(bodies: Bodies) -> dict[str, Body]:
+    return {body["metadata"]["name"]: body for body in bodies}
 
 
 def _settled(pod: Body) -> bool:
@@ -166,11 +181,11 @@ def _overdue(pod: Body) -> bool:
     return datetime.now(UTC) - datetime.fromisoformat(pod["metadata"]["deletionTimestamp"]) > DEAD_NODE
 
 
-def _abandoned(anchor: Body, with_pod: set[str]) -> bool:
+def _abandoned(anchor: Body, pods: dict[str, Body]) -> bool:
     """A start that was cut off, and that nobody has begun again."""
     meta = anchor["metadata"]
     age = datetime.now(UTC) - datetime.fromisoformat(meta["creationTimestamp"])
-    return meta["name"] not in with_pod and age > ABANDONED
+    return meta["name"] not in pods and age > ABANDONED
 
 
 def _half(anchor: Body) -> Observed:

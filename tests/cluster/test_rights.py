@@ -25,6 +25,7 @@ USED = {
         ("watch", "events"),
         ("list", "configmaps"),
         ("get", "services"),
+        ("list", "services"),
     },
     "podesk-web": {("get", "pods"), ("get", "pods/log"), ("get", "pods.metrics.k8s.io")},
     "podesk": set(),

@@ -56,7 +56,8 @@ def test_a_pod_that_is_ending_is_left_to_it(server, runtime):
 
 @pytest.mark.parametrize("bad", [refuses(403, "Forbidden", "no"), refuses(401, "Unauthorized"), resets])
 def test_who_may_not_look_or_gets_no_answer_knows_nothing(server, runtime, monkeypatch, bad):
-    monkeypatch.setattr("desktops.runtimes.kubernetes.LOOK_SECONDS", 0.3)
+    for limit in ("LOOK_SECONDS", "PAGE_SECONDS"):
+        monkeypatch.setattr(f"desktops.runtimes.kubernetes.{limit}", 0.3)
     server.script[:] = [bad]
     looks = (
         runtime.list,
