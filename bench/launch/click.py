@@ -37,7 +37,7 @@ class Browser:
             running = self._runs(desktop)
             self.get(f"/desktops/{desktop}/view/")  # the viewer loads ahead, in its frame
             while not running:
-                running = json.loads(news.recv(timeout=30))["status"] == "running"
+                running = json.loads(news.recv(timeout=60))["status"] == "running"
             times["running"] = time.monotonic() - began
         screen = self.stream(desktop)
         times["first pixels"] = time.monotonic() - began
