@@ -92,6 +92,19 @@ def _is_network(text: str) -> bool:
 
 
 @register()
+def exposure_has_a_cluster(app_configs: Any, **kwargs: Any) -> list[Error]:
+    if settings.DESKTOP_EXPOSURE == "proxy" or settings.DESKTOP_RUNTIME == "kubernetes":
+        return []
+    return [
+        Error(
+            "DESKTOP_EXPOSURE other than proxy needs a cluster: local desktops are reached through the portal only.",
+            hint="Set DESKTOP_RUNTIME=kubernetes, or leave DESKTOP_EXPOSURE at proxy.",
+            id="portal.E007",
+        )
+    ]
+
+
+@register()
 def port_ranges_are_apart(app_configs: Any, **kwargs: Any) -> list[Error]:
     vnc, ssh = settings.DESKTOP_VNC_PORTS, settings.DESKTOP_SSH_PORTS
     if vnc.stop <= ssh.start or ssh.stop <= vnc.start:

@@ -24,7 +24,22 @@ FILLED_IN = re.compile(r"%%|%\(\w+\)\w|%\w|\{\w+\}|</?\w+>")
 CHINESE = {"accept-language": "zh-CN,zh;q=0.9,en;q=0.8"}  # what browsers send there
 # Names, units and keys, which are the same in both languages; the button that leads back to English.
 NOT_ENGLISH = {
-    *("Podesk", "Linux", "English", "alice", "work", "CPU", "GPU", "MiB", "GiB", "VNC", "Cookie", "Page", "Insert"),
+    *(
+        "Podesk",
+        "Linux",
+        "English",
+        "alice",
+        "work",
+        "CPU",
+        "SSH",
+        "GPU",
+        "MiB",
+        "GiB",
+        "VNC",
+        "Cookie",
+        "Page",
+        "Insert",
+    ),
     *("Ctrl", "Alt", "Shift", "Super", "Esc", "Tab", "Delete", "Home", "End", "Del", "PrtSc"),
 }
 

@@ -216,6 +216,7 @@ def test_node_ports_that_something_else_has_are_skipped_and_remembered(kube):
         service = driven.kube.get("service", driven.name(desktop))
         given = {port["nodePort"] for port in service["spec"]["ports"]}
         assert given == _leased(driven) == {vnc + 1, vnc + 2, ssh + 1}
+        driven.shell("from accounts.models import Quota; Quota.objects.update(desktops=5, storage_gib=50)")
         driven.person.post("/desktops/launch/", **driven.person.launch_choice() | {"name": "second"})
         query = "SELECT reason FROM desktops_desktop WHERE name = 'second' AND status = 'failed'"
         wait_for(lambda: driven.portal.query(query) == [("no_port_left",)])
