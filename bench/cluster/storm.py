@@ -125,14 +125,14 @@ def _times(times: dict[str, float]) -> list[str]:
 
 
 def _jobs(jobs: list[Job]) -> list[str]:
-    lines = ["| job | number | calls each | held a worker, median | longest | beyond its calls, longest |"]
+    lines = ["| job | number | calls each | held a worker | its calls took | the rest: row, lock, queue |"]
     lines.append("|---|---|---|---|---|---|")
     for work in sorted({job.work for job in jobs}):
         done = [job for job in jobs if job.work == work]
-        held, beyond = [job.held for job in done], max(job.held - job.calls for job in done)
+        parts = ([job.held for job in done], [job.calls for job in done], [job.held - job.calls for job in done])
         calls = statistics.mean(job.count for job in done)
-        cells = (work, len(done), f"{calls:.1f}", ms(statistics.median(held)), ms(max(held)), ms(beyond))
-        lines.append(f"| {' | '.join(map(str, cells))} |")
+        cells = " | ".join(f"{ms(statistics.median(part))}, longest {ms(max(part))}" for part in parts)
+        lines.append(f"| {work} | {len(done)} | {calls:.1f} | {cells} |")
     return [*lines, ""]
 
 
