@@ -188,7 +188,8 @@ def _write_steps(desktop: Desktop, seen: Observed | None) -> None:
     known = set(desktop.events.filter(run=desktop.run, kind__in=DesktopEvent.STEPS).values_list("kind", flat=True))
     new = {kind: at for kind, at in seen.steps.items() if kind not in known}
     for kind, at in new.items():
-        DesktopEvent.write(desktop, kind, at=at)
+        # A cluster's clock tells whole seconds: what seems earlier than the order to start was just after it.
+        DesktopEvent.write(desktop, kind, at=max(at, desktop.status_since))
     if new and seen.phase != Phase.READY:  # of that the row's move tells
         desktop.tell_owner()
 

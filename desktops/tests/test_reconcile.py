@@ -55,6 +55,12 @@ def test_a_step_is_written_once(make_desktop, alice):
     assert desktop.events.filter(kind="created").count() == 1
 
 
+def test_a_step_is_never_told_before_the_order_to_start(make_desktop, alice):
+    desktop = make_desktop(alice, status=Status.STARTING)
+    reconcile.settle(desktop, seen(desktop, Phase.STARTED, steps={"scheduled": LONG_AGO}))
+    assert desktop.events.get(kind="scheduled").at == desktop.status_since
+
+
 @pytest.mark.parametrize(
     ("status", "phase", "observed", "becomes", "reason"),
     [
