@@ -105,6 +105,10 @@ class Window(Screen):
         super().__init__(page, desktop, portal=None)
         self.deployed = deployed
         self.streams: list[WebSocket] = []
+        self.unanswered: set[str] = set()
+        page.on("request", lambda request: self.unanswered.add(request.url))
+        for ended in ("requestfinished", "requestfailed"):
+            page.on(ended, lambda request: self.unanswered.discard(request.url))
         page.on("websocket", lambda socket: "/ws/desktops/" in socket.url and self.streams.append(socket))
 
     def open(self) -> "Window":
@@ -112,9 +116,14 @@ class Window(Screen):
         try:
             self.wait_connected(60)
         except TimeoutError:
-            raise AssertionError(f"{self.page.inner_text('#overlay')}\n{self.deployed.evidence('proxy')}") from None
+            raise AssertionError(f"{self.says()}\n{self.deployed.evidence('proxy')}") from None
         wait_for(lambda: self.colours() > 20)
         return self
+
+    def says(self) -> str:
+        """For a test that failed: what the viewer shows, and what it waits for."""
+        sockets = [(socket.url, "closed" if socket.is_closed() else "open") for socket in self.streams]
+        return f"{self.page.inner_text('#overlay')}\nunanswered: {self.unanswered}\nstreams: {sockets}\n{self.faults}"
 
     def terminal(self) -> "Window":
         def opened() -> bool:
