@@ -44,7 +44,7 @@ def test_controller_killed(driven, desktop):
 
 def test_worker_killed_in_mid_launch(driven):
     """At moments spread over a launch; between each two API calls of it: see the runtime's own tests."""
-    for milliseconds in (0, 30, 60, 100, 200):
+    for milliseconds in (0, 60, 150):
         wait_for(lambda: driven.portal.part("rqworker"))
         desktop = driven.person.launch()
         time.sleep(milliseconds / 1000)
