@@ -50,7 +50,11 @@ class Podesk:
 
     def launch(self) -> tuple[str, Times]:
         self._worker.new()
-        desktop, since = self._browser.launch()
+        try:
+            desktop, since = self._browser.launch()
+        except Exception:
+            print(self._evidence(), file=sys.stderr)
+            raise
         clicked = self._browser.clicked
         times = {"click": clicked, "answered": clicked + since["answered"], "page told": clicked + since["running"]}
         times["first pixels"] = clicked + since["first pixels"]
@@ -59,6 +63,14 @@ class Podesk:
 
     def delete(self, desktop: str) -> None:
         self._driven.delete(desktop)
+
+    def _evidence(self) -> str:
+        """What the web process complained of, what the cluster says, and the desktop itself."""
+        web = (self._driven.portal.data / "logs/web.log").read_text().splitlines()
+        complaints = [line for line in web if '"warning"' in line or '"error"' in line]
+        of_ours = ("--selector", f"podesk/installation={self._driven.kube.namespace}", "--timestamps")
+        log = self._driven.kube.run("logs", *of_ours, check=False)
+        return "\n".join([*complaints, self._driven.evidence(), log.stdout])
 
     def _calls(self) -> Times:
         """Of the worker, from its log."""
