@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 from cryptography.fernet import Fernet
 from django.conf import settings
-from django.core.checks import Error, register
+from django.core.checks import CheckMessage, Error, Warning, register
 
 
 @register()
@@ -92,14 +92,14 @@ def _is_network(text: str) -> bool:
 
 
 @register()
-def exposure_has_a_cluster(app_configs: Any, **kwargs: Any) -> list[Error]:
+def exposure_has_a_cluster(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     if settings.DESKTOP_EXPOSURE == "proxy" or settings.DESKTOP_RUNTIME == "kubernetes":
         return []
     return [
-        Error(
+        Warning(
             "DESKTOP_EXPOSURE other than proxy needs a cluster: local desktops are reached through the portal only.",
             hint="Set DESKTOP_RUNTIME=kubernetes, or leave DESKTOP_EXPOSURE at proxy.",
-            id="portal.E007",
+            id="portal.W001",
         )
     ]
 

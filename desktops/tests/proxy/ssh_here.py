@@ -1,8 +1,12 @@
-"""The portal's application on a machine whose port 22 is somebody else's."""
+"""The portal's server on a machine whose port 22 is somebody else's."""
 
-import os  # noqa: I001 - portal.asgi sets Django up, and so comes first
+import os
 
-from portal.asgi import application  # noqa: F401 - what the server runs
+import portal.asgi  # noqa: F401
 from desktops.proxy import access
+from portal.server import main
 
 access.SSH_PORT = int(os.environ["SSH_HERE"])
+
+if __name__ == "__main__":
+    main()

@@ -11,11 +11,11 @@ from websockets.sync.client import ClientConnection
 from accounts import revocation
 from desktops.models import Desktop, Status
 from desktops.tests.proxy.conftest import dial, ended, exactly, lives, token_for
-from desktops.tests.proxy.server import COMMAND, Server, running
+from desktops.tests.proxy.server import Server, running
 from desktops.tests.proxy.test_proxy_access import refusal
 
 BANNER = b"SSH-2.0-OpenSSH_9.2p1\r\n"
-HERE = [part.replace("portal.asgi", "desktops.tests.proxy.ssh_here") for part in COMMAND]
+HERE = ["-m", "desktops.tests.proxy.ssh_here"]
 
 
 class Sshd:

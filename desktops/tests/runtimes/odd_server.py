@@ -42,6 +42,9 @@ class OddServer(ThreadingHTTPServer):
         self.script, self.lock = list(script), threading.Lock()
         self.seen: list[tuple[str, str, Any, str]] = []
 
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Who hangs up on us is no news."""
+
     @property
     def paths(self) -> list[str]:
         return [path for _, path, _, _ in self.seen]
