@@ -1,6 +1,7 @@
 """A real nginx in front of a running portal and its desktops, configured as ingress-nginx writes it for
 desktops.runtimes.manifests: the annotations auth-url, auth-signin and rewrite-target, TLS, WebSockets."""
 
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -81,12 +82,18 @@ def nginx(folder: Path, *, port: int, portal: int, desktop: int) -> Iterator[Non
 
 
 @contextmanager
-def novnc(web: Path, *, port: int, socket: str) -> Iterator[None]:
+def novnc(web: Path, *, port: int, address: str) -> Iterator[None]:
     """What runs in a desktop's pod beside its X server: websockify with the folder of noVNC."""
-    command = ["-m", "websockify", "--web", str(web), f"--unix-target={socket}", f"127.0.0.1:{port}"]
+    command = ["-m", "websockify", "--web", str(web), f"--unix-target={address}", f"127.0.0.1:{port}"]
     server = subprocess.Popen([sys.executable, *command], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
+        wait_for(lambda: listens(port))
         yield
     finally:
         server.terminate()
         server.wait(10)
+
+
+def listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0

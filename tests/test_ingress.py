@@ -53,7 +53,7 @@ def site() -> Iterator[SimpleNamespace]:
             person.sign_in("admin", portal.password)
             desktop = person.launch()
             wait_for(lambda: row(portal)[0] == "running")
-            with novnc(folder / "web", port=desktop_port, socket=row(portal)[1]):
+            with novnc(folder / "web", port=desktop_port, address=row(portal)[1]):
                 yield SimpleNamespace(portal=portal, url=url, desktop=desktop, person=person)
 
 
