@@ -57,13 +57,6 @@ def servers(portal: Portal) -> list[psutil.Process]:
     return found
 
 
-def kill(portal: Portal, part: str) -> None:
-    process = portal.part(part)
-    assert process
-    for child in [*process.children(recursive=True), process]:  # a worker's child does the job
-        child.send_signal(signal.SIGKILL)
-
-
 def test_fifty_clicks_at_once_make_one_desktop(person, portal):
     choice = person.launch_choice()
     with ThreadPoolExecutor(50) as pool:
@@ -82,7 +75,7 @@ def test_worker_killed_in_mid_job(person, portal):
         wait_for(lambda: portal.part("rqworker"))
         identity = person.launch()
         time.sleep(milliseconds / 1000)
-        kill(portal, "rqworker")
+        portal.kill("rqworker")
         wait_for(lambda: status(portal) == "running", 60)
         assert len(servers(portal)) == 1
         person.act(identity, "delete", home_folder="delete")
@@ -90,7 +83,7 @@ def test_worker_killed_in_mid_job(person, portal):
 
 
 def test_controller_killed(person, portal, desktop):
-    kill(portal, "run_controller")
+    portal.kill("run_controller")
     person.act(desktop, "stop")
     assert status(portal) == "stopping"
     wait_for(lambda: status(portal) == "stopped", 60)
@@ -111,7 +104,7 @@ def test_controller_away_is_said_on_the_page(person, portal, desktop):
 
 
 def test_redis_comes_back_empty(person, portal, desktop):
-    kill(portal, "redis-server")
+    portal.kill("redis-server")
     person.act(desktop, "stop")  # the order is lost with Redis, the row is not
     wait_for(lambda: status(portal) == "stopped", 90)
     person.act(desktop, "start")
@@ -130,7 +123,7 @@ def test_session_killed_from_outside(person, portal, desktop):
 def test_desktops_outlive_the_portal_and_are_adopted(person, portal, desktop):
     before = servers(portal)
     for part in ("portal.server", "rqworker", "run_controller"):
-        kill(portal, part)
+        portal.kill(part)
     wait_for(lambda: all(portal.part(part) for part in ("portal.server", "rqworker", "run_controller")))
     wait_for(portal.ready)
     time.sleep(6)  # more than one comparison of rows and processes

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -114,6 +114,14 @@ class Portal:
             except psutil.NoSuchProcess:
                 pass
         return None
+
+    def kill(self, word: str) -> None:
+        """The part with all that it has started, a worker's job among it."""
+        process = self.part(word)
+        assert process
+        for each in [*process.children(recursive=True), process]:
+            with suppress(psutil.NoSuchProcess):  # it ended by itself in this moment
+                each.kill()
 
     def ready(self) -> bool:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)

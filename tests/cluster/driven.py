@@ -1,6 +1,5 @@
 """A whole Podesk on this machine that drives the cluster, and what one does with it."""
 
-import signal
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -64,12 +63,6 @@ class Driven:
         kinds = "pods,configmaps,secrets,services,persistentvolumeclaims,networkpolicies,ingresses"
         found = self.kube.list(kinds, "app.kubernetes.io/managed-by=podesk")
         return [f"{each['kind']}/{each['metadata']['name']}" for each in found]
-
-    def kill(self, part: str) -> None:
-        process = self.portal.part(part)
-        assert process
-        for child in [*process.children(recursive=True), process]:
-            child.send_signal(signal.SIGKILL)
 
     def shell(self, code: str) -> str:
         """Python in the portal's own surroundings, as an administrator's `manage.py shell -c`."""

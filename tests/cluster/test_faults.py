@@ -36,7 +36,7 @@ def page(driven: Driven, desktop: str) -> str:
 
 
 def test_controller_killed(driven, desktop):
-    driven.kill("run_controller")
+    driven.portal.kill("run_controller")
     driven.person.act(desktop, "stop")
     driven.wait(desktop, "stopped")
     assert not driven.pods()
@@ -48,7 +48,7 @@ def test_worker_killed_in_mid_launch(driven):
         wait_for(lambda: driven.portal.part("rqworker"))
         desktop = driven.person.launch()
         time.sleep(milliseconds / 1000)
-        driven.kill("rqworker")
+        driven.portal.kill("rqworker")
         driven.wait(desktop, "running")
         assert len(driven.pods()) == 1
         driven.delete(desktop)
