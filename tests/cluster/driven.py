@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 from tests.cluster.kube import Kube
 from tests.visitor import Visitor
@@ -57,6 +58,11 @@ class Driven:
         self.person.act(desktop, "delete", home_folder="delete")
         self.wait(desktop, None)
         wait_for(lambda: not self.objects(), 60)
+
+    def clear(self) -> None:
+        """However a test left it."""
+        for (identity,) in self.portal.query("SELECT id FROM desktops_desktop"):
+            self.delete(str(UUID(str(identity))))
 
     def objects(self) -> list[str]:
         """All that is ours in the namespace, as kind/name."""

@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterator
 
 import httpx
 import pytest
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import expect
 
 from tests.cluster.conftest import IMAGE
 from tests.cluster.image_pods import HOME, PASSWORD, Keys, Pod
+from tests.e2e.conftest import chromium  # noqa: F401 - a fixture
 from tests.whole import wait_for
 
 pytestmark = pytest.mark.cluster
@@ -99,10 +100,8 @@ def test_files_are_made_in_the_workspace(plain):
     assert plain.exec("stat", "--format=%u", f"{HOME}/Desktop/terminal.desktop", f"{HOME}/.bashrc") == "1000\n1000\n"
 
 
-def test_novnc_page_shows_the_desktop(plain):
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
-        page = browser.new_page()
+def test_novnc_page_shows_the_desktop(plain, chromium):  # noqa: F811
+    with chromium.new_page() as page:
         page.goto(f"http://{plain.ip()}:6080/")
         page.fill("#password", "another8")
         page.get_by_role("button").click()
@@ -111,7 +110,6 @@ def test_novnc_page_shows_the_desktop(plain):
         page.press("#password", "Enter")
         expect(page.locator("form")).to_be_hidden()
         expect(page.locator("canvas")).to_be_visible()
-        browser.close()
 
 
 def test_browser_runs_without_privileges(plain):

@@ -6,6 +6,7 @@ import time
 import pytest
 from playwright.sync_api import expect
 
+from tests.e2e.screen import Screen
 from tests.whole import wait_for
 
 pytestmark = pytest.mark.browser
@@ -47,6 +48,14 @@ def test_says_that_it_is_offline_and_returns_at_once(screen):
     viewer.expect_card("This device is offline.")
     viewer.page.context.set_offline(False)
     viewer.wait_connected()
+
+
+@pytest.mark.parametrize("module", ["rfb", "stage", "session", "backoff"])
+def test_network_that_changes_while_the_viewer_loads(device, desktop, portal, module):
+    """A module that failed is not asked for again by the browser: the page loads itself anew."""
+    page = device().new_page()
+    page.route(f"**/{module}*.js", lambda route: route.abort("internetdisconnected"), times=1)
+    Screen(page, desktop, portal).open()
 
 
 def test_logout_elsewhere_ends_it_here(screen, desktop):
