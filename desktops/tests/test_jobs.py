@@ -68,7 +68,7 @@ def test_stop_ends_what_runs(starting, runtime, wait_for, status):
     jobs.start_desktop(str(starting.pk))
     Desktop.objects.filter(pk=starting.pk).update(status=status)
     jobs.stop_desktop(str(starting.pk))
-    wait_for(lambda: runtime.observe(starting.object_name) is None)
+    assert wait_for(lambda: runtime.observe(starting.object_name) is None)
 
 
 def test_stop_that_comes_too_late_leaves_the_next_run_alone(starting, runtime, wait_for):
@@ -94,6 +94,7 @@ def test_orphans_end_and_rows_are_spared(starting, runtime, wait_for):
     runtime.start(stray, deadline=Deadline.after(10))
     jobs.remove_orphan("vnc-stray")
     wait_for(lambda: runtime.observe("vnc-stray") is None)
+    assert phase_of(runtime, starting) == Phase.READY
 
 
 def test_files_go_only_when_that_was_asked(starting, runtime, settings, wait_for):

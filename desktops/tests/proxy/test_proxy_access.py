@@ -165,7 +165,7 @@ def test_the_portals_own_pages_may_connect(uvicorn, desktop, route):
         with dial(
             uvicorn, routes(desktop)[route], token_for(desktop), additional_headers={"Origin": origin}
         ) as browser:
-            greet(browser)
+            assert greet(browser)
 
 
 @ROUTES

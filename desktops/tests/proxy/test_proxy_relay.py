@@ -71,7 +71,7 @@ def test_the_token_may_come_as_a_header(server, desktop):
         value = token_for(desktop)
         headers = {header: f"Bearer {value}" if header == "Authorization" else value}
         with dial(server, routes(desktop)[1], additional_headers=headers) as browser:
-            greet(browser)
+            assert greet(browser)
 
 
 def test_a_tcp_endpoint_and_old_servers_work(uvicorn, desktop_that):

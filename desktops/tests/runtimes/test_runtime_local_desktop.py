@@ -93,7 +93,7 @@ def test_a_desktop_with_a_terminal_to_type_into(house):
             time.sleep(0.5)
             return bool(made.exists() and made.read_text() == "typed\n")
 
-        until(typed, what="the typed file")
+        assert until(typed, what="the typed file")
 
 
 def test_the_clipboard_speaks_utf8(house):
@@ -135,7 +135,7 @@ def test_broken_dotfiles_do_not_keep_the_desktop_away(house):
         file.write_text("<channel this is not XML")
     again = house.run(desktop_id=spec.desktop_id, run=2)
     with RfbClient(house.runtime.observe(again.name).endpoint.address, PASSWORD) as client:
-        until(lambda: colours(client.screen()) > 100, what="a picture")
+        assert until(lambda: colours(client.screen()) > 100, what="a picture")
 
 
 @pytest.mark.parametrize(("code", "language"), [("en", None), ("zh-hans", "zh_CN"), ("xx", None)])

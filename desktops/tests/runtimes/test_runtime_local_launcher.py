@@ -36,7 +36,7 @@ def test_a_killed_one_is_not_missed(house):
     house.runtime.warm_up()
     os.kill(waiting(house).process.pid, signal.SIGKILL)
     waiting(house).process.wait()
-    start(house)
+    assert house.runtime.observe(start(house)).phase is Phase.READY
 
 
 def test_it_leaves_when_its_owner_does(house):

@@ -108,7 +108,7 @@ def test_a_closed_umask_keeps_no_desktop_from_starting(house):
         spec = house.run()
     finally:
         os.umask(before)
-    house.program(spec.name, "xfce4-panel")
+    assert house.program(spec.name, "xfce4-panel").is_running()
 
 
 ORDINARY_USER = ("unshare", "--user", "--map-user=1000", "--map-group=1000")
