@@ -66,7 +66,12 @@ def fingerprint(known_hosts: Path) -> str:
 
 
 def ssh(key: Path, known_hosts: Path, *arguments: str, **environment: str) -> str:
-    options = ["BatchMode=yes", "StrictHostKeyChecking=accept-new", f"UserKnownHostsFile={known_hosts}"]
+    options = [
+        "BatchMode=yes",
+        "ConnectionAttempts=20",
+        "StrictHostKeyChecking=accept-new",
+        f"UserKnownHostsFile={known_hosts}",
+    ]
     command = ["ssh", "-i", str(key), *(word for option in options for word in ("-o", option)), *arguments]
     done = subprocess.run(
         command, capture_output=True, text=True, timeout=60, env=os.environ | environment, cwd=CHECKOUT, check=False
@@ -87,7 +92,9 @@ def test_a_vnc_program(driven, desktop, shown):
 
 def test_a_browser(shown):
     page = shown("way-novnc")
-    answer = httpx.get(page, timeout=20)
+    # noVNC starts a second after the screen (docker/desktop/bin/desktop).
+    with httpx.Client(transport=httpx.HTTPTransport(retries=6), timeout=20) as patient:
+        answer = patient.get(page)
     assert answer.status_code == 200
     assert "VNC password" in answer.text
     with connect(page.replace("http", "ws", 1).replace("vnc.html", "websockify"), subprotocols=["binary"]) as opened:

@@ -9,7 +9,6 @@ import pytest
 from playwright.sync_api import BrowserContext, expect
 
 from tests.cluster.deployed import Deployed, Window, generations
-from tests.e2e.conftest import chromium  # noqa: F401 - a fixture
 from tests.visitor import Visitor
 from tests.whole import wait_for
 
@@ -37,7 +36,7 @@ def person(deployed) -> Visitor:
 
 
 @pytest.fixture
-def browser(chromium, deployed) -> Iterator[BrowserContext]:  # noqa: F811
+def browser(chromium, deployed) -> Iterator[BrowserContext]:
     """Signed in with the password of the Secret."""
     context = chromium.new_context(base_url=deployed.url, viewport={"width": 1280, "height": 800})
     page = context.new_page()

@@ -10,7 +10,6 @@ from playwright.sync_api import expect
 
 from tests.cluster.conftest import IMAGE
 from tests.cluster.image_pods import HOME, PASSWORD, Keys, Pod
-from tests.e2e.conftest import chromium  # noqa: F401 - a fixture
 from tests.whole import wait_for
 
 pytestmark = pytest.mark.cluster
@@ -100,7 +99,7 @@ def test_files_are_made_in_the_workspace(plain):
     assert plain.exec("stat", "--format=%u", f"{HOME}/Desktop/terminal.desktop", f"{HOME}/.bashrc") == "1000\n1000\n"
 
 
-def test_novnc_page_shows_the_desktop(plain, chromium):  # noqa: F811
+def test_novnc_page_shows_the_desktop(plain, chromium):
     with chromium.new_page() as page:
         page.goto(f"http://{plain.ip()}:6080/")
         page.fill("#password", "another8")

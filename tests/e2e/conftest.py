@@ -1,4 +1,4 @@
-"""A running Podesk, a real Chromium, and a desktop in it."""
+"""A running Podesk, and a desktop in it."""
 
 import tempfile
 from collections.abc import Callable, Iterator
@@ -7,16 +7,11 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, sync_playwright
+from playwright.sync_api import BrowserContext
 
 from tests.e2e.screen import Screen
 from tests.visitor import Visitor
 from tests.whole import Portal, running, wait_for
-
-QUIET = [
-    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),
-    *("--disable-background-networking", "--disable-component-update"),
-]
 
 
 @pytest.fixture(scope="session")
@@ -33,14 +28,6 @@ def person(portal) -> Visitor:
     visitor = Visitor(portal.url)
     visitor.sign_in("admin", portal.password)
     return visitor
-
-
-@pytest.fixture(scope="session")
-def chromium() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=QUIET)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture
