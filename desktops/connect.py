@@ -6,9 +6,10 @@ from cryptography.fernet import InvalidToken
 from django.conf import settings
 from django.db.models import Min
 
+from accounts import sealing
 from accounts.models import SSHKey
 from accounts.ssh_keys import PublicKey
-from desktops import host_keys, sealing
+from desktops import host_keys
 from desktops.models import Desktop, Status
 
 SSH_USER = "void"

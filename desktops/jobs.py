@@ -8,9 +8,10 @@ import structlog
 from django.conf import settings
 from redis.exceptions import LockError
 
+from accounts import sealing
 from accounts.redis import client, key
 from accounts.ssh_keys import authorized_keys
-from desktops import host_keys, ports, sealing
+from desktops import host_keys, ports
 from desktops.models import AT_REST, Desktop, Status, Volume
 from desktops.runtimes import get_runtime
 from desktops.runtimes.base import Deadline, DesktopSpec, Placement, RuntimeFault, RuntimeUnknown

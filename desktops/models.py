@@ -150,7 +150,7 @@ class Desktop(Resources):
     endpoint_kind = models.CharField(max_length=10, blank=True)  # "unix" or "tcp"
     endpoint_address = models.CharField(max_length=255, blank=True)
     endpoint_port = models.PositiveIntegerField(default=0)
-    vnc_password_sealed = models.CharField(max_length=255, blank=True)  # see desktops.sealing
+    vnc_password_sealed = models.CharField(max_length=255, blank=True)  # see accounts.sealing
     host_key_sealed = models.TextField(blank=True)  # SSH host key: made once, so that programs recognise the desktop
     # Where VNC and SSH programs outside reach it directly; see desktops.runtimes.base.Exposed.
     exposed_host = models.CharField(max_length=255, blank=True)

@@ -4,7 +4,7 @@ import secrets
 import string
 from typing import Any
 
-from desktops import sealing
+from accounts import sealing
 
 _LETTERS = string.ascii_letters + string.digits
 

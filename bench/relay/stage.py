@@ -143,9 +143,8 @@ def _portal_target(far_end_port: int) -> Target:
 
     django.setup()
     call_command("migrate", verbosity=0)
-    from accounts import tokens
+    from accounts import sealing, tokens
     from accounts.models import User
-    from desktops import sealing
     from desktops.models import Desktop, DesktopImage, Volume
 
     user = User.objects.create_user("bench")

@@ -7,8 +7,8 @@ from cryptography.fernet import InvalidToken
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-from accounts import tokens
-from desktops import origins, sealing, selectors
+from accounts import sealing, tokens
+from desktops import origins, selectors
 from desktops.models import Desktop, Status
 from desktops.proxy.asgi import Scope
 

@@ -55,7 +55,7 @@ def test_a_step_stands_once_per_run_and_other_events_as_often_as_they_happen(mak
 
 
 def test_secrets_are_not_in_the_database_in_plain_text(make_desktop, alice):
-    from desktops import sealing
+    from accounts import sealing
 
     desktop = make_desktop(alice)
     password = sealing.unseal(desktop.vnc_password_sealed)

@@ -6,9 +6,10 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
+from accounts import sealing
 from accounts.models import AuditEvent, SSHKey
 from accounts.ssh_keys import parse
-from desktops import connect, host_keys, sealing
+from desktops import connect, host_keys
 from desktops.models import Status
 
 HTMX = {"HX-Request": "true"}

@@ -10,9 +10,9 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
-from accounts import tokens
+from accounts import sealing, tokens
 from accounts.models import User
-from desktops import closes, sealing
+from desktops import closes
 from desktops.models import Desktop, Status
 from desktops.proxy import rfb
 from desktops.tests.proxy.far_end import SERVER_INIT, FarEnd, Manners

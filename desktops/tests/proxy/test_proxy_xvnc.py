@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from desktops import sealing
+from accounts import sealing
 from desktops.runtimes.local_desktop import obfuscated
 from desktops.tests.proxy.conftest import dial, ended, routes, token_for
 
