@@ -86,6 +86,10 @@ class SessionToken(models.Model):
     label = models.CharField(_("label"), max_length=100, blank=True)
     created_at = models.DateTimeField(_("created"), default=timezone.now)
     expires_at = models.DateTimeField(_("expires"), db_index=True)  # prune() asks by it
+    # A token with a label is one that a person or script keeps; without, one that a page asked for.
+    refresh_until = models.DateTimeField(_("may be refreshed until"), null=True, blank=True)
+    last_used_at = models.DateTimeField(_("last used"), null=True, blank=True)  # to the minute
+    last_used_from = models.GenericIPAddressField(_("last used from"), null=True, blank=True)
     revoked_at = models.DateTimeField(_("revoked"), null=True, blank=True)
     revoked_reason = models.CharField(_("reason"), max_length=30, blank=True)
 
@@ -97,6 +101,23 @@ class SessionToken(models.Model):
         return f"{self.user} {self.label or self.pod_name or self.id}"
 
 
+class IdempotentRequest(models.Model):
+    """A POST with an Idempotency-Key, and how it was answered. Written by accounts.api.idempotency only."""
+
+    user = models.ForeignKey(User, models.CASCADE)
+    key = models.CharField(max_length=200)
+    asked = models.CharField(max_length=64)  # SHA-256 of method, address and body
+    at = models.DateTimeField(default=timezone.now, db_index=True)  # prune() asks by it
+    status = models.PositiveSmallIntegerField(default=0)  # 0: under way
+    answer_sealed = models.TextField(blank=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["user", "key"], name="one_request_per_idempotency_key")]
+
+    def __str__(self) -> str:
+        return self.key
+
+
 class AuditEvent(models.Model):
     """Who did what to what, from where. Written in the transaction of the deed; never changed."""
 
@@ -106,6 +127,7 @@ class AuditEvent(models.Model):
     action = models.CharField(_("action"), max_length=50)
     target = models.CharField(_("target"), max_length=200, blank=True)
     address = models.GenericIPAddressField(_("from"), null=True, blank=True)
+    result = models.CharField(_("result"), max_length=50, default="done")  # or the slug of the refusal
     details: Any = models.JSONField(_("details"), default=dict, blank=True)
 
     class Meta:

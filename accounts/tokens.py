@@ -46,7 +46,7 @@ class Claims:
 
 @dataclass(frozen=True)
 class TokenScope:
-    """What a token is good for."""
+    """What a token is good for; `pod_name` empty: for all that its user has."""
 
     session_id: str
     pod_name: str = ""
@@ -56,6 +56,18 @@ class TokenScope:
 
 def issue(user: User, *, scope: TokenScope, lifetime: timedelta | None = None, label: str = "") -> str:
     """The signed text, which is kept nowhere. Raises TokenRefused("disabled"), ValueError for an unknown permission."""
+    return issue_row(user, scope=scope, lifetime=lifetime, label=label)[0]
+
+
+def issue_row(
+    user: User,
+    *,
+    scope: TokenScope,
+    lifetime: timedelta | None = None,
+    label: str = "",
+    refresh_until: datetime | None = None,
+) -> tuple[str, SessionToken]:
+    """The same, with the row that tells of it."""
     if unknown := set(scope.permissions) - set(PERMISSIONS):
         raise ValueError(f"unknown permissions: {sorted(unknown)}")
     created = timezone.now().replace(microsecond=0)  # a JWT counts whole seconds; the row says the same
@@ -66,14 +78,16 @@ def issue(user: User, *, scope: TokenScope, lifetime: timedelta | None = None, l
         pod_name=scope.pod_name,
         permissions=list(scope.permissions),
         label=label,
+        refresh_until=refresh_until,
         created_at=created,
         expires_at=created + (lifetime or timedelta(seconds=settings.TOKEN_LIFETIME)),
     )
     with transaction.atomic():
         _refuse_disabled(user)
         token.save(force_insert=True)
-        revocation.remember_valid_after_commit(token.pk)
-    return _sign(token, scope.resource_quota)
+        if not label:  # a page uses it at once; of one that is kept, the first use shall be noted
+            revocation.remember_valid_after_commit(token.pk)
+    return _sign(token, scope.resource_quota), token
 
 
 def _refuse_disabled(user: User) -> None:
@@ -104,9 +118,9 @@ def _iso(moment: datetime) -> str:
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def verify(text: str) -> Claims:
+def verify(text: str, *, used_from: str = "") -> Claims:
     """What the token says, if it is ours, in time and not revoked; raises TokenRefused. Asks Redis, at times the
-    database: call it from a thread, not from an event loop."""
+    database: call it from a thread, not from an event loop. `used_from`: an address, noted on the token's row."""
     if not text:
         raise TokenRefused("missing")
     if len(text) > LONGEST:
@@ -114,7 +128,7 @@ def verify(text: str) -> Claims:
     claims = _signed(text, keys.keyring(), settings.INSTALLATION_ID)
     if claims.expires_at <= timezone.now():
         raise TokenRefused("expired")
-    if revocation.is_revoked(claims.jti):
+    if revocation.is_revoked(claims.jti, used_from=used_from):
         raise TokenRefused("revoked")
     return claims
 

@@ -1,24 +1,12 @@
 """Refusals that people see. `message` and `next_step` are for them; `detail` is for the log."""
 
-from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-Text = str | Promise
+from accounts.refusals import Refused
 
 
-class DesktopRefused(Exception):
-    """Base of all refusals: caught at the borders only, shown as a sentence, never as a traceback."""
-
-    slug = "refused"
-    status_code = 409
-    message: Text = _("That cannot be done now.")
-    next_step: Text = ""
-
-    def __init__(self, message: Text = "", *, next_step: Text = "", detail: str = "") -> None:
-        self.message = message or self.message
-        self.next_step = next_step or self.next_step
-        self.detail = detail
-        super().__init__(detail or self.slug)
+class DesktopRefused(Refused):
+    """Base of all refusals about desktops."""
 
 
 class DesktopNotFound(DesktopRefused):

@@ -16,7 +16,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from accounts import login_session, revocation, tokens
-from accounts.client import actor
+from accounts.client import actor, session_token
 from accounts.decorators import button
 from desktops import connect, origins, scopes, selectors
 from desktops.exceptions import DesktopNotFound
@@ -86,18 +86,12 @@ def _give_token(request: HttpRequest, desktop: Desktop, answer: HttpResponse) ->
 def gate(request: HttpRequest, desktop_id: UUID) -> HttpResponse:
     """204: let it pass. 401: no valid token. 403: a token, but not for this desktop as it is now."""
     try:
-        claims = tokens.verify(_token(request))
+        claims = tokens.verify(session_token(request) or request.COOKIES.get(COOKIE, "").strip())
     except tokens.TokenRefused as refused:
         log.info("gate_closed", desktop=str(desktop_id), reason=refused.reason)
         return HttpResponse(status=401, headers={"WWW-Authenticate": "Bearer"})
     may_pass = _is_from_our_pages(request) and _opens(claims, desktop_id)
     return HttpResponse(status=204 if may_pass else 403)
-
-
-def _token(request: HttpRequest) -> str:
-    kind, _, bearer = request.headers.get("Authorization", "").partition(" ")
-    given = request.headers.get("X-User-Token") or (bearer if kind.lower() == "bearer" else "")
-    return (given or request.COOKIES.get(COOKIE, "")).strip()
 
 
 def _is_from_our_pages(request: HttpRequest) -> bool:

@@ -41,6 +41,9 @@ INSTALLED_APPS = [
     "django_htmx",
     "csp",
     "axes",
+    "rest_framework",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
     "accounts",
     "desktops",
     "portal",
@@ -160,7 +163,47 @@ if DESKTOP_EXPOSURE == "ingress":
 TOKEN_SIGNING_KEY = env.text("TOKEN_SIGNING_KEY", "")  # RSA private key, PEM
 TOKEN_VERIFY_KEYS = env.text("TOKEN_VERIFY_KEYS", "")  # further public keys, PEM, one after another: rotation
 TOKEN_LIFETIME = env.integer("TOKEN_LIFETIME", 24 * 3600, minimum=60)  # seconds
+# The longest that somebody may ask for, and how long one may be refreshed again and again without a password.
+TOKEN_LIFETIME_MAX = env.integer("TOKEN_LIFETIME_MAX", 30 * 24 * 3600, minimum=60)  # seconds
+TOKEN_REFRESH_LIFETIME = env.integer("TOKEN_REFRESH_LIFETIME", 30 * 24 * 3600, minimum=60)  # seconds
 VIEWER_TOKEN_LIFETIME = 60  # seconds; long enough to connect, too short to be worth stealing
+
+# --- REST API ------------------------------------------------------------------------------------------------------
+# Requests per minute; 0: no limit. READ, WRITE and CREATE (launching) count per user, the others per address.
+API_RATES = {
+    "read": env.integer("API_RATE_READ", 600),
+    "write": env.integer("API_RATE_WRITE", 120),
+    "create": env.integer("API_RATE_CREATE", 60),
+    "login": env.integer("API_RATE_LOGIN", 20),
+    "address": env.integer("API_RATE_ADDRESS", 3000),
+}
+API_BODY_LIMIT = 64 * 1024  # bytes; the largest honest request has a few hundred
+API_WAIT_LIMIT = env.integer("API_WAIT_LIMIT", 120)  # seconds that `?wait=` may ask for
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["accounts.api.authentication.SessionTokenAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["accounts.api.permissions.TokenMay"],
+    "DEFAULT_THROTTLE_CLASSES": ["portal.api.throttles.RateLimit"],
+    "DEFAULT_PARSER_CLASSES": ["portal.api.parsers.StrictJSONParser"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "EXCEPTION_HANDLER": "portal.api.errors.handler",
+    "UNICODE_JSON": True,
+    "UNAUTHENTICATED_USER": None,
+    "URL_FORMAT_OVERRIDE": None,
+}
+SIMPLE_JWT = {"AUTH_HEADER_TYPES": ("Bearer",), "USER_ID_CLAIM": "user_id"}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Podesk",
+    "DESCRIPTION": "Private Linux desktops on Kubernetes: launch, watch, connect, stop and delete them from a script.",
+    "VERSION": "1.0.0",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SCHEMA_PATH_PREFIX": "/api/v1",
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "COMPONENT_SPLIT_REQUEST": True,
+    "SERVE_PERMISSIONS": [],
+    "SERVE_AUTHENTICATION": [],
+}
 
 # --- VNC relay -----------------------------------------------------------------------------------------------------
 # Seconds between two looks at the rows of all live streams: a revocation that Redis lost counts after this long.

@@ -11,5 +11,6 @@ urlpatterns = [
     path("admin/password_change/", accounts.change_password),
     path("admin/", admin.site.urls),
     path(".well-known/jwks.json", accounts.jwks, name="jwks"),
+    path("api/", include("portal.api.urls")),
     path("i18n/", include("django.conf.urls.i18n")),
 ]

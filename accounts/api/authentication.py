@@ -1,0 +1,39 @@
+"""Who asks: the session token of the request, as `X-User-Token: …` or `Authorization: Bearer …`."""
+
+from typing import Any
+
+from django.http import HttpRequest
+from django.utils.functional import SimpleLazyObject
+from rest_framework.exceptions import AuthenticationFailed
+from rest_framework.request import Request
+from rest_framework_simplejwt.authentication import JWTAuthentication
+
+from accounts import client, tokens
+from accounts.api.words import TOKEN_SENTENCES
+from accounts.models import User
+
+
+class SessionTokenAuthentication(JWTAuthentication):
+    """`request.auth` holds the token's tokens.Claims. `request.user` is read from the database when first looked at:
+    checking a token asks Redis alone."""
+
+    def authenticate(self, request: Request) -> tuple[Any, Any] | None:
+        text = client.session_token(request)
+        if not text:
+            return None
+        claims = self._claims(text, request)
+        return SimpleLazyObject(lambda: _user(claims)), claims
+
+    def _claims(self, text: str, request: HttpRequest | Request) -> tokens.Claims:
+        try:
+            return tokens.verify(text, used_from=client.address(request))
+        except tokens.TokenRefused as refused:
+            raise AuthenticationFailed(TOKEN_SENTENCES[refused.reason], code=refused.reason)
+
+
+def _user(claims: tokens.Claims) -> User:
+    """Whoever was disabled has no valid token; the account may yet have ended since."""
+    user = User.objects.filter(pk=claims.user_id, is_active=True).first()
+    if user is None:
+        raise AuthenticationFailed(TOKEN_SENTENCES["revoked"], code="revoked")
+    return user

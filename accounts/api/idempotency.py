@@ -1,0 +1,111 @@
+"""`Idempotency-Key`: a POST that is sent again with the same key is answered again, and done once.
+
+After the IETF draft "The Idempotency-Key HTTP Header Field": 409 while the first is under way, 422 for a key that was
+used for something else. Answers are kept for a day, sealed, since they may hold a password."""
+
+import hashlib
+import json
+import re
+from datetime import timedelta
+from typing import Any
+
+from cryptography.fernet import InvalidToken
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+from rest_framework.exceptions import ValidationError
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from accounts import sealing
+from accounts.models import IdempotentRequest
+from accounts.refusals import Refused
+from accounts.tokens import Claims
+
+KEPT = timedelta(days=1)
+_GIVEN_UP = timedelta(minutes=5)  # whoever began it so long ago has died over it
+_KEY = re.compile(r"[\x21-\x7e]{1,200}")
+_HEADERS = ("Location", "Retry-After")
+
+
+class Repeated(Exception):
+    """`answer`: what the first request got."""
+
+    def __init__(self, answer: Response) -> None:
+        super().__init__("repeated")
+        self.answer = answer
+
+
+class UnderWay(Refused):
+    slug = "idempotency_under_way"
+    message = _("The first request with this Idempotency-Key has not been answered yet.")
+    next_step = _("Send it again in a moment.")
+
+
+class KeyUsed(Refused):
+    slug, status_code = "idempotency_key_used", 422
+    message = _("This Idempotency-Key was used for a different request.")
+    next_step = _("Use a new key for each new request.")
+
+
+def begin(request: Request) -> None:
+    """Raises Repeated, UnderWay, KeyUsed, ValidationError."""
+    key = request.headers.get("Idempotency-Key")
+    if key is None or request.method != "POST" or not isinstance(request.auth, Claims):
+        return
+    if not _KEY.fullmatch(key):
+        raise ValidationError({"Idempotency-Key": [_("Expected 1 to 200 visible ASCII characters.")]})
+    row = IdempotentRequest(user_id=request.auth.user_id, key=key, asked=_digest(request))
+    try:
+        with transaction.atomic():
+            row.save(force_insert=True)
+    except IntegrityError:
+        row = _earlier(row)
+    request._request.idempotent = row  # type: ignore[attr-defined]
+
+
+def _earlier(row: IdempotentRequest) -> IdempotentRequest:
+    first = IdempotentRequest.objects.filter(user_id=row.user_id, key=row.key).first()
+    if first is None:
+        raise UnderWay  # it has just been forgotten: it failed
+    if first.asked != row.asked:
+        raise KeyUsed
+    if first.status:
+        raise Repeated(_answer(first))
+    now = timezone.now()
+    stale = IdempotentRequest.objects.filter(pk=first.pk, status=0, at__lt=now - _GIVEN_UP)
+    if not stale.update(at=now):
+        raise UnderWay
+    return first
+
+
+def finish(request: Request, response: Any) -> None:
+    """Keep what was answered. Faults of ours and refusals for the moment are forgotten: asked again, it is done."""
+    row = getattr(request, "idempotent", None)
+    if row is None:
+        return
+    if response.status_code >= 500 or response.status_code in (401, 403, 409, 429) or response.streaming:
+        row.delete()
+        return
+    row.status = response.status_code
+    kept = {"data": response.data, "headers": {name: response[name] for name in _HEADERS if name in response}}
+    row.answer_sealed = sealing.seal(json.dumps(kept, default=str))
+    row.save(update_fields=["status", "answer_sealed"])
+
+
+def prune() -> int:
+    return IdempotentRequest.objects.filter(at__lt=timezone.now() - KEPT).delete()[0]
+
+
+def _answer(row: IdempotentRequest) -> Response:
+    try:
+        kept = json.loads(sealing.unseal(row.answer_sealed))
+    except InvalidToken:  # SECRETS_KEYS has changed since
+        raise KeyUsed(detail="none of SECRETS_KEYS opens the answer")
+    headers = kept["headers"] | {"Idempotent-Replayed": "true"}
+    return Response(kept["data"], status=row.status, headers=headers)
+
+
+def _digest(request: Request) -> str:
+    asked = f"{request.method} {request.get_full_path()}\n".encode() + request._request.body
+    return hashlib.sha256(asked).hexdigest()

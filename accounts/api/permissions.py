@@ -1,0 +1,39 @@
+"""What a token may do. Whose desktop it is, selectors decide: a stranger finds nothing there."""
+
+from typing import TYPE_CHECKING, Any
+
+from rest_framework.exceptions import PermissionDenied
+from rest_framework.permissions import SAFE_METHODS, BasePermission
+from rest_framework.request import Request
+
+from accounts.api.words import BOUND, NOT_ADMINISTRATOR, NOT_PERMITTED
+from accounts.tokens import Claims
+
+if TYPE_CHECKING:
+    from accounts.api.endpoint import Endpoint
+
+
+class TokenMay(BasePermission):
+    """Declared on each Endpoint: `needs` (permissions of the token), `opens_to_bound`, `administers`."""
+
+    def has_permission(self, request: Request, view: Any) -> bool:
+        claims = request.auth
+        if not isinstance(claims, Claims):
+            return False  # 401
+        _refuse_bound(claims, request, view)
+        if set(view.needs.get(request.method, ())) - claims.permissions:
+            raise PermissionDenied(NOT_PERMITTED, code="not_permitted")
+        _refuse_others(request, view)
+        return True
+
+
+def _refuse_bound(claims: Claims, request: Request, view: "Endpoint") -> None:
+    """A token for one desktop looks at that desktop, and changes nothing. Which desktop, the view compares."""
+    if claims.pod_name and not (view.opens_to_bound and request.method in SAFE_METHODS):
+        raise PermissionDenied(BOUND, code="token_bound")
+
+
+def _refuse_others(request: Request, view: "Endpoint") -> None:
+    right = view.administers.get(str(request.method))
+    if right and not (request.user.is_staff and request.user.has_perm(right)):
+        raise PermissionDenied(NOT_ADMINISTRATOR, code="not_administrator")

@@ -1,0 +1,81 @@
+"""Every refusal of the API as application/problem+json (RFC 9457), with slug and next step beside its members."""
+
+from http import HTTPStatus
+from math import ceil
+from typing import Any
+
+import structlog
+from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.utils.translation import gettext_lazy as _
+from rest_framework import exceptions
+from rest_framework.response import Response
+from rest_framework.views import set_rollback
+
+from accounts.refusals import Refused
+from portal.api import problems
+from portal.api.problems import Problem
+
+log = structlog.get_logger("podesk.api")
+CONTENT_TYPE = "application/problem+json"
+
+
+def handler(error: Exception, context: dict[str, Any]) -> Response:
+    set_rollback()
+    problem = _problem(error)
+    request: HttpRequest = context["request"]._request
+    response = Response(problem.body(request), status=problem.status, content_type=CONTENT_TYPE)
+    for name, value in problem.headers.items():
+        response[name] = value
+    log.info("refused", slug=problem.slug, status=problem.status, detail=problem.log_detail)
+    return response
+
+
+def not_found(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+    """For addresses below /api/ where nothing is."""
+    problem = Problem(404, "no_such_address", _("Nothing is at this address."), problems.READ_THE_SCHEMA)
+    return JsonResponse(problem.body(request), status=404, content_type=CONTENT_TYPE)
+
+
+def _problem(error: Exception) -> Problem:
+    match error:
+        case Refused():
+            return _of_refusal(error)
+        case exceptions.ValidationError():
+            return problems.of_fields(error.detail)
+        case exceptions.APIException():
+            return _of_rest_framework(error)
+    for kind, problem in _OF_DJANGO.items():
+        if isinstance(error, kind):
+            return problem
+    log.exception("api_failed", exc_info=error)
+    return Problem(500, "internal_error", _("Something is wrong here. It has been noted."), problems.TELL)
+
+
+_OF_DJANGO: dict[type[Exception], Problem] = {
+    Http404: Problem(404, "not_found", _("There is no such thing."), problems.READ_THE_SCHEMA),
+    PermissionDenied: Problem(403, "not_permitted", _("You may not do this.")),
+    RequestDataTooBig: Problem(413, "too_large", _("The request is too large.")),  # before what it derives from
+    SuspiciousOperation: Problem(400, "bad_request", _("The request cannot be read.")),
+}
+
+
+def _of_refusal(refusal: Refused) -> Problem:
+    errors = [{"field": refusal.field, "message": str(refusal.message)}] if refusal.field else []
+    headers = {"Retry-After": "5"} if refusal.status_code == 503 else {}
+    return Problem(
+        refusal.status_code, refusal.slug, refusal.message, refusal.next_step, errors, headers, refusal.detail
+    )
+
+
+def _of_rest_framework(error: exceptions.APIException) -> Problem:
+    codes = error.get_codes()
+    slug = codes if isinstance(codes, str) else error.default_code
+    headers: dict[str, str] = {}
+    if challenge := getattr(error, "auth_header", None):
+        headers["WWW-Authenticate"] = challenge
+    if isinstance(error, exceptions.Throttled):
+        headers["Retry-After"] = str(ceil(getattr(error, "wait", None) or 1))
+        return Problem(429, "too_many_requests", _("Too many requests."), problems.SLOW_DOWN, [], headers)
+    text: Any = str(error.detail) or HTTPStatus(error.status_code).phrase
+    return Problem(error.status_code, slug, text, problems.NEXT_STEPS.get(error.status_code, ""), [], headers)

@@ -1,0 +1,67 @@
+"""The members of a problem, and how DRF's nested validation errors become a flat list of fields."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import Any
+
+import structlog
+from django.http import HttpRequest
+from django.utils.translation import gettext, gettext_lazy
+
+READ_THE_SCHEMA = gettext_lazy("Look up the address in /api/docs/.")
+SLOW_DOWN = gettext_lazy("Wait as long as Retry-After says, then go on more slowly.")
+TELL = gettext_lazy("Try again. If it stays, tell an administrator, with the request id.")
+NEXT_STEPS: dict[int, Any] = {
+    400: gettext_lazy("Send a JSON object, as /api/docs/ shows it."),
+    401: gettext_lazy("Get a token from POST /api/v1/auth/token and send it as X-User-Token."),
+    403: gettext_lazy("Use a token that may do this."),
+    405: gettext_lazy("Look up in /api/docs/ which methods this address knows."),
+    406: gettext_lazy("Accept application/json."),
+    413: gettext_lazy("Send less."),
+    415: gettext_lazy("Send JSON, with the header Content-Type: application/json."),
+}
+
+
+@dataclass(frozen=True)
+class Problem:
+    status: int
+    slug: str
+    detail: Any  # a sentence, perhaps one that is yet to be translated
+    next_step: Any = ""
+    errors: list[dict[str, str]] = field(default_factory=list)
+    headers: dict[str, str] = field(default_factory=dict)
+    log_detail: str = ""
+
+    def body(self, request: HttpRequest) -> dict[str, Any]:
+        return {
+            "type": f"urn:podesk:problem:{self.slug}",
+            "title": HTTPStatus(self.status).phrase,
+            "status": self.status,
+            "detail": str(self.detail),
+            "instance": request.path,
+            "slug": self.slug,
+            "next_step": str(self.next_step),
+            "errors": self.errors,
+            "request_id": structlog.contextvars.get_contextvars().get("request_id", ""),
+        }
+
+
+def of_fields(detail: Any) -> Problem:
+    """422 that names each field, nested ones with dots."""
+    errors = [{"field": name, "message": message} for name, message in _flat(detail, "")]
+    first = errors[0] if errors else {"field": "", "message": ""}
+    sentence = f"{first['field']}: {first['message']}" if first["field"] else first["message"]
+    return Problem(422, "invalid", sentence, gettext("Correct the fields that are named in errors."), errors)
+
+
+def _flat(detail: Any, name: str) -> Iterator[tuple[str, str]]:
+    if isinstance(detail, dict):
+        for key, value in detail.items():
+            inner = "" if key == "non_field_errors" else str(key)
+            yield from _flat(value, ".".join(part for part in (name, inner) if part))
+    elif isinstance(detail, list):
+        for place, value in enumerate(detail):
+            yield from _flat(value, f"{name}.{place}" if isinstance(value, dict) else name)
+    elif detail:
+        yield name, str(detail)
