@@ -12,7 +12,7 @@ from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from desktops import notify
+from desktops import facts, notify, status_cache
 
 
 class Status(models.TextChoices):
@@ -194,8 +194,15 @@ class Desktop(Resources):
         return True
 
     def tell_owner(self) -> None:
-        """After commit, the owner's open pages hear that something changed."""
+        """After commit, the owner's open pages hear that something changed, and scripts read what is so."""
+        name = self.object_name
         notify.after_commit(owner_id=self.owner_id, desktop_id=self.pk, status=self.status)
+        status_cache.renew_after_commit(name, lambda: type(self).facts_of(name))
+
+    @classmethod
+    def facts_of(cls, object_name: str) -> facts.Facts | None:
+        row = cls.objects.select_related("image").filter(object_name=object_name).first()
+        return facts.of(row) if row else None
 
 
 class DesktopEvent(models.Model):

@@ -89,6 +89,7 @@ def _keep_up(desktop: Desktop, seen: Observed) -> None:
     fields = _endpoint_fields(seen)
     if any(getattr(desktop, name) != value for name, value in fields.items()):
         Desktop.objects.filter(pk=desktop.pk, run=desktop.run).update(**fields)
+        desktop.tell_owner()
     if seen.restarts > desktop.container_restarts:
         Desktop.objects.filter(pk=desktop.pk, run=desktop.run).update(container_restarts=seen.restarts)
         reason = "restarted_memory" if seen.reason == "out_of_memory" else "restarted_crash"

@@ -11,8 +11,9 @@ from django.utils.translation import gettext as _
 
 from accounts.models import User
 from accounts.tokens import Claims
-from desktops import diagnosis, heartbeat, timeline
+from desktops import diagnosis, heartbeat, status_cache, timeline
 from desktops.exceptions import DesktopNotFound, RuntimeAway
+from desktops.facts import Facts
 from desktops.models import LAUNCHING, MOVING, Desktop, DesktopEvent, Status, Volume
 from desktops.runtimes import get_runtime
 from desktops.runtimes.base import RuntimeFault, RuntimeUnknown, Usage
@@ -29,6 +30,14 @@ def get_for(*, user: User, desktop_id: UUID) -> Desktop:
         raise DesktopNotFound
     structlog.contextvars.bind_contextvars(desktop=str(desktop.pk))
     return desktop
+
+
+def facts_for(*, user_id: str, pod_name: str) -> Facts:
+    """The same by the desktop's object name, from Redis if possible: for scripts that ask again and again."""
+    found = status_cache.look(pod_name, lambda: Desktop.facts_of(pod_name))
+    if found is None or found.owner_id != user_id:
+        raise DesktopNotFound
+    return found
 
 
 def volume_for(*, user: User, volume_id: UUID) -> Volume:

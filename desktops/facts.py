@@ -1,0 +1,66 @@
+"""What the API tells of a desktop, as plain values: neither words nor addresses, which depend on who asks and when."""
+
+from dataclasses import asdict, dataclass, fields
+from datetime import UTC, datetime
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Moments are ISO 8601 in UTC. Every value is one that JSON knows."""
+
+    id: str
+    owner_id: str
+    pod_name: str
+    name: str
+    status: str
+    status_since: str
+    reason: str
+    image: str
+    size: str
+    cpu: str  # cores, as written in a quota: "2", "0.5"
+    memory_mib: int
+    storage_gib: int
+    gpu: int
+    created_at: str
+    started_at: str | None
+    expires_at: str | None
+    exposed_host: str
+    exposed_vnc: int
+    exposed_novnc: int
+    exposed_ssh: int
+
+
+_NAMES = {field.name for field in fields(Facts)}
+
+
+def of(desktop: Any) -> Facts:
+    """Of a models.Desktop; reads its image: select it along."""
+    same = ("name", "status", "reason", "memory_mib", "storage_gib", "gpu")
+    exposed = ("exposed_host", "exposed_vnc", "exposed_novnc", "exposed_ssh")
+    return Facts(
+        id=str(desktop.pk),
+        owner_id=str(desktop.owner_id),
+        pod_name=desktop.object_name,
+        status_since=_iso(desktop.status_since),
+        image=desktop.image.name,
+        size=desktop.size_name,
+        cpu=f"{desktop.cpu.normalize():f}",
+        created_at=_iso(desktop.created_at),
+        started_at=desktop.started_at and _iso(desktop.started_at),
+        expires_at=desktop.expires_at and _iso(desktop.expires_at),
+        **{field: getattr(desktop, field) for field in (*same, *exposed)},
+    )
+
+
+def to_dict(facts: Facts) -> dict[str, Any]:
+    return asdict(facts)
+
+
+def from_dict(values: dict[str, Any]) -> Facts | None:
+    """None for those that another version of the portal wrote."""
+    return Facts(**values) if values.keys() == _NAMES else None
+
+
+def _iso(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
