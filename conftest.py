@@ -10,6 +10,7 @@ from django.apps import apps
 from django.core.cache import cache
 from django.test import Client
 
+from accounts import tokens
 from accounts.models import Quota, User
 from accounts.redis import client as redis_client
 from desktops.models import Desktop, DesktopImage, DesktopSize, Status, Volume
@@ -67,6 +68,17 @@ def client_for() -> Callable[[User], Client]:
         client = Client()
         client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
         return client
+
+    return make
+
+
+@pytest.fixture
+def api_for() -> Callable[..., Client]:
+    """A script with a session token of that person; `pod_name`, `permissions` as TokenScope takes them."""
+
+    def make(user: User, *, permissions: tuple[str, ...] = ("vnc", "ssh"), pod_name: str = "") -> Client:
+        scope = tokens.TokenScope("script", pod_name=pod_name, permissions=permissions)
+        return Client(headers={"X-User-Token": tokens.issue(user, scope=scope)})
 
     return make
 
