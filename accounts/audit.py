@@ -1,9 +1,17 @@
-"""Write the audit trail. Call inside the transaction of the deed: both are kept or neither."""
+"""Write the audit trail. Call inside the transaction of the deed: both are kept or neither.
 
+A refused deed is rolled back and leaves nothing behind, so `audited` tells of it afterwards."""
+
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar
 
 from accounts.models import AuditEvent, User
+from accounts.refusals import Refused
+
+Given = ParamSpec("Given")
+Made = TypeVar("Made")
 
 
 @dataclass(frozen=True)
@@ -21,14 +29,47 @@ class Stranger:
     address: str | None = None
 
 
-def record(action: str, *, by: Actor | Stranger | None, target: object = "", **details: Any) -> None:
-    """`action` is a slug such as "desktop.launch"; `by` None: Podesk itself. `details`: JSON, free of secrets."""
+def record(
+    action: str, *, by: Actor | Stranger | None, target: object = "", result: str = "done", **details: Any
+) -> None:
+    """`action` is a slug such as "desktop.launch"; `by` None: Podesk itself; `result`: "done", or the slug of the
+    refusal. `details`: JSON, free of secrets."""
     user = by.user if isinstance(by, Actor) else None
     AuditEvent.objects.create(
         actor=user,
         actor_name=user.get_username() if user else "",
         action=action,
-        target=str(target)[:200],
+        target=_printable(str(target)[:200]),
         address=by.address if by else None,
+        result=result[:50],
         details=details,
     )
+
+
+def audited(
+    action: str, *, target: Callable[[Any], object] = lambda given: ""
+) -> Callable[[Callable[Given, Made]], Callable[Given, Made]]:
+    """A service that is refused is told of with the slug of the refusal; `target` finds what the deed was about in the
+    service's arguments. Stands above `transaction.atomic`: what it writes comes after the rollback of the deed.
+
+    Within a wider transaction it is kept or lost with that one. So of services that call each other only the outermost
+    tells, once."""
+
+    def decorate(service: Callable[Given, Made]) -> Callable[Given, Made]:
+        @wraps(service)
+        def told(*args: Given.args, **given: Given.kwargs) -> Made:
+            try:
+                return service(*args, **given)
+            except Refused as refused:
+                by: Any = given["by"]
+                record(action, by=by, target=target(given), result=refused.slug)
+                raise
+
+        return told
+
+    return decorate
+
+
+def _printable(text: str) -> str:
+    """What was asked for may hold anything, also what no database takes."""
+    return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text)

@@ -12,8 +12,9 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from accounts import audit
-from accounts.audit import Actor
+from accounts.audit import Actor, audited
 from accounts.models import SSHKey, User
+from accounts.refusals import Refused
 
 MOST = 20  # keys of one person
 LONGEST = 16 * 1024  # characters
@@ -30,12 +31,14 @@ _A_PRIVATE_KEY = _(
 _DAMAGED = _("The key is damaged or not complete. Copy the whole line again.")
 
 
-class KeyRefused(Exception):
-    """`message` is for the person; `secret`: what was pasted must not be shown again."""
+class KeyRefused(Refused):
+    """`secret`: what was pasted must not be shown again."""
+
+    slug, status_code = "ssh_key_refused", 422
 
     def __init__(self, message: str | Promise, *, secret: bool = False) -> None:
-        super().__init__("refused")  # the sentence is translated when it is shown
-        self.message, self.secret = message, secret
+        super().__init__(message)
+        self.secret = secret
 
 
 @dataclass(frozen=True)
@@ -64,6 +67,7 @@ def authorized_keys(user: User) -> str:
     return "".join(f"{key}\n" for key in SSHKey.objects.filter(owner=user).values_list("public_key", flat=True))
 
 
+@audited("ssh_key.add")  # without a target: what was pasted may be a private key
 @transaction.atomic
 def add_key(*, by: Actor, text: str, name: str = "") -> SSHKey:
     """Desktops take it at their next start. Without a name it gets its comment's. Raises KeyRefused."""

@@ -1,6 +1,7 @@
 """What people ask for. Each function is one transaction: check, change the row, audit; work is queued on commit."""
 
 from dataclasses import dataclass
+from typing import Any
 from uuid import uuid4
 
 from cryptography.fernet import InvalidToken
@@ -8,7 +9,7 @@ from django.conf import settings
 from django.db import transaction
 
 from accounts import audit
-from accounts.audit import Actor
+from accounts.audit import Actor, audited
 from accounts.cuts import Cut, cut_after_commit
 from accounts.models import User
 from desktops import allowance, connect, host_keys, jobs
@@ -36,6 +37,11 @@ class LaunchRequest:
     language: str = ""  # Django's code: what the person reads the pages in
 
 
+def _desktop(given: dict[str, Any]) -> object:
+    return given["desktop"].pk
+
+
+@audited("desktop.launch", target=lambda given: given["wanted"].name)
 @transaction.atomic
 def launch_desktop(*, by: Actor, wanted: LaunchRequest) -> Desktop:
     """The desktop of that name, on its way: a new one, or the one that is there. Raises DesktopRefused."""
@@ -58,6 +64,7 @@ def launch_desktop(*, by: Actor, wanted: LaunchRequest) -> Desktop:
     return desktop
 
 
+@audited("desktop.start", target=_desktop)
 @transaction.atomic
 def start_desktop(*, desktop: Desktop, by: Actor) -> None:
     owner = _lock(desktop.owner)
@@ -73,6 +80,7 @@ def start_desktop(*, desktop: Desktop, by: Actor) -> None:
     audit.record("desktop.start", by=by, target=desktop.pk)
 
 
+@audited("desktop.stop", target=_desktop)
 @transaction.atomic
 def stop_desktop(*, desktop: Desktop, by: Actor) -> None:
     desktop.refresh_from_db()
@@ -87,6 +95,7 @@ def stop_desktop(*, desktop: Desktop, by: Actor) -> None:
     audit.record("desktop.stop", by=by, target=desktop.pk)
 
 
+@audited("desktop.restart", target=_desktop)
 @transaction.atomic
 def restart_desktop(*, desktop: Desktop, by: Actor) -> None:
     desktop.refresh_from_db()
@@ -101,6 +110,7 @@ def restart_desktop(*, desktop: Desktop, by: Actor) -> None:
     return None
 
 
+@audited("desktop.delete", target=_desktop)
 @transaction.atomic
 def delete_desktop(*, desktop: Desktop, by: Actor, keep_data: bool) -> None:
     """The row goes when the runtime has nothing left; its files go too, or stay as a kept volume."""
@@ -113,6 +123,7 @@ def delete_desktop(*, desktop: Desktop, by: Actor, keep_data: bool) -> None:
     audit.record("desktop.delete", by=by, target=desktop.pk, name=desktop.name, keep_data=keep_data)
 
 
+@audited("desktop.password_shown", target=_desktop)
 @transaction.atomic
 def show_password(*, desktop: Desktop, by: Actor) -> str:
     """The VNC password, for programs that go past the portal. Raises DesktopRefused."""
@@ -128,6 +139,7 @@ def show_password(*, desktop: Desktop, by: Actor) -> str:
     return password
 
 
+@audited("volume.delete", target=lambda given: given["volume"].pk)
 @transaction.atomic
 def delete_volume(*, volume: Volume, by: Actor) -> None:
     """Remove kept files for good."""
