@@ -2,7 +2,7 @@
 
 import uuid
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NoReturn
 
 from django.contrib.auth.models import AbstractUser, Group
 from django.core.validators import MinValueValidator
@@ -118,8 +118,29 @@ class IdempotentRequest(models.Model):
         return self.key
 
 
+class AppendOnly(TypeError):
+    """The audit trail is added to, and read."""
+
+
+class AuditEvents(models.QuerySet["AuditEvent"]):
+    """Django itself takes the plain manager when it empties `actor` of an account that is deleted."""
+
+    def update(self, **values: Any) -> NoReturn:
+        raise AppendOnly
+
+    def delete(self) -> NoReturn:
+        raise AppendOnly
+
+    def bulk_update(self, *args: Any, **options: Any) -> NoReturn:
+        raise AppendOnly
+
+    def update_or_create(self, *args: Any, **options: Any) -> NoReturn:
+        raise AppendOnly
+
+
 class AuditEvent(models.Model):
-    """Who did what to what, from where. Written in the transaction of the deed; never changed."""
+    """Who did what to what, from where, with what result. Written in the transaction of the deed; never changed, which
+    a trigger in the database holds too."""
 
     at = models.DateTimeField(_("time"), default=timezone.now, db_index=True)  # the admin lists newest first
     actor = models.ForeignKey(User, models.SET_NULL, null=True, blank=True, verbose_name=_("who"))
@@ -130,13 +151,28 @@ class AuditEvent(models.Model):
     result = models.CharField(_("result"), max_length=50, default="done")  # or the slug of the refusal
     details: Any = models.JSONField(_("details"), default=dict, blank=True)
 
+    objects = AuditEvents.as_manager()
+
     class Meta:
         ordering = ["-at", "-id"]
         verbose_name = _("audit event")
         verbose_name_plural = _("audit events")
+        indexes = [  # GET /api/v1/admin/audit?action=… or actor= or target=, and the admin's filter: newest first
+            models.Index(fields=["action", "-at", "-id"], name="audit_by_action"),
+            models.Index(fields=["actor_name", "-at", "-id"], name="audit_by_actor"),
+            models.Index(fields=["target", "-at", "-id"], name="audit_by_target"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.at:%Y-%m-%d %H:%M:%S} {self.actor_name} {self.action} {self.target}"
+
+    def save(self, *args: Any, **options: Any) -> None:
+        if not self._state.adding:
+            raise AppendOnly
+        super().save(*args, **options)
+
+    def delete(self, *args: Any, **options: Any) -> NoReturn:
+        raise AppendOnly
 
 
 class SSHKey(models.Model):
