@@ -13,6 +13,7 @@ class Refused(Exception):
     status_code = 409
     message: Text = _("That cannot be done now.")
     next_step: Text = ""
+    retry_after = 0  # seconds after which asking again may help; 0: nobody knows
 
     def __init__(self, message: Text = "", *, next_step: Text = "", detail: str = "", field: str = "") -> None:
         """`field`: the one of a request's fields that is to blame, with dots, such as "resource_quota.cpu"."""

@@ -9,9 +9,10 @@ from django.utils import timezone
 
 from accounts import audit, revocation
 from accounts.audit import Actor, Stranger
-from accounts.models import SessionToken, User
+from accounts.models import IdempotentRequest, SessionToken, User
 
 EXPIRED_TOKENS_KEPT = timedelta(days=30)  # long enough to answer "who was connected when?"
+REPEATABLE = timedelta(days=1)  # how long an Idempotency-Key is known
 
 
 def record_login(*, by: Actor) -> None:
@@ -80,9 +81,10 @@ def revoke_token(*, token: SessionToken, by: Actor) -> None:
 
 
 def prune() -> int:
-    """Forget browser logins that ended, and tokens that ended long ago; how many tokens. For a timer: may run at any
-    time, and twice."""
+    """Forget browser logins that ended, answers kept for an Idempotency-Key, and tokens that ended long ago; how many
+    tokens. For a timer: may run at any time, and twice."""
     SessionStore.clear_expired()
+    IdempotentRequest.objects.filter(at__lt=timezone.now() - REPEATABLE).delete()
     ended = SessionToken.objects.filter(expires_at__lt=timezone.now() - EXPIRED_TOKENS_KEPT)
     return ended.delete()[0]
 

@@ -10,5 +10,6 @@ pages = get_asgi_application()  # loads the models; what follows imports them
 from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402
 
 from desktops.urls import websocket_urlpatterns  # noqa: E402
+from portal.api.bodies import bounded  # noqa: E402
 
-application = ProtocolTypeRouter({"http": pages, "websocket": URLRouter(websocket_urlpatterns)})
+application = ProtocolTypeRouter({"http": bounded(pages), "websocket": URLRouter(websocket_urlpatterns)})

@@ -41,6 +41,8 @@ class RequestContextMiddleware:
         given = request.headers.get("X-Request-ID", "")
         request_id = given if _ACCEPTABLE.fullmatch(given) else uuid4().hex
         began = time.monotonic()
+        if request.encoding:
+            request.encoding = "utf-8"  # ours throughout; `charset=base64` in a Content-Type would break all reading
         with structlog.contextvars.bound_contextvars(request_id=request_id):
             response = self.get_response(request)
             # The path only: a query string may hold what must not be logged.

@@ -3,6 +3,9 @@
 from typing import Any, ClassVar, TypeVar
 
 from django.db.models import Model, QuerySet
+from django.http import HttpRequest, QueryDict
+from django.utils.translation import gettext_lazy as _
+from rest_framework.exceptions import ValidationError
 from rest_framework.permissions import SAFE_METHODS
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -12,6 +15,7 @@ from rest_framework.views import APIView
 from accounts import client
 from accounts.api import idempotency
 from accounts.api.pages import Pages
+from accounts.api.permissions import read_as
 from accounts.audit import Actor
 from accounts.tokens import Claims
 
@@ -27,19 +31,28 @@ class Endpoint(APIView):
     opens_to_bound = False  # may a token for one desktop ask here (safe methods only)?
 
     def rate_of(self, method: str) -> str:
-        return self.rates.get(method, "read" if method in SAFE_METHODS else "write")
+        return self.rates.get(read_as(method), "read" if method in SAFE_METHODS else "write")
+
+    def initialize_request(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Request:
+        if "CONTENT_LENGTH" not in request.META:  # sent in chunks; DRF takes it for nothing at all
+            request.META["CONTENT_LENGTH"] = str(len(request.body))
+        return super().initialize_request(request, *args, **kwargs)
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         """DRF's, but what is refused counts too: whoever tries tokens out is slowed down like everybody."""
         self.format_kwarg = None
-        renderer, media_type = self.perform_content_negotiation(request)
-        request.accepted_renderer, request.accepted_media_type = renderer, media_type
         try:
             self.perform_authentication(request)
         finally:
             self.check_throttles(request)
+        renderer, media_type = self.perform_content_negotiation(request)
+        request.accepted_renderer, request.accepted_media_type = renderer, media_type
         self.check_permissions(request)
         idempotency.begin(request)
+
+    def options(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Says by Allow what the address knows; DRF would tell its docstring besides."""
+        return Response(status=204)
 
     def handle_exception(self, exc: Exception) -> Response:
         return exc.answer if isinstance(exc, idempotency.Repeated) else super().handle_exception(exc)
@@ -48,6 +61,10 @@ class Endpoint(APIView):
         finished = super().finalize_response(request, response, *args, **kwargs)
         idempotency.finish(request, finished)
         return finished
+
+    @property
+    def default_response_headers(self) -> dict[str, str]:
+        return super().default_response_headers | {"Cache-Control": "no-store"}  # passwords and tokens among them
 
     @property
     def claims(self) -> Claims:
@@ -61,11 +78,17 @@ class Endpoint(APIView):
 
     def body(self, form: type[Serializer[Any]]) -> dict[str, Any]:
         """What was sent, checked. Raises ValidationError naming the fields."""
-        return _checked(form(data=self.request.data, context={"request": self.request}))
+        data = self.request.data
+        # DRF's word for an empty body; a form would read it as a page of boxes that nobody ticked.
+        data = {} if isinstance(data, QueryDict) else data
+        return _checked(form(data=data, context={"request": self.request}))
 
     def query(self, form: type[Serializer[Any]]) -> dict[str, Any]:
         """What stands behind the `?`, checked like a body."""
-        return _checked(form(data=self.request.query_params.dict(), context={"request": self.request}))
+        given = self.request.query_params
+        if twice := [name for name, values in given.lists() if len(values) > 1]:
+            raise ValidationError({name[:100]: [_("Give this once only.")] for name in twice[:20]})
+        return _checked(form(data=given.dict(), context={"request": self.request}))
 
     def paged(self, rows: QuerySet[Row], asked: dict[str, Any], shown_by: type[Serializer[Any]]) -> Response:
         """One page of `rows`; `asked` comes from a query form that derives from accounts.api.strict.PageQuery."""

@@ -16,16 +16,16 @@ from django.utils.translation import gettext_lazy as _
 from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
+from rest_framework.utils.encoders import JSONEncoder
 
 from accounts import sealing
 from accounts.models import IdempotentRequest
 from accounts.refusals import Refused
 from accounts.tokens import Claims
 
-KEPT = timedelta(days=1)
 _GIVEN_UP = timedelta(minutes=5)  # whoever began it so long ago has died over it
 _KEY = re.compile(r"[\x21-\x7e]{1,200}")
-_HEADERS = ("Location", "Retry-After")
+_HEADERS = ("Location",)
 
 
 class Repeated(Exception):
@@ -80,21 +80,17 @@ def _earlier(row: IdempotentRequest) -> IdempotentRequest:
 
 
 def finish(request: Request, response: Any) -> None:
-    """Keep what was answered. Faults of ours and refusals for the moment are forgotten: asked again, it is done."""
+    """Keep what was answered. Refusals and faults of ours are forgotten: nothing was done, asked again it may be."""
     row = getattr(request, "idempotent", None)
     if row is None:
         return
-    if response.status_code >= 500 or response.status_code in (401, 403, 409, 429) or response.streaming:
+    if response.status_code >= 400 or response.streaming:
         row.delete()
         return
     row.status = response.status_code
     kept = {"data": response.data, "headers": {name: response[name] for name in _HEADERS if name in response}}
-    row.answer_sealed = sealing.seal(json.dumps(kept, default=str))
+    row.answer_sealed = sealing.seal(json.dumps(kept, cls=JSONEncoder))
     row.save(update_fields=["status", "answer_sealed"])
-
-
-def prune() -> int:
-    return IdempotentRequest.objects.filter(at__lt=timezone.now() - KEPT).delete()[0]
 
 
 def _answer(row: IdempotentRequest) -> Response:

@@ -13,6 +13,11 @@ if TYPE_CHECKING:
     from accounts.api.endpoint import Endpoint
 
 
+def read_as(method: str | None) -> str:
+    """HEAD is GET without the body: whoever may not see the one may not ask for the size of the other."""
+    return "GET" if method == "HEAD" else str(method)
+
+
 class TokenMay(BasePermission):
     """Declared on each Endpoint: `needs` (permissions of the token), `opens_to_bound`, `administers`."""
 
@@ -21,7 +26,7 @@ class TokenMay(BasePermission):
         if not isinstance(claims, Claims):
             return False  # 401
         _refuse_bound(claims, request, view)
-        if set(view.needs.get(request.method, ())) - claims.permissions:
+        if set(view.needs.get(read_as(request.method), ())) - claims.permissions:
             raise PermissionDenied(NOT_PERMITTED, code="not_permitted")
         _refuse_others(request, view)
         return True
@@ -34,6 +39,6 @@ def _refuse_bound(claims: Claims, request: Request, view: "Endpoint") -> None:
 
 
 def _refuse_others(request: Request, view: "Endpoint") -> None:
-    right = view.administers.get(str(request.method))
+    right = view.administers.get(read_as(request.method))
     if right and not (request.user.is_staff and request.user.has_perm(right)):
         raise PermissionDenied(NOT_ADMINISTRATOR, code="not_administrator")

@@ -8,16 +8,16 @@ import structlog
 from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.utils.translation import gettext_lazy as _
+from django.views.decorators.csrf import csrf_exempt
 from rest_framework import exceptions
 from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
 from accounts.refusals import Refused
 from portal.api import problems
-from portal.api.problems import Problem
+from portal.api.problems import CONTENT_TYPE, Problem
 
 log = structlog.get_logger("podesk.api")
-CONTENT_TYPE = "application/problem+json"
 
 
 def handler(error: Exception, context: dict[str, Any]) -> Response:
@@ -31,9 +31,10 @@ def handler(error: Exception, context: dict[str, Any]) -> Response:
     return response
 
 
+@csrf_exempt  # else a POST would hear of a cookie that nobody needs here
 def not_found(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
     """For addresses below /api/ where nothing is."""
-    problem = Problem(404, "no_such_address", _("Nothing is at this address."), problems.READ_THE_SCHEMA)
+    problem = Problem(404, "no_such_address", _("Nothing is at this address."))
     return JsonResponse(problem.body(request), status=404, content_type=CONTENT_TYPE)
 
 
@@ -49,11 +50,11 @@ def _problem(error: Exception) -> Problem:
         if isinstance(error, kind):
             return problem
     log.exception("api_failed", exc_info=error)
-    return Problem(500, "internal_error", _("Something is wrong here. It has been noted."), problems.TELL)
+    return Problem(500, "internal_error", _("Something is wrong here. It has been noted."))
 
 
 _OF_DJANGO: dict[type[Exception], Problem] = {
-    Http404: Problem(404, "not_found", _("There is no such thing."), problems.READ_THE_SCHEMA),
+    Http404: Problem(404, "not_found", _("There is no such thing.")),
     PermissionDenied: Problem(403, "not_permitted", _("You may not do this.")),
     RequestDataTooBig: Problem(413, "too_large", _("The request is too large.")),  # before what it derives from
     SuspiciousOperation: Problem(400, "bad_request", _("The request cannot be read.")),
@@ -62,7 +63,10 @@ _OF_DJANGO: dict[type[Exception], Problem] = {
 
 def _of_refusal(refusal: Refused) -> Problem:
     errors = [{"field": refusal.field, "message": str(refusal.message)}] if refusal.field else []
-    headers = {"Retry-After": "5"} if refusal.status_code == 503 else {}
+    wait = refusal.retry_after or (5 if refusal.status_code in (429, 503) else 0)
+    headers = {"Retry-After": str(wait)} if wait else {}
+    if refusal.status_code == 401:
+        headers["WWW-Authenticate"] = 'Bearer realm="api"'
     return Problem(
         refusal.status_code, refusal.slug, refusal.message, refusal.next_step, errors, headers, refusal.detail
     )
@@ -76,6 +80,6 @@ def _of_rest_framework(error: exceptions.APIException) -> Problem:
         headers["WWW-Authenticate"] = challenge
     if isinstance(error, exceptions.Throttled):
         headers["Retry-After"] = str(ceil(getattr(error, "wait", None) or 1))
-        return Problem(429, "too_many_requests", _("Too many requests."), problems.SLOW_DOWN, [], headers)
+        return Problem(429, "too_many_requests", _("Too many requests."), headers=headers)
     text: Any = str(error.detail) or HTTPStatus(error.status_code).phrase
-    return Problem(error.status_code, slug, text, problems.NEXT_STEPS.get(error.status_code, ""), [], headers)
+    return Problem(error.status_code, slug, text, headers=headers)

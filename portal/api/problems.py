@@ -9,6 +9,7 @@ import structlog
 from django.http import HttpRequest
 from django.utils.translation import gettext, gettext_lazy
 
+CONTENT_TYPE = "application/problem+json"
 READ_THE_SCHEMA = gettext_lazy("Look up the address in /api/docs/.")
 SLOW_DOWN = gettext_lazy("Wait as long as Retry-After says, then go on more slowly.")
 TELL = gettext_lazy("Try again. If it stays, tell an administrator, with the request id.")
@@ -16,10 +17,13 @@ NEXT_STEPS: dict[int, Any] = {
     400: gettext_lazy("Send a JSON object, as /api/docs/ shows it."),
     401: gettext_lazy("Get a token from POST /api/v1/auth/token and send it as X-User-Token."),
     403: gettext_lazy("Use a token that may do this."),
+    404: READ_THE_SCHEMA,
     405: gettext_lazy("Look up in /api/docs/ which methods this address knows."),
     406: gettext_lazy("Accept application/json."),
     413: gettext_lazy("Send less."),
     415: gettext_lazy("Send JSON, with the header Content-Type: application/json."),
+    429: SLOW_DOWN,
+    500: TELL,
 }
 
 
@@ -41,7 +45,7 @@ class Problem:
             "detail": str(self.detail),
             "instance": request.path,
             "slug": self.slug,
-            "next_step": str(self.next_step),
+            "next_step": str(self.next_step or NEXT_STEPS.get(self.status, "")),
             "errors": self.errors,
             "request_id": structlog.contextvars.get_contextvars().get("request_id", ""),
         }

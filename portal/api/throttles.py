@@ -3,6 +3,7 @@
 Redis away: nobody is refused. Guessing passwords stays slow all the same, for that lock-out counts in the database."""
 
 import time
+from math import ceil
 from typing import Any
 
 import redis
@@ -46,7 +47,7 @@ def _limits(request: Request, view: Any) -> dict[str, tuple[int, str]]:
 def _left(limits: dict[str, tuple[int, str]]) -> dict[str, int]:
     """How many more are allowed, negative when this one is too many; empty when Redis is away."""
     window = int(time.time()) // WINDOW
-    pipe = client().pipeline(transaction=False)
+    pipe = client().pipeline()  # a transaction: no counter stays without its end
     for policy, (_, who) in limits.items():
         counter = key("rate", policy, who, str(window))
         pipe.incr(counter)
@@ -61,7 +62,7 @@ def _left(limits: dict[str, tuple[int, str]]) -> dict[str, int]:
 
 def _tell(view: Any, limits: dict[str, tuple[int, str]], left: dict[str, int]) -> None:
     """DRF puts `view.headers` into whatever is answered."""
-    wait = round(_until_next())
+    wait = ceil(_until_next())
     policies = [f'"{policy}";q={limit};w={WINDOW}' for policy, (limit, _) in limits.items()]
     states = [f'"{policy}";r={max(0, rest)};t={wait}' for policy, rest in left.items()]
     view.headers |= {"RateLimit-Policy": ", ".join(policies), "RateLimit": ", ".join(states)}
