@@ -2,21 +2,16 @@
 
 import contextlib
 import json
-import os
-import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
 
 import psutil
-from cryptography.fernet import Fernet
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import rsa
 
+from bench.parts import answers, free_port, redis_command, set_environment, wait_until
 from bench.relay.load import Target
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -91,9 +86,9 @@ def staged(folder: Path) -> Iterator[tuple[Load, list[Relay]]]:
             stack.callback(process.kill)
             return process
 
-        _environment(folder)
-        start(str(Path(sys.executable).with_name("redis-server")), *_redis(folder))
-        _wait((folder / "redis.sock").exists)
+        set_environment(folder, PROXY_STREAMS_PER_DESKTOP="1000")
+        start(*redis_command(folder))
+        wait_until((folder / "redis.sock").exists)
         far_end = start(sys.executable, "-m", "bench.relay.far_end", PASSWORD)
         assert far_end.stdout  # noqa: S101
         with_login, without = json.loads(far_end.stdout.readline())
@@ -104,7 +99,7 @@ def staged(folder: Path) -> Iterator[tuple[Load, list[Relay]]]:
             str(Path(sys.executable).with_name("websockify")), f"127.0.0.1:{peer_port}", f"127.0.0.1:{without}"
         )
         for port in (target.port, peer_port):
-            _wait(partial(_answers, port))
+            wait_until(partial(answers, port))
         yield (
             Load(start(sys.executable, "-m", "bench.relay.load")),
             [
@@ -113,27 +108,6 @@ def staged(folder: Path) -> Iterator[tuple[Load, list[Relay]]]:
                 Relay("Podesk", target, portal.pid),
             ],
         )
-
-
-def _redis(folder: Path) -> list[str]:
-    return ["--port", "0", "--unixsocket", str(folder / "redis.sock"), "--save", "", "--dir", str(folder)]
-
-
-def _environment(folder: Path) -> None:
-    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-    os.environ.update(
-        DJANGO_SETTINGS_MODULE="portal.settings",
-        DATA_DIR=str(folder),
-        REDIS_URL=f"unix://{folder}/redis.sock",
-        DATABASE_URL=f"sqlite:///{folder}/bench.sqlite3",
-        SECRET_KEY=Fernet.generate_key().decode(),
-        SECRETS_KEYS=Fernet.generate_key().decode(),
-        TOKEN_SIGNING_KEY=key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        ).decode(),
-        LOCAL_RUNTIME_ALLOWED="1",
-        PROXY_STREAMS_PER_DESKTOP="1000",
-    )
 
 
 def _portal_target(far_end_port: int) -> Target:
@@ -165,25 +139,3 @@ def _portal_target(far_end_port: int) -> Target:
     scope = tokens.TokenScope(session_id="bench", pod_name=desktop.object_name)
     token = tokens.issue(user, scope=scope, lifetime=timedelta(hours=2))
     return Target(free_port(), path=f"/ws/desktops/{desktop.pk}/vnc", token=token)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def _answers(port: int) -> bool:
-    try:
-        socket.create_connection(("127.0.0.1", port), timeout=1).close()
-    except OSError:
-        return False
-    return True
-
-
-def _wait(ready: Callable[[], bool]) -> None:
-    until = time.monotonic() + 30
-    while not ready():
-        if time.monotonic() > until:
-            raise RuntimeError("a part of the benchmark did not start within 30 s")
-        time.sleep(0.05)

@@ -1,0 +1,92 @@
+"""Start what the API benchmark needs: PostgreSQL, Redis, a person with a desktop that runs, one web process."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from redis import Redis
+
+from bench.api.database import Database, database
+from bench.parts import answers, free_port, redis_command, set_environment, wait_until
+from frontdoor.place import CHECKOUT
+
+NO_LIMIT = str(10**9)  # requests per minute: counted as always, and never too many
+
+
+@dataclass(frozen=True)
+class Stage:
+    url: str
+    token: str
+    pod: str  # object name of the desktop
+    answer: Path  # where the bare view's JSON is to be
+    redis: Any
+    database: Database
+
+
+@contextmanager
+def staged(folder: Path) -> Iterator[Stage]:
+    answer = folder / "answer.json"
+    rates = {f"API_RATE_{name}": NO_LIMIT for name in ("READ", "WRITE", "CREATE", "ADDRESS")}
+    with ExitStack() as stack, database(folder) as rows:
+        set_environment(folder, BENCH_ANSWER=str(answer), DATABASE_URL=rows.url, **rates)
+        _start(stack, folder / "redis.log", *redis_command(folder))
+        wait_until((folder / "redis.sock").exists)
+        token, pod = _rows()
+        port = free_port()
+        settings = ["env", "DJANGO_SETTINGS_MODULE=bench.api.server_settings", "PGAPPNAME=web"]
+        _start(stack, folder / "web.log", *settings, sys.executable, "-m", "portal.server", "--port", str(port))
+        wait_until(partial(answers, port))
+        redis = Redis(unix_socket_path=str(folder / "redis.sock"), decode_responses=True)
+        yield Stage(f"http://127.0.0.1:{port}", token, pod, answer, redis, rows)
+
+
+def _start(stack: ExitStack, log: Path, *command: str) -> None:
+    sink = stack.enter_context(log.open("w"))
+    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=sink, stderr=sink, cwd=CHECKOUT)
+    stack.callback(process.wait)
+    stack.callback(process.terminate)
+
+
+def _rows() -> tuple[str, str]:
+    """One person, with a token and a desktop; a desktop as the controller leaves it when it runs."""
+    import django
+    from django.core.management import call_command
+
+    django.setup()
+    call_command("migrate", verbosity=0)
+    from django.db import connections
+    from django.utils import timezone
+
+    from accounts import sealing, tokens
+    from accounts.models import User
+    from desktops.models import Desktop, DesktopImage, Volume
+
+    user = User.objects.create_user("bench")
+    image = DesktopImage.objects.get()
+    size = image.sizes.all()[0]
+    desktop = Desktop.objects.create(
+        owner=user,
+        image=image,
+        size_name=size.name,
+        volume=Volume.objects.create(owner=user, object_name="home-bench", desktop_name="desktop", storage_gib=1),
+        object_name="vnc-bench",
+        status="running",
+        started_at=timezone.now(),
+        cpu=size.cpu,
+        memory_mib=size.memory_mib,
+        storage_gib=size.storage_gib,
+        endpoint_kind="unix",
+        endpoint_address="/run/none.sock",
+        vnc_password_sealed=sealing.seal("password"),
+    )
+    desktop.tell_owner()
+    scope = tokens.TokenScope(session_id="bench", permissions=("vnc", "ssh"))
+    token = tokens.issue(user, scope=scope, lifetime=timedelta(hours=2))
+    connections.close_all()
+    return token, desktop.object_name
