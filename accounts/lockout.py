@@ -1,4 +1,4 @@
-"""How long wrong passwords keep somebody out. django-axes counts and refuses; this tells when it will stop."""
+"""Wrong passwords: django-axes counts and refuses; this writes the trail, and tells when it will stop."""
 
 from datetime import datetime, timedelta
 from itertools import accumulate
@@ -9,8 +9,16 @@ from axes.utils import reset
 from django.conf import settings
 from django.http import HttpRequest
 from django.utils import timezone
+from rest_framework.request import Request
 
-from accounts import client
+from accounts import client, services
+
+
+def record_failure(request: HttpRequest | Request, username: str, *, locked: bool) -> None:
+    """Call when authenticate() has said no. Axes counts wrong passwords only: neither an empty form nor what comes
+    while the lock holds."""
+    if getattr(request, "axes_failures_since_start", None) is not None:
+        services.record_failed_login(username=username, address=client.address(request) or None, locked=locked)
 
 
 def counted_address(request: HttpRequest) -> str:

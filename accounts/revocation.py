@@ -9,7 +9,7 @@ from uuid import UUID
 import redis
 import structlog
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from accounts.cuts import Cut, cut_after_commit
@@ -18,6 +18,7 @@ from accounts.redis import client, key
 
 log = structlog.get_logger("podesk.revocation")
 _VALID, _REVOKED = "valid", "revoked"
+_NOT_NOTED = "not noted"  # valid, but whoever asked was no use of the token
 _REMEMBERED = 60  # seconds
 
 
@@ -29,24 +30,26 @@ def is_revoked(jti: str, *, used_from: str = "") -> bool:
         answer = client().get(name)
     except redis.RedisError:
         return _revoked_in_database(jti)
-    if answer is not None:
+    if answer is not None and not (answer == _NOT_NOTED and used_from):
         return bool(answer == _REVOKED)
     revoked = not _note_use(jti, used_from) if used_from else _revoked_in_database(jti)
-    _remember(name, _REVOKED if revoked else _VALID)
+    _remember(name, _REVOKED if revoked else _VALID if used_from else _NOT_NOTED)
     return revoked
 
 
-def revoke_token(token_id: UUID | str, *, reason: str) -> None:
+def revoke_token(token_id: UUID | str, *, reason: str) -> int:
     with transaction.atomic():
-        _revoke(SessionToken.objects.filter(pk=token_id), reason)
+        revoked = _revoke(SessionToken.objects.filter(pk=token_id), reason)
         cut_after_commit(Cut("token", str(token_id), reason))
+    return revoked
 
 
-def revoke_session(session_id: str, *, reason: str) -> None:
-    """All tokens of one login."""
+def revoke_session(session_id: str, *, reason: str) -> int:
+    """All tokens of one login; how many."""
     with transaction.atomic():
-        _revoke(SessionToken.objects.filter(session_id=session_id), reason)
+        revoked = _revoke(SessionToken.objects.filter(session_id=session_id), reason)
         cut_after_commit(Cut("session", session_id, reason))
+    return revoked
 
 
 def revoke_user(user: User, *, reason: str, spare_session: str = "") -> None:
@@ -58,19 +61,37 @@ def revoke_user(user: User, *, reason: str, spare_session: str = "") -> None:
         cut_after_commit(Cut("user", str(user.pk), reason, spare=spare_session))
 
 
+def revoke_kept(user: User, *, reason: str) -> int:
+    """All tokens of one person that have a label, and what was made with them; how many with a label."""
+    with transaction.atomic():
+        User.objects.select_for_update(no_key=True).filter(pk=user.pk).first()  # as above
+        of_user = SessionToken.objects.filter(user=user)
+        kept = list(of_user.filter(revoked_at=None, expires_at__gt=timezone.now()).exclude(label=""))
+        # One for a single desktop may have the session of the browser that made it, which goes on.
+        sessions = {token.session_id for token in kept if not token.pod_name}
+        single = [token.pk for token in kept if token.session_id not in sessions]
+        _revoke(of_user.filter(Q(session_id__in=sessions) | Q(pk__in=single)), reason)
+        for session_id in sessions:
+            cut_after_commit(Cut("session", session_id, reason))
+        for token_id in single:
+            cut_after_commit(Cut("token", str(token_id), reason))
+    return len(kept)
+
+
 def remember_valid_after_commit(token_id: UUID) -> None:
     """A token that was just issued: its first verification need not ask the database."""
     transaction.on_commit(lambda: _remember(_key(str(token_id)), _VALID))
 
 
-def _revoke(tokens: QuerySet[SessionToken], reason: str) -> None:
+def _revoke(tokens: QuerySet[SessionToken], reason: str) -> int:
     now = timezone.now()
     unrevoked = tokens.filter(revoked_at=None)
     live = unrevoked.filter(expires_at__gt=now).select_for_update()
     ends: dict[UUID, datetime] = dict(live.values_list("pk", "expires_at"))
     # Expired ones too: a viewer's token lives a minute, and the stream that it opened must be found revoked.
-    unrevoked.update(revoked_at=now, revoked_reason=reason)
+    revoked = unrevoked.update(revoked_at=now, revoked_reason=reason)
     transaction.on_commit(lambda: _remember_revoked(ends))
+    return revoked
 
 
 def _remember_revoked(ends: dict[UUID, datetime]) -> None:

@@ -1,6 +1,7 @@
 """Session tokens: issue and verify. JWT, RS256, with the claims user_id, session_id, pod_name, created_at, expires_at,
 permissions, resource_quota beside the registered iss, jti, iat, exp."""
 
+import secrets
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -52,6 +53,10 @@ class TokenScope:
     pod_name: str = ""
     permissions: tuple[str, ...] = ("vnc",)
     resource_quota: dict[str, Any] = field(default_factory=dict)
+
+
+def fresh_session_id() -> str:
+    return f"sess_{secrets.token_urlsafe(18)}"
 
 
 def issue(user: User, *, scope: TokenScope, lifetime: timedelta | None = None, label: str = "") -> str:

@@ -42,8 +42,7 @@ class Login(LoginView):
         return response
 
     def form_invalid(self, form: AuthenticationForm) -> HttpResponse:
-        if _was_counted(self.request):
-            _record_failure(self.request, form.data.get("username", ""), locked=False)
+        lockout.record_failure(self.request, form.data.get("username", ""), locked=False)
         return super().form_invalid(form)
 
 
@@ -54,21 +53,11 @@ def locked_out(request: HttpRequest, *rest: Any) -> HttpResponse:
     """What axes answers in place of the login page, from the failure that locks until the lock ends."""
     # `rest` is (response, credentials), but under ASGI axes 8.3 puts the credentials in the wrong place.
     username = request.axes_credentials.get("username") or ""  # type: ignore[attr-defined]
-    if _was_counted(request):
-        _record_failure(request, username, locked=True)
+    lockout.record_failure(request, username, locked=True)
     wait = lockout.seconds_left(username, lockout.counted_address(request))
     answer = render(request, "accounts/locked_out.html", {"minutes": ceil(wait / 60)}, status=429)
     answer["Retry-After"] = str(wait)
     return answer
-
-
-def _was_counted(request: HttpRequest) -> bool:
-    """Axes counts wrong passwords only: neither an empty form nor what comes while the lock holds."""
-    return getattr(request, "axes_failures_since_start", None) is not None
-
-
-def _record_failure(request: HttpRequest, username: str, *, locked: bool) -> None:
-    services.record_failed_login(username=username, address=client.address(request) or None, locked=locked)
 
 
 @require_POST

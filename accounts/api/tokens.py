@@ -1,0 +1,116 @@
+"""Session tokens: obtain, refresh, verify, list, issue, revoke."""
+
+from uuid import UUID
+
+from django.shortcuts import get_object_or_404
+from django.utils import timezone
+from drf_spectacular.utils import extend_schema
+from rest_framework import status
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from accounts import client, token_services, tokens
+from accounts.api.endpoint import Endpoint, OpenEndpoint
+from accounts.api.strict import Nothing
+from accounts.api.token_forms import (
+    ClaimsOut,
+    IssuedOut,
+    ObtainForm,
+    RevokedAllOut,
+    RevokedOut,
+    TokenForm,
+    TokenOut,
+    TokenQuery,
+    VerifyForm,
+    wanted,
+)
+from accounts.api.words import TOKEN_SENTENCES
+from accounts.audit import Actor
+from accounts.refusals import Refused
+from accounts.token_services import Issued
+
+
+class TokenRefused(Refused):
+    """The token in the body, not the one of the header."""
+
+    status_code = 401
+
+    def __init__(self, refused: tokens.TokenRefused) -> None:
+        self.slug = "malformed" if refused.reason == "unknown_key" else refused.reason
+        super().__init__(TOKEN_SENTENCES[refused.reason], detail=str(refused), field="token")
+
+
+class Obtain(OpenEndpoint):
+    rates = {"POST": "login"}
+
+    @extend_schema(request=ObtainForm, responses={201: IssuedOut})
+    def post(self, request: Request) -> Response:
+        """Get a session token for your username and password."""
+        self.query(Nothing)
+        asked = self.body(ObtainForm)
+        by = Actor(asked["user"], client.address(request) or None)
+        return _shown_once(token_services.issue_for_login(by=by, wanted=wanted(asked)))
+
+
+class Refresh(Endpoint):
+    @extend_schema(request=Nothing, responses={201: IssuedOut})
+    def post(self, request: Request) -> Response:
+        """Change the session token that you send for one that lives longer. The old one ends."""
+        self.query(Nothing)
+        self.body(Nothing)
+        return _shown_once(token_services.refresh(by=self.actor, claims=self.claims))
+
+
+class Verify(OpenEndpoint):
+    rates = {"POST": "login"}
+
+    @extend_schema(request=VerifyForm, responses=ClaimsOut)
+    def post(self, request: Request) -> Response:
+        """What a session token says, if it counts."""
+        self.query(Nothing)
+        try:
+            claims = tokens.verify(self.body(VerifyForm)["token"])  # told from nowhere: it is no use
+        except tokens.TokenRefused as refused:
+            raise TokenRefused(refused)
+        return Response(ClaimsOut(claims).data)
+
+
+class Tokens(Endpoint):
+    @extend_schema(parameters=[TokenQuery], responses=TokenOut(many=True))
+    def get(self, request: Request) -> Response:
+        """Your session tokens that have a label, newest first."""
+        asked = self.query(TokenQuery)
+        mine = token_services.kept_by(self.claims.user_id).order_by("-created_at", "-id")
+        live = mine.filter(revoked_at=None, expires_at__gt=timezone.now())
+        shown = {None: mine, True: live, False: mine.exclude(pk__in=live.order_by().values("pk"))}
+        return self.paged(shown[asked.get("active")], asked, TokenOut)
+
+    @extend_schema(request=TokenForm, responses={201: IssuedOut})
+    def post(self, request: Request) -> Response:
+        """Issue a further session token, which never has more than the one that you send."""
+        self.query(Nothing)
+        asked = wanted(self.body(TokenForm))
+        return _shown_once(token_services.issue_from_token(by=self.actor, claims=self.claims, wanted=asked))
+
+
+class OneToken(Endpoint):
+    @extend_schema(responses=RevokedOut)
+    def delete(self, request: Request, token_id: UUID) -> Response:
+        """Revoke one of your session tokens, and close what it opened."""
+        self.query(Nothing)
+        token = get_object_or_404(token_services.kept_by(self.claims.user_id), pk=token_id)
+        token_services.revoke(by=self.actor, token=token)
+        return Response({"status": "revoked", "id": str(token.pk)})
+
+
+class RevokeAll(Endpoint):
+    @extend_schema(request=Nothing, responses=RevokedAllOut)
+    def post(self, request: Request) -> Response:
+        """Revoke all your session tokens that have a label, this one too."""
+        self.query(Nothing)
+        self.body(Nothing)
+        return Response({"status": "revoked", "count": token_services.revoke_all(by=self.actor)})
+
+
+def _shown_once(issued: Issued) -> Response:
+    return Response(IssuedOut(issued).data, status=status.HTTP_201_CREATED)
