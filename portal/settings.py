@@ -195,15 +195,15 @@ REST_FRAMEWORK = {
 SIMPLE_JWT = {"AUTH_HEADER_TYPES": ("Bearer",), "USER_ID_CLAIM": "user_id"}
 SPECTACULAR_SETTINGS = {
     "TITLE": "Podesk",
-    "DESCRIPTION": "Private Linux desktops on Kubernetes: launch, watch, connect, stop and delete them from a script.",
+    "DESCRIPTION": (BASE_DIR / "portal/api/description.md").read_text(),
     "VERSION": "1.0.0",
     "SERVE_INCLUDE_SCHEMA": False,
     "SCHEMA_PATH_PREFIX": "/api/v1",
-    "SWAGGER_UI_DIST": "SIDECAR",
-    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "COMPONENT_SPLIT_REQUEST": True,
-    "SERVE_PERMISSIONS": [],
-    "SERVE_AUTHENTICATION": [],
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "portal.api.schema.complete",
+    ],
 }
 
 # --- VNC relay -----------------------------------------------------------------------------------------------------

@@ -50,7 +50,7 @@ class Endpoint(APIView):
         self.check_permissions(request)
         idempotency.begin(request)
 
-    def options(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+    def options(self, request: Any, *args: Any, **kwargs: Any) -> Response:
         """Says by Allow what the address knows; DRF would tell its docstring besides."""
         return Response(status=204)
 

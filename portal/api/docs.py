@@ -4,13 +4,15 @@ import json
 from functools import cache
 from typing import Any
 
-import yaml
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import translation
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_safe
 from drf_spectacular.generators import SchemaGenerator
+from drf_spectacular.renderers import OpenApiYamlRenderer
+
+from portal.api import schema as _scheme  # noqa: F401 - tells drf-spectacular of our kind of token
 
 YAML, JSON = "application/vnd.oai.openapi", "application/vnd.oai.openapi+json"
 
@@ -35,12 +37,13 @@ def page(request: HttpRequest) -> HttpResponse:
 def document() -> dict[str, Any]:
     """Generated once: it is the same for everybody, and takes a second."""
     with translation.override("en"):
-        return json.loads(json.dumps(SchemaGenerator().get_schema(request=None, public=True), default=str))  # type: ignore[no-any-return]
+        generated = SchemaGenerator().get_schema(request=None, public=True)  # type: ignore[no-untyped-call]
+    return dict(json.loads(json.dumps(generated, default=str)))  # help texts are translated when they are written
 
 
 @cache
 def as_yaml() -> str:
-    return yaml.safe_dump(document(), sort_keys=False, allow_unicode=True, width=120)
+    return OpenApiYamlRenderer().render(document(), renderer_context={}).decode()  # type: ignore[no-any-return, no-untyped-call]
 
 
 @cache

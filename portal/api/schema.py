@@ -1,0 +1,82 @@
+"""What no view says of itself, added to the OpenAPI document: names, security, problems, limits, pages, examples."""
+
+from typing import Any
+
+from drf_spectacular.extensions import OpenApiAuthenticationExtension
+
+from portal.api import examples, schema_parts
+from portal.api.operations import OPERATIONS, TAGS
+
+Node = dict[str, Any]
+_BODY_METHODS = {"post", "put", "patch"}
+
+
+class SessionTokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
+    target_class = "accounts.api.authentication.SessionTokenAuthentication"
+    name = ["X-User-Token", "Bearer"]
+
+    def get_security_requirement(self, auto_schema: Any) -> list[dict[str, list[str]]]:
+        return [{name: []} for name in self.name]  # either
+
+    def get_security_definition(self, auto_schema: Any) -> list[dict[str, str]]:
+        return [
+            {"type": "apiKey", "in": "header", "name": "X-User-Token", "description": "A session token."},
+            {"type": "http", "scheme": "bearer", "bearerFormat": "JWT", "description": "The same, by another name."},
+        ]
+
+
+def complete(result: Node, **_generator: Any) -> Node:
+    """A postprocessing hook of drf-spectacular."""
+    components = result["components"]
+    components["schemas"]["Problem"] = schema_parts.PROBLEM
+    components["schemas"]["FieldError"] = schema_parts.FIELD_ERROR
+    components["headers"] = schema_parts.HEADERS
+    components["parameters"] = schema_parts.PARAMETERS
+    components["responses"] = schema_parts.responses()
+    result["tags"] = [{"name": name, "description": told} for name, told in TAGS.items()]
+    for path, methods in result["paths"].items():
+        for method, operation in methods.items():
+            _complete(operation, method, path)
+    return result
+
+
+def _complete(operation: Node, method: str, path: str) -> None:
+    _name(operation, f"{method.upper()} {path.removeprefix('/api/v1/')}")
+    _page(operation, path)
+    if method == "post" and operation.get("security"):
+        operation.setdefault("parameters", []).append({"$ref": "#/components/parameters/IdempotencyKey"})
+    for status in _problems(operation, method, path):
+        operation["responses"].setdefault(str(status), {"$ref": f"#/components/responses/Problem{status}"})
+    for response in operation["responses"].values():
+        if "$ref" not in response:
+            response.setdefault("headers", {}).update(schema_parts.RATE_HEADERS)
+    operation["responses"] = dict(sorted(operation["responses"].items()))
+    examples.add(operation)
+
+
+def _name(operation: Node, address: str) -> None:
+    """An address without a row keeps drf-spectacular's name; a test tells."""
+    if row := OPERATIONS.get(address):
+        operation["operationId"], operation["tags"], operation["summary"] = row.name, [row.tag], row.summary
+
+
+def _problems(operation: Node, method: str, path: str) -> list[int]:
+    """Statuses that this operation may be refused with, beside those that its view declares."""
+    found = [400, 405, 406, 422, 429]
+    if operation.get("security"):
+        found += [401, 403]
+    if "{" in path:
+        found.append(404)
+    if method in _BODY_METHODS:
+        found += [409, 413, 415]
+    if "pods" in path:
+        found += [409, 503]
+    return found
+
+
+def _page(operation: Node, path: str) -> None:
+    """Where `limit` and `offset` may be asked, an array is the results of a page."""
+    asked = {parameter.get("name") for parameter in operation.get("parameters", [])}
+    content = operation["responses"].get("200", {}).get("content", {}).get("application/json", {})
+    if {"limit", "offset"} <= asked and content.get("schema", {}).get("type") == "array":
+        content["schema"] = schema_parts.page_of(content["schema"], of_pod="{pod_name}" in path)
