@@ -3,19 +3,25 @@
 from typing import Any
 
 from django.contrib import admin, messages
+from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.admin.utils import label_for_field, unquote
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
+from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.db.models import QuerySet
 from django.forms import ModelForm
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import redirect
 from django.template.loader import render_to_string
+from django.urls import URLPattern, path
+from django.utils.decorators import method_decorator
 from django.utils.html import format_html_join
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
+from django.views.decorators.http import require_safe
 
-from accounts import audit, client, lockout, quotas, services
+from accounts import audit, audit_export, client, lockout, quotas, services
 from accounts.login_session import session_id
 from accounts.models import AuditEvent, Quota, SessionToken, SSHKey, User
 
@@ -187,10 +193,29 @@ class SSHKeyAdmin(ReadOnly):
 
 @admin.register(AuditEvent)
 class AuditEventAdmin(ReadOnly):
-    list_display = ("at", "actor_name", "action", "target", "address")
-    list_filter = ("action", "at")
-    search_fields = ("actor_name", "action", "target", "address")
+    """Looked at, searched, and taken away as JSON lines."""
+
+    list_display = ("at", "actor_name", "action", "target", "address", "result")
+    list_filter = ("action", "result", "at")
+    search_fields = ("actor_name", "action", "target", "address", "result")
     date_hierarchy = "at"
+    show_full_result_count = False  # counting a trail of years takes long
+    change_list_template = "admin/accounts/auditevent/change_list.html"
+
+    def get_urls(self) -> list[URLPattern]:
+        export = self.admin_site.admin_view(self.export)
+        return [path("export/", export, name="accounts_auditevent_export"), *super().get_urls()]
+
+    @method_decorator(require_safe)
+    def export(self, request: HttpRequest) -> HttpResponseBase:
+        """What the list would show with the same query, all pages of it."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        try:
+            shown = self.get_changelist_instance(request)
+        except IncorrectLookupParameters:
+            return redirect("admin:accounts_auditevent_changelist")
+        return audit_export.download(shown.queryset, by=client.actor(request), filters=request.GET.dict())
 
 
 def _names(form: ModelForm[Any]) -> list[str]:

@@ -39,7 +39,7 @@ def record(
         actor=user,
         actor_name=user.get_username() if user else "",
         action=action,
-        target=_printable(str(target)[:200]),
+        target=printable(str(target)[:200]),
         address=by.address if by else None,
         result=result[:50],
         details=details,
@@ -70,6 +70,6 @@ def audited(
     return decorate
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
     """What was asked for may hold anything, also what no database takes."""
     return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text)

@@ -1,6 +1,6 @@
 from django.urls import path
 
-from accounts.api import tokens
+from accounts.api import audit, tokens
 
 app_name = "accounts_api"
 urlpatterns = [
@@ -10,4 +10,5 @@ urlpatterns = [
     path("auth/tokens", tokens.Tokens.as_view(), name="tokens"),
     path("auth/tokens/<uuid:token_id>", tokens.OneToken.as_view(), name="token"),
     path("auth/tokens/revoke-all", tokens.RevokeAll.as_view(), name="revoke_all_tokens"),
+    path("admin/audit", audit.Audit.as_view(), name="admin_audit"),
 ]

@@ -1,0 +1,74 @@
+"""`GET /api/v1/admin/audit`: who did what. As pages of JSON, or the whole as JSON lines."""
+
+from typing import Any
+
+from django.db.models import QuerySet
+from django.http import HttpResponseBase
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.renderers import JSONRenderer
+from rest_framework.request import Request
+
+from accounts import audit_export
+from accounts.api.endpoint import Endpoint
+from accounts.api.strict import PageQuery, Strict
+from accounts.audit_export import AuditOut
+from accounts.models import AuditEvent
+
+_EXACT = ("action", "target", "result")
+
+
+class Filters(Strict):
+    actor = serializers.CharField(required=False, max_length=150, help_text="The name at that time, or the user's id.")
+    action = serializers.CharField(required=False, max_length=50, help_text='Such as "desktop.launch".')
+    target = serializers.CharField(required=False, max_length=200, help_text="A desktop's id, a user's name, …")
+    result = serializers.CharField(required=False, max_length=50, help_text='"done", or the slug of the refusal.')
+    since = serializers.DateTimeField(required=False, help_text="At this moment or later.")
+    until = serializers.DateTimeField(required=False, help_text="Before this moment.")
+
+
+class AuditQuery(PageQuery, Filters):
+    """Pages of what the filters let through."""
+
+
+class JSONLines(JSONRenderer):
+    """Problems, should there be one, are JSON even so."""
+
+    media_type, format = audit_export.JSON_LINES, "jsonl"
+
+
+class Audit(Endpoint):
+    """What was done, by whom, to what, from where, with what result; newest first."""
+
+    administers = {"GET": "accounts.view_auditevent"}
+    renderer_classes = [JSONRenderer, JSONLines]
+
+    @extend_schema(
+        operation_id="audit_list",
+        parameters=[AuditQuery],
+        responses={
+            (200, "application/json"): AuditOut(many=True),
+            (200, audit_export.JSON_LINES): OpenApiTypes.STR,
+        },
+    )
+    def get(self, request: Request) -> HttpResponseBase:
+        """Newest first. With `Accept: application/x-ndjson` everything that the filters let through, one object per
+        line, without `limit` and `offset`."""
+        if isinstance(request.accepted_renderer, JSONLines):
+            asked = self.query(Filters)
+            return audit_export.download(_found(asked), by=self.actor, filters=request.query_params.dict())
+        asked = self.query(AuditQuery)
+        return self.paged(_found(asked), asked, AuditOut)
+
+
+def _found(asked: dict[str, Any]) -> QuerySet[AuditEvent]:
+    events = audit_export.newest_first(AuditEvent.objects.all())
+    events = events.filter(**{name: asked[name] for name in _EXACT if name in asked})
+    if "actor" in asked:
+        events = events.filter(audit_export.by_actor(asked["actor"]))
+    if "since" in asked:
+        events = events.filter(at__gte=asked["since"])
+    if "until" in asked:
+        events = events.filter(at__lt=asked["until"])
+    return events
