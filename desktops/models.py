@@ -235,8 +235,12 @@ class DesktopEvent(models.Model):
 
     @classmethod
     def write(cls, desktop: Desktop, kind: str, *, at: datetime | None = None, **params: Any) -> None:
+        """Locks the row first, so that the numbers of its lines grow in the order in which they are committed: whoever
+        has seen one has missed none below."""
         event = DesktopEvent(desktop=desktop, run=desktop.run, kind=kind, at=at or timezone.now(), params=params)
-        DesktopEvent.objects.bulk_create([event], ignore_conflicts=True)
+        with transaction.atomic():
+            Desktop.objects.select_for_update(no_key=True).filter(pk=desktop.pk).values_list("pk").first()
+            DesktopEvent.objects.bulk_create([event], ignore_conflicts=True)
 
 
 class PortLease(models.Model):

@@ -32,6 +32,21 @@ def get_for(*, user: User, desktop_id: UUID) -> Desktop:
     return desktop
 
 
+def named(*, user: User, pod_name: str) -> Desktop:
+    """The same by the name of the runtime's objects, which scripts know it by."""
+    desktop = visible_to(user).filter(object_name=pod_name).first()
+    if desktop is None:
+        raise DesktopNotFound
+    structlog.contextvars.bind_contextvars(desktop=str(desktop.pk))
+    return desktop
+
+
+def events_of(user: User) -> QuerySet[DesktopEvent]:
+    """The timelines of all that a person has, newest line first."""
+    told = DesktopEvent.objects.filter(desktop__owner=user).exclude(kind__in=timeline.HIDDEN)
+    return told.select_related("desktop").order_by("-at", "-id")
+
+
 def facts_for(*, user_id: str, pod_name: str) -> Facts:
     """The same by the desktop's object name, from Redis if possible: for scripts that ask again and again."""
     found = status_cache.look(pod_name, lambda: Desktop.facts_of(pod_name))
@@ -76,6 +91,12 @@ class DesktopState:
 
 
 def state_of(desktop: Desktop) -> DesktopState:
+    found = diagnosis_of(desktop)
+    return DesktopState(found.sentence, found.next_step, found.hopeless, found.waiting, _steps(desktop))
+
+
+def diagnosis_of(desktop: Desktop) -> diagnosis.Diagnosis:
+    """Asks the row and Redis."""
     moving = desktop.status in MOVING
     facts = diagnosis.Facts(
         status=desktop.status,
@@ -85,8 +106,7 @@ def state_of(desktop: Desktop) -> DesktopState:
         workers=heartbeat.workers() if moving else 1,
         runtime_away=moving and heartbeat.runtime_is_away(),
     )
-    found = diagnosis.explain(facts)
-    return DesktopState(found.sentence, found.next_step, found.hopeless, found.waiting, _steps(desktop))
+    return diagnosis.explain(facts)
 
 
 def _steps(desktop: Desktop) -> list[Step]:
@@ -110,12 +130,20 @@ def timeline_of(desktop: Desktop, limit: int = 50) -> list[DesktopEvent]:
 
 def usage_of(desktop: Desktop) -> Usage | None:
     """None when it does not run or the runtime does not say."""
+    try:
+        return measured(desktop)
+    except RuntimeAway:
+        return None
+
+
+def measured(desktop: Desktop) -> Usage | None:
+    """None when it does not run or nothing measures it. Raises RuntimeAway."""
     if desktop.status != Status.RUNNING:
         return None
     try:
         return get_runtime().usage(desktop.object_name)
-    except (RuntimeFault, RuntimeUnknown):
-        return None
+    except (RuntimeFault, RuntimeUnknown) as error:
+        raise RuntimeAway(detail=str(error)) from error
 
 
 def log_of(desktop: Desktop, lines: int = 200) -> str:

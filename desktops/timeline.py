@@ -38,7 +38,7 @@ LABELS: dict[str, Promise] = {
     "started": _("Started"),
     "ready": _("Ready"),
 }
-_HIDDEN = ("starting", "ready")  # "created" and "running" tell the same a moment later
+HIDDEN = ("starting", "ready")  # "created" and "running" tell the same a moment later
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Line:
 
 
 def lines(events: Iterable[DesktopEvent]) -> list[Line]:
-    return [_line(event) for event in events if event.kind not in _HIDDEN]
+    return [_line(event) for event in events if event.kind not in HIDDEN]
 
 
 def sentence(kind: str) -> str:
@@ -63,12 +63,13 @@ def label(step: str) -> str:
 
 
 def _line(event: DesktopEvent) -> Line:
-    return Line(event.at, event.kind, sentence(event.kind), _why(event))
+    return Line(event.at, event.kind, sentence(event.kind), why(event))
 
 
-def _why(event: DesktopEvent) -> str:
+def why(event: DesktopEvent) -> str:
+    """Empty where the sentence says it all."""
     slug = event.params.get("reason", "")
     if not slug or event.kind not in (Status.STOPPING, Status.STOPPED, Status.FAILED, "waiting", "restarted"):
         return ""
-    why = reason(slug)
-    return str(why.waiting if event.kind == "waiting" else why.sentence)
+    found = reason(slug)
+    return str(found.waiting if event.kind == "waiting" else found.sentence)

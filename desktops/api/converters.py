@@ -1,0 +1,13 @@
+"""How the name of a desktop's objects stands in an address."""
+
+
+class PodName:
+    """A DNS label. Anything else is no address of ours: 404."""
+
+    regex = "[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
+
+    def to_python(self, value: str) -> str:
+        return value
+
+    def to_url(self, value: str) -> str:
+        return value

@@ -1,0 +1,85 @@
+"""The timelines: as pages of JSON, or as a stream of server-sent events that goes on."""
+
+from typing import Any
+
+from django.http import HttpResponseBase
+from django.utils.translation import gettext_lazy as _
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework import serializers
+from rest_framework.exceptions import ValidationError
+from rest_framework.renderers import JSONRenderer
+from rest_framework.request import Request
+
+from accounts import client
+from accounts.api.endpoint import Endpoint
+from accounts.api.strict import Nothing, PageQuery
+from desktops import selectors
+from desktops.api import feed, sse
+from desktops.exceptions import DesktopNotFound
+from desktops.models import DesktopEvent
+
+_LARGEST = 2**63 - 1
+_AFTER = OpenApiParameter(
+    "Last-Event-ID", int, OpenApiParameter.HEADER, description="Of a stream: go on after the event of this number."
+)
+
+
+class EventOut(serializers.Serializer[DesktopEvent]):
+    id = serializers.IntegerField()
+    pod_name = serializers.CharField()
+    at = serializers.DateTimeField()
+    run = serializers.IntegerField(help_text="Counts the starts of the desktop.")
+    kind = serializers.CharField()
+    sentence = serializers.CharField()
+    why = serializers.CharField()
+
+    def to_representation(self, instance: DesktopEvent) -> dict[str, Any]:
+        return feed.of_event(instance)
+
+
+class _Streaming(Endpoint):
+    renderer_classes = [JSONRenderer, sse.EventStreamRenderer]
+
+    def wants_stream(self) -> bool:
+        return isinstance(self.request.accepted_renderer, sse.EventStreamRenderer)
+
+    def stream(self, pod_name: str = "") -> HttpResponseBase:
+        self.query(Nothing)
+        token, address = client.session_token(self.request), client.address(self.request)
+        listener = feed.Listener(self.claims, token, address)
+        return sse.answer(feed.Feed(listener, pod_name=pod_name, after=_after(self.request)))
+
+
+class PodEvents(_Streaming):
+    opens_to_bound = True
+
+    @extend_schema(parameters=[PageQuery, _AFTER], responses={(200, "application/json"): EventOut(many=True)})
+    def get(self, request: Request, pod_name: str) -> HttpResponseBase:
+        """The timeline of a desktop, newest line first; with `Accept: text/event-stream`, each line as it comes."""
+        if self.claims.pod_name not in ("", pod_name):
+            raise DesktopNotFound
+        desktop = selectors.named(user=self.actor.user, pod_name=pod_name)
+        if self.wants_stream():
+            return self.stream(pod_name)
+        rows = selectors.events_of(self.actor.user).filter(desktop=desktop)
+        answer = self.paged(rows, self.query(PageQuery), EventOut)
+        answer.data = {"pod_name": pod_name} | answer.data
+        return answer
+
+
+class Events(_Streaming):
+    @extend_schema(parameters=[PageQuery, _AFTER], responses={(200, "application/json"): EventOut(many=True)})
+    def get(self, request: Request) -> HttpResponseBase:
+        """The timelines of all my desktops in one, newest line first; or as a stream."""
+        if self.wants_stream():
+            return self.stream()
+        return self.paged(selectors.events_of(self.actor.user), self.query(PageQuery), EventOut)
+
+
+def _after(request: Request) -> int | None:
+    given = request.headers.get("Last-Event-ID", "")
+    if not given:
+        return None
+    if not (given.isascii() and given.isdecimal() and len(given) < 20 and int(given) <= _LARGEST):
+        raise ValidationError({"Last-Event-ID": [_("Expected the number of an event.")]})
+    return int(given)

@@ -1,0 +1,128 @@
+"""Server-sent events: how a stream is framed, kept alive and ended. What it tells, its Teller knows."""
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import structlog
+from asgiref.sync import SyncToAsync, sync_to_async
+from channels.db import DatabaseSyncToAsync
+from channels.layers import get_channel_layer
+from django.db import DatabaseError, connections
+from django.http import StreamingHttpResponse
+from redis import RedisError
+from rest_framework.renderers import JSONRenderer
+from rest_framework.utils.encoders import JSONEncoder
+
+log = structlog.get_logger("podesk.events")
+MEDIA_TYPE = "text/event-stream"
+# Seconds between two looks at the token, between two looks at the rows when no message came, and of silence.
+TICK, LOOK, SILENCE = 0.8, 3.0, 15.0
+COME_BACK = 2  # seconds after which a browser that lost the stream opens it again
+REJOIN = 5.0  # seconds until Redis is asked again for messages
+
+
+@dataclass(frozen=True)
+class Message:
+    event: str
+    data: dict[str, Any]
+    id: str = ""
+    last: bool = False  # the stream ends with it
+
+    def frame(self) -> bytes:
+        number = f"id: {self.id}\n" if self.id else ""
+        return f"event: {self.event}\n{number}data: {json.dumps(self.data, cls=JSONEncoder)}\n\n".encode()
+
+
+class Teller(Protocol):
+    @property
+    def group(self) -> str:
+        """Of the channel layer: a message there means that there is news."""
+
+    def tell(self, look: bool) -> tuple[list[Message], bool]:
+        """What is to be sent, and whether there is more. Called from a thread, each TICK; without `look` it only says
+        whether the stream may go on."""
+
+
+class EventStreamRenderer(JSONRenderer):
+    """Lets a request ask for a stream. It draws refusals only, and those are JSON."""
+
+    media_type, format, charset = MEDIA_TYPE, "event-stream", "utf-8"
+
+
+def answer(teller: Teller) -> StreamingHttpResponse:
+    response = StreamingHttpResponse(_stream(teller), content_type=f"{MEDIA_TYPE}; charset=utf-8")
+    response["X-Accel-Buffering"] = "no"  # else nginx keeps events back until it has some kilobytes
+    return response
+
+
+async def _stream(teller: Teller) -> AsyncIterator[bytes]:
+    await _let_go()
+    woken = asyncio.Event()
+    listening = asyncio.create_task(_listen(teller.group, woken))
+    try:
+        yield f"retry: {COME_BACK * 1000}\n\n".encode()
+        async for frame in _frames(teller, woken):
+            yield frame
+    except DatabaseError as error:  # whoever listens comes back, and goes on where this ended
+        log.warning("stream_broken", error=str(error))
+    finally:
+        listening.cancel()
+
+
+async def _frames(teller: Teller, woken: asyncio.Event) -> AsyncIterator[bytes]:
+    tell = DatabaseSyncToAsync(teller.tell, thread_sensitive=False)
+    looked, heard = 0.0, time.monotonic()
+    while True:
+        now = time.monotonic()
+        if look := woken.is_set() or now - looked >= LOOK:
+            woken.clear()
+            looked = now
+        messages, more = await tell(look)
+        for message in messages:
+            yield message.frame()
+            if message.last:
+                return
+        if messages:
+            heard = now
+        elif now - heard >= SILENCE:
+            yield b": still here\n\n"
+            heard = now
+        if more:
+            woken.set()
+        with suppress(TimeoutError):
+            await asyncio.wait_for(woken.wait(), TICK)
+
+
+async def _listen(group: str, woken: asyncio.Event) -> None:
+    """Without Redis nothing wakes the stream, and it looks each LOOK seconds."""
+    layer: Any = get_channel_layer()
+    while True:
+        channel = ""
+        try:
+            channel = await layer.new_channel()
+            await layer.group_add(group, channel)
+            woken.set()  # for what came before
+            while await layer.receive(channel):
+                woken.set()
+        except (RedisError, OSError) as error:
+            log.info("stream_not_woken", error=str(error))
+        finally:
+            with suppress(RedisError, OSError):
+                await layer.group_discard(group, channel)
+        await asyncio.sleep(REJOIN)
+
+
+async def _let_go() -> None:
+    """Django keeps a thread, and that thread its database connection, until the answer has been sent: for hours, here.
+
+    Should something else ask for the request's thread, it gets a new one."""
+    await sync_to_async(connections.close_all)()
+    context = SyncToAsync.thread_sensitive_context.get(None)
+    executor = SyncToAsync.context_to_thread_executor.pop(context, None) if context else None
+    if executor:
+        executor.shutdown(wait=False)
