@@ -35,7 +35,7 @@ class EffectiveQuota:
         """The form of the claim `resource_quota`: quantities as Kubernetes writes them."""
         return {
             "cpu": _plain(self.cpu.value),
-            "memory": _memory(self.memory_mib.value),
+            "memory": memory_quantity(self.memory_mib.value),
             "storage": f"{self.storage_gib.value}Gi",
         }
 
@@ -82,5 +82,6 @@ def _plain(number: Decimal) -> str:
     return f"{number:f}".rstrip("0").rstrip(".") if "." in f"{number:f}" else f"{number:f}"
 
 
-def _memory(mib: int) -> str:
+def memory_quantity(mib: int) -> str:
+    """As Kubernetes writes it."""
     return f"{mib // 1024}Gi" if mib % 1024 == 0 else f"{mib}Mi"

@@ -13,6 +13,7 @@ from desktops.exceptions import QuotaExceeded
 from desktops.models import ACTIVE, Desktop, DesktopImage, DesktopSize, Resources, Volume
 
 KEYS = ("cpu", "memory_mib", "storage_gib", "gpu", "desktops")
+_FIELDS = {"cpu": "cpu", "memory_mib": "memory", "storage_gib": "storage"}  # as scripts name them
 
 
 @dataclass(frozen=True)
@@ -83,14 +84,26 @@ def need_of(size: Resources, *, kept: Volume | None, new: bool) -> Use:
     return Use(size.cpu, size.memory_mib, storage, size.gpu, desktops=1 if new else 0)
 
 
-def refuse_if_over(owner: User, need: Use) -> None:
-    """Call inside the transaction that holds the owner's row. Raises QuotaExceeded naming what is short."""
-    if why := _shortage(effective(owner), use_of(owner), need):
-        raise QuotaExceeded(why)
+def refuse_if_over(owner: User, need: Use, *, asked_in: str = "") -> None:
+    """Call inside the transaction that holds the owner's row. Raises QuotaExceeded naming what is short; `asked_in`:
+    the field of a request that held the amounts."""
+    if short := _shortage(effective(owner), use_of(owner), need):
+        field = f"{asked_in}.{_FIELDS[short.key]}" if asked_in and short.key in _FIELDS else ""
+        raise QuotaExceeded(short.sentence, field=field)
 
 
 def is_offered(image: DesktopImage, size: DesktopSize) -> bool:
-    return DesktopImage.objects.filter(pk=image.pk, enabled=True, sizes=size).exists()
+    """A size without a key is of somebody's own making: each image may have it, and the quota alone is its bound."""
+    images = DesktopImage.objects.filter(pk=image.pk, enabled=True)
+    return (images.filter(sizes=size) if size.pk else images).exists()
+
+
+def usual_size(user: User, image: DesktopImage, *, kept: Volume | None) -> DesktopSize | None:
+    """The one that the launch page has chosen already: the image's first that fits, or else its first."""
+    quota, use = effective(user), use_of(user)
+    sizes = list(image.sizes.all())
+    fitting = (size for size in sizes if not _shortage(quota, use, need_of(size, kept=kept, new=True)))
+    return next(fitting, sizes[0] if sizes else None)
 
 
 def quota_lines(user: User) -> list[QuotaLine]:
@@ -131,22 +144,29 @@ def _names() -> Any:
 
 
 def _size_offer(size: DesktopSize, quota: EffectiveQuota, use: Use) -> SizeOffer:
-    why_not = _shortage(quota, use, need_of(size, kept=None, new=True))
-    return SizeOffer(size, fits=not why_not, why_not=why_not)
+    short = _shortage(quota, use, need_of(size, kept=None, new=True))
+    return SizeOffer(size, fits=not short, why_not=short.sentence if short else "")
 
 
-def _shortage(quota: EffectiveQuota, use: Use, need: Use) -> str:
-    """The first thing that is short, as a sentence; empty when all fits."""
+@dataclass(frozen=True)
+class _Short:
+    key: str
+    sentence: str
+
+
+def _shortage(quota: EffectiveQuota, use: Use, need: Use) -> _Short | None:
+    """The first thing that is short; None when all fits."""
     for line in _lines(quota, use):
         more = Decimal(getattr(need, line.key))
         if more and line.used + more > line.limit:
-            return _("%(what)s: this needs %(more)s, and you use %(used)s of %(limit)s.") % {
+            sentence = _("%(what)s: this needs %(more)s, and you use %(used)s of %(limit)s.") % {
                 "what": line.label,
                 "more": _plain(more),
                 "used": _plain(line.used),
                 "limit": f"{_plain(line.limit)} {line.unit}".rstrip(),
             }
-    return ""
+            return _Short(line.key, sentence)
+    return None
 
 
 def _plain(number: Decimal) -> str:

@@ -10,6 +10,7 @@ from accounts import sealing
 from accounts.models import SSHKey
 from accounts.ssh_keys import PublicKey
 from desktops import host_keys
+from desktops.facts import Facts
 from desktops.models import Desktop, Status
 
 SSH_USER = "void"
@@ -44,7 +45,7 @@ class Connection:
     host_key: str
 
 
-def is_direct(desktop: Desktop) -> bool:
+def is_direct(desktop: Desktop | Facts) -> bool:
     """Is there anything past the portal? Where there is not, the desktop's password never leaves the server."""
     return settings.DESKTOP_EXPOSURE != "proxy" and desktop.status == Status.RUNNING
 
@@ -59,7 +60,7 @@ def of(desktop: Desktop) -> Connection | None:
     return Connection(found, in_browser, awaits, _ssh_needs(desktop), _fingerprint(desktop))
 
 
-def ways(desktop: Desktop) -> list[Way]:
+def ways(desktop: Desktop | Facts) -> list[Way]:
     """Empty through the portal alone, while it does not run, and before the cluster has given it an address."""
     ports = {"vnc": desktop.exposed_vnc, "novnc": desktop.exposed_novnc, "ssh": desktop.exposed_ssh}
     if not is_direct(desktop) or not desktop.exposed_host:

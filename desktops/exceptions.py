@@ -2,7 +2,7 @@
 
 from django.utils.translation import gettext_lazy as _
 
-from accounts.refusals import Refused
+from accounts.refusals import Refused, Text
 
 
 class DesktopRefused(Refused):
@@ -13,6 +13,14 @@ class DesktopNotFound(DesktopRefused):
     slug, status_code = "not_found", 404
     message = _("There is no such desktop.")
     next_step = _("It may have been deleted. Go to My Desktop to see what you have.")
+
+
+class NoPassword(DesktopNotFound):
+    """Where everybody comes through the portal."""
+
+    slug = "no_password"
+    message = _("Nobody needs the password of this desktop: the portal itself logs in to it.")
+    next_step = _("Open it in the browser, or with a session token at its WebSocket address.")
 
 
 class QuotaExceeded(DesktopRefused):
@@ -37,6 +45,11 @@ class WrongStatus(DesktopRefused):
     slug = "wrong_status"
     message = _("The desktop is busy with something else.")
     next_step = _("Wait a moment and try again.")
+    retry_after = 2
+
+
+class BeingDeleted(WrongStatus):
+    message = _("The desktop of this name is being deleted.")
 
 
 class NotRunning(DesktopRefused):
@@ -61,3 +74,11 @@ class RuntimeAway(DesktopRefused):
     slug, status_code = "runtime_away", 503
     message = _("The machines that run desktops do not answer at present.")
     next_step = _("Try again in a minute.")
+
+
+class DidNotStart(DesktopRefused):
+    """The start that somebody waited for has failed; `slug` is the reason that its row tells."""
+
+    def __init__(self, slug: str, message: Text, next_step: Text) -> None:
+        super().__init__(message, next_step=next_step)
+        self.slug = slug

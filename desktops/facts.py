@@ -29,6 +29,7 @@ class Facts:
     exposed_vnc: int
     exposed_novnc: int
     exposed_ssh: int
+    has_ssh: bool  # through the portal
 
 
 _NAMES = {field.name for field in fields(Facts)}
@@ -45,6 +46,7 @@ def of(desktop: Any) -> Facts:
         status_since=_iso(desktop.status_since),
         image=desktop.image.name,
         size=desktop.size_name,
+        has_ssh=desktop.endpoint_kind == "tcp",
         cpu=f"{desktop.cpu.normalize():f}",
         created_at=_iso(desktop.created_at),
         started_at=desktop.started_at and _iso(desktop.started_at),

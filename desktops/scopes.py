@@ -1,6 +1,10 @@
 """What a session token for one desktop says: the same for the viewer, the gate and the API."""
 
+from decimal import Decimal
+
+from accounts.quotas import memory_quantity
 from accounts.tokens import TokenScope
+from desktops.facts import Facts
 from desktops.models import Desktop
 
 
@@ -9,9 +13,14 @@ def of(desktop: Desktop, *, session_id: str, permissions: tuple[str, ...] = ("vn
         session_id=session_id,
         pod_name=desktop.object_name,
         permissions=permissions,
-        resource_quota={
-            "cpu": f"{desktop.cpu.normalize():f}",
-            "memory": f"{desktop.memory_mib}Mi",
-            "storage": f"{desktop.storage_gib}Gi",
-        },
+        resource_quota=quantities(desktop),
     )
+
+
+def quantities(desktop: Desktop | Facts) -> dict[str, str]:
+    """What it has, as Kubernetes writes it."""
+    return {
+        "cpu": f"{Decimal(desktop.cpu).normalize():f}",
+        "memory": memory_quantity(desktop.memory_mib),
+        "storage": f"{desktop.storage_gib}Gi",
+    }

@@ -1,22 +1,26 @@
 """What people ask for. Each function is one transaction: check, change the row, audit; work is queued on commit."""
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
 from cryptography.fernet import InvalidToken
 from django.conf import settings
 from django.db import transaction
+from django.utils import timezone
 
 from accounts import audit
 from accounts.audit import Actor, audited
 from accounts.cuts import Cut, cut_after_commit
 from accounts.models import User
-from desktops import allowance, connect, host_keys, jobs
+from accounts.quotas import effective
+from desktops import allowance, connect, host_keys, jobs, scopes
 from desktops.exceptions import (
-    DesktopNotFound,
+    BeingDeleted,
     ImageUnavailable,
     NameInvalid,
+    NoPassword,
     NotRunning,
     PasswordUnreadable,
     VolumeInUse,
@@ -30,6 +34,8 @@ from desktops.runtimes import names
 
 @dataclass(frozen=True)
 class LaunchRequest:
+    """`size` without a key: of one's own making, and then without a name."""
+
     image: DesktopImage
     size: DesktopSize
     name: str = "desktop"
@@ -37,31 +43,52 @@ class LaunchRequest:
     language: str = ""  # Django's code: what the person reads the pages in
 
 
+@dataclass(frozen=True)
+class Launched:
+    """`created`: there was none of that name. `ordered`: it was set on its way just now."""
+
+    desktop: Desktop
+    created: bool = False
+    ordered: bool = False
+
+
 def _desktop(given: dict[str, Any]) -> object:
     return given["desktop"].pk
 
 
-@audited("desktop.launch", target=lambda given: given["wanted"].name)
-@transaction.atomic
 def launch_desktop(*, by: Actor, wanted: LaunchRequest) -> Desktop:
     """The desktop of that name, on its way: a new one, or the one that is there. Raises DesktopRefused."""
+    return launch(by=by, wanted=wanted).desktop
+
+
+@audited("desktop.launch", target=lambda given: given["wanted"].name)
+@transaction.atomic
+def launch(*, by: Actor, wanted: LaunchRequest) -> Launched:
+    """The same, with what became of it."""
     owner = _lock(by.user)
     name = _clean_name(wanted.name)
     if existing := Desktop.objects.filter(owner=owner, name=name).first():
-        if existing.status in AT_REST:
-            start_desktop(desktop=existing, by=by)
-        elif existing.status == Status.DELETING:
-            raise WrongStatus
-        return existing
+        return _take(existing, by)
     if not allowance.is_offered(wanted.image, wanted.size):
-        raise ImageUnavailable
-    allowance.refuse_if_over(owner, allowance.need_of(wanted.size, kept=wanted.volume, new=True))
+        raise ImageUnavailable(field="image")
+    need = allowance.need_of(wanted.size, kept=wanted.volume, new=True)
+    allowance.refuse_if_over(owner, need, asked_in="resource_quota")
     desktop = _create(owner, name, wanted)
     DesktopEvent.write(desktop, "queued")
     enqueue_after_commit(jobs.start_desktop, desktop.pk)
     desktop.tell_owner()
-    audit.record("desktop.launch", by=by, target=desktop.pk, name=name, image=wanted.image.name, size=wanted.size.name)
-    return desktop
+    size: dict[str, Any] = {"size": wanted.size.name, "resource_quota": scopes.quantities(desktop)}
+    audit.record("desktop.launch", by=by, target=desktop.pk, name=name, image=wanted.image.name, **size)
+    return Launched(desktop, created=True, ordered=True)
+
+
+def _take(existing: Desktop, by: Actor) -> Launched:
+    if existing.status == Status.DELETING:
+        raise BeingDeleted
+    if existing.status not in AT_REST:
+        return Launched(existing)
+    start_desktop(desktop=existing, by=by)
+    return Launched(existing, ordered=True)
 
 
 @audited("desktop.start", target=_desktop)
@@ -123,12 +150,29 @@ def delete_desktop(*, desktop: Desktop, by: Actor, keep_data: bool) -> None:
     audit.record("desktop.delete", by=by, target=desktop.pk, name=desktop.name, keep_data=keep_data)
 
 
+@audited("desktop.extend", target=_desktop)
+@transaction.atomic
+def extend_desktop(*, desktop: Desktop, by: Actor) -> None:
+    """From now on it may run as long as its owner's quota lets one that has just started; never shorter than it may
+    already. One that may run for ever goes on so. Raises NotRunning."""
+    desktop.refresh_from_db()
+    minutes = effective(desktop.owner).max_lifetime_minutes.value
+    expires_at = desktop.expires_at and max(desktop.expires_at, timezone.now() + timedelta(minutes=minutes))
+    same_run = Desktop.objects.filter(pk=desktop.pk, run=desktop.run, status=Status.RUNNING)
+    if not same_run.update(expires_at=expires_at if minutes else None):
+        raise NotRunning
+    desktop.refresh_from_db()
+    desktop.tell_owner()
+    until = desktop.expires_at and desktop.expires_at.isoformat()
+    audit.record("desktop.extend", by=by, target=desktop.pk, name=desktop.name, expires_at=until)
+
+
 @audited("desktop.password_shown", target=_desktop)
 @transaction.atomic
 def show_password(*, desktop: Desktop, by: Actor) -> str:
     """The VNC password, for programs that go past the portal. Raises DesktopRefused."""
     if settings.DESKTOP_EXPOSURE == "proxy":
-        raise DesktopNotFound  # nobody needs it, so it never leaves the server
+        raise NoPassword  # nobody needs it, so it never leaves the server
     if not connect.is_direct(desktop):
         raise NotRunning
     try:
@@ -158,12 +202,12 @@ def _lock(user: User) -> User:
 def _clean_name(name: str) -> str:
     name = name.strip()
     if not 1 <= len(name) <= 40 or not name.isprintable():
-        raise NameInvalid
+        raise NameInvalid(field="name")
     return name
 
 
 def _create(owner: User, name: str, wanted: LaunchRequest) -> Desktop:
-    identity = uuid4()
+    identity, volume = uuid4(), _volume(owner, name, wanted)
     return Desktop.objects.create(
         id=identity,
         owner=owner,
@@ -173,9 +217,9 @@ def _create(owner: User, name: str, wanted: LaunchRequest) -> Desktop:
         size_name=wanted.size.name,
         cpu=wanted.size.cpu,
         memory_mib=wanted.size.memory_mib,
-        storage_gib=wanted.size.storage_gib,
+        storage_gib=volume.storage_gib,  # kept files may have more
         gpu=wanted.size.gpu,
-        volume=_volume(owner, name, wanted),
+        volume=volume,
         host_key_sealed=host_keys.fresh(),
         object_name=names.desktop_name(owner.get_username(), str(identity)),
         **fresh_run(),
@@ -198,7 +242,7 @@ def _volume(owner: User, name: str, wanted: LaunchRequest) -> Volume:
 def _use_again(owner: User, kept: Volume, storage_gib: int) -> Volume:
     rows = Volume.objects.filter(pk=kept.pk, owner=owner, kept_at__isnull=False)
     if not rows.update(kept_at=None, storage_gib=max(kept.storage_gib, storage_gib)):
-        raise VolumeInUse
+        raise VolumeInUse(field="volume")
     return Volume.objects.get(pk=kept.pk)
 
 

@@ -1,4 +1,21 @@
-from django.urls import URLPattern
+from django.urls import URLPattern, path, register_converter
+
+from desktops.api import converters, events, pod_actions, pods
+
+register_converter(converters.PodName, "pod")
 
 app_name = "desktops_api"
-urlpatterns: list[URLPattern] = []
+urlpatterns: list[URLPattern] = [
+    path("pods", pods.Pods.as_view(), name="pods"),
+    path("pods/create", pods.Create.as_view(), name="pod_create"),
+    path("pods/<pod:pod_name>", pods.Pod.as_view(), name="pod"),
+    path("pods/<pod:pod_name>/start", pod_actions.Start.as_view(), name="pod_start"),
+    path("pods/<pod:pod_name>/stop", pod_actions.Stop.as_view(), name="pod_stop"),
+    path("pods/<pod:pod_name>/restart", pod_actions.Restart.as_view(), name="pod_restart"),
+    path("pods/<pod:pod_name>/extend", pod_actions.Extend.as_view(), name="pod_extend"),
+    path("pods/<pod:pod_name>/password", pod_actions.Password.as_view(), name="pod_password"),
+    path("pods/<pod:pod_name>/logs", pod_actions.Logs.as_view(), name="pod_logs"),
+    path("pods/<pod:pod_name>/metrics", pod_actions.Metrics.as_view(), name="pod_metrics"),
+    path("pods/<pod:pod_name>/events", events.PodEvents.as_view(), name="pod_events"),
+    path("events", events.Events.as_view(), name="events"),
+]

@@ -126,7 +126,7 @@ def test_token_opens_this_desktop_for_a_minute(mint, alice, desktop):
     assert (claims.expires_at - claims.created_at).total_seconds() == 60
     assert claims.resource_quota == {
         "cpu": f"{desktop.cpu.normalize():f}",
-        "memory": f"{desktop.memory_mib}Mi",
+        "memory": f"{desktop.memory_mib // 1024}Gi",
         "storage": f"{desktop.storage_gib}Gi",
     }
 

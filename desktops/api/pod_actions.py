@@ -1,0 +1,105 @@
+"""`pods/<pod_name>/…`: the buttons, and what is read beside the desktop itself."""
+
+from dataclasses import asdict
+
+from drf_spectacular.utils import extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from accounts.api.strict import Nothing
+from desktops import selectors, services
+from desktops.api import pod_out, wait
+from desktops.api.pod_forms import LogQuery, WaitQuery
+from desktops.api.pods import PodEndpoint
+from desktops.api.serializers import ActionOut, LogsOut, MetricsOut, PasswordOut
+from desktops.exceptions import DesktopNotFound
+from desktops.models import MOVING, Desktop
+
+_ANSWERS = {200: ActionOut, 202: ActionOut}
+
+
+class Action(PodEndpoint):
+    def asked(self, pod_name: str) -> tuple[Desktop, int]:
+        """The desktop, and how long to wait."""
+        self.body(Nothing)
+        return self.desktop_of(pod_name), self.query(WaitQuery)["wait"]
+
+    def answer(self, desktop: Desktop) -> Response:
+        told = pod_out.of(desktop, may=self.claims.permissions)
+        status = 202 if desktop.status in MOVING else 200
+        return Response({"pod_name": desktop.object_name, "desktop": told}, status=status)
+
+
+class Start(Action):
+    @extend_schema(operation_id="start_pod", request=Nothing, parameters=[WaitQuery], responses=_ANSWERS)
+    def post(self, request: Request, pod_name: str) -> Response:
+        """Start a stopped or failed desktop. One that runs goes on running."""
+        desktop, seconds = self.asked(pod_name)
+        services.start_desktop(desktop=desktop, by=self.actor)
+        return self.answer(self.started(desktop, seconds))
+
+
+class Stop(Action):
+    @extend_schema(operation_id="stop_pod", request=Nothing, parameters=[WaitQuery], responses=_ANSWERS)
+    def post(self, request: Request, pod_name: str) -> Response:
+        """Stop a desktop, or cancel its start. Its files stay."""
+        desktop, seconds = self.asked(pod_name)
+        services.stop_desktop(desktop=desktop, by=self.actor)
+        found = wait.until_settled(desktop, seconds)
+        if found is None:
+            raise DesktopNotFound
+        return self.answer(found)
+
+
+class Restart(Action):
+    @extend_schema(operation_id="restart_pod", request=Nothing, parameters=[WaitQuery], responses=_ANSWERS)
+    def post(self, request: Request, pod_name: str) -> Response:
+        """Stop a desktop and start it again, or start one that is at rest."""
+        desktop, seconds = self.asked(pod_name)
+        services.restart_desktop(desktop=desktop, by=self.actor)
+        return self.answer(self.started(desktop, seconds))
+
+
+class Extend(Action):
+    @extend_schema(operation_id="extend_pod", request=Nothing, responses={200: ActionOut})
+    def post(self, request: Request, pod_name: str) -> Response:
+        """Count its longest allowed time from now on. `expires_at` null: there is no such time."""
+        self.body(Nothing)
+        self.query(Nothing)
+        desktop = self.desktop_of(pod_name)
+        services.extend_desktop(desktop=desktop, by=self.actor)
+        return self.answer(desktop)
+
+
+class Password(PodEndpoint):
+    needs = {"POST": ("vnc",)}
+
+    @extend_schema(operation_id="show_pod_password", request=Nothing, responses=PasswordOut)
+    def post(self, request: Request, pod_name: str) -> Response:
+        """The VNC password, for programs that go past the portal; it is noted that you asked. 404 where all goes
+        through the portal."""
+        self.body(Nothing)
+        self.query(Nothing)
+        password = services.show_password(desktop=self.desktop_of(pod_name), by=self.actor)
+        return Response({"pod_name": pod_name, "vnc_password": password})
+
+
+class Logs(PodEndpoint):
+    opens_to_bound = True
+
+    @extend_schema(operation_id="get_pod_logs", parameters=[LogQuery], responses=LogsOut)
+    def get(self, request: Request, pod_name: str) -> Response:
+        """The last lines that the desktop's session printed."""
+        lines = self.query(LogQuery)["tail_lines"]
+        return Response({"pod_name": pod_name, "logs": selectors.log_of(self.desktop_of(pod_name), lines)})
+
+
+class Metrics(PodEndpoint):
+    opens_to_bound = True
+
+    @extend_schema(operation_id="get_pod_metrics", responses=MetricsOut)
+    def get(self, request: Request, pod_name: str) -> Response:
+        """What it uses now."""
+        self.query(Nothing)
+        usage = selectors.measured(self.desktop_of(pod_name))
+        return Response({"pod_name": pod_name, "metrics": asdict(usage) if usage else None})

@@ -1,0 +1,118 @@
+"""`pods`, `pods/create`, `pods/<pod_name>`: what one has, launching and deleting."""
+
+from contextlib import suppress
+from typing import Any
+
+from django.utils.translation import gettext as _
+from drf_spectacular.utils import extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from accounts.api.endpoint import Endpoint
+from accounts.api.strict import Nothing
+from desktops import connect, selectors, services
+from desktops.api import launching, pod_out, wait
+from desktops.api.pod_forms import DeleteQuery, PodCreate, PodQuery, WaitQuery
+from desktops.api.serializers import CreatedOut, DeletedOut, PodOut
+from desktops.exceptions import DesktopNotFound, DesktopRefused, DidNotStart, NotRunning
+from desktops.facts import Facts
+from desktops.models import MOVING, Desktop, Status
+
+
+class PodEndpoint(Endpoint):
+    """About one desktop, or those of one person."""
+
+    def facts_of(self, pod_name: str) -> Facts:
+        """From Redis if possible. Raises DesktopNotFound."""
+        if self.claims.pod_name not in ("", pod_name):
+            raise DesktopNotFound
+        return selectors.facts_for(user_id=self.claims.user_id, pod_name=pod_name)
+
+    def desktop_of(self, pod_name: str) -> Desktop:
+        """Raises DesktopNotFound."""
+        if self.claims.pod_name not in ("", pod_name):
+            raise DesktopNotFound
+        return selectors.named(user=self.actor.user, pod_name=pod_name)
+
+    def password_of(self, desktop: Desktop) -> str | None:
+        """Where the token may know it, and it is of use."""
+        if "vnc" in self.claims.permissions and connect.is_direct(desktop):
+            with suppress(DesktopRefused):  # POST …/password says why
+                return services.show_password(desktop=desktop, by=self.actor)
+        return None
+
+    def started(self, desktop: Desktop, seconds: int) -> Desktop:
+        """As it is when it runs, or when the time is over. Raises DidNotStart, NotRunning, DesktopNotFound."""
+        if not seconds:
+            return desktop
+        found = wait.until_settled(desktop, seconds)
+        if found is None:
+            raise DesktopNotFound(_("The desktop was deleted meanwhile."))
+        if found.status == Status.FAILED:
+            why = selectors.diagnosis_of(found)
+            raise DidNotStart(found.reason or "failed", why.sentence, why.next_step)
+        if found.status not in MOVING and found.status != Status.RUNNING:
+            raise NotRunning(_("The desktop was stopped meanwhile."))
+        return found
+
+
+class Pods(PodEndpoint):
+    @extend_schema(operation_id="list_pods", parameters=[PodQuery], responses=PodOut(many=True))
+    def get(self, request: Request) -> Response:
+        """Your desktops, in pages."""
+        asked = self.query(PodQuery)
+        order = asked["ordering"]
+        rows = selectors.visible_to(self.actor.user).filter(**asked["where"]).order_by(order, "pk")
+        return self.paged(rows, asked, PodOut)
+
+
+class Create(PodEndpoint):
+    rates = {"POST": "create"}
+
+    @extend_schema(
+        operation_id="create_pod",
+        request=PodCreate,
+        parameters=[WaitQuery],
+        responses={200: CreatedOut, 202: CreatedOut},
+    )
+    def post(self, request: Request) -> Response:
+        """Launch a desktop, or find the one of that name. 202: it is on its way. 200: it was there already, or runs
+        now that you waited. What is there keeps its size, image and files, whatever is sent."""
+        asked, seconds = self.body(PodCreate), self.query(WaitQuery)["wait"]
+        launched = launching.launch(self.actor, asked)
+        desktop = self.started(launched.desktop, seconds)
+        on_its_way = desktop.status in MOVING and (launched.ordered or seconds)
+        told = pod_out.of(desktop, may=self.claims.permissions, password=self.password_of(desktop))
+        answer = {
+            "status": "created" if launched.created else "exists",
+            "pod_name": desktop.object_name,
+            "access_info": told["access_info"],
+            "desktop": told,
+        }
+        return Response(answer, status=202 if on_its_way else 200)
+
+
+class Pod(PodEndpoint):
+    opens_to_bound = True
+
+    @extend_schema(operation_id="get_pod", responses=PodOut)
+    def get(self, request: Request, pod_name: str) -> Response:
+        """One desktop as it is now."""
+        self.query(Nothing)
+        return Response(pod_out.shown(self.facts_of(pod_name), may=self.claims.permissions))
+
+    @extend_schema(
+        operation_id="delete_pod",
+        request=None,
+        parameters=[DeleteQuery],
+        responses={200: DeletedOut, 202: DeletedOut},
+    )
+    def delete(self, request: Request, pod_name: str) -> Response:
+        """Delete a desktop. Its files are kept, unless keep_data=false. 202: it is being deleted. 200: you waited, and
+        it is gone."""
+        self.body(Nothing)
+        asked, desktop = self.query(DeleteQuery), self.desktop_of(pod_name)
+        services.delete_desktop(desktop=desktop, by=self.actor, keep_data=asked["keep_data"])
+        gone = wait.until_settled(desktop, asked["wait"]) is None
+        answer: dict[str, Any] = {"status": "deleted", "pod_name": pod_name}
+        return Response(answer, status=200 if gone else 202)

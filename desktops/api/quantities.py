@@ -1,0 +1,74 @@
+"""Quantities as Kubernetes writes them ("2", "500m", "4Gi"), as cores, MiB and GiB. What is between is rounded up."""
+
+import re
+from decimal import ROUND_CEILING, Decimal
+from typing import Any, ClassVar, NoReturn
+
+from django.utils.translation import gettext_lazy as _
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+_FORM = re.compile(r"(?P<number>[0-9]{1,20}(\.[0-9]{1,20})?)((?P<unit>[A-Za-z]{0,2})|(?P<power>[eE][+-]?[0-9]{1,2}))")
+_BYTES = {"": 1} | {f"{letter}i": 1024**n for n, letter in enumerate("KMGTP", 1)}
+_BYTES |= {letter: 1000**n for n, letter in enumerate("kMGTP", 1)}
+
+
+class Quantity(serializers.Field[Decimal, Any, str, Any]):
+    """A text, or a number without a unit: cores, or bytes."""
+
+    units: ClassVar[dict[str, Decimal | int]]
+    one: ClassVar[int] = 1  # of what is counted, in the unit ""
+    step = Decimal(1)
+    least: ClassVar[Decimal]
+    most: ClassVar[Decimal]
+    written: ClassVar[dict[str, str]]  # the bounds and some examples, for people
+    default_error_messages = {
+        "form": _("Expected a quantity such as %(examples)s."),
+        "small": _("This is too small. At least %(least)s."),
+        "large": _("This is too large. At most %(most)s."),
+    }
+
+    def to_internal_value(self, data: Any) -> Decimal:
+        found = _FORM.fullmatch(str(data)) if isinstance(data, str | int | float) else None
+        if isinstance(data, bool) or not found or (found["unit"] or "") not in self.units:
+            self._refuse("form")
+        unit = self.units[found["unit"] or ""]
+        counted = Decimal(found["number"] + (found["power"] or "")) * unit / self.one
+        if counted < self.least:
+            self._refuse("small")
+        if counted > self.most:
+            self._refuse("large")
+        return (counted / self.step).to_integral_value(ROUND_CEILING) * self.step
+
+    def to_representation(self, value: Any) -> str:
+        return str(value)
+
+    def _refuse(self, code: str) -> NoReturn:
+        raise serializers.ValidationError(self.error_messages[code] % self.written, code=code)
+
+
+_SCHEMA = {"oneOf": [{"type": "string", "maxLength": 50}, {"type": "number"}]}
+
+
+@extend_schema_field(_SCHEMA | {"description": "Cores.", "example": "2"})
+class Cores(Quantity):
+    units = {"": 1, "m": Decimal("0.001")}
+    step = Decimal("0.01")
+    least, most = Decimal("0.1"), Decimal("9999.99")
+    written = {"examples": "2, 1.5, 500m", "least": "100m", "most": "9999.99"}
+
+
+@extend_schema_field(_SCHEMA | {"description": "Memory; without a unit: bytes.", "example": "4Gi"})
+class MiB(Quantity):
+    units = _BYTES
+    one = 2**20
+    least, most = Decimal(128), Decimal(2**31 - 1)
+    written = {"examples": "4Gi, 512Mi, 2G", "least": "128Mi", "most": "2147483647Mi"}
+
+
+@extend_schema_field(_SCHEMA | {"description": "Home folder; without a unit: bytes.", "example": "10Gi"})
+class GiB(Quantity):
+    units = _BYTES
+    one = 2**30
+    least, most = Decimal(1), Decimal(2**31 - 1)
+    written = {"examples": "10Gi, 1Ti, 20G", "least": "1Gi", "most": "2147483647Gi"}
