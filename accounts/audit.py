@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from functools import wraps
 from typing import Any, ParamSpec, TypeVar
 
+from django.db import transaction
+
 from accounts.models import AuditEvent, User
 from accounts.refusals import Refused
 
@@ -24,9 +26,10 @@ class Actor:
 
 @dataclass(frozen=True)
 class Stranger:
-    """Somebody who has not signed in."""
+    """Somebody who has not signed in, or whose account is gone; then there is still a name."""
 
     address: str | None = None
+    name: str = ""
 
 
 def record(
@@ -35,9 +38,10 @@ def record(
     """`action` is a slug such as "desktop.launch"; `by` None: Podesk itself; `result`: "done", or the slug of the
     refusal. `details`: JSON, free of secrets."""
     user = by.user if isinstance(by, Actor) else None
+    name = by.name if isinstance(by, Stranger) else user.get_username() if user else ""
     AuditEvent.objects.create(
         actor=user,
-        actor_name=user.get_username() if user else "",
+        actor_name=name,
         action=action,
         target=printable(str(target)[:200]),
         address=by.address if by else None,
@@ -62,12 +66,20 @@ def audited(
                 return service(*args, **given)
             except Refused as refused:
                 by: Any = given["by"]
-                record(action, by=by, target=target(given), result=refused.slug)
+                _record_refusal(action, by=by, target=target(given), result=refused.slug)
                 raise
 
         return told
 
     return decorate
+
+
+@transaction.atomic
+def _record_refusal(action: str, *, by: Actor, target: object, result: str) -> None:
+    # Locked: an account that is deleted in this moment is none that the event could point to.
+    there = User.objects.select_for_update(no_key=True).filter(pk=by.user.pk).exists()
+    who = by if there else Stranger(by.address, by.user.get_username())
+    record(action, by=who, target=target, result=result)
 
 
 def printable(text: str) -> str:

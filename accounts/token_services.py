@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from accounts import audit, quotas, revocation, tokens
-from accounts.audit import Actor
+from accounts.audit import Actor, audited
 from accounts.models import SessionToken, User
 from accounts.refusals import Refused
 from accounts.tokens import PERMISSIONS, Claims, TokenScope
@@ -57,6 +57,7 @@ class Issued:
     token: SessionToken
 
 
+@audited("token.issue", target=lambda given: given["wanted"].label)
 @transaction.atomic
 def issue_for_login(*, by: Actor, wanted: Wanted) -> Issued:
     """For somebody whose password was just checked, or who is signed in. Raises LoginEnded when password or account
@@ -70,6 +71,7 @@ def issue_for_login(*, by: Actor, wanted: Wanted) -> Issued:
     return _issue(by, wanted, session_id=tokens.fresh_session_id(), refresh_until=_now() + refreshed_for)
 
 
+@audited("token.issue", target=lambda given: given["wanted"].label)
 @transaction.atomic
 def issue_from_token(*, by: Actor, claims: Claims, wanted: Wanted) -> Issued:
     """Never more than `claims` have: neither permissions nor time. Raises PermissionNotHeld, TooLong, LoginEnded."""
@@ -89,6 +91,7 @@ def issue_from_token(*, by: Actor, claims: Claims, wanted: Wanted) -> Issued:
     return _issue(by, smaller, session_id=tokens.fresh_session_id(), refresh_until=claims.expires_at)
 
 
+@audited("token.refresh")
 @transaction.atomic
 def refresh(*, by: Actor, claims: Claims) -> Issued:
     """A new token in place of the old one, which ends here. Of two that ask at once, one gets it; the other, and who

@@ -76,6 +76,15 @@ def test_refused_deed_is_told_after_its_rollback(by):
 
 
 @pytest.mark.django_db(transaction=True)
+def test_refused_to_somebody_whose_account_is_gone(by, admin):
+    services.delete_user(user=User.objects.get(pk=by.user.pk), by=Actor(admin))
+    with pytest.raises(Late):
+        tidy(by=by, shelf="left")
+    event = AuditEvent.objects.latest("pk")
+    assert (event.actor, event.actor_name, event.address, event.result) == (None, "alice", "192.0.2.7", "too_late")
+
+
+@pytest.mark.django_db(transaction=True)
 def test_of_services_that_call_each_other_the_outer_tells(by):
     tidy_room(by=by, room="attic", late=False)
     with pytest.raises(Late):
