@@ -109,10 +109,8 @@ def measure(asker: Asker, rounds: int) -> Measured:
 
 
 def row(what: str, every: list[Answers], cost: Cost) -> str:
-    rate, half, slowest = (
-        statistics.median(figure(each) for each in every)
-        for figure in (lambda a: a.per_second, lambda a: a.milliseconds[50], lambda a: a.milliseconds[99])
-    )
+    rate = statistics.median(each.per_second for each in every)
+    half, slowest = (statistics.median(each.milliseconds[percent] for each in every) for percent in (50, 99))
     trips = f"{cost.statements:.1f} | {cost.redis_trips:.1f} ({cost.redis_commands:.1f})"
     return f"| {what} | {rate:.0f} | {half:.1f} ms | {slowest:.1f} ms | {trips} |"
 
