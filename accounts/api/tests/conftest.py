@@ -1,0 +1,31 @@
+"""Scripts with session tokens, as the tests of the API share them."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from accounts.models import User
+from accounts.tests.conftest import cuts_heard
+
+__all__ = ["cuts_heard"]
+
+
+@pytest.fixture
+def obtained() -> Callable[..., dict[str, Any]]:
+    """What POST auth/token answers to that person; `fields` beside username and password."""
+
+    def make(user: User, **fields: Any) -> dict[str, Any]:
+        body = {"username": user.username, "password": f"{user.username}'s password", **fields}
+        answer = Client().post("/api/v1/auth/token", body, content_type="application/json")
+        assert answer.status_code == 201, answer.content
+        return dict(answer.json())
+
+    return make
+
+
+@pytest.fixture
+def script() -> Callable[[dict[str, Any]], Client]:
+    """A client that sends the token of such an answer."""
+    return lambda told: Client(headers={"X-User-Token": told["token"]})
