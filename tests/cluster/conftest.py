@@ -8,9 +8,11 @@ from collections.abc import Iterator
 import pytest
 
 from frontdoor.place import CHECKOUT
+from tests.cluster.deployed import Deployed
 from tests.cluster.kube import Kube
 
 IMAGE = os.environ.get("DESKTOP_IMAGE", "vnc/void-desktop:dev")
+KEEP = bool(os.environ.get("KEEP_DEPLOYED"))  # take what is there, and leave it
 
 
 @pytest.fixture(scope="module")
@@ -32,3 +34,18 @@ def images() -> None:
             command, cwd=CHECKOUT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
         )
         assert done.returncode == 0, done.stdout[-3000:]
+
+
+@pytest.fixture(scope="module")
+def deployed(images) -> Iterator[Deployed]:
+    """All of Podesk in the cluster."""
+    made = Deployed()
+    there = [kube.namespace for kube in (made.system, made.desktops) if kube.get("namespace", kube.namespace)]
+    assert KEEP or not there, f"{there} exist, and this test would remove them. KEEP_DEPLOYED=1 takes and leaves them."
+    try:
+        made.apply()
+        made.shrink()
+        yield made
+    finally:
+        if not KEEP:
+            made.remove()

@@ -1,6 +1,5 @@
 """Everything in the cluster, by `kubectl apply -k k8s/overlays/dev`: what a person sees in a real browser."""
 
-import os
 import re
 from collections.abc import Callable, Iterator
 from uuid import UUID
@@ -13,21 +12,6 @@ from tests.visitor import Visitor
 from tests.whole import wait_for
 
 pytestmark = pytest.mark.cluster
-KEEP = bool(os.environ.get("KEEP_DEPLOYED"))  # take what is there, and leave it
-
-
-@pytest.fixture(scope="module")
-def deployed(images) -> Iterator[Deployed]:
-    made = Deployed()
-    there = [kube.namespace for kube in (made.system, made.desktops) if kube.get("namespace", kube.namespace)]
-    assert KEEP or not there, f"{there} exist, and this test would remove them. KEEP_DEPLOYED=1 takes and leaves them."
-    try:
-        made.apply()
-        made.shrink()
-        yield made
-    finally:
-        if not KEEP:
-            made.remove()
 
 
 @pytest.fixture(scope="module")
