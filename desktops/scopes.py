@@ -5,7 +5,7 @@ from decimal import Decimal
 from accounts.quotas import memory_quantity
 from accounts.tokens import TokenScope
 from desktops.facts import Facts
-from desktops.models import Desktop
+from desktops.models import Desktop, DesktopSize
 
 
 def of(desktop: Desktop, *, session_id: str, permissions: tuple[str, ...] = ("vnc",)) -> TokenScope:
@@ -17,7 +17,7 @@ def of(desktop: Desktop, *, session_id: str, permissions: tuple[str, ...] = ("vn
     )
 
 
-def quantities(desktop: Desktop | Facts) -> dict[str, str]:
+def quantities(desktop: Desktop | DesktopSize | Facts) -> dict[str, str]:
     """What it has, as Kubernetes writes it."""
     return {
         "cpu": f"{Decimal(desktop.cpu).normalize():f}",

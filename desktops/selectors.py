@@ -55,6 +55,11 @@ def facts_for(*, user_id: str, pod_name: str) -> Facts:
     return found
 
 
+def kept_volumes(user: User) -> QuerySet[Volume]:
+    """Files without a desktop, longest kept first."""
+    return Volume.objects.filter(owner=user, kept_at__isnull=False).order_by("kept_at", "pk")
+
+
 def volume_for(*, user: User, volume_id: UUID) -> Volume:
     """Raises DesktopNotFound."""
     volume = Volume.objects.filter(owner=user, pk=volume_id).first()

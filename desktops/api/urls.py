@@ -1,6 +1,6 @@
 from django.urls import URLPattern, path, register_converter
 
-from desktops.api import converters, events, pod_actions, pods
+from desktops.api import catalog, converters, events, pod_actions, pods
 
 register_converter(converters.PodName, "pod")
 
@@ -17,5 +17,9 @@ urlpatterns: list[URLPattern] = [
     path("pods/<pod:pod_name>/logs", pod_actions.Logs.as_view(), name="pod_logs"),
     path("pods/<pod:pod_name>/metrics", pod_actions.Metrics.as_view(), name="pod_metrics"),
     path("pods/<pod:pod_name>/events", events.PodEvents.as_view(), name="pod_events"),
+    path("images", catalog.Images.as_view(), name="images"),
+    path("quota", catalog.MyQuota.as_view(), name="quota"),
+    path("volumes", catalog.Volumes.as_view(), name="volumes"),
+    path("volumes/<uuid:volume_id>", catalog.OneVolume.as_view(), name="volume"),
     path("events", events.Events.as_view(), name="events"),
 ]

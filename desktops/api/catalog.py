@@ -1,0 +1,108 @@
+"""What there is to launch, what I may have of it, and the files that I kept."""
+
+from typing import Any
+from uuid import UUID
+
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from accounts.api.endpoint import Endpoint
+from accounts.api.strict import Nothing, PageQuery
+from desktops import scopes, selectors, services
+from desktops.allowance import ImageOffer, LaunchOffer, QuotaLine, SizeOffer, launch_offer, quota_lines
+from desktops.api.serializers import QuantitiesOut
+from desktops.models import Volume
+
+
+class SizeOut(serializers.Serializer[SizeOffer]):
+    name = serializers.CharField(source="size.name")
+    resource_quota = serializers.SerializerMethodField(help_text="What POST pods/create takes.")
+    gpu = serializers.IntegerField(source="size.gpu")
+    fits = serializers.BooleanField(help_text="Does your quota leave room for it now?")
+    why_not = serializers.CharField()
+
+    def get_resource_quota(self, offer: SizeOffer) -> dict[str, str]:
+        return scopes.quantities(offer.size)
+
+
+class ImageOut(serializers.Serializer[ImageOffer]):
+    id = serializers.IntegerField(source="image.pk")
+    name = serializers.CharField(source="image.name")
+    description = serializers.CharField(source="image.description")
+    icon = serializers.CharField(source="image.icon")
+    sizes = SizeOut(many=True)
+
+
+class OfferOut(serializers.Serializer[LaunchOffer]):
+    can_launch = serializers.BooleanField()
+    why_not = serializers.CharField()
+    results = ImageOut(source="images", many=True)
+
+
+class QuotaLineOut(serializers.Serializer[QuotaLine]):
+    key = serializers.ChoiceField(["cpu", "memory_mib", "storage_gib", "gpu", "desktops"])
+    label = serializers.CharField()
+    used = serializers.SerializerMethodField()
+    limit = serializers.SerializerMethodField()
+    unit = serializers.CharField()
+    source = serializers.CharField(help_text="Where the limit comes from.")
+
+    def get_used(self, line: QuotaLine) -> float:
+        return float(line.used)
+
+    def get_limit(self, line: QuotaLine) -> float:
+        return float(line.limit)
+
+
+class MyQuotaOut(serializers.Serializer[Any]):
+    results = QuotaLineOut(many=True)
+
+
+class VolumeOut(serializers.Serializer[Volume]):
+    id = serializers.UUIDField(help_text="What POST pods/create takes as volume.")
+    desktop_name = serializers.CharField(help_text="Of the desktop that was deleted without them.")
+    storage = serializers.SerializerMethodField()
+    kept_at = serializers.DateTimeField()
+
+    def get_storage(self, volume: Volume) -> str:
+        return f"{volume.storage_gib}Gi"
+
+
+class DeletedVolumeOut(serializers.Serializer[Any]):
+    status = serializers.ChoiceField(["deleted"])
+    id = serializers.UUIDField()
+
+
+class Images(Endpoint):
+    @extend_schema(responses=OfferOut)
+    def get(self, request: Request) -> Response:
+        """What can be launched, in which sizes, and which of them your quota leaves room for."""
+        self.query(Nothing)
+        return Response(OfferOut(launch_offer(self.actor.user)).data)
+
+
+class MyQuota(Endpoint):
+    @extend_schema(responses=MyQuotaOut)
+    def get(self, request: Request) -> Response:
+        """What you may have, and what you use of it."""
+        self.query(Nothing)
+        return Response(MyQuotaOut({"results": quota_lines(self.actor.user)}).data)
+
+
+class Volumes(Endpoint):
+    @extend_schema(parameters=[PageQuery], responses=VolumeOut(many=True))
+    def get(self, request: Request) -> Response:
+        """Files that stayed when their desktop was deleted, oldest first."""
+        return self.paged(selectors.kept_volumes(self.actor.user), self.query(PageQuery), VolumeOut)
+
+
+class OneVolume(Endpoint):
+    @extend_schema(request=None, responses={202: DeletedVolumeOut})
+    def delete(self, request: Request, volume_id: UUID) -> Response:
+        """Delete kept files for good."""
+        self.query(Nothing)
+        volume = selectors.volume_for(user=self.actor.user, volume_id=volume_id)
+        services.delete_volume(volume=volume, by=self.actor)
+        return Response({"status": "deleted", "id": str(volume.pk)}, status=202)

@@ -1,0 +1,110 @@
+"""GET volumes and DELETE volumes/<id>: files that stayed when their desktop was deleted."""
+
+from datetime import timedelta
+from uuid import uuid4
+
+import pytest
+from django.utils import timezone
+
+from accounts.models import AuditEvent
+from desktops.models import Volume
+
+VOLUMES = "/api/v1/volumes"
+
+
+@pytest.fixture
+def keep():
+    def make(owner, name="old", **fields) -> Volume:
+        given = {"desktop_name": name, "object_name": f"home-{uuid4()}", "storage_gib": 10, "kept_at": timezone.now()}
+        return Volume.objects.create(owner=owner, **given | fields)
+
+    return make
+
+
+def test_kept_files_alone(api_for, keep, make_desktop, alice, bob):
+    kept = keep(alice)
+    keep(bob)
+    make_desktop(alice)
+    told = api_for(alice).get(VOLUMES).json()
+    assert told["count"] == 1
+    line = told["results"][0]
+    assert (line["id"], line["desktop_name"], line["storage"]) == (str(kept.pk), "old", "10Gi")
+    assert line["kept_at"]
+
+
+def test_pages_in_a_stable_order(api_for, keep, alice):
+    moment = timezone.now()
+    rows = [keep(alice, str(number), kept_at=moment - timedelta(minutes=number // 3)) for number in range(9)]
+    api, found, page = api_for(alice), [], VOLUMES + "?limit=2"
+    while page:
+        told = api.get(page).json()
+        found += [line["id"] for line in told["results"]]
+        page = told["next"]
+    assert found == [str(row.pk) for row in sorted(rows, key=lambda row: (row.kept_at, row.pk.hex))]
+
+
+def test_number_of_queries_is_constant(api_for, keep, alice, django_assert_max_num_queries):
+    api = api_for(alice)
+    for number in range(20):
+        keep(alice, str(number))
+    with django_assert_max_num_queries(4):
+        assert api.get(VOLUMES).json()["count"] == 20
+
+
+def test_delete(api_for, keep, alice, queued, django_capture_on_commit_callbacks):
+    kept = keep(alice)
+    with django_capture_on_commit_callbacks(execute=True):
+        answer = api_for(alice).delete(f"{VOLUMES}/{kept.pk}")
+    assert (answer.status_code, answer.json()) == (202, {"status": "deleted", "id": str(kept.pk)})
+    assert queued() == [("delete_volume", str(kept.pk))]
+    assert api_for(alice).get(VOLUMES).json()["count"] == 0
+    event = AuditEvent.objects.get(action="volume.delete")
+    assert (event.actor, event.target, event.address) == (alice, str(kept.pk), "127.0.0.1")
+
+
+def test_files_of_a_desktop_stay(api_for, make_desktop, alice):
+    desktop = make_desktop(alice)
+    answer = api_for(alice).delete(f"{VOLUMES}/{desktop.volume_id}")
+    assert (answer.status_code, answer.json()["slug"]) == (409, "volume_in_use")
+    assert answer.json()["next_step"] == "Delete the desktop first."
+
+
+def test_stranger(api_for, keep, alice, bob, admin):
+    kept = keep(alice)
+    for person in (bob, admin):
+        assert api_for(person).delete(f"{VOLUMES}/{kept.pk}").status_code == 404
+    assert Volume.objects.filter(kept_at__isnull=False).exists()
+
+
+def test_unknown_and_nonsense(api_for, alice):
+    for name in (uuid4(), "1", "x" * 300, "9" * 5000, "%00"):
+        assert api_for(alice).delete(f"{VOLUMES}/{name}").status_code == 404
+
+
+def test_anonymous(client, keep, alice):
+    assert client.get(VOLUMES).status_code == 401
+    assert client.delete(f"{VOLUMES}/{keep(alice).pk}").status_code == 401
+
+
+def test_other_methods(api_for, keep, alice):
+    for method in ("post", "put", "patch"):
+        assert getattr(api_for(alice), method)(VOLUMES).status_code == 405
+        assert getattr(api_for(alice), method)(f"{VOLUMES}/{keep(alice).pk}").status_code == 405
+
+
+@pytest.mark.parametrize(("field", "value"), [("limit", "0"), ("limit", "201"), ("offset", "9" * 20), ("q", "x")])
+def test_query(api_for, alice, field, value):
+    answer = api_for(alice).get(VOLUMES, {field: value})
+    assert answer.status_code == 422
+    assert answer.json()["errors"][0]["field"] == field
+
+
+def test_delete_takes_no_query(api_for, keep, alice):
+    answer = api_for(alice).delete(f"{VOLUMES}/{keep(alice).pk}?force=1")
+    assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, "force")
+
+
+def test_a_token_for_one_desktop(api_for, keep, make_desktop, alice):
+    api = api_for(alice, pod_name=make_desktop(alice).object_name)
+    assert api.get(VOLUMES).status_code == 403
+    assert api.delete(f"{VOLUMES}/{keep(alice).pk}").status_code == 403
