@@ -1,0 +1,163 @@
+"""Who may do what: every endpoint and method of the API, found in the URL configuration, for everybody who may come.
+
+A new endpoint without a row fails, and so does a row whose endpoint is gone."""
+
+import re
+from collections.abc import Iterator
+from datetime import timedelta
+from itertools import product
+
+import pytest
+from django.contrib.auth.models import Group
+from django.test import Client
+from django.urls import URLPattern, URLResolver, get_resolver
+from django.utils import timezone
+
+from accounts import tokens
+from accounts.models import Quota, SessionToken, User
+from desktops.models import Status, Volume
+
+WHO = ("anonymous", "stranger", "owner", "admin", "revoked", "expired", "unpermitted", "bound_elsewhere", "bound_here")
+# All ask for what is alice's. stranger: bob. admin: a superuser, who is a stranger too where it is not about
+# administration. unpermitted: alice's token with neither vnc nor ssh. bound: alice's token for one desktop only.
+OPEN = (200,) * 9
+MINE = (401, 404, 200, 404, 401, 401, 200, 403, 403)  # about a thing of alice's that is no desktop
+LISTS = (401, 200, 200, 200, 401, 401, 200, 403, 403)  # each gets their own
+LOOKS = (401, 404, 200, 404, 401, 401, 200, 404, 200)  # at a desktop
+ACTS = (401, 404, 202, 404, 401, 401, 202, 403, 403)  # on a desktop
+MAKES = (401, 201, 201, 201, 401, 401, 201, 403, 403)
+RULES = (401, 403, 403, 200, 401, 401, 403, 403, 403)  # administration
+CREATES = (401, 403, 403, 201, 401, 401, 403, 403, 403)
+
+
+def but(row: tuple[int, ...], **different: int) -> tuple[int, ...]:
+    return tuple(different.get(who, status) for who, status in zip(WHO, row, strict=True))
+
+
+TABLE: dict[str, tuple[int, ...]] = {
+    "GET schema/": OPEN,
+    "GET docs/": OPEN,
+    "POST v1/auth/token": (201,) * 9,  # asks for the password, and looks at no token
+    "POST v1/auth/token/verify": OPEN,
+    "POST v1/auth/token/refresh": MAKES,
+    "GET v1/auth/tokens": LISTS,
+    "POST v1/auth/tokens": MAKES,
+    "DELETE v1/auth/tokens/<token_id>": MINE,
+    "POST v1/auth/tokens/revoke-all": LISTS,
+    "GET v1/admin/audit": RULES,
+    "GET v1/admin/users": RULES,
+    "POST v1/admin/users": CREATES,
+    "GET v1/admin/users/<user_id>": RULES,
+    "PATCH v1/admin/users/<user_id>": RULES,
+    "DELETE v1/admin/users/<user_id>": RULES,
+    "GET v1/admin/users/<user_id>/quota": RULES,
+    "GET v1/admin/quotas": RULES,
+    "POST v1/admin/quotas": CREATES,
+    "GET v1/admin/quotas/<quota_id>": RULES,
+    "PATCH v1/admin/quotas/<quota_id>": RULES,
+    "DELETE v1/admin/quotas/<quota_id>": RULES,
+    "GET v1/pods": LISTS,
+    "POST v1/pods/create": (401, 202, 202, 202, 401, 401, 202, 403, 403),  # each makes their own
+    "GET v1/pods/<pod_name>": LOOKS,
+    "DELETE v1/pods/<pod_name>": ACTS,
+    "POST v1/pods/<pod_name>/start": ACTS,
+    "POST v1/pods/<pod_name>/stop": ACTS,
+    "POST v1/pods/<pod_name>/restart": ACTS,
+    "POST v1/pods/<pod_name>/extend": but(ACTS, owner=200, unpermitted=200),
+    "POST v1/pods/<pod_name>/password": but(ACTS, owner=200, unpermitted=403),
+    "POST v1/pods/<pod_name>/token": but(ACTS, owner=201, unpermitted=403),
+    "GET v1/pods/<pod_name>/logs": LOOKS,
+    "GET v1/pods/<pod_name>/metrics": LOOKS,
+    "GET v1/pods/<pod_name>/events": LOOKS,
+    "GET v1/events": LISTS,
+    "GET v1/images": LISTS,
+    "GET v1/quota": LISTS,
+    "GET v1/volumes": LISTS,
+    "DELETE v1/volumes/<volume_id>": MINE,
+    "GET v1/monitor/": LISTS,
+    "GET v1/admin/pods": RULES,
+    "POST v1/admin/pods/<pod_name>/stop": but(RULES, admin=202),
+    "DELETE v1/admin/pods/<pod_name>": but(RULES, admin=202),
+}
+STATUS = {"POST v1/pods/<pod_name>/start": Status.STOPPED}  # of alice's desktop, where it is not running
+BODIES = {
+    "POST v1/auth/token": {"username": "alice", "password": "alice's password"},
+    "POST v1/pods/create": {"name": "another"},
+    "POST v1/admin/users": {"username": "dave", "password": "a long password of dave's"},
+    "PATCH v1/admin/users/<user_id>": {"first_name": "Carol"},
+    "PATCH v1/admin/quotas/<quota_id>": {"desktops": 3},
+}
+
+
+def patterns(resolver: URLResolver, above: str = "") -> Iterator[tuple[str, URLPattern]]:
+    for each in resolver.url_patterns:
+        route = above + str(each.pattern)
+        if isinstance(each, URLResolver):
+            yield from patterns(each, route)
+        else:
+            yield route, each
+
+
+def operations() -> Iterator[str]:
+    """Such as "GET v1/pods/<pod_name>"."""
+    for route, pattern in patterns(get_resolver()):
+        if not route.startswith("api/") or route == "api/":  # the last: where nothing is
+            continue
+        named = re.sub(r"<\w+:", "<", route.removeprefix("api/"))
+        view = getattr(pattern.callback, "view_class", None)
+        methods = [m for m in ("get", "post", "put", "patch", "delete") if hasattr(view, m)] if view else ["get"]
+        yield from (f"{method.upper()} {named}" for method in methods)
+
+
+def test_each_endpoint_has_a_row_and_each_row_an_endpoint():
+    found = set(operations())
+    assert sorted(found - set(TABLE)) == [], "endpoints without a row in TABLE"
+    assert sorted(set(TABLE) - found) == [], "rows of TABLE without an endpoint"
+
+
+@pytest.fixture
+def things(request, alice, make_desktop) -> dict[str, object]:
+    """What is alice's, by the name that it has in addresses."""
+    Quota.objects.filter(user=None, group=None).update(desktops=5, cpu=100, memory_mib=10**6, storage_gib=10**4)
+    desktop = make_desktop(alice, status=STATUS.get(request.node.callspec.params["operation"], Status.RUNNING))
+    make_desktop(alice, name="elsewhere", object_name="elsewhere")
+    volume = Volume.objects.create(owner=alice, object_name="kept", desktop_name="old", storage_gib=1)
+    quota = Quota.objects.create(group=Group.objects.create(name="some"), desktops=2)
+    kept = tokens.issue_row(alice, scope=tokens.TokenScope("kept"), label="kept")[1]
+    carol = User.objects.create_user("carol")
+    return {
+        "pod_name": desktop.object_name,
+        "volume_id": volume.pk,
+        "quota_id": quota.pk,
+        "token_id": kept.pk,
+        "user_id": carol.pk,
+    }
+
+
+def token_of(who: str, things: dict[str, object], alice: User, bob: User, admin: User) -> str:
+    user = {"stranger": bob, "admin": admin}.get(who, alice)
+    bound = {"bound_elsewhere": "elsewhere", "bound_here": str(things["pod_name"])}.get(who, "")
+    permissions = () if who == "unpermitted" else ("vnc", "ssh")
+    scope = tokens.TokenScope("matrix", pod_name=bound, permissions=permissions)
+    lifetime = timedelta(hours=-1 if who == "expired" else 1)
+    refreshable = timezone.now() + timedelta(days=1)
+    text, row = tokens.issue_row(user, scope=scope, lifetime=lifetime, label="matrix", refresh_until=refreshable)
+    if who == "revoked":
+        SessionToken.objects.filter(pk=row.pk).update(revoked_at=timezone.now())
+    return text
+
+
+@pytest.mark.parametrize(("operation", "who"), product(TABLE, WHO))
+def test_status(operation, who, things, alice, bob, admin):
+    method, _, address = operation.partition(" ")
+    for name, value in things.items():
+        address = address.replace(f"<{name}>", str(value))
+    body = dict(BODIES.get(operation, {}))
+    if operation == "POST v1/auth/token/verify":
+        body = {"token": tokens.issue(bob, scope=tokens.TokenScope("other"))}
+    if operation == "POST v1/admin/quotas":
+        body = {"user": str(things["user_id"]), "desktops": 1}
+    headers = {} if who == "anonymous" else {"X-User-Token": token_of(who, things, alice, bob, admin)}
+    sent = {"data": body, "content_type": "application/json"} if method != "GET" else {}
+    answer = getattr(Client(headers=headers), method.lower())(f"/api/{address}", **sent)
+    assert answer.status_code == dict(zip(WHO, TABLE[operation], strict=True))[who], answer.content
