@@ -38,6 +38,12 @@ def enqueue_again(work: Work, argument: Any) -> None:
         log.warning("not_queued", work=work.__name__, argument=str(argument), error=str(error))
 
 
+def depth() -> tuple[int, float]:
+    """How much waits, and for how many seconds the oldest of it has. Raises redis.RedisError."""
+    queue = django_rq.get_queue("desktops")
+    return int(queue.count), _waited(queue)
+
+
 def _enqueue(work: Work, argument: str, job_id: str | None = None) -> None:
     try:
         django_rq.get_queue("desktops").enqueue(work, argument, job_id=job_id, result_ttl=0)
@@ -46,10 +52,13 @@ def _enqueue(work: Work, argument: str, job_id: str | None = None) -> None:
 
 
 def _is_behind() -> bool:
-    queue = django_rq.get_queue("desktops")
+    return _waited(django_rq.get_queue("desktops")) > _BEHIND
+
+
+def _waited(queue: Any) -> float:
     first = queue.get_job_ids(0, 1)
     oldest = queue.fetch_job(first[0]) if first else None
-    return bool(oldest and oldest.enqueued_at and (timezone.now() - oldest.enqueued_at).total_seconds() > _BEHIND)
+    return (timezone.now() - oldest.enqueued_at).total_seconds() if oldest and oldest.enqueued_at else 0.0
 
 
 def _is_waiting(job_id: str) -> bool:

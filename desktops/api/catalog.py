@@ -3,7 +3,7 @@
 from typing import Any
 from uuid import UUID
 
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -23,6 +23,7 @@ class SizeOut(serializers.Serializer[SizeOffer]):
     fits = serializers.BooleanField(help_text="Does your quota leave room for it now?")
     why_not = serializers.CharField()
 
+    @extend_schema_field(QuantitiesOut)
     def get_resource_quota(self, offer: SizeOffer) -> dict[str, str]:
         return scopes.quantities(offer.size)
 

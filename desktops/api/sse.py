@@ -12,7 +12,7 @@ import structlog
 from asgiref.sync import SyncToAsync, sync_to_async
 from channels.db import DatabaseSyncToAsync
 from channels.layers import get_channel_layer
-from django.db import DatabaseError, connections
+from django.db import Error, connections
 from django.http import StreamingHttpResponse
 from redis import RedisError
 from rest_framework.renderers import JSONRenderer
@@ -68,7 +68,7 @@ async def _stream(teller: Teller) -> AsyncIterator[bytes]:
         yield f"retry: {COME_BACK * 1000}\n\n".encode()
         async for frame in _frames(teller, woken):
             yield frame
-    except DatabaseError as error:  # whoever listens comes back, and goes on where this ended
+    except Error as error:  # whoever listens comes back, and goes on where this ended
         log.warning("stream_broken", error=str(error))
     finally:
         listening.cancel()

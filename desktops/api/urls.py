@@ -1,6 +1,6 @@
 from django.urls import URLPattern, path, register_converter
 
-from desktops.api import catalog, converters, events, pod_actions, pods
+from desktops.api import catalog, converters, events, monitor, pod_actions, pods
 
 register_converter(converters.PodName, "pod")
 
@@ -21,5 +21,6 @@ urlpatterns: list[URLPattern] = [
     path("quota", catalog.MyQuota.as_view(), name="quota"),
     path("volumes", catalog.Volumes.as_view(), name="volumes"),
     path("volumes/<uuid:volume_id>", catalog.OneVolume.as_view(), name="volume"),
+    path("monitor/", monitor.Monitor.as_view(), name="monitor"),
     path("events", events.Events.as_view(), name="events"),
 ]

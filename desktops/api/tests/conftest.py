@@ -37,6 +37,16 @@ def script_token() -> Callable[..., str]:
     return make
 
 
+@pytest.fixture
+def ask() -> Callable[..., httpx.Response]:
+    """One request to a real server."""
+
+    def get(server: Server, path: str, token: str) -> httpx.Response:
+        return httpx.get(f"http://127.0.0.1:{server.port}/api/v1/{path}", headers={"X-User-Token": token}, timeout=20)
+
+    return get
+
+
 class Stream:
     """Reads one event after the other; fails after ten seconds of silence."""
 

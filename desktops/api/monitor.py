@@ -1,0 +1,50 @@
+"""`GET monitor/`: is everything well, and if not, what is away?"""
+
+from typing import Any
+
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from accounts.api.endpoint import Endpoint
+from accounts.api.strict import Nothing
+from desktops import monitor
+from desktops.models import Status
+from desktops.monitor import Report
+
+
+class ControllerOut(serializers.Serializer[Any]):
+    status = serializers.ChoiceField(["ok", "late", "missing", "unknown"], help_text="unknown: Redis does not say.")
+    seconds_since = serializers.FloatField(allow_null=True, help_text="Since its last sign of life.")
+
+
+class QueueOut(serializers.Serializer[Any]):
+    depth = serializers.IntegerField(help_text="Orders that wait for a worker.")
+    oldest_seconds = serializers.FloatField(help_text="For how long the oldest of them has.")
+
+
+class CountsOut(serializers.Serializer[Any]):
+    def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
+        return {status: serializers.IntegerField(min_value=0) for status in Status.values}
+
+
+class MonitorOut(serializers.Serializer[Report]):
+    status = serializers.ChoiceField(["ok", "degraded"])
+    database = serializers.ChoiceField(["ok", "away"])
+    redis = serializers.ChoiceField(["ok", "away"], source="parts.redis")
+    controller = ControllerOut(source="parts.controller")
+    workers = serializers.IntegerField(source="parts.workers", allow_null=True)
+    runtime = serializers.ChoiceField(["ok", "away", "unknown"], source="parts.runtime")
+    queue = QueueOut(source="parts.queue", allow_null=True)
+    desktops = CountsOut(allow_null=True, help_text="How many there are in each status.")
+    scope = serializers.ChoiceField(["mine", "everyone"], allow_null=True, help_text="Whose desktops are counted.")
+
+
+class Monitor(Endpoint):
+    @extend_schema(responses=MonitorOut)
+    def get(self, request: Request) -> Response:
+        """The parts of the portal, the queue, and desktops by status: your own, or for administrators everyone's. What
+        cannot be known at present is null."""
+        self.query(Nothing)
+        return Response(MonitorOut(monitor.report(user_id=self.claims.user_id)).data)

@@ -1,0 +1,94 @@
+"""How all is: the parts that Podesk needs, and how many desktops there are in which status.
+
+Every number is read here, each on its own: where one part is away the others still tell."""
+
+from dataclasses import dataclass, field
+
+import redis
+from django.db import Error
+from django.db.models import Count
+
+from accounts.models import User
+from accounts.redis import client
+from desktops import heartbeat, queue
+from desktops.models import Desktop, Status
+
+
+@dataclass(frozen=True)
+class Controller:
+    status: str = "unknown"  # ok, late, missing, unknown: Redis does not say
+    seconds_since: float | None = None  # it last gave a sign of life
+
+
+@dataclass(frozen=True)
+class Queue:
+    depth: int
+    oldest_seconds: float
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Known by Redis, and unknown without."""
+
+    redis: str = "away"
+    controller: Controller = field(default_factory=Controller)
+    workers: int | None = None
+    runtime: str = "unknown"
+    queue: Queue | None = None
+
+    @property
+    def all_well(self) -> bool:
+        return self.controller.status == "ok" and bool(self.workers) and self.runtime == "ok"
+
+
+@dataclass(frozen=True)
+class Report:
+    database: str
+    parts: Parts
+    desktops: dict[str, int] | None  # by status; None: the database does not say
+    scope: str | None  # "mine" or "everyone"
+
+    @property
+    def status(self) -> str:
+        return "ok" if self.database == "ok" and self.parts.all_well else "degraded"
+
+
+def report(*, user_id: str) -> Report:
+    """For that person: of all desktops if he may see them all, else of his own."""
+    try:
+        everyone = _sees_all(user_id)
+        return Report("ok", parts(), _by_status(None if everyone else user_id), "everyone" if everyone else "mine")
+    except Error:
+        return Report("away", parts(), None, None)
+
+
+def parts() -> Parts:
+    try:
+        client().ping()  # the only one that waits where nobody answers
+        return Parts(
+            redis="ok",
+            controller=_controller(),
+            workers=heartbeat.workers(),
+            runtime="away" if heartbeat.runtime_is_away() else "ok",
+            queue=Queue(*queue.depth()),
+        )
+    except redis.RedisError:
+        return Parts()
+
+
+def _controller() -> Controller:
+    age = heartbeat.age()
+    if age is None:
+        return Controller("missing")
+    return Controller("late" if age > heartbeat.LATE_AFTER else "ok", round(age, 1))
+
+
+def _sees_all(user_id: str) -> bool:
+    user = User.objects.filter(pk=user_id, is_active=True).first()
+    return bool(user and user.is_staff and user.has_perm("desktops.view_desktop"))
+
+
+def _by_status(owner_id: str | None) -> dict[str, int]:
+    rows = Desktop.objects.filter(owner=owner_id) if owner_id else Desktop.objects.all()
+    found: dict[str, int] = dict(rows.order_by().values_list("status").annotate(Count("pk")))
+    return {status: found.get(status, 0) for status in Status.values}
