@@ -1,8 +1,16 @@
 """Structured logs: one line per event, with the request id and the desktop id of whatever is going on."""
 
+from collections.abc import MutableMapping
 from typing import Any
 
 import structlog
+
+
+def _without_request(logger: Any, method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Django gives its log the request; shown, that is the whole address, and somebody may have put a token there."""
+    event.pop("request", None)
+    return event
+
 
 _SHARED: list[Any] = [
     structlog.contextvars.merge_contextvars,
@@ -11,6 +19,7 @@ _SHARED: list[Any] = [
     structlog.processors.TimeStamper(fmt="iso", utc=True),
     structlog.stdlib.PositionalArgumentsFormatter(),
     structlog.stdlib.ExtraAdder(),
+    _without_request,
 ]
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from tests import log_hygiene
 from tests.whole import wait_for
 
 ASKS_AS = "podesk-web.vnc-system.svc.cluster.local"  # default of DESKTOP_INGRESS_AUTH_URL
@@ -79,6 +80,7 @@ def nginx(folder: Path, *, port: int, portal: int, desktop: int) -> Iterator[Non
     finally:
         server.terminate()
         server.wait(10)
+        log_hygiene.read(folder / "error.log", folder / "access.log")
 
 
 @contextmanager

@@ -17,10 +17,12 @@ from urllib.parse import urlsplit, urlunsplit
 
 import psutil
 import psycopg
+from cryptography.fernet import Fernet, MultiFernet
 
 from desktops.runtimes.base import Deadline
 from desktops.runtimes.local import LocalRuntime
 from frontdoor.place import CHECKOUT
+from tests import log_hygiene
 
 # What the tests' own environment sets for Django, and a person at a terminal does not have.
 OURS = {
@@ -154,7 +156,19 @@ def running(data: Path, **settings: str) -> Iterator[Portal]:
     finally:
         portal.process.terminate()
         portal.process.wait(60)
+        _keep_secrets_out_of_logs(portal)
         _end_desktops(data)
+
+
+def _keep_secrets_out_of_logs(portal: Portal) -> None:
+    """On the terminal, the first password stands where it belongs; nowhere else."""
+    keys = (portal.data / "secrets/SECRETS_KEYS").read_text().split(",")
+    box = MultiFernet([Fernet(key.strip()) for key in keys])
+    for (sealed,) in portal.query("SELECT vnc_password_sealed FROM desktops_desktop"):
+        log_hygiene.keep_out(box.decrypt(sealed).decode())
+    log_hygiene.keep_out(portal.password)
+    log_hygiene.hear("terminal", re.sub(r"Password:\s+\S+", "", portal.printed))
+    log_hygiene.read(*portal.data.rglob("*.log"))
 
 
 def _end_desktops(data: Path) -> None:

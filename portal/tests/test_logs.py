@@ -57,3 +57,10 @@ def test_line_of_a_request(client, db, written, form):
         said = json.loads(line)
         assert (said["event"], said["method"], said["path"]) == ("request", "GET", "/accounts/login/")
         assert (said["status"], said["level"]) == (200, "info")
+
+
+@pytest.mark.parametrize("path", ["/nothing/is/here/", "/api/v1/auth/tokens", "/api/nothing", "/accounts/logout/"])
+def test_address_that_is_refused_is_logged_without_its_query(client, db, written, path):
+    assert client.get(f"{path}?token=a-secret").status_code >= 400
+    assert f"{path}" in written()
+    assert "a-secret" not in written()

@@ -13,6 +13,8 @@ from urllib.parse import quote
 import psutil
 from django.db import connection
 
+from tests import log_hygiene
+
 COMMAND = ["-m", "portal.server"]
 DAPHNE = ["-m", "daphne", "portal.asgi:application"]
 
@@ -49,6 +51,7 @@ def running(folder: Path, command: list[str] = COMMAND, **environment: str) -> I
     finally:
         process.kill()
         process.wait()
+        log_hygiene.read(log)
 
 
 def _own() -> dict[str, str]:
