@@ -1,0 +1,233 @@
+"""Every service that a person can set off writes one audit event, with its deed; none is forgotten here."""
+
+import inspect
+import pkgutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from importlib import import_module
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from django.db import transaction
+from django.utils import timezone
+
+import accounts
+import desktops
+from accounts import audit_export, services, ssh_keys, token_services, tokens
+from accounts.audit import Actor
+from accounts.models import AuditEvent, Quota, SSHKey
+from accounts.refusals import Refused
+from accounts.token_services import Wanted
+from desktops import services as desktop_services
+from desktops.models import Status, Volume
+from desktops.services import LaunchRequest
+
+KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIH5IkA4UyjKjYCsGZnBAHgm0AAEvJd+9M0ZmEvHVnCNl laptop"
+
+
+@dataclass(frozen=True)
+class Deed:
+    does: Callable[[Any], Any]
+    action: str
+    refused: Callable[[Any], Any] | None = None  # a call that is refused
+    result: str = ""  # the slug of that refusal
+
+
+def service(function: Callable[..., Any], **given: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    return lambda world: function(by=world.by, **{name: find(world) for name, find in given.items()})
+
+
+def of_desktop(function: Callable[..., Any], desktop: str, **given: Any) -> Callable[[Any], Any]:
+    return lambda world: function(by=world.by, desktop=getattr(world, desktop), **given)
+
+
+def launch(name: str, function: Callable[..., Any] = desktop_services.launch) -> Callable[[Any], Any]:
+    return lambda world: function(by=world.by, wanted=replace(world.wanted, name=name))
+
+
+DEEDS = {
+    services.record_login: Deed(service(services.record_login), "login"),
+    services.end_login: Deed(service(services.end_login, session_id=lambda world: "s"), "logout"),
+    services.sign_out_everywhere: Deed(
+        service(services.sign_out_everywhere, user=lambda world: world.by.user), "logout.everywhere"
+    ),
+    services.change_password: Deed(
+        service(services.change_password, user=lambda world: world.by.user, password=lambda world: "new password"),
+        "password.change",
+    ),
+    services.password_was_changed: Deed(
+        service(services.password_was_changed, user=lambda world: world.by.user), "password.change"
+    ),
+    services.set_active: Deed(
+        service(services.set_active, user=lambda world: world.bob, active=lambda world: False), "user.disable"
+    ),
+    services.delete_user: Deed(service(services.delete_user, user=lambda world: world.bob), "user.delete"),
+    services.revoke_token: Deed(service(services.revoke_token, token=lambda world: world.token), "token.revoke"),
+    token_services.issue_for_login: Deed(
+        service(token_services.issue_for_login, wanted=lambda world: Wanted("backup")),
+        "token.issue",
+        lambda world: token_services.issue_for_login(by=world.stale, wanted=Wanted("backup")),
+        "revoked",
+    ),
+    token_services.issue_from_token: Deed(
+        lambda world: token_services.issue_from_token(by=world.by, claims=world.claims, wanted=Wanted("less")),
+        "token.issue",
+        lambda world: token_services.issue_from_token(
+            by=world.by, claims=replace(world.claims, permissions=frozenset()), wanted=Wanted("more", ("vnc",))
+        ),
+        "not_permitted",
+    ),
+    token_services.refresh: Deed(
+        lambda world: token_services.refresh(by=world.by, claims=world.claims),
+        "token.refresh",
+        lambda world: token_services.refresh(by=world.by, claims=world.page_claims),
+        "not_refreshable",
+    ),
+    token_services.revoke: Deed(service(token_services.revoke, token=lambda world: world.token), "token.revoke"),
+    token_services.revoke_all: Deed(service(token_services.revoke_all), "token.revoke_all"),
+    ssh_keys.add_key: Deed(
+        service(ssh_keys.add_key, text=lambda world: KEY),
+        "ssh_key.add",
+        service(ssh_keys.add_key, text=lambda world: "nonsense"),
+        "ssh_key_refused",
+    ),
+    ssh_keys.delete_key: Deed(service(ssh_keys.delete_key, key=lambda world: world.key), "ssh_key.delete"),
+    audit_export.download: Deed(
+        lambda world: audit_export.download(AuditEvent.objects.all(), by=world.by, filters={}), "audit.export"
+    ),
+    desktop_services.launch: Deed(launch("new"), "desktop.launch", launch("two\nlines"), "name_invalid"),
+    desktop_services.launch_desktop: Deed(
+        launch("stopped", desktop_services.launch_desktop),
+        "desktop.start",
+        launch("deleting", desktop_services.launch_desktop),
+        "wrong_status",
+    ),
+    desktop_services.start_desktop: Deed(
+        of_desktop(desktop_services.start_desktop, "stopped"),
+        "desktop.start",
+        of_desktop(desktop_services.start_desktop, "deleting"),
+        "wrong_status",
+    ),
+    desktop_services.stop_desktop: Deed(of_desktop(desktop_services.stop_desktop, "running"), "desktop.stop"),
+    desktop_services.restart_desktop: Deed(
+        of_desktop(desktop_services.restart_desktop, "running"),
+        "desktop.restart",
+        of_desktop(desktop_services.restart_desktop, "deleting"),
+        "wrong_status",
+    ),
+    desktop_services.delete_desktop: Deed(
+        of_desktop(desktop_services.delete_desktop, "stopped", keep_data=True), "desktop.delete"
+    ),
+    desktop_services.extend_desktop: Deed(
+        of_desktop(desktop_services.extend_desktop, "running"),
+        "desktop.extend",
+        of_desktop(desktop_services.extend_desktop, "stopped"),
+        "not_running",
+    ),
+    desktop_services.show_password: Deed(
+        of_desktop(desktop_services.show_password, "running"),
+        "desktop.password_shown",
+        of_desktop(desktop_services.show_password, "stopped"),
+        "not_running",
+    ),
+    desktop_services.delete_volume: Deed(
+        service(desktop_services.delete_volume, volume=lambda world: world.kept),
+        "volume.delete",
+        service(desktop_services.delete_volume, volume=lambda world: world.running.volume),
+        "volume_in_use",
+    ),
+}
+
+
+@pytest.fixture
+def world(alice, bob, make_desktop, image, small, settings) -> SimpleNamespace:
+    """Alice and what is hers, and bob, who owns nothing."""
+    settings.DESKTOP_EXPOSURE = "nodeport"
+    Quota.objects.create(user=alice, desktops=9, cpu=90, memory_mib=90_000, storage_gib=900)
+    by = Actor(alice, "192.0.2.7")
+    issued = token_services.issue_for_login(by=by, wanted=Wanted("script"))
+    page = tokens.issue(alice, scope=tokens.TokenScope("s"))
+    running = {"started_at": timezone.now(), "exposed_host": "192.0.2.1", "exposed_vnc": 30000}
+    made = SimpleNamespace(
+        by=by,
+        stale=Actor(type(alice)(pk=alice.pk, username="alice", password="of yesterday"), "192.0.2.7"),
+        bob=bob,
+        token=issued.token,
+        claims=tokens.verify(issued.text),
+        page_claims=tokens.verify(page),
+        key=SSHKey.objects.create(owner=alice, name="k", public_key="ssh-ed25519 AAAA", fingerprint="f"),
+        kept=Volume.objects.create(
+            owner=alice, object_name="home-kept", desktop_name="old", storage_gib=1, kept_at=timezone.now()
+        ),
+        wanted=LaunchRequest(image, small),
+        stopped=make_desktop(alice, name="stopped"),
+        deleting=make_desktop(alice, name="deleting", status=Status.DELETING),
+        running=make_desktop(alice, name="running", status=Status.RUNNING, **running),
+    )
+    made.before = AuditEvent.objects.count()
+    return made
+
+
+def public_services() -> Iterator[Callable[..., Any]]:
+    """Of both apps, what takes a person's word: public functions with an argument `by`. Those of the API call these."""
+    for package in (accounts, desktops):
+        for found in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+            if not {"tests", "migrations", "api", "runtimes"} & set(found.name.split(".")):
+                module = import_module(found.name)
+                yield from (each for name, each in vars(module).items() if _is_service(name, each, module.__name__))
+
+
+def _is_service(name: str, each: Any, module: str) -> bool:
+    return (
+        inspect.isfunction(each)
+        and not name.startswith("_")
+        and each.__module__ == module
+        and module != "accounts.audit"
+        and "by" in inspect.signature(each).parameters
+    )
+
+
+def named(function: Callable[..., Any]) -> str:
+    return f"{function.__module__}.{function.__name__}"
+
+
+def new_events(world: SimpleNamespace) -> list[AuditEvent]:
+    return list(AuditEvent.objects.order_by("pk"))[world.before :]
+
+
+def test_no_service_is_forgotten():
+    assert {named(each) for each in public_services()} == {named(each) for each in DEEDS}
+
+
+@pytest.mark.parametrize("deed", DEEDS.values(), ids=map(named, DEEDS))
+def test_a_deed_is_told_once(world, deed):
+    deed.does(world)
+    (event,) = new_events(world)
+    assert (event.action, event.result) == (deed.action, "done")
+    assert (event.actor, event.actor_name, event.address) == (world.by.user, "alice", "192.0.2.7")
+
+
+@pytest.mark.parametrize("deed", DEEDS.values(), ids=map(named, DEEDS))
+def test_a_deed_that_is_rolled_back_is_not_told(world, deed):
+    with pytest.raises(ZeroDivisionError), transaction.atomic():
+        deed.does(world)
+        assert new_events(world)
+        raise ZeroDivisionError
+    assert new_events(world) == []
+
+
+@pytest.mark.parametrize("deed", [each for each in DEEDS.values() if each.refused], ids=lambda deed: deed.action)
+def test_a_refusal_is_told_once_with_its_slug(world, deed):
+    with pytest.raises(Refused) as refused:
+        deed.refused(world)
+    (event,) = new_events(world)
+    assert (event.result, refused.value.slug) == (deed.result, deed.result)
+    assert (event.actor, event.actor_name, event.address) == (world.by.user, "alice", "192.0.2.7")
+
+
+def test_what_can_be_refused_is_tried_above():
+    """Every service that tells of refusals has one here."""
+    telling = {named(each) for each in public_services() if "audited" in each.__code__.co_qualname}
+    known_to_do_nothing_then = {named(desktop_services.stop_desktop), named(desktop_services.delete_desktop)}
+    assert telling - known_to_do_nothing_then == {named(each) for each, deed in DEEDS.items() if deed.refused} & telling
