@@ -1,0 +1,221 @@
+"""The first design's chapter 6 on a real cluster: its curl commands as they stand there, and its load."""
+
+import json
+import subprocess
+from collections import Counter
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.ab import Answers, ab
+from tests.cluster.deployed import Deployed
+from tests.whole import wait_for
+
+pytestmark = pytest.mark.cluster
+
+# Word for word. The host, the token and the pod's name stand for those of the reader.
+CREATE = r"""curl -X POST http://vnc-api.example.com/api/v1/pods/create \
+  -H "X-User-Token: your-token-here" \
+  -H "Content-Type: application/json" \
+  -d '{"resource_quota": {"cpu": "2", "memory": "4Gi"}}'"""
+STATUS = r"""curl http://vnc-api.example.com/api/v1/pods/vnc-user-12345 \
+  -H "X-User-Token: your-token-here" """
+LOGS = r"""curl http://vnc-api.example.com/api/v1/pods/vnc-user-12345/logs \
+  -H "X-User-Token: your-token-here" """
+DELETE = r"""curl -X DELETE http://vnc-api.example.com/api/v1/pods/vnc-user-12345 \
+  -H "X-User-Token: your-token-here" """
+
+FITTING = {"resource_quota": {"cpu": "0.3", "memory": "512Mi"}}  # beside all the rest, on a node of two cores
+UNLIMITED = ("API_RATE_CREATE", "API_RATE_ADDRESS")
+
+
+class Script:
+    """Somebody at a shell, with curl and a token."""
+
+    def __init__(self, deployed: Deployed, home: Path) -> None:
+        self._deployed, self._home = deployed, home
+        (home / ".curlrc").write_text('silent\nshow-error\nwrite-out = "\\n%{http_code}"\n')  # the commands stay
+        self._http = httpx.Client(base_url=f"{deployed.url}/api/v1", timeout=60)
+        login = {"username": "admin", "password": deployed.password}
+        self.token = self._http.post("/auth/token", json=login).raise_for_status().json()["token"]
+        self._http.headers["X-User-Token"] = self.token
+
+    def __call__(self, command: str, pod: str = "") -> tuple[int, Any]:
+        """The status and the JSON that it was answered with."""
+        yours = {
+            "http://vnc-api.example.com": self._deployed.url,
+            "your-token-here": self.token,
+            "vnc-user-12345": pod,
+        }
+        for theirs, mine in yours.items():
+            command = command.replace(theirs, mine)
+        environment = {"CURL_HOME": str(self._home), "PATH": "/usr/bin:/bin"}
+        done = subprocess.run(["sh", "-c", command], env=environment, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        body, _, status = done.stdout.rpartition("\n")
+        return int(status), json.loads(body)
+
+    def has(self, pod: str, status: str) -> bool:
+        return self(STATUS, pod)[1].get("status") == status
+
+    def waits_for(self, pod: str, status: str) -> None:
+        try:
+            wait_for(lambda: self.has(pod, status), 170)
+        except AssertionError:
+            said = f"{self(STATUS, pod)}\n{self._deployed.evidence('web', 'worker', 'controller')}"
+            raise AssertionError(f"not {status}: {said}") from None
+
+    def clear(self) -> None:
+        """Desktops with their files."""
+        for pod in self._http.get("/pods").raise_for_status().json()["results"]:
+            gone = self._http.delete(f"/pods/{pod['pod_name']}", params={"keep_data": "false", "wait": 50})
+            assert gone.status_code == 200, gone.text
+
+    def rows(self) -> list[dict[str, Any]]:
+        return list(self._http.get("/pods").raise_for_status().json()["results"])
+
+
+@pytest.fixture(scope="module")
+def script(deployed, tmp_path_factory) -> Script:
+    return Script(deployed, tmp_path_factory.mktemp("home"))
+
+
+@pytest.fixture(autouse=True)
+def nothing_left(script) -> Iterator[None]:
+    script.clear()
+    yield
+    script.clear()
+
+
+def limits(deployed: Deployed, pod: str) -> dict[str, str]:
+    (found,) = [each for each in deployed.desktops.list("pods") if each["metadata"]["name"] == pod]
+    return dict(found["spec"]["containers"][0]["resources"]["limits"])
+
+
+# --- 6.1 ---
+
+
+def test_four_commands_as_written(script, deployed):
+    """What they ask for has no room on a small node: it waits, says so, and is deleted."""
+    status, made = script(CREATE)
+    assert (status, made["status"]) == (202, "created")
+    pod = made["pod_name"]
+    assert made["access_info"]["url"].startswith("http")
+    wait_for(lambda: script(STATUS, pod)[1]["reason"] == "unschedulable", 60)
+    assert limits(deployed, pod) == {"cpu": "2", "memory": "4Gi"}
+    assert script(CREATE)[1]["status"] == "exists"
+
+    status, seen = script(STATUS, pod)
+    assert (status, seen["pod_name"], seen["status"]) == (200, pod, "starting")
+    assert {name: seen["resource_quota"][name] for name in ("cpu", "memory")} == {"cpu": "2", "memory": "4Gi"}
+    assert "room" in seen["sentence"]
+
+    status, logs = script(LOGS, pod)
+    assert (status, logs["pod_name"]) == (200, pod)
+
+    assert script(DELETE, pod) == (202, {"status": "deleted", "pod_name": pod})
+    wait_for(lambda: script(STATUS, pod)[0] == 404, 120)
+    assert deployed.desktops.list("pods") == []
+
+
+def test_four_commands_until_it_runs(script, deployed):
+    """The same with a size that fits."""
+    smaller = CREATE.replace('"2"', '"0.3"').replace('"4Gi"', '"512Mi"')
+    status, made = script(smaller)
+    assert (status, made["status"]) == (202, "created")
+    pod = made["pod_name"]
+    script.waits_for(pod, "running")
+    assert limits(deployed, pod) == {"cpu": "300m", "memory": "512Mi"}
+    assert script(smaller)[0] == 200
+
+    status, logs = script(LOGS, pod)
+    assert status == 200
+    assert logs["logs"].strip()
+    assert script(LOGS.replace("/logs", "/logs?tail_lines=1"), pod)[1]["logs"].strip().count("\n") == 0
+
+    claims = deployed.claims()
+    assert script(DELETE, pod)[0] == 202
+    wait_for(lambda: script(STATUS, pod)[0] == 404, 120)
+    assert deployed.desktops.list("pods") == []
+    assert deployed.claims() == claims  # files are kept unless one says otherwise
+
+
+# --- 6.2 ---
+
+
+class Load:
+    """`ab -n 1000 -c 50` on create, with one token."""
+
+    def __init__(self, script: Script, deployed: Deployed, body: Path) -> None:
+        self._script, self._deployed, self._body = script, deployed, body
+        body.write_text(json.dumps(FITTING))
+
+    def run(self) -> tuple[Answers, Counter[int]]:
+        """What ab says, and how the web pods answered by their own logs."""
+        began = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        token = ("-H", f"X-User-Token: {self._script.token}")
+        posted = ("-p", str(self._body), "-T", "application/json")
+        answers = ab(f"{self._deployed.url}/api/v1/pods/create", *posted, *token, requests=1000, at_once=50)
+        return answers, self._logged(began)
+
+    def _logged(self, since: str) -> Counter[int]:
+        names = [
+            pod["metadata"]["name"] for pod in self._deployed.system.list("pods", "app.kubernetes.io/component=web")
+        ]
+        lines = [
+            line for name in names for line in self._deployed.system("logs", name, f"--since-time={since}").split("\n")
+        ]
+        told = [json.loads(line) for line in lines if line.startswith("{")]
+        asked = [line for line in told if line.get("path") == "/api/v1/pods/create" and line.get("event") == "request"]
+        return Counter(line["status"] for line in asked)
+
+
+@pytest.fixture
+def load(script, deployed, tmp_path) -> Load:
+    return Load(script, deployed, tmp_path / "body.json")
+
+
+@pytest.fixture
+def without_limits(deployed) -> Iterator[None]:
+    deployed.system("set", "env", "deployment/podesk-web", *(f"{name}=0" for name in UNLIMITED))
+    deployed.rolled_out("web")
+    yield
+    deployed.system("set", "env", "deployment/podesk-web", *(f"{name}-" for name in UNLIMITED))
+    deployed.rolled_out("web")
+
+
+def tell(capsys: pytest.CaptureFixture[str], what: str, answers: Answers, logged: Counter[int]) -> None:
+    with capsys.disabled():
+        counts = ", ".join(f"{count} x {status}" for status, count in sorted(logged.items()))
+        print(f"\n{what}: {answers.per_second:.0f} requests per second, {answers.table}; {counts}")
+
+
+def assert_one_desktop(script: Script, deployed: Deployed) -> None:
+    (row,) = script.rows()
+    script.waits_for(row["pod_name"], "running")
+    assert [pod["metadata"]["name"] for pod in deployed.desktops.list("pods")] == [row["pod_name"]]
+    assert len(deployed.claims()) == 1
+
+
+def test_load_with_the_default_limits(load, script, deployed, capsys):
+    answers, logged = load.run()
+    tell(capsys, "default limits", answers, logged)
+    assert (answers.requests, answers.failed) == (1000, 0)
+    assert set(logged) <= {200, 202, 429}
+    assert logged.total() == 1000
+    assert answers.other_than_2xx == logged[429] > 0
+    assert logged[200] + logged[202] >= 60
+    assert_one_desktop(script, deployed)
+
+
+def test_load_without_limits(without_limits, load, script, deployed, capsys):
+    answers, logged = load.run()
+    tell(capsys, "limits raised", answers, logged)
+    assert (answers.requests, answers.failed, answers.other_than_2xx) == (1000, 0, 0)
+    assert set(logged) <= {200, 202}
+    assert logged.total() == 1000
+    assert_one_desktop(script, deployed)
