@@ -16,9 +16,10 @@ DESKTOP = [
     *("greybird-gtk-theme", "elementary-xfce-icon-theme", "adwaita-icon-theme"),
     *("fonts-dejavu-core", "fonts-wqy-microhei"),
 ]
-TESTS = ["gettext", "nginx-light", "openssh-client", "openssl"]
+TESTS = ["curl", "gettext", "nginx-light", "openssh-client", "openssl"]
 BROWSER = ["chromium"]
 POSTGRES = ["postgresql"]
+LOAD = ["apache2-utils"]  # ab
 
 
 def for_virtualenv() -> list[str]:

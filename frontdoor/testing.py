@@ -27,7 +27,7 @@ _MARKED = {
 _EXTRA = {
     "postgres": packages.POSTGRES,
     "browser": packages.BROWSER,
-    "cluster": packages.BROWSER + packages.POSTGRES,
+    "cluster": packages.BROWSER + packages.POSTGRES + packages.LOAD,
 }
 
 
