@@ -46,5 +46,5 @@ def session_token(request: HttpRequest) -> str:
 
 def actor(request: HttpRequest) -> Actor:
     """For views behind a login."""
-    assert isinstance(request.user, User)  # noqa: S101 - login_required stands before
+    assert isinstance(request.user, User)  # noqa: S101 - login_required stands before  # nosec B101
     return Actor(request.user, address(request) or None)

@@ -23,7 +23,7 @@ def record_failure(request: HttpRequest | Request, username: str, *, locked: boo
 
 def counted_address(request: HttpRequest) -> str:
     """Where no address is known, all count as one: axes never locks a client without."""
-    return client.address(request) or "0.0.0.0"  # noqa: S104 - nobody listens there
+    return client.address(request) or "0.0.0.0"  # noqa: S104 - nobody listens there  # nosec B104
 
 
 def seconds_left(username: str, address: str) -> int:

@@ -44,7 +44,7 @@ def _manage(place: Place, chosen: argparse.Namespace, rest: list[str]) -> int:
         raise Failure(f"Nothing is set up in {place.data} yet. Start ./podesk run once first, or name --data.")
     os.chdir(CHECKOUT)
     env = settings.environment(place, host=chosen.host, port=chosen.port)
-    os.execve(python(CHECKOUT), [python(CHECKOUT), "manage.py", *rest], env)  # noqa: S606
+    os.execve(python(CHECKOUT), [python(CHECKOUT), "manage.py", *rest], env)  # noqa: S606  # nosec B606
 
 
 def _parser() -> argparse.ArgumentParser:

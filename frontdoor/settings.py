@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
 print(key.private_bytes(s.Encoding.PEM, s.PrivateFormat.PKCS8, s.NoEncryption()).decode())
 """
-_ANYWHERE = ("0.0.0.0", "::", "")  # noqa: S104 - recognised here, not bound
+_ANYWHERE = ("0.0.0.0", "::", "")  # noqa: S104 - recognised here, not bound  # nosec B104
 
 
 def given(name: str) -> bool:

@@ -69,7 +69,7 @@ class Endpoint(APIView):
     @property
     def claims(self) -> Claims:
         claims = self.request.auth
-        assert isinstance(claims, Claims)  # noqa: S101 - TokenMay stands before
+        assert isinstance(claims, Claims)  # noqa: S101 - TokenMay stands before  # nosec B101
         return claims
 
     @property

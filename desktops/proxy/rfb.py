@@ -66,7 +66,7 @@ def response(challenge: bytes, password: str) -> bytes:
     """VNC authentication: DES of the challenge. The key: 8 bytes of the password, the bits of each reversed."""
     padded = password.encode("latin-1", "replace")[:8].ljust(8, b"\0")
     key = bytes(int(f"{byte:08b}"[::-1], 2) for byte in padded)
-    encryptor = Cipher(TripleDES(key * 3), ECB()).encryptor()  # noqa: S305 - the protocol's own
+    encryptor = Cipher(TripleDES(key * 3), ECB()).encryptor()  # noqa: S305 - the protocol's own  # nosec B305
     return encryptor.update(challenge) + encryptor.finalize()
 
 

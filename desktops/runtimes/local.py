@@ -129,7 +129,7 @@ class LocalRuntime:
             (self.root / folder).mkdir(exist_ok=True)
             (self.root / folder).chmod(mode)
         local_account.check_reach(account, self.root / "s")
-        if account.switch and not (sockets := Path("/tmp/.X11-unix")).exists():  # noqa: S108 - X's own place
+        if account.switch and not (sockets := Path("/tmp/.X11-unix")).exists():  # noqa: S108  # nosec B108
             sockets.mkdir(exist_ok=True)
             sockets.chmod(0o1777)  # an account's own folder would keep other people's X servers out
 

@@ -142,7 +142,7 @@ def _fill(text: str, folder: Path, browser: str) -> str:
 def obfuscated(password: str) -> bytes:
     """The content of a VNC password file."""
     block = password.encode()[:8].ljust(8, b"\0")
-    encryptor = Cipher(TripleDES(PASSWORD_FILE_KEY * 3), modes.ECB()).encryptor()  # noqa: S305 - the format
+    encryptor = Cipher(TripleDES(PASSWORD_FILE_KEY * 3), modes.ECB()).encryptor()  # noqa: S305  # nosec B305
     return encryptor.update(block) + encryptor.finalize()
 
 

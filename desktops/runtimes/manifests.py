@@ -159,8 +159,8 @@ def _container(spec: DesktopSpec, cluster: Cluster) -> Body:
             {"name": "home", "mountPath": HOME},
             {"name": "secret", "mountPath": SECRETS, "readOnly": True},
             {"name": "session", "mountPath": "/run/podesk-session"},
-            {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108 - a mount point
-            {"name": "shm", "mountPath": "/dev/shm"},  # noqa: S108 - a mount point
+            {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108 - a mount point  # nosec B108
+            {"name": "shm", "mountPath": "/dev/shm"},  # noqa: S108 - a mount point  # nosec B108
         ],
     }
 
