@@ -1,7 +1,7 @@
 """Session tokens that people and scripts keep: issue, refresh, revoke. Each function is one transaction, with its audit
 event. They have a label and a session of their own, so that they outlive the browser and end with what they opened."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -49,6 +49,8 @@ class Wanted:
     label: str
     permissions: tuple[str, ...] | None = None  # None: all that the issuer has
     lifetime: timedelta | None = None
+    pod_name: str = ""  # of the one desktop that it is for; such a token ends with the login of its issuer
+    resource_quota: dict[str, str] | None = None  # None: what its user may have
 
 
 @dataclass(frozen=True)
@@ -87,8 +89,9 @@ def issue_from_token(*, by: Actor, claims: Claims, wanted: Wanted) -> Issued:
         message = _("The session token that asks lives %(seconds)s more seconds, and what it issues no longer.")
         raise TooLong(message % {"seconds": int(left.total_seconds())}, field="lifetime")
     lifetime = wanted.lifetime or min(left, _default_lifetime())
-    smaller = Wanted(wanted.label, wanted.permissions or held, lifetime)
-    return _issue(by, smaller, session_id=tokens.fresh_session_id(), refresh_until=claims.expires_at)
+    smaller = replace(wanted, permissions=wanted.permissions or held, lifetime=lifetime)
+    session_id = claims.session_id if wanted.pod_name else tokens.fresh_session_id()
+    return _issue(by, smaller, session_id=session_id, refresh_until=claims.expires_at)
 
 
 @audited("token.refresh")
@@ -108,6 +111,11 @@ def refresh(*, by: Actor, claims: Claims) -> Issued:
 def kept_by(user_id: UUID | str) -> QuerySet[SessionToken]:
     """The tokens that a person gets to see: those with a label. A page's own live for a minute."""
     return SessionToken.objects.filter(user_id=user_id).exclude(label="")
+
+
+def live(kept: QuerySet[SessionToken]) -> QuerySet[SessionToken]:
+    """Those that count: neither revoked nor expired."""
+    return kept.filter(revoked_at=None, expires_at__gt=timezone.now())
 
 
 @transaction.atomic
@@ -137,15 +145,17 @@ def _issue(
     lifetime = wanted.lifetime or _default_lifetime()
     scope = TokenScope(
         session_id=session_id,
-        permissions=wanted.permissions or PERMISSIONS,
-        resource_quota=quotas.effective(by.user).as_claims(),
+        pod_name=wanted.pod_name,
+        permissions=PERMISSIONS if wanted.permissions is None else wanted.permissions,
+        resource_quota=wanted.resource_quota or quotas.effective(by.user).as_claims(),
     )
+    refreshable = not wanted.pod_name and _now() + lifetime < refresh_until
     text, token = tokens.issue_row(
         by.user,
         scope=scope,
         lifetime=lifetime,
         label=wanted.label,
-        refresh_until=refresh_until if _now() + lifetime < refresh_until else None,
+        refresh_until=refresh_until if refreshable else None,
     )
     audit.record(action, by=by, target=token, id=str(token.pk), label=token.label, permissions=token.permissions)
     return Issued(text, token)

@@ -1,6 +1,6 @@
 from django.urls import path
 
-from accounts import ssh_key_pages, views
+from accounts import ssh_key_pages, token_pages, views
 
 app_name = "accounts"
 urlpatterns = [
@@ -10,4 +10,7 @@ urlpatterns = [
     path("sign-out-everywhere/", views.sign_out_everywhere, name="sign_out_everywhere"),
     path("ssh-keys/", ssh_key_pages.page, name="ssh_keys"),
     path("ssh-keys/<int:key_id>/delete/", ssh_key_pages.delete, name="delete_ssh_key"),
+    path("tokens/", token_pages.page, name="tokens"),
+    path("tokens/revoke-all/", token_pages.revoke_all, name="revoke_all_tokens"),
+    path("tokens/<uuid:token_id>/revoke/", token_pages.revoke, name="revoke_token"),
 ]

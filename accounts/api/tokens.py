@@ -3,7 +3,6 @@
 from uuid import UUID
 
 from django.shortcuts import get_object_or_404
-from django.utils import timezone
 from drf_spectacular.utils import extend_schema
 from rest_framework import status
 from rest_framework.request import Request
@@ -81,7 +80,7 @@ class Tokens(Endpoint):
         """Your session tokens that have a label, newest first."""
         asked = self.query(TokenQuery)
         mine = token_services.kept_by(self.claims.user_id).order_by("-created_at", "-id")
-        live = mine.filter(revoked_at=None, expires_at__gt=timezone.now())
+        live = token_services.live(mine)
         shown = {None: mine, True: live, False: mine.exclude(pk__in=live.order_by().values("pk"))}
         return self.paged(shown[asked.get("active")], asked, TokenOut)
 

@@ -1,0 +1,61 @@
+"""The form of the page of session tokens."""
+
+from datetime import timedelta
+from typing import Any
+
+from django import forms
+from django.conf import settings
+from django.forms import TextInput
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
+
+from accounts.token_services import Wanted
+
+_HOUR, _DAY = 3600, 24 * 3600
+_LIVES = (_HOUR, _DAY, 7 * _DAY, 30 * _DAY)  # seconds
+PERMISSIONS = [
+    ("vnc", _("Screen: open desktops by VNC")),
+    ("ssh", _("Terminal: log in to desktops by SSH")),
+]
+
+
+class TokenForm(forms.Form):
+    label = forms.CharField(
+        label=_("Label"),
+        max_length=100,
+        widget=TextInput(attrs={"autocomplete": "off"}),
+        error_messages={"required": _("Give the token a label.")},
+        help_text=_("What will use it, such as “nightly build”. It tells your tokens apart."),
+    )
+    permissions = forms.MultipleChoiceField(
+        label=_("What it may open"),
+        choices=PERMISSIONS,
+        initial=[name for name, _words in PERMISSIONS],
+        error_messages={"required": _("Choose at least one.")},
+        widget=forms.CheckboxSelectMultiple,
+    )
+    lifetime = forms.TypedChoiceField(label=_("Valid for"), coerce=int)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        lives = lifetimes()
+        self.fields["lifetime"].choices = [(life, _words(life)) for life in lives]  # type: ignore[attr-defined]
+        self.fields["lifetime"].initial = max((life for life in lives if life <= settings.TOKEN_LIFETIME), default=None)
+
+    def wanted(self) -> Wanted:
+        """Call when valid."""
+        asked = self.cleaned_data
+        return Wanted(asked["label"], tuple(asked["permissions"]), timedelta(seconds=asked["lifetime"]))
+
+
+def lifetimes() -> list[int]:
+    """Seconds; never none, and never more than this installation allows."""
+    return [life for life in _LIVES if life <= settings.TOKEN_LIFETIME_MAX] or [settings.TOKEN_LIFETIME_MAX]
+
+
+def _words(seconds: int) -> str:
+    if seconds % _DAY == 0:
+        return ngettext("%d day", "%d days", seconds // _DAY) % (seconds // _DAY)
+    if seconds % _HOUR == 0:
+        return ngettext("%d hour", "%d hours", seconds // _HOUR) % (seconds // _HOUR)
+    return ngettext("%d minute", "%d minutes", seconds // 60) % (seconds // 60)
