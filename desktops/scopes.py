@@ -7,6 +7,10 @@ from accounts.tokens import TokenScope
 from desktops.facts import Facts
 from desktops.models import Desktop, DesktopSize
 
+# How it is shown to a WebSocket where no header can be set: as one of the subprotocols, beside the one that is spoken.
+SUBPROTOCOL = "binary"
+TOKEN_PREFIX = "podesk.token."  # noqa: S105 - what stands before one
+
 
 def of(desktop: Desktop, *, session_id: str, permissions: tuple[str, ...] = ("vnc",)) -> TokenScope:
     return TokenScope(

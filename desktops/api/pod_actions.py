@@ -1,18 +1,24 @@
 """`pods/<pod_name>/…`: the buttons, and what is read beside the desktop itself."""
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
+from typing import Any
 
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from accounts import token_services
 from accounts.api.strict import Nothing
-from desktops import selectors, services
+from accounts.api.token_forms import IssuedOut, TokenForm
+from accounts.api.token_forms import wanted as token_wanted
+from accounts.token_services import Issued
+from desktops import facts, scopes, selectors, services
 from desktops.api import pod_out, wait
 from desktops.api.pod_forms import LogQuery, WaitQuery
 from desktops.api.pods import PodEndpoint
-from desktops.api.serializers import ActionOut, LogsOut, MetricsOut, PasswordOut
+from desktops.api.serializers import ActionOut, LogsOut, MetricsOut, PasswordOut, PodTokenOut
 from desktops.exceptions import DesktopNotFound
+from desktops.facts import Facts
 from desktops.models import MOVING, Desktop
 
 _ANSWERS = {200: ActionOut, 202: ActionOut}
@@ -82,6 +88,34 @@ class Password(PodEndpoint):
         self.query(Nothing)
         password = services.show_password(desktop=self.desktop_of(pod_name), by=self.actor)
         return Response({"pod_name": pod_name, "vnc_password": password})
+
+
+class Token(PodEndpoint):
+    @extend_schema(operation_id="issue_pod_token", request=TokenForm, responses={201: PodTokenOut})
+    def post(self, request: Request, pod_name: str) -> Response:
+        """A session token for this desktop alone, to open its screen or SSH. It has no more permissions and no longer
+        life than the token that asks, and ends with that one's login. In the API it may look, and change nothing."""
+        self.query(Nothing)
+        asked, desktop = self.body(TokenForm), self.desktop_of(pod_name)
+        wanted = replace(
+            token_wanted(asked | {"label": asked.get("label") or desktop.name}),
+            pod_name=pod_name,
+            resource_quota=scopes.quantities(desktop),
+        )
+        issued = token_services.issue_from_token(by=self.actor, claims=self.claims, wanted=wanted)
+        return Response(_told_once(issued, facts.of(desktop)), status=201)
+
+
+def _told_once(issued: Issued, of: Facts) -> dict[str, Any]:
+    access = pod_out.access_info(of, may=frozenset(issued.token.permissions))
+    return {
+        **IssuedOut(issued).data,
+        "pod_name": of.pod_name,
+        "vnc_websocket": access["vnc_websocket"],
+        "ssh_websocket": access["ssh_websocket"],
+        "header": "X-User-Token",
+        "subprotocols": [scopes.SUBPROTOCOL, f"{scopes.TOKEN_PREFIX}{issued.text}"],
+    }
 
 
 class Logs(PodEndpoint):

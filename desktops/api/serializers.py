@@ -4,6 +4,7 @@ from typing import Any
 
 from rest_framework import serializers
 
+from accounts.api.token_forms import IssuedOut
 from desktops import facts
 from desktops.api import pod_out
 from desktops.models import Desktop, Status
@@ -79,6 +80,16 @@ class ActionOut(serializers.Serializer[Any]):
 class PasswordOut(serializers.Serializer[Any]):
     pod_name = serializers.CharField()
     vnc_password = serializers.CharField()
+
+
+class PodTokenOut(IssuedOut):
+    """`token` goes into the header X-User-Token, or, from a browser, among the WebSocket's subprotocols."""
+
+    pod_name = serializers.CharField()
+    vnc_websocket = serializers.CharField(allow_null=True)
+    ssh_websocket = serializers.CharField(allow_null=True)
+    header = serializers.CharField(help_text="Name of the header that takes the token.")
+    subprotocols = serializers.ListField(child=serializers.CharField(), help_text="To offer instead, all of them.")
 
 
 class LogsOut(serializers.Serializer[Any]):

@@ -14,6 +14,7 @@ urlpatterns: list[URLPattern] = [
     path("pods/<pod:pod_name>/restart", pod_actions.Restart.as_view(), name="pod_restart"),
     path("pods/<pod:pod_name>/extend", pod_actions.Extend.as_view(), name="pod_extend"),
     path("pods/<pod:pod_name>/password", pod_actions.Password.as_view(), name="pod_password"),
+    path("pods/<pod:pod_name>/token", pod_actions.Token.as_view(), name="pod_token"),
     path("pods/<pod:pod_name>/logs", pod_actions.Logs.as_view(), name="pod_logs"),
     path("pods/<pod:pod_name>/metrics", pod_actions.Metrics.as_view(), name="pod_metrics"),
     path("pods/<pod:pod_name>/events", events.PodEvents.as_view(), name="pod_events"),

@@ -11,9 +11,8 @@ from accounts import sealing, tokens
 from desktops import origins, selectors
 from desktops.models import Desktop, Status
 from desktops.proxy.asgi import Scope
+from desktops.scopes import TOKEN_PREFIX
 
-SUBPROTOCOL = "binary"
-TOKEN_PREFIX = "podesk.token."  # noqa: S105 - a browser can set no header on a WebSocket, but name subprotocols
 TOKEN_LIMIT = 8192  # characters
 SSH_PORT = 22  # beside the screen's, at the same address
 

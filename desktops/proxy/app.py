@@ -13,6 +13,7 @@ from desktops.proxy.asgi import Receive, Scope, Send
 from desktops.proxy.browser import Browser, BrowserLeft
 from desktops.proxy.desktop import Desktop
 from desktops.proxy.stream import Stream
+from desktops.scopes import SUBPROTOCOL
 
 log = structlog.get_logger("podesk.proxy")
 
@@ -50,8 +51,8 @@ async def _refuse(scope: Scope, send: Send, refused: access.Refused) -> None:
 
 
 async def _serve(stream: Stream, scope: Scope, browser: Browser, send: Send) -> None:
-    offered = access.SUBPROTOCOL in scope.get("subprotocols", [])
-    await send({"type": "websocket.accept", "subprotocol": access.SUBPROTOCOL if offered else None})
+    offered = SUBPROTOCOL in scope.get("subprotocols", [])
+    await send({"type": "websocket.accept", "subprotocol": SUBPROTOCOL if offered else None})
     log.info("stream_opened")
     async with live.present(stream):
         work = asyncio.create_task(_work(stream, browser))

@@ -11,6 +11,8 @@ from desktops.models import Desktop, DesktopImage, DesktopSize, Status, Volume
 pytestmark = pytest.mark.django_db
 SEED = {"resource_quota": {"cpu": "2", "memory": "4Gi"}}
 
+NO_AMOUNTS = ["-1", "-4Gi", "0", 0, -2, "NaN", "inf", "1e400", "9" * 400, "", "１", " 2", "2\n", True, [], {}, None]
+
 
 def quota(user, **limits) -> None:
     generous = {"cpu": 64, "memory_mib": 2**20, "storage_gib": 2000, "desktops": 5}
@@ -86,7 +88,7 @@ def test_everything_may_be_left_out(alice, body):
     assert script_of(alice).post("pods/create", body).status_code == 202
 
 
-@pytest.mark.parametrize("amount", ["-1", "0", 0, -2, "NaN", "inf", "1e400", "9" * 400, "2 cores", "2Gi", "", True, [], {}, None, "0.01", "１", " 2", "2m\n"])  # fmt: skip
+@pytest.mark.parametrize("amount", [*NO_AMOUNTS, "2 cores", "2Gi", "0.01", "5m", "10000"])
 def test_nonsense_for_cpu_is_refused_by_name(alice, amount):
     answer = script_of(alice).post("pods/create", {"resource_quota": {"cpu": amount}})
     assert (answer.status_code, fields(answer)) == (422, ["resource_quota.cpu"])
@@ -94,7 +96,7 @@ def test_nonsense_for_cpu_is_refused_by_name(alice, amount):
 
 
 @pytest.mark.parametrize("unit", ["memory", "storage"])
-@pytest.mark.parametrize("amount", ["-4Gi", 0, 5, "4gb", "4GiB", "1000m", "NaN", "1e99", "9" * 30 + "Gi", "4 Gi", False, ["4Gi"]])  # fmt: skip
+@pytest.mark.parametrize("amount", [*NO_AMOUNTS, "4gb", "4GiB", "1000m", "4 Gi", "1e99", "9999999Ti", 5])
 def test_nonsense_for_bytes_is_refused_by_name(alice, unit, amount):
     answer = script_of(alice).post("pods/create", {"resource_quota": {unit: amount}})
     assert (answer.status_code, fields(answer)) == (422, [f"resource_quota.{unit}"])
@@ -102,7 +104,7 @@ def test_nonsense_for_bytes_is_refused_by_name(alice, unit, amount):
 
 @pytest.mark.parametrize("number", ["1e400", "-1e400", "9" * 5000, "NaN", "Infinity"])
 def test_numbers_that_no_computer_counts_are_refused(alice, number):
-    answer = script_of(alice).post("pods/create", '{"resource_quota": {"cpu": %s}}' % number)
+    answer = script_of(alice).post("pods/create", f'{{"resource_quota": {{"cpu": {number}}}}}')
     assert answer.status_code in (400, 422)
     assert answer.json()["slug"]
 
