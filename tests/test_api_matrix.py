@@ -73,7 +73,7 @@ TABLE: dict[str, tuple[int, ...]] = {
     "GET v1/images": LISTS,
     "GET v1/quota": LISTS,
     "GET v1/volumes": LISTS,
-    "DELETE v1/volumes/<volume_id>": MINE,
+    "DELETE v1/volumes/<volume_id>": but(MINE, owner=202, unpermitted=202),
     "GET v1/monitor/": LISTS,
     "GET v1/admin/pods": RULES,
     "POST v1/admin/pods/<pod_name>/stop": but(RULES, admin=202),

@@ -1,0 +1,146 @@
+"""The OpenAPI document: complete, valid, true to the URL configuration, and the same as the one in docs/."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+import yaml
+from django.test import Client
+from drf_spectacular.validation import validate_schema
+
+from frontdoor.place import CHECKOUT
+from portal.api import docs
+from portal.api.operations import OPERATIONS, TAGS
+from tests.test_api_matrix import operations
+
+COMMITTED = Path(CHECKOUT / "docs/openapi.yaml")
+
+
+@pytest.fixture(scope="module")
+def document() -> dict[str, Any]:
+    return docs.document()
+
+
+@pytest.fixture(scope="module")
+def described(document) -> dict[str, dict[str, Any]]:
+    """By "GET pods"."""
+    return {
+        f"{method.upper()} {path.removeprefix('/api/v1/')}": operation
+        for path, methods in document["paths"].items()
+        for method, operation in methods.items()
+    }
+
+
+def test_is_openapi(document):
+    validate_schema(document)
+
+
+def test_committed_one_is_this_one():
+    said = "docs/openapi.yaml is out of date: ./podesk manage spectacular --file docs/openapi.yaml"
+    assert COMMITTED.read_text() == docs.as_yaml(), said
+
+
+def test_all_of_the_api_and_nothing_else_is_described(described):
+    urls = {each.replace("<", "{").replace(">", "}") for each in operations()}
+    assert set(described) == {each.replace(" v1/", " ") for each in urls if " v1/" in each}
+
+
+def test_all_have_a_name_of_ours(described):
+    assert sorted(set(described) - set(OPERATIONS)) == [], "operations without a row in portal/api/operations.py"
+    assert sorted(set(OPERATIONS) - set(described)) == [], "rows of portal/api/operations.py without an operation"
+    names = [operation["operationId"] for operation in described.values()]
+    assert len(set(names)) == len(names)
+
+
+def test_each_tells_what_it_does(described):
+    for address, operation in described.items():
+        assert operation["summary"], address
+        assert operation["tags"][0] in TAGS, address
+        assert operation.get("description"), f"{address}: its method needs a docstring"
+
+
+def test_who_needs_a_token(described):
+    both = [{"X-User-Token": []}, {"Bearer": []}]
+    open_ones = {"POST auth/token", "POST auth/token/verify"}
+    for address, operation in described.items():
+        assert operation.get("security") == (None if address in open_ones else both), address
+
+
+def test_refusals_are_told(described):
+    for address, operation in described.items():
+        told = set(operation["responses"])
+        assert {"400", "405", "406", "422", "429"} <= told, address
+        assert ("security" in operation) == ({"401", "403"} <= told) or address.startswith("POST auth/token"), address
+        assert ("{" in address) <= ("404" in told), address
+        assert address.startswith(("POST", "PATCH")) <= ({"409", "413", "415"} <= told), address
+
+
+def test_posts_take_an_idempotency_key(described):
+    key = {"$ref": "#/components/parameters/IdempotencyKey"}
+    for address, operation in described.items():
+        assert (key in operation.get("parameters", [])) == (address.startswith("POST") and "security" in operation)
+
+
+def resolved(node: Any, document: dict[str, Any]) -> Any:
+    """As JSON Schema: references followed, OpenAPI 3.0's `nullable` said in its words."""
+    if isinstance(node, list):
+        return [resolved(each, document) for each in node]
+    if not isinstance(node, dict):
+        return node
+    if "$ref" in node:
+        found: Any = document
+        for part in node["$ref"].removeprefix("#/").split("/"):
+            found = found[part]
+        return resolved(found, document)
+    plain = {name: resolved(each, document) for name, each in node.items() if name != "nullable"}
+    return {"anyOf": [plain, {"type": "null"}]} if node.get("nullable") is True else plain
+
+
+def contents(operation: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    found = [("request", operation.get("requestBody", {}).get("content", {}).get("application/json"))]
+    for status, response in operation["responses"].items():
+        found.append((status, response.get("content", {}).get("application/json")))
+    return [(place, content) for place, content in found if content]
+
+
+def test_each_has_examples_that_hold(described, document):
+    without = []
+    for address, operation in described.items():
+        for place, content in contents(operation):
+            schema = resolved(content["schema"], document)
+            examples = [each["value"] for each in content.get("examples", {}).values()]
+            examples += [content["example"]] if "example" in content else []
+            if not examples and schema.get("properties"):
+                without.append(f"{address} {place}")
+            for example in examples:
+                jsonschema.validate(example, schema)
+    assert without == [], "give them one in portal/api/examples.py"
+
+
+def test_served_as_yaml_and_as_json(client, db, document):
+    default = client.get("/api/schema/")
+    assert default["Content-Type"] == "application/vnd.oai.openapi; charset=utf-8"
+    assert yaml.safe_load(default.content) == document
+    for accept in ("application/json", "application/vnd.oai.openapi+json"):
+        told = client.get("/api/schema/", headers={"Accept": accept})
+        assert told["Content-Type"].startswith(accept)
+        assert json.loads(told.content) == document
+    assert client.head("/api/schema/").content == b""
+    assert client.get("/api/schema/", headers={"Accept": "text/html"})["Content-Type"].startswith(docs.YAML)
+
+
+def test_is_the_same_in_all_languages(db, document):
+    told = Client(headers={"Accept-Language": "zh-hans", "Accept": "application/json"}).get("/api/schema/")
+    assert told.json() == document
+
+
+def test_page_loads_nothing_from_elsewhere_and_runs_nothing_inline(client, db):
+    answer = client.get("/api/docs/")
+    page = answer.content.decode()
+    assert "https://" not in page
+    assert "<script>" not in page
+    assert "<style" not in page
+    assert "unsafe" not in answer["Content-Security-Policy"]
+    assert 'data-schema="/api/schema/"' in page
