@@ -1,0 +1,105 @@
+"""Are there known faults in what is installed? Told from .ci/advisories.json, an excerpt of PyPA's advisory database,
+so that it can be asked without the internet. What it cannot know: see docs/security.md.
+
+    .venv/bin/python .ci/dependencies.py [--renew CHECKOUT_OF_PYPA_ADVISORY_DATABASE]
+"""
+
+import json
+import re
+import subprocess
+import sys
+from importlib.metadata import distributions
+from pathlib import Path
+from typing import Any
+
+import yaml
+from packaging.version import Version
+
+EXCERPT = Path(__file__).parent / "advisories.json"
+ANSWERED = {
+    "PYSEC-2023-228": "pip installs nothing from Mercurial here, and is no part of what runs",
+    "PYSEC-2022-43012": "setuptools reads no foreign index pages here, and is no part of what runs",
+}
+
+
+def main(arguments: list[str]) -> int:
+    if arguments[:1] == ["--renew"]:
+        renew(Path(arguments[1]))
+    excerpt = json.loads(EXCERPT.read_text())
+    packages = installed()
+    faults = [each for each in excerpt["advisories"] if hits(each, packages.get(each["package"]))]
+    for fault in faults:
+        answer = ANSWERED.get(fault["id"], "NOT ANSWERED")
+        print(f"{fault['id']} {' '.join(fault['aliases'])} {fault['package']} {packages[fault['package']]}: {answer}")
+    unknown = sorted(pinned() - set(excerpt["packages"]))
+    print(f"{len(packages)} packages, {len(excerpt['advisories'])} advisories of {excerpt['date']} and before.")
+    print(f"Not looked up when the excerpt was made, which --renew does: {', '.join(unknown) or 'none'}.")
+    print(f"Older than the newest that the index offers: {', '.join(outdated()) or 'none'}.")
+    return 1 if unknown or any(fault["id"] not in ANSWERED for fault in faults) else 0
+
+
+def installed() -> dict[str, str]:
+    return {plain(each.metadata["Name"]): each.version for each in distributions()}
+
+
+def pinned() -> set[str]:
+    lines = [line for file in Path().glob("requirements*.txt") for line in file.read_text().splitlines()]
+    return {plain(match[0]) for line in lines if (match := re.match(r"[A-Za-z0-9][\w.-]*", line))}
+
+
+def plain(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def hits(advisory: dict[str, Any], version: str | None) -> bool:
+    if version is None:
+        return False
+    return version in advisory["versions"] or any(within(each, Version(version)) for each in advisory["ranges"])
+
+
+def within(events: list[dict[str, str]], version: Version) -> bool:
+    """Of an OSV range: each event says from which version on it is so."""
+    inside = False
+    for event in events:
+        kind, at = next(iter(event.items()))
+        if kind == "introduced" and (at == "0" or version >= Version(at)):
+            inside = True
+        elif (kind == "fixed" and version >= Version(at)) or (kind == "last_affected" and version > Version(at)):
+            inside = False
+    return inside
+
+
+def outdated() -> list[str]:
+    """Newer ones may mend what no advisory here tells of. Empty also when the index does not answer."""
+    command = [sys.executable, "-m", "pip", "list", "--outdated", "--format=json", "--disable-pip-version-check"]
+    said = subprocess.run(command, capture_output=True, text=True, timeout=180, check=False).stdout
+    return [f"{each['name']} {each['version']} ({each['latest_version']})" for each in json.loads(said or "[]")]
+
+
+def renew(database: Path) -> None:
+    found = [each for name in sorted(installed()) for each in advisories(database / "vulns" / name)]
+    command = ["git", "-C", str(database), "log", "-1", "--format=%H %cs"]
+    commit, date = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+    source = "https://github.com/pypa/advisory-database, CC-BY-4.0"
+    told = {"source": source, "commit": commit, "date": date, "packages": sorted(installed()), "advisories": found}
+    EXCERPT.write_text(json.dumps(told, indent=1) + "\n")
+
+
+def advisories(folder: Path) -> list[dict[str, Any]]:
+    told = [yaml.safe_load(file.read_text()) for file in sorted(folder.glob("*.yaml"))]
+    return [excerpt for each in told if "withdrawn" not in each for excerpt in excerpts(each, folder.name)]
+
+
+def excerpts(advisory: dict[str, Any], package: str) -> list[dict[str, Any]]:
+    """Versions are listed beside the ranges; kept where there are no ranges to tell from."""
+    made = []
+    for affected in advisory["affected"]:
+        ranges = [each["events"] for each in affected.get("ranges", ()) if each["type"] == "ECOSYSTEM"]
+        versions = [] if ranges else affected.get("versions", [])
+        about = {"id": advisory["id"], "aliases": advisory.get("aliases", []), "package": package}
+        made.append(about | {"ranges": ranges, "versions": versions})
+    return made
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
