@@ -11,8 +11,10 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from accounts.audit import Actor
+from accounts.models import Quota
 from accounts.redis import client
 from desktops import reconcile, selectors, services, status_cache, timers
+from desktops.api.tests.scripts import script_of
 from desktops.exceptions import DesktopNotFound
 from desktops.facts import Facts
 from desktops.models import Desktop, DesktopImage, Status
@@ -84,6 +86,17 @@ def test_settled_one_costs_one_call_to_redis_and_no_query(running, django_assert
     assert redis_calls() - before == {"mget": 10}
 
 
+def test_request_of_a_script_costs_three_round_trips_to_redis_and_no_query(running, alice, django_assert_num_queries):
+    """Is the token revoked, how many requests were there, what is so."""
+    script = script_of(alice)
+    script.get(f"pods/{running.object_name}")  # notes the first use of the token
+    before = client().info("stats")["total_reads_processed"]
+    with django_assert_num_queries(0):
+        for _ in range(10):
+            assert script.get(f"pods/{running.object_name}").json()["status"] == "running"
+    assert client().info("stats")["total_reads_processed"] - before == 30 + 1  # INFO is one itself
+
+
 @pytest.mark.parametrize("status", Status.values)
 def test_what_is_on_its_way_is_read_from_the_row_each_time(make_desktop, alice, status, django_assert_num_queries):
     desktop = make_desktop(alice, status=status)
@@ -110,6 +123,12 @@ def stop(desktop: Desktop) -> None:
     services.stop_desktop(desktop=desktop, by=Actor(desktop.owner))
 
 
+def extend(desktop: Desktop) -> None:
+    Quota.objects.create(user=desktop.owner, max_lifetime_minutes=60)
+    Desktop.objects.filter(pk=desktop.pk).update(expires_at=timezone.now())
+    services.extend_desktop(desktop=desktop, by=Actor(desktop.owner))
+
+
 def restart(desktop: Desktop) -> None:
     services.restart_desktop(desktop=desktop, by=Actor(desktop.owner))
 
@@ -131,6 +150,7 @@ AT_NODE = Exposed("10.0.0.7", 30001, 30002, 31001)
 CHANGES = [
     ("stop", stop, "stopping"),
     ("restart", restart, "stopping"),
+    ("extend", extend, "running"),
     ("delete", delete, "deleting"),
     ("its time is over", time_over, "stopping"),
     ("vanished", settled_as(None), "failed"),
