@@ -9,7 +9,7 @@ from desktops.models import Desktop, DesktopSize
 
 # How it is shown to a WebSocket where no header can be set: as one of the subprotocols, beside the one that is spoken.
 SUBPROTOCOL = "binary"
-TOKEN_PREFIX = "podesk.token."  # noqa: S105 - what stands before one
+TOKEN_PREFIX = "podesk.token."  # noqa: S105 - what stands before one  # nosec B105
 
 
 def of(desktop: Desktop, *, session_id: str, permissions: tuple[str, ...] = ("vnc",)) -> TokenScope:
