@@ -200,10 +200,7 @@ SPECTACULAR_SETTINGS = {
     "SERVE_INCLUDE_SCHEMA": False,
     "SCHEMA_PATH_PREFIX": "/api/v1",
     "COMPONENT_SPLIT_REQUEST": True,
-    "POSTPROCESSING_HOOKS": [
-        "drf_spectacular.hooks.postprocess_schema_enums",
-        "portal.api.schema.complete",
-    ],
+    "POSTPROCESSING_HOOKS": ["portal.api.schema.complete"],  # without its own, which gives names to `status`, …
 }
 
 # --- VNC relay -----------------------------------------------------------------------------------------------------

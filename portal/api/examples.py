@@ -64,6 +64,31 @@ _EVENT: Node = {
     "sentence": "The desktop is ready.",
     "why": "",
 }
+_ADA: Node = {
+    "id": _USER,
+    "username": "ada",
+    "email": "ada@example.org",
+    "first_name": "Ada",
+    "last_name": "",
+    "is_active": True,
+    "is_staff": False,
+    "is_superuser": False,
+    "date_joined": _AT,
+    "last_login": None,
+}
+_QUOTA: Node = {
+    "id": 7,
+    "user": _USER,
+    "username": "ada",
+    "group": None,
+    "cpu": None,
+    "memory_mib": 8192,
+    "storage_gib": None,
+    "gpu": None,
+    "desktops": 2,
+    "max_lifetime_minutes": None,
+    "idle_minutes": None,
+}
 
 
 def _page(*rows: Node, **more: Any) -> Node:
@@ -145,6 +170,99 @@ ANSWERED: dict[str, dict[str, Node]] = {  # by operation and status
             ]
         }
     },
+    "issuePodToken": {
+        "201": _ISSUED
+        | {
+            "label": "",
+            "refresh_until": None,
+            "pod_name": _POD,
+            "vnc_websocket": f"{_SOCKET}/vnc",
+            "ssh_websocket": f"{_SOCKET}/ssh",
+            "header": "X-User-Token",
+            "subprotocols": ["podesk", f"podesk.token.{_TOKEN}"],
+        }
+    },
+    "listImages": {
+        "200": {
+            "can_launch": True,
+            "why_not": "",
+            "results": [
+                {
+                    "id": 1,
+                    "name": "Void Linux",
+                    "description": "Xfce, Firefox and a terminal.",
+                    "icon": "desktop",
+                    "sizes": [
+                        {"name": "Medium", "resource_quota": _QUANTITIES, "gpu": 0, "fits": True, "why_not": ""},
+                    ],
+                }
+            ],
+        }
+    },
+    "getMonitor": {
+        "200": {
+            "status": "ok",
+            "database": "ok",
+            "redis": "ok",
+            "controller": {"status": "ok", "seconds_since": 1.2},
+            "workers": 2,
+            "runtime": "ok",
+            "queue": {"depth": 0, "oldest_seconds": 0.0},
+            "desktops": {
+                "pending": 0,
+                "starting": 1,
+                "running": 3,
+                "stopping": 0,
+                "stopped": 2,
+                "failed": 0,
+                "deleting": 0,
+            },
+            "scope": "mine",
+        }
+    },
+    "listUsers": {"200": _page(_ADA)},
+    "createUser": {"201": _ADA},
+    "getUser": {"200": _ADA},
+    "changeUser": {"200": _ADA | {"is_active": False}},
+    "deleteUser": {"200": {"status": "deleted", "id": _USER}},
+    "getUserQuota": {
+        "200": {
+            "user": _USER,
+            "username": "ada",
+            "quota": {
+                "cpu": {"limit": "4", "source": "default for everyone"},
+                "memory_mib": {"limit": "8192", "source": "ada"},
+                "storage_gib": {"limit": "50", "source": "default for everyone"},
+                "gpu": {"limit": "0", "source": "default for everyone"},
+                "desktops": {"limit": "2", "source": "ada"},
+                "max_lifetime_minutes": {"limit": "0", "source": "default for everyone"},
+                "idle_minutes": {"limit": "240", "source": "default for everyone"},
+            },
+        }
+    },
+    "listQuotas": {"200": _page(_QUOTA)},
+    "createQuota": {"201": _QUOTA},
+    "getOneQuota": {"200": _QUOTA},
+    "changeQuota": {"200": _QUOTA | {"desktops": 3}},
+    "deleteQuota": {"200": {"status": "deleted", "id": 7}},
+    "listAuditEvents": {
+        "200": _page(
+            {
+                "id": 90210,
+                "at": _AT,
+                "actor": "ada",
+                "actor_id": _USER,
+                "action": "desktop.launch",
+                "target": _ID,
+                "address": "203.0.113.7",
+                "result": "done",
+                "details": {"name": "desktop"},
+            }
+        )
+    },
+    "listAllPods": {"200": _page(_DESKTOP)},
+    "stopAnyPod": {"202": _acted(_DESKTOP | {"status": "stopping"})},
+    "deleteAnyPod": {"202": {"status": "deleted", "pod_name": _POD}},
     "listVolumes": {
         "200": _page({"id": _ID, "desktop_name": "desktop", "storage": "10Gi", "kept_at": _AT}),
     },
