@@ -28,6 +28,8 @@ _MARKED = 3600  # seconds; longer than any snapshot
 
 def look(name: str, load: Load) -> Facts | None:
     """One round trip to Redis when it knows; the database when it does not, or is away. None: there is no such row."""
+    if transaction.get_connection().in_atomic_block:  # its own changes count for it, and perhaps never for others
+        return load()
     try:
         mark, kept = map(_text, client().mget(_mark(name), _snapshot(name)))
     except redis.RedisError:

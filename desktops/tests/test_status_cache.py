@@ -2,12 +2,13 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from datetime import timedelta
 from threading import Event, Thread
 
 import pytest
-from django.db import connection, transaction
+from django.db import connection, connections, transaction
 from django.utils import timezone
 
 from accounts.audit import Actor
@@ -231,11 +232,30 @@ def test_what_was_rolled_back_shows_nowhere(running, same_as_row):
     assert same_as_row(running).status == "running"
 
 
-def test_uncommitted_change_shows_nowhere_and_shows_on_commit(running, same_as_row):
+def seen_by_others(desktop: Desktop) -> str:
+    """Its status, in another thread with a connection of its own."""
+    with ThreadPoolExecutor(1) as other:
+        try:
+            return other.submit(known, desktop).result(10).status
+        finally:
+            other.submit(connections.close_all).result(10)
+
+
+def test_uncommitted_change_shows_to_nobody_else_until_commit(running, same_as_row):
     with transaction.atomic():
         Desktop.objects.get(pk=running.pk).move(to=Status.FAILED, reason="vanished")
-        assert known(running).status == "running"
+        assert known(running).status == "failed"
+        assert seen_by_others(running) == "running"
     assert same_as_row(running).status == "failed"
+
+
+def test_what_was_read_within_a_transaction_is_not_remembered(running, same_as_row):
+    client().delete(status_cache._snapshot(running.object_name))
+    with pytest.raises(ZeroDivisionError), transaction.atomic():
+        fails(Desktop.objects.get(pk=running.pk))()
+        assert known(running).status == "failed"
+        raise ZeroDivisionError
+    assert known(running).status == "running"
 
 
 class Slow:
