@@ -54,5 +54,6 @@ def configuration(form: str, level: str) -> dict[str, Any]:
             "uvicorn.error": {"level": "WARNING", "propagate": True, "handlers": []},  # it logs addresses whole
             "uvicorn.access": {"level": "WARNING", "propagate": True, "handlers": []},  # the middleware logs requests
             "rq.worker": {"level": level, "propagate": True, "handlers": []},
+            "kubernetes.client.rest": {"level": "INFO", "propagate": True, "handlers": []},  # Secrets, on DEBUG
         },
     }

@@ -3,6 +3,8 @@
 import io
 import json
 import logging
+import subprocess
+import sys
 
 import pytest
 from structlog.stdlib import ProcessorFormatter
@@ -64,3 +66,17 @@ def test_address_that_is_refused_is_logged_without_its_query(client, db, written
     assert client.get(f"{path}?token=a-secret").status_code >= 400
     assert f"{path}" in written()
     assert "a-secret" not in written()
+
+
+def test_what_the_cluster_answered_is_not_logged_even_for_debugging(form):
+    """Its Secrets are among it."""
+    code = f"""
+import logging.config
+from portal import logs
+logging.config.dictConfig(logs.configuration("{form}", "DEBUG"))
+logging.getLogger("podesk.jobs").debug("shown")
+logging.getLogger("kubernetes.client.rest").debug("response body: a-secret")
+"""
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stderr
+    assert "shown" in said
+    assert "a-secret" not in said

@@ -1,8 +1,11 @@
 """The cluster as an operator sees it: kubectl, in one namespace."""
 
+import base64
 import json
 import subprocess
 from typing import Any
+
+from tests import log_hygiene
 
 
 class Kube:
@@ -45,5 +48,11 @@ class Kube:
         self.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": metadata})
 
     def forget_namespace(self) -> None:
-        """Begins to delete it with all that is in it; does not wait."""
+        """Begins to delete it with all that is in it; does not wait. What its Secrets hold must be in no pod's log."""
+        for secret in self.list("secrets"):
+            for value in (secret.get("data") or {}).values():
+                log_hygiene.keep_out(base64.b64decode(value).decode(errors="replace"))
+        for pod in self.list("pods"):
+            name = pod["metadata"]["name"]
+            log_hygiene.hear(name, self.run("logs", name, "--all-containers", "--tail=-1", check=False).stdout)
         self.run("delete", "namespace", self.namespace, "--ignore-not-found", "--wait=false")
