@@ -4,6 +4,7 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from drf_spectacular.utils import extend_schema
+from rest_framework.exceptions import PermissionDenied
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -11,6 +12,7 @@ from accounts import token_services
 from accounts.api.strict import Nothing
 from accounts.api.token_forms import IssuedOut, TokenForm
 from accounts.api.token_forms import wanted as token_wanted
+from accounts.api.words import NOT_PERMITTED
 from accounts.token_services import Issued
 from desktops import facts, scopes, selectors, services
 from desktops.api import pod_out, wait
@@ -97,6 +99,8 @@ class Token(PodEndpoint):
         life than the token that asks, and ends with that one's login. In the API it may look, and change nothing."""
         self.query(Nothing)
         asked, desktop = self.body(TokenForm), self.desktop_of(pod_name)
+        if not self.claims.permissions:  # what it could issue would open nothing
+            raise PermissionDenied(NOT_PERMITTED, code="not_permitted")
         wanted = replace(
             token_wanted(asked | {"label": asked.get("label") or desktop.name}),
             pod_name=pod_name,
