@@ -21,10 +21,12 @@ _COLUMNS = {"cpu": "cpu", "memory": "memory_mib", "storage": "storage_gib"}
 
 def launch(by: Actor, asked: dict[str, Any]) -> Launched:
     """`asked`: of a valid PodCreate. One that is there and on its way, or runs, is found without any lock."""
-    name, image = asked.get("name") or "desktop", _image(asked.get("image"))
+    name, wanted = asked.get("name") or "desktop", asked.get("image")
+    image = _image(wanted) if wanted else None  # an unknown one is refused, whatever is there
     existing = selectors.visible_to(by.user).filter(name=name).first()
     if existing and existing.status not in _MATTERS:
         return Launched(existing)
+    image = image or _image(None)
     if image is None:
         raise ImageUnavailable(field="image")
     volume = _volume(by.user, name, asked.get("volume"))
