@@ -89,6 +89,6 @@ def _sees_all(user_id: str) -> bool:
 
 
 def _by_status(owner_id: str | None) -> dict[str, int]:
-    rows = Desktop.objects.filter(owner=owner_id) if owner_id else Desktop.objects.all()
+    rows = Desktop.objects.filter(owner__pk=owner_id) if owner_id else Desktop.objects.all()
     found: dict[str, int] = dict(rows.order_by().values_list("status").annotate(Count("pk")))
     return {status: found.get(status, 0) for status in Status.values}

@@ -235,3 +235,33 @@ def test_staff_who_may_only_look_cannot_revoke(alice, bob, client_for, token_for
     assert browser.get(TOKENS).status_code == 200
     act(browser, TOKENS, "revoke", SessionToken.objects.get())
     assert not is_revoked(text)
+
+
+class TestStaffThatIsNoSuperuser:
+    @pytest.fixture
+    def staff(self, bob, client_for):
+        User.objects.filter(pk=bob.pk).update(is_staff=True)
+        bob.user_permissions.set(Permission.objects.filter(codename__endswith="_user"))
+        return client_for(User.objects.get(pk=bob.pk))
+
+    def test_makes_nobody_more_than_they_were(self, staff, alice):
+        form = user_form(alice, is_staff="on", is_superuser="on", user_permissions=str(Permission.objects.first().pk))
+        assert staff.post(f"{USERS}{alice.pk}/change/", form).status_code == 302
+        alice.refresh_from_db()
+        assert (alice.is_staff, alice.is_superuser, alice.user_permissions.count()) == (False, False, 0)
+
+    def test_touches_no_superuser(self, staff, admin):
+        for page in ("change", "delete", "password"):
+            answer = staff.post(f"{USERS}{admin.pk}/{page}/", {"post": "yes"})
+            assert answer.status_code == 403
+        act(staff, USERS, "disable", admin)
+        act(staff, USERS, "delete_selected", admin)
+        admin.refresh_from_db()
+        assert admin.is_active
+
+
+def test_nobody_locks_himself_out(browser, admin):
+    browser.post(f"{USERS}{admin.pk}/change/", user_form(admin, is_active=None, is_staff="on", is_superuser="on"))
+    assert browser.post(f"{USERS}{admin.pk}/delete/", {"post": "yes"}).status_code == 403
+    admin.refresh_from_db()
+    assert admin.is_active

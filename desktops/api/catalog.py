@@ -44,11 +44,11 @@ class OfferOut(serializers.Serializer[LaunchOffer]):
 
 class QuotaLineOut(serializers.Serializer[QuotaLine]):
     key = serializers.ChoiceField(["cpu", "memory_mib", "storage_gib", "gpu", "desktops"])
-    label = serializers.CharField()
+    label: Any = serializers.CharField()
     used = serializers.SerializerMethodField()
     limit = serializers.SerializerMethodField()
     unit = serializers.CharField()
-    source = serializers.CharField(help_text="Where the limit comes from.")
+    source: Any = serializers.CharField(help_text="Where the limit comes from.")
 
     def get_used(self, line: QuotaLine) -> float:
         return float(line.used)

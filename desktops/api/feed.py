@@ -91,11 +91,11 @@ class Feed:
         return lines
 
     def _desktops(self) -> QuerySet[Desktop]:
-        rows = Desktop.objects.filter(owner=self._user_id).order_by("created_at", "pk")
+        rows = Desktop.objects.filter(owner__pk=self._user_id).order_by("created_at", "pk")
         return rows.filter(object_name=self._pod_name) if self._pod_name else rows
 
     def _events(self) -> QuerySet[DesktopEvent]:
-        rows = DesktopEvent.objects.filter(desktop__owner=self._user_id)
+        rows = DesktopEvent.objects.filter(desktop__owner__pk=self._user_id)
         return rows.filter(desktop__object_name=self._pod_name) if self._pod_name else rows
 
 

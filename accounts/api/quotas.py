@@ -1,0 +1,146 @@
+"""`admin/quotas`: the default, groups' and users' own; and what holds for a user in the end."""
+
+from typing import Any
+from uuid import UUID
+
+from django.contrib.auth.models import Group
+from django.shortcuts import get_object_or_404
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from accounts import quota_services, quotas
+from accounts.api.endpoint import Endpoint
+from accounts.api.fields import Count
+from accounts.api.strict import Nothing, PageQuery, Strict
+from accounts.models import Quota, User
+from accounts.quota_services import LIMITS
+
+_INHERITED: dict[str, Any] = {"required": False, "allow_null": True}
+
+
+class QuotaChange(Strict):
+    """null: inherited from the groups' quotas, or from the default."""
+
+    cpu = serializers.DecimalField(max_digits=6, decimal_places=2, min_value=0, help_text="Cores.", **_INHERITED)
+    memory_mib = Count(**_INHERITED)
+    storage_gib = Count(**_INHERITED)
+    gpu = Count(**_INHERITED)
+    desktops = Count(**_INHERITED)
+    max_lifetime_minutes = Count(help_text="A desktop is stopped so long after its start. 0: never.", **_INHERITED)
+    idle_minutes = Count(help_text="A desktop is stopped after so long without input. 0: never.", **_INHERITED)
+
+
+class NewQuota(QuotaChange):
+    """Of a user, of a group, or with neither the default."""
+
+    user = serializers.PrimaryKeyRelatedField(
+        queryset=User.objects.all(), pk_field=serializers.UUIDField(), help_text="Id of a user.", **_INHERITED
+    )
+    group = serializers.SlugRelatedField(
+        queryset=Group.objects.all(), slug_field="name", help_text="Name of a group.", **_INHERITED
+    )
+
+
+class QuotaOut(serializers.ModelSerializer[Quota]):
+    cpu = serializers.DecimalField(max_digits=6, decimal_places=2, normalize_output=True, allow_null=True)
+    username = serializers.CharField(source="user.username", default=None, allow_null=True)
+    group = serializers.CharField(source="group.name", default=None, allow_null=True)
+
+    class Meta:
+        model = Quota
+        fields = ("id", "user", "username", "group", *LIMITS)
+
+
+class QuotaQuery(PageQuery):
+    user = serializers.UUIDField(required=False, help_text="Id of a user: the quota of that user's own.")
+    group = serializers.CharField(max_length=150, required=False, help_text="Name of a group.")
+
+
+class LimitOut(serializers.Serializer[quotas.Limit[Any]]):
+    limit = serializers.DecimalField(source="value", max_digits=12, decimal_places=2, normalize_output=True)
+    source: Any = serializers.CharField(help_text="Whose quota says so, in your language.")
+
+
+class LimitsOut(serializers.Serializer[quotas.EffectiveQuota]):
+    def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
+        return {name: LimitOut() for name in LIMITS}
+
+
+class EffectiveQuotaOut(serializers.Serializer[Any]):
+    user = serializers.UUIDField()
+    username = serializers.CharField()
+    quota = LimitsOut()
+
+
+class DeletedQuotaOut(serializers.Serializer[Any]):
+    status = serializers.ChoiceField(["deleted"])
+    id = serializers.IntegerField()
+
+
+class Quotas(Endpoint):
+    administers = {"GET": "accounts.view_quota", "POST": "accounts.add_quota"}
+
+    @extend_schema(parameters=[QuotaQuery], responses=QuotaOut(many=True))
+    def get(self, request: Request) -> Response:
+        """All quotas, in the order in which they were made."""
+        asked = self.query(QuotaQuery)
+        named = {"user": "user_id", "group": "group__name"}
+        rows = Quota.objects.filter(**{lookup: asked[name] for name, lookup in named.items() if name in asked})
+        return self.paged(rows.select_related("user", "group").order_by("pk"), asked, QuotaOut)
+
+    @extend_schema(request=NewQuota, responses={201: QuotaOut})
+    def post(self, request: Request) -> Response:
+        """Add a quota for a user or a group, or the default where there is none."""
+        self.query(Nothing)
+        fields = self.body(NewQuota)
+        quota = Quota(**fields)
+        quota_services.add_quota(quota=quota, fields=fields, by=self.actor)
+        return Response(QuotaOut(quota).data, status=201)
+
+
+class OneQuota(Endpoint):
+    administers = {
+        "GET": "accounts.view_quota",
+        "PATCH": "accounts.change_quota",
+        "DELETE": "accounts.delete_quota",
+    }
+
+    @extend_schema(responses=QuotaOut)
+    def get(self, request: Request, quota_id: int) -> Response:
+        self.query(Nothing)
+        return Response(QuotaOut(_quota(quota_id)).data)
+
+    @extend_schema(request=QuotaChange, responses=QuotaOut)
+    def patch(self, request: Request, quota_id: int) -> Response:
+        """Change what is sent. Whose it is stays."""
+        self.query(Nothing)
+        quota, fields = _quota(quota_id), self.body(QuotaChange)
+        for name, value in fields.items():
+            setattr(quota, name, value)
+        quota_services.change_quota(quota=quota, fields=fields, by=self.actor)
+        return Response(QuotaOut(quota).data)
+
+    @extend_schema(request=None, responses=DeletedQuotaOut)
+    def delete(self, request: Request, quota_id: int) -> Response:
+        """Whoever had it inherits from then on. Without the default, nobody may have what no other quota gives."""
+        self.query(Nothing)
+        quota_services.delete_quota(quota=_quota(quota_id), by=self.actor)
+        return Response({"status": "deleted", "id": quota_id})
+
+
+class UserQuota(Endpoint):
+    administers = {"GET": "accounts.view_quota"}
+
+    @extend_schema(responses=EffectiveQuotaOut)
+    def get(self, request: Request, user_id: UUID) -> Response:
+        """What holds for a user, line by line, and where each comes from."""
+        self.query(Nothing)
+        user = get_object_or_404(User, pk=user_id)
+        told = {"user": user.pk, "username": user.username, "quota": quotas.effective(user)}
+        return Response(EffectiveQuotaOut(told).data)
+
+
+def _quota(quota_id: int) -> Quota:
+    return get_object_or_404(Quota.objects.select_related("user", "group"), pk=quota_id)

@@ -1,0 +1,125 @@
+"""`admin/users`: accounts, for administrators. The rules are those of accounts.people."""
+
+from functools import reduce
+from operator import or_
+from typing import Any
+from uuid import UUID
+
+from django.contrib.auth.validators import UnicodeUsernameValidator
+from django.db.models import Q, QuerySet
+from django.shortcuts import get_object_or_404
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from accounts import people
+from accounts.api.endpoint import Endpoint
+from accounts.api.fields import Email, Flag, Text
+from accounts.api.strict import Nothing, PageQuery, Strict
+from accounts.models import User
+
+_ORDERS = ("username", "email", "date_joined", "last_login")
+_SEARCHED = ("username", "email", "first_name", "last_name")
+
+
+class Username(Text):
+    def to_internal_value(self, data: Any) -> str:
+        return User.normalize_username(super().to_internal_value(data))
+
+
+class Password(Text):
+    def __init__(self, **options: Any) -> None:
+        style = {"input_type": "password"}
+        super().__init__(max_length=4096, trim_whitespace=False, write_only=True, style=style, **options)
+
+
+class UserChange(Strict):
+    email = Email(max_length=254, allow_blank=True, required=False)
+    first_name = Text(max_length=150, allow_blank=True, required=False)
+    last_name = Text(max_length=150, allow_blank=True, required=False)
+    is_active = Flag(required=False, help_text="false: cannot sign in, and what is open is closed at once.")
+    is_staff = Flag(required=False, help_text="Sees the administration. Superusers alone say who does.")
+    password = Password(required=False)
+
+
+class NewUser(UserChange):
+    username = Username(max_length=150, trim_whitespace=False, validators=[UnicodeUsernameValidator()])
+    password = Password()
+
+
+class UserOut(serializers.ModelSerializer[User]):
+    class Meta:
+        model = User
+        fields = (
+            *("id", "username", "email", "first_name", "last_name"),
+            *("is_active", "is_staff", "is_superuser", "date_joined", "last_login"),
+        )
+
+
+class UserQuery(PageQuery):
+    q = serializers.CharField(max_length=150, required=False, help_text="Part of a name or of an email address.")
+    is_active = serializers.BooleanField(required=False)
+    is_staff = serializers.BooleanField(required=False)
+    ordering = serializers.ChoiceField([*_ORDERS, *(f"-{name}" for name in _ORDERS)], default="username")
+
+
+class DeletedUserOut(serializers.Serializer[Any]):
+    status = serializers.ChoiceField(["deleted"])
+    id = serializers.UUIDField()
+
+
+class Users(Endpoint):
+    administers = {"GET": "accounts.view_user", "POST": "accounts.add_user"}
+
+    @extend_schema(parameters=[UserQuery], responses=UserOut(many=True))
+    def get(self, request: Request) -> Response:
+        """All accounts, by name unless asked otherwise."""
+        asked = self.query(UserQuery)
+        return self.paged(_found(asked), asked, UserOut)
+
+    @extend_schema(request=NewUser, responses={201: UserOut})
+    def post(self, request: Request) -> Response:
+        """Add a user. The password must pass the portal's rules."""
+        self.query(Nothing)
+        user = people.add_user(fields=self.body(NewUser), by=self.actor)
+        return Response(UserOut(user).data, status=201)
+
+
+class OneUser(Endpoint):
+    administers = {
+        "GET": "accounts.view_user",
+        "PATCH": "accounts.change_user",
+        "DELETE": "accounts.delete_user",
+    }
+
+    @extend_schema(responses=UserOut)
+    def get(self, request: Request, user_id: UUID) -> Response:
+        self.query(Nothing)
+        return Response(UserOut(_user(user_id)).data)
+
+    @extend_schema(request=UserChange, responses=UserOut)
+    def patch(self, request: Request, user_id: UUID) -> Response:
+        """Change what is sent. A new password, like disabling, ends all logins and tokens of the user."""
+        self.query(Nothing)
+        user = _user(user_id)
+        people.change_user(user=user, fields=self.body(UserChange), by=self.actor)
+        return Response(UserOut(user).data)
+
+    @extend_schema(request=None, responses=DeletedUserOut)
+    def delete(self, request: Request, user_id: UUID) -> Response:
+        """Delete a user who owns neither desktops nor kept files any more."""
+        self.query(Nothing)
+        people.delete_user(user=_user(user_id), by=self.actor)
+        return Response({"status": "deleted", "id": str(user_id)})
+
+
+def _user(user_id: UUID) -> User:
+    return get_object_or_404(User, pk=user_id)
+
+
+def _found(asked: dict[str, Any]) -> QuerySet[User]:
+    rows = User.objects.filter(**{name: asked[name] for name in ("is_active", "is_staff") if name in asked})
+    if text := asked.get("q"):
+        rows = rows.filter(reduce(or_, (Q(**{f"{name}__icontains": text}) for name in _SEARCHED)))
+    return rows.order_by(asked["ordering"], "pk")
