@@ -8,6 +8,7 @@ from django.conf import settings
 from django.contrib.auth import user_logged_in
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework_simplejwt.serializers import TokenObtainSerializer
@@ -40,14 +41,23 @@ class LockedOut(Refused):
         self.retry_after = wait
 
 
+_PERMISSION = {"type": "string", "enum": list(PERMISSIONS)}
+
+
+@extend_schema_field({"type": "array", "items": _PERMISSION, "minItems": 1})
+class Permissions(serializers.ListField):
+    """Of a token; drf-spectacular passes over allow_empty."""
+
+    child = serializers.ChoiceField(PERMISSIONS)
+
+
 class TokenForm(Strict):
     """Which token is wanted."""
 
     label = serializers.CharField(  # type: ignore[assignment]  # a Field's own label is hidden, and not asked for
         max_length=100, required=False, allow_blank=True, help_text="Tells your tokens apart. Default: API token."
     )
-    permissions = serializers.ListField(
-        child=serializers.ChoiceField(PERMISSIONS),
+    permissions = Permissions(
         allow_empty=False,
         required=False,
         help_text="Default: all that you, or the token that asks, may have.",

@@ -4,7 +4,7 @@ from typing import Any
 
 from django.conf import settings
 from django.utils.translation import gettext_lazy as _
-from drf_spectacular.utils import OpenApiExample, extend_schema_serializer
+from drf_spectacular.utils import OpenApiExample, extend_schema_field, extend_schema_serializer
 from rest_framework import serializers
 
 from accounts.api.strict import PageQuery, Strict
@@ -58,8 +58,16 @@ class DeleteQuery(WaitQuery):
     keep_data = serializers.BooleanField(default=True, help_text="false: the home folder is deleted as well.")
 
 
+_ONE = f"({'|'.join(Status.values)})"
+
+
+@extend_schema_field({"type": "string", "pattern": f"^{_ONE}(,{_ONE})*$"})
+class Statuses(serializers.CharField):
+    """One or more."""
+
+
 class PodQuery(PageQuery):
-    status = serializers.CharField(
+    status = Statuses(
         max_length=100, required=False, help_text=f"One or more of {', '.join(Status.values)}, separated by commas."
     )
     name = serializers.CharField(max_length=40, required=False)

@@ -33,6 +33,8 @@ def complete(result: Node, **_generator: Any) -> Node:
     components["headers"] = schema_parts.HEADERS
     components["parameters"] = schema_parts.PARAMETERS
     components["responses"] = schema_parts.responses()
+    for name in _sent(result["paths"], components["schemas"]):
+        components["schemas"][name]["additionalProperties"] = False
     result["tags"] = [{"name": name, "description": told} for name, told in TAGS.items()]
     for path, methods in result["paths"].items():
         for method, operation in methods.items():
@@ -54,6 +56,25 @@ def _complete(operation: Node, method: str, path: str) -> None:
     examples.add(operation)
 
 
+def _sent(paths: Node, schemas: Node) -> set[str]:
+    """Schemas of what is sent, which refuse unknown fields: accounts.api.strict."""
+    found: set[str] = set()
+    new = _referred([each.get("requestBody", {}) for methods in paths.values() for each in methods.values()])
+    while new - found:
+        found |= new
+        new = _referred([schemas[name] for name in found])
+    return found
+
+
+def _referred(node: Any) -> set[str]:
+    if isinstance(node, list):
+        return {name for each in node for name in _referred(each)}
+    if not isinstance(node, dict):
+        return set()
+    own = {node["$ref"].removeprefix("#/components/schemas/")} if "$ref" in node else set()
+    return own | _referred(list(node.values()))
+
+
 def _name(operation: Node, address: str) -> None:
     """An address without a row keeps drf-spectacular's name; a test tells."""
     if row := OPERATIONS.get(address):
@@ -65,11 +86,13 @@ def _problems(operation: Node, method: str, path: str) -> list[int]:
     found = [400, 405, 406, 422, 429]
     if operation.get("security"):
         found += [401, 403]
+    if "auth/token" in path:
+        found.append(401)
     if "{" in path:
         found.append(404)
     if method in _BODY_METHODS:
         found += [409, 413, 415]
-    if "pods" in path:
+    if "{pod_name}" in path or (method == "post" and "pods" in path):
         found += [409, 503]
     return found
 
