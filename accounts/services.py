@@ -74,12 +74,6 @@ def delete_user(*, user: User, by: Actor) -> None:
     user.delete()
 
 
-@transaction.atomic
-def revoke_token(*, token: SessionToken, by: Actor) -> None:
-    revocation.revoke_token(token.pk, reason="revoked")
-    audit.record("token.revoke", by=by, target=token)
-
-
 def prune() -> int:
     """Forget browser logins that ended, answers kept for an Idempotency-Key, and tokens that ended long ago; how many
     tokens. For a timer: may run at any time, and twice."""

@@ -63,7 +63,6 @@ DEEDS = {
         service(services.set_active, user=lambda world: world.bob, active=lambda world: False), "user.disable"
     ),
     services.delete_user: Deed(service(services.delete_user, user=lambda world: world.bob), "user.delete"),
-    services.revoke_token: Deed(service(services.revoke_token, token=lambda world: world.token), "token.revoke"),
     token_services.issue_for_login: Deed(
         service(token_services.issue_for_login, wanted=lambda world: Wanted("backup")),
         "token.issue",

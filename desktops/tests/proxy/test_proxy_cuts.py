@@ -8,7 +8,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from accounts import audit, revocation, services
+from accounts import audit, revocation, services, token_services
 from accounts.cuts import Cut, cut_after_commit
 from accounts.models import SessionToken
 from desktops import closes
@@ -33,7 +33,7 @@ def deaf(folder, django_db_setup):
 
 
 CUTS = [
-    (lambda desktop, token: services.revoke_token(token=token, by=audit.Actor(desktop.owner)), "revoked"),
+    (lambda desktop, token: token_services.revoke(token=token, by=audit.Actor(desktop.owner)), "revoked"),
     (lambda desktop, token: revocation.revoke_session("sess_1", reason="logged_out"), "logged_out"),
     (lambda desktop, token: revocation.revoke_user(desktop.owner, reason="disabled"), "disabled"),
     (lambda desktop, token: revocation.revoke_user(desktop.owner, reason="password_changed"), "password_changed"),
