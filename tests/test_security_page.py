@@ -1,0 +1,24 @@
+"""docs/security.md names tests; a claim whose test is gone is no claim."""
+
+import ast
+import re
+
+import pytest
+
+from frontdoor.place import CHECKOUT
+
+PAGE = (CHECKOUT / "docs/security.md").read_text()
+NAMED = sorted(set(re.findall(r"`([\w/.]+/test_\w+\.py(?:::\w+)?)`", PAGE)))
+
+
+@pytest.mark.parametrize("named", NAMED)
+def test_exists(named):
+    path, _, function = named.partition("::")
+    tree = ast.parse((CHECKOUT / path).read_text())
+    functions = {each.name for each in tree.body if isinstance(each, ast.FunctionDef | ast.AsyncFunctionDef)}
+    assert not function or function in functions
+
+
+def test_each_kind_of_attacker_has_some():
+    for part in PAGE.split("\n### ")[1:]:
+        assert "::test_" in part, part.splitlines()[0]
