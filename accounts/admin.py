@@ -21,11 +21,12 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_safe
 
-from accounts import audit, audit_export, client, lockout, quotas, services, token_services
+from accounts import audit, audit_export, client, lockout, people, quota_services, quotas, services, token_services
 from accounts.login_session import session_id
 from accounts.models import AuditEvent, Quota, SessionToken, SSHKey, User
+from accounts.quota_services import LIMITS as _LIMITS
 
-_LIMITS = ("cpu", "memory_mib", "storage_gib", "gpu", "desktops", "max_lifetime_minutes", "idle_minutes")
+_SUPERUSERS_SAY = ("is_staff", "is_superuser", "groups", "user_permissions")
 
 
 class QuotaInline(admin.StackedInline[Quota, User]):
@@ -58,15 +59,28 @@ class UserAdmin(DjangoUserAdmin[User]):
     @admin.display(description=SSHKey._meta.verbose_name_plural)
     def keys(self, user: User) -> str:
         """Looked at only: nobody puts a key into another person's desktops."""
-        return format_html_join(mark_safe("<br>"), "{}", ((key,) for key in user.ssh_keys.all())) or "-"
+        line_break = mark_safe("<br>")  # nosec B308
+        return format_html_join(line_break, "{}", ((key,) for key in user.ssh_keys.all())) or "-"
+
+    def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> list[str]:
+        """Nobody gives himself rights, nor locks himself out."""
+        by = client.actor(request).user
+        fixed = [] if by.is_superuser else list(_SUPERUSERS_SAY)
+        return [*self.readonly_fields, *fixed, *(["is_active"] if obj and obj.pk == by.pk else [])]
+
+    def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
+        return super().has_change_permission(request, obj) and self._manages(request, obj)
+
+    def has_delete_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
+        return super().has_delete_permission(request, obj) and self._manages(request, obj) and obj != request.user
+
+    def _manages(self, request: HttpRequest, obj: User | None) -> bool:
+        return obj is None or people.manages(client.actor(request).user, obj)
 
     @transaction.atomic
     def save_model(self, request: HttpRequest, obj: User, form: ModelForm[User], change: bool) -> None:
         super().save_model(request, obj, form, change)
-        by = client.actor(request)
-        if change and "is_active" in form.changed_data:
-            services.set_active(user=obj, active=obj.is_active, by=by)
-        audit.record("user.change" if change else "user.add", by=by, target=obj, fields=_names(form))
+        people.was_saved(user=obj, fields=form.changed_data, by=client.actor(request), added=not change)
 
     def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> HttpResponse:
         """Django's page saves by itself: look whether it did."""
@@ -91,12 +105,12 @@ class UserAdmin(DjangoUserAdmin[User]):
         return names, counts, forbidden - go_along, protected
 
     def delete_model(self, request: HttpRequest, obj: User) -> None:
-        services.delete_user(user=obj, by=client.actor(request))
+        people.delete_user(user=obj, by=client.actor(request))
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
         with transaction.atomic():
             for user in queryset:
-                services.delete_user(user=user, by=client.actor(request))
+                people.delete_user(user=user, by=client.actor(request))
 
     @admin.action(description=_("Enable selected users"), permissions=["change"])
     def enable(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
@@ -109,7 +123,8 @@ class UserAdmin(DjangoUserAdmin[User]):
         )  # nobody locks himself out
 
     def _set_active(self, request: HttpRequest, queryset: QuerySet[User], *, active: bool) -> None:
-        changed = list(queryset.exclude(is_active=active))
+        by = client.actor(request).user
+        changed = [user for user in queryset.exclude(is_active=active) if people.manages(by, user)]
         for user in changed:
             services.set_active(user=user, active=active, by=client.actor(request))
         said = ngettext("%d user changed.", "%d users changed.", len(changed)) % len(changed)
@@ -131,16 +146,12 @@ class QuotaAdmin(admin.ModelAdmin[Quota]):
     autocomplete_fields = ("user", "group")
     fields = ("user", "group", *_LIMITS)
 
-    @transaction.atomic
     def save_model(self, request: HttpRequest, obj: Quota, form: ModelForm[Quota], change: bool) -> None:
-        super().save_model(request, obj, form, change)
-        deed = "quota.change" if change else "quota.add"
-        audit.record(deed, by=client.actor(request), target=obj, fields=_names(form))
+        save = quota_services.change_quota if change else quota_services.add_quota
+        save(quota=obj, fields=form.changed_data, by=client.actor(request))
 
-    @transaction.atomic
     def delete_model(self, request: HttpRequest, obj: Quota) -> None:
-        audit.record("quota.delete", by=client.actor(request), target=obj)
-        obj.delete()
+        quota_services.delete_quota(quota=obj, by=client.actor(request))
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Quota]) -> None:
         for quota in queryset:
@@ -216,7 +227,3 @@ class AuditEventAdmin(ReadOnly):
         except IncorrectLookupParameters:
             return redirect("admin:accounts_auditevent_changelist")
         return audit_export.download(shown.queryset, by=client.actor(request), filters=request.GET.dict())
-
-
-def _names(form: ModelForm[Any]) -> list[str]:
-    return [name for name in form.changed_data if "password" not in name]
