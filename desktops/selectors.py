@@ -41,6 +41,20 @@ def named(*, user: User, pod_name: str) -> Desktop:
     return desktop
 
 
+def everyones() -> QuerySet[Desktop]:
+    """For those who administer desktops; see accounts.api.permissions."""
+    return Desktop.objects.select_related("owner", "image", "volume")
+
+
+def anyones(*, pod_name: str) -> Desktop:
+    """Of those. Raises DesktopNotFound."""
+    desktop = everyones().filter(object_name=pod_name).first()
+    if desktop is None:
+        raise DesktopNotFound
+    structlog.contextvars.bind_contextvars(desktop=str(desktop.pk))
+    return desktop
+
+
 def events_of(user: User) -> QuerySet[DesktopEvent]:
     """The timelines of all that a person has, newest line first."""
     told = DesktopEvent.objects.filter(desktop__owner=user).exclude(kind__in=timeline.HIDDEN)

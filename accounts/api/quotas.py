@@ -126,6 +126,7 @@ class OneQuota(Endpoint):
     def delete(self, request: Request, quota_id: int) -> Response:
         """Whoever had it inherits from then on. Without the default, nobody may have what no other quota gives."""
         self.query(Nothing)
+        self.body(Nothing)
         quota_services.delete_quota(quota=_quota(quota_id), by=self.actor)
         return Response({"status": "deleted", "id": quota_id})
 

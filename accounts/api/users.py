@@ -110,6 +110,7 @@ class OneUser(Endpoint):
     def delete(self, request: Request, user_id: UUID) -> Response:
         """Delete a user who owns neither desktops nor kept files any more."""
         self.query(Nothing)
+        self.body(Nothing)
         people.delete_user(user=_user(user_id), by=self.actor)
         return Response({"status": "deleted", "id": str(user_id)})
 

@@ -104,6 +104,7 @@ class OneVolume(Endpoint):
     def delete(self, request: Request, volume_id: UUID) -> Response:
         """Delete kept files for good."""
         self.query(Nothing)
+        self.body(Nothing)
         volume = selectors.volume_for(user=self.actor.user, volume_id=volume_id)
         services.delete_volume(volume=volume, by=self.actor)
         return Response({"status": "deleted", "id": str(volume.pk)}, status=202)

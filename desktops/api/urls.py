@@ -1,6 +1,6 @@
 from django.urls import URLPattern, path, register_converter
 
-from desktops.api import catalog, converters, events, monitor, pod_actions, pods
+from desktops.api import admin_pods, catalog, converters, events, monitor, pod_actions, pods
 
 register_converter(converters.PodName, "pod")
 
@@ -22,6 +22,9 @@ urlpatterns: list[URLPattern] = [
     path("quota", catalog.MyQuota.as_view(), name="quota"),
     path("volumes", catalog.Volumes.as_view(), name="volumes"),
     path("volumes/<uuid:volume_id>", catalog.OneVolume.as_view(), name="volume"),
+    path("admin/pods", admin_pods.AnyPods.as_view(), name="admin_pods"),
+    path("admin/pods/<pod:pod_name>", admin_pods.AnyPod.as_view(), name="admin_pod"),
+    path("admin/pods/<pod:pod_name>/stop", admin_pods.StopAny.as_view(), name="admin_pod_stop"),
     path("monitor/", monitor.Monitor.as_view(), name="monitor"),
     path("events", events.Events.as_view(), name="events"),
 ]

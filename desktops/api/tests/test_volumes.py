@@ -108,3 +108,8 @@ def test_a_token_for_one_desktop(api_for, keep, make_desktop, alice):
     api = api_for(alice, pod_name=make_desktop(alice).object_name)
     assert api.get(VOLUMES).status_code == 403
     assert api.delete(f"{VOLUMES}/{keep(alice).pk}").status_code == 403
+
+
+def test_delete_takes_no_body(api_for, keep, alice):
+    answer = api_for(alice).delete(f"{VOLUMES}/{keep(alice).pk}", {"force": True}, content_type="application/json")
+    assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, "force")

@@ -1,0 +1,86 @@
+"""`admin/pods`: everyone's desktops, for administrators: looked at, stopped, deleted, and never opened."""
+
+from typing import Any
+
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from accounts.api.endpoint import Endpoint
+from accounts.api.strict import Nothing
+from desktops import selectors, services
+from desktops.api.pod_forms import PodQuery
+from desktops.api.serializers import DeletedOut, PodOut
+from desktops.models import Desktop
+
+
+class OwnerOut(serializers.Serializer[Any]):
+    id = serializers.UUIDField()
+    username = serializers.CharField()
+
+
+class AnyPodOut(PodOut):
+    """How to connect is the owner's alone."""
+
+    access_info: Any = None
+    owner = OwnerOut()
+
+    def to_representation(self, instance: Desktop) -> dict[str, Any]:
+        told = super().to_representation(instance)
+        del told["access_info"]
+        return told | {"owner": {"id": str(instance.owner_id), "username": instance.owner.get_username()}}
+
+
+class AnyPodQuery(PodQuery):
+    owner = serializers.CharField(max_length=150, required=False, help_text="Name of a user.")
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        attrs = super().validate(attrs)
+        if "owner" in attrs:
+            attrs["where"]["owner__username"] = attrs["owner"]
+        return attrs
+
+
+class StoppedOut(serializers.Serializer[Any]):
+    pod_name = serializers.CharField()
+    desktop = AnyPodOut()
+
+
+class AnyPods(Endpoint):
+    administers = {"GET": "desktops.view_desktop"}
+
+    @extend_schema(parameters=[AnyPodQuery], responses=AnyPodOut(many=True))
+    def get(self, request: Request) -> Response:
+        """Everyone's desktops, in pages."""
+        asked = self.query(AnyPodQuery)
+        rows = selectors.everyones().filter(**asked["where"]).order_by(asked["ordering"], "pk")
+        return self.paged(rows, asked, AnyPodOut)
+
+
+class StopAny(Endpoint):
+    administers = {"POST": "desktops.change_desktop"}
+
+    @extend_schema(request=Nothing, responses={202: StoppedOut})
+    def post(self, request: Request, pod_name: str) -> Response:
+        """Stop a desktop; its owner reads that an administrator did. The files stay."""
+        self.query(Nothing)
+        self.body(Nothing)
+        desktop = selectors.anyones(pod_name=pod_name)
+        services.stop_desktop(desktop=desktop, by=self.actor)
+        desktop.refresh_from_db()
+        told = AnyPodOut(desktop, context={"request": request}).data
+        return Response({"pod_name": pod_name, "desktop": told}, status=202)
+
+
+class AnyPod(Endpoint):
+    administers = {"DELETE": "desktops.change_desktop"}
+
+    @extend_schema(request=None, responses={202: DeletedOut})
+    def delete(self, request: Request, pod_name: str) -> Response:
+        """Delete a desktop. Its files are kept for its owner."""
+        self.query(Nothing)
+        self.body(Nothing)
+        desktop = selectors.anyones(pod_name=pod_name)
+        services.delete_desktop(desktop=desktop, by=self.actor, keep_data=True)
+        return Response({"status": "deleted", "pod_name": pod_name}, status=202)
