@@ -208,7 +208,7 @@ def test_load_with_the_default_limits(load, script, deployed, capsys):
     assert set(logged) <= {200, 202, 429}
     assert logged.total() == 1000
     assert answers.other_than_2xx == logged[429] > 0
-    assert logged[200] + logged[202] >= 60
+    assert 0 < logged[200] + logged[202] <= 120  # 60 a minute, and the load may run into the next
     assert_one_desktop(script, deployed)
 
 
