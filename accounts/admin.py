@@ -206,7 +206,7 @@ class SSHKeyAdmin(ReadOnly):
 class AuditEventAdmin(ReadOnly):
     """Looked at, searched, and taken away as JSON lines."""
 
-    list_display = ("at", "actor_name", "action", "target", "address", "result")
+    list_display = ("at", "actor_name", "action", "result", "target", "address")
     list_filter = ("action", "result", "at")
     search_fields = ("actor_name", "action", "target", "address", "result")
     date_hierarchy = "at"

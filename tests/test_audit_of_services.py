@@ -14,7 +14,7 @@ from django.utils import timezone
 
 import accounts
 import desktops
-from accounts import audit_export, services, ssh_keys, token_services, tokens
+from accounts import audit_export, people, quota_services, services, ssh_keys, token_services, tokens
 from accounts.audit import Actor
 from accounts.models import AuditEvent, Quota, SSHKey
 from accounts.refusals import Refused
@@ -85,6 +85,44 @@ DEEDS = {
     ),
     token_services.revoke: Deed(service(token_services.revoke, token=lambda world: world.token), "token.revoke"),
     token_services.revoke_all: Deed(service(token_services.revoke_all), "token.revoke_all"),
+    people.add_user: Deed(
+        service(people.add_user, fields=lambda world: {"username": "carol", "password": "correct horse battery"}),
+        "user.add",
+        service(people.add_user, fields=lambda world: {"username": "bob", "password": "correct horse battery"}),
+        "username_taken",
+    ),
+    people.change_user: Deed(
+        service(people.change_user, user=lambda world: world.bob, fields=lambda world: {"email": "b@example.org"}),
+        "user.change",
+        service(people.change_user, user=lambda world: world.by.user, fields=lambda world: {"is_active": False}),
+        "own_account",
+    ),
+    people.was_saved: Deed(
+        service(people.was_saved, user=lambda world: world.bob, fields=lambda world: ["email"]), "user.change"
+    ),
+    people.delete_user: Deed(
+        service(people.delete_user, user=lambda world: world.bob),
+        "user.delete",
+        service(people.delete_user, user=lambda world: world.by.user),
+        "own_account",
+    ),
+    quota_services.add_quota: Deed(
+        service(
+            quota_services.add_quota, quota=lambda world: Quota(user=world.bob, cpu=1), fields=lambda world: ["cpu"]
+        ),
+        "quota.add",
+        service(quota_services.add_quota, quota=lambda world: Quota(user=world.by.user), fields=lambda world: []),
+        "quota_exists",
+    ),
+    quota_services.change_quota: Deed(
+        service(quota_services.change_quota, quota=lambda world: world.by.user.quota, fields=lambda world: ["cpu"]),
+        "quota.change",
+        lambda world: quota_services.change_quota(by=world.by, quota=Quota(user=world.by.user), fields=[]),
+        "quota_exists",
+    ),
+    quota_services.delete_quota: Deed(
+        service(quota_services.delete_quota, quota=lambda world: world.by.user.quota), "quota.delete"
+    ),
     ssh_keys.add_key: Deed(
         service(ssh_keys.add_key, text=lambda world: KEY),
         "ssh_key.add",
@@ -169,7 +207,7 @@ def world(alice, bob, make_desktop, image, small, settings) -> SimpleNamespace:
 
 
 def public_services() -> Iterator[Callable[..., Any]]:
-    """Of both apps, what takes a person's word: public functions with an argument `by`. Those of the API call these."""
+    """Of both apps, what takes a person's word: public functions with a keyword `by`. The API calls these."""
     for package in (accounts, desktops):
         for found in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
             if not {"tests", "migrations", "api", "runtimes"} & set(found.name.split(".")):
@@ -178,12 +216,13 @@ def public_services() -> Iterator[Callable[..., Any]]:
 
 
 def _is_service(name: str, each: Any, module: str) -> bool:
-    return (
+    return bool(
         inspect.isfunction(each)
         and not name.startswith("_")
         and each.__module__ == module
         and module != "accounts.audit"
-        and "by" in inspect.signature(each).parameters
+        and (by := inspect.signature(each).parameters.get("by"))
+        and by.kind is inspect.Parameter.KEYWORD_ONLY
     )
 
 
