@@ -1,9 +1,14 @@
 """Fields of JSON bodies that take what they say and nothing that merely looks like it. Behind a `?` all is text, and
 DRF's own fields serve."""
 
+import re
+from decimal import Decimal
 from typing import Any
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
+
+_DECIMAL = re.compile(r"[0-9]{1,4}(\.[0-9]{1,2})?")
 
 
 class Text(serializers.CharField):
@@ -31,13 +36,37 @@ class Flag(serializers.BooleanField):
         return data
 
 
-class Count(serializers.IntegerField):
-    """What a PositiveIntegerField keeps, on every database. DRF's takes "1" and 1.0 too."""
-
-    def __init__(self, **options: Any) -> None:
-        super().__init__(min_value=0, max_value=2**31 - 1, **options)
+class Whole(serializers.IntegerField):
+    """DRF's takes "1" and 1.0 too."""
 
     def to_internal_value(self, data: Any) -> int:
         if isinstance(data, bool) or not isinstance(data, int):
             self.fail("invalid")
         return data
+
+
+class Count(Whole):
+    """What a PositiveIntegerField keeps, on every database."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(min_value=0, max_value=2**31 - 1, **options)
+
+
+@extend_schema_field(
+    {
+        "oneOf": [
+            {"type": "number", "minimum": 0, "maximum": 9999.99, "multipleOf": 0.01},
+            {"type": "string", "pattern": r"^[0-9]{1,4}(\.[0-9]{1,2})?$"},
+        ]
+    }
+)
+class Cores(serializers.DecimalField):
+    """What Quota.cpu keeps."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(max_digits=6, decimal_places=2, min_value=0, **options)
+
+    def to_internal_value(self, data: Any) -> Decimal:
+        if isinstance(data, bool) or (isinstance(data, str) and not _DECIMAL.fullmatch(data)):
+            self.fail("invalid")
+        return super().to_internal_value(data)

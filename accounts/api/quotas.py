@@ -12,7 +12,7 @@ from rest_framework.response import Response
 
 from accounts import quota_services, quotas
 from accounts.api.endpoint import Endpoint
-from accounts.api.fields import Count
+from accounts.api.fields import Cores, Count
 from accounts.api.strict import Nothing, PageQuery, Strict
 from accounts.models import Quota, User
 from accounts.quota_services import LIMITS
@@ -23,7 +23,7 @@ _INHERITED: dict[str, Any] = {"required": False, "allow_null": True}
 class QuotaChange(Strict):
     """null: inherited from the groups' quotas, or from the default."""
 
-    cpu = serializers.DecimalField(max_digits=6, decimal_places=2, min_value=0, help_text="Cores.", **_INHERITED)
+    cpu = Cores(help_text="Cores.", **_INHERITED)
     memory_mib = Count(**_INHERITED)
     storage_gib = Count(**_INHERITED)
     gpu = Count(**_INHERITED)

@@ -14,6 +14,7 @@ from rest_framework.exceptions import AuthenticationFailed
 from rest_framework_simplejwt.serializers import TokenObtainSerializer
 
 from accounts import lockout
+from accounts.api.fields import Text, Whole
 from accounts.api.strict import PageQuery, Strict
 from accounts.models import SessionToken, User
 from accounts.refusals import Refused
@@ -51,10 +52,15 @@ class Permissions(serializers.ListField):
     child = serializers.ChoiceField(PERMISSIONS)
 
 
+@extend_schema_field({"type": "integer", "minimum": SHORTEST, "maximum": settings.TOKEN_LIFETIME_MAX})
+class Seconds(Whole):
+    """Of a lifetime."""
+
+
 class TokenForm(Strict):
     """Which token is wanted."""
 
-    label = serializers.CharField(  # type: ignore[assignment]  # a Field's own label is hidden, and not asked for
+    label = Text(  # type: ignore[assignment]  # a Field's own label is hidden, and not asked for
         max_length=100, required=False, allow_blank=True, help_text="Tells your tokens apart. Default: API token."
     )
     permissions = Permissions(
@@ -62,7 +68,7 @@ class TokenForm(Strict):
         required=False,
         help_text="Default: all that you, or the token that asks, may have.",
     )
-    lifetime = serializers.IntegerField(
+    lifetime = Seconds(
         min_value=SHORTEST, required=False, help_text="Seconds. The installation sets default and maximum."
     )
 

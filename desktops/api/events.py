@@ -43,11 +43,15 @@ class _Streaming(Endpoint):
     def wants_stream(self) -> bool:
         return isinstance(self.request.accepted_renderer, sse.EventStreamRenderer)
 
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        super().initial(request, *args, **kwargs)
+        self.after = _after(request)  # wrong, it is refused for pages too: they have no use for it, but their asker has
+
     def stream(self, pod_name: str = "") -> HttpResponseBase:
         self.query(Nothing)
         token, address = client.session_token(self.request), client.address(self.request)
         listener = feed.Listener(self.claims, token, address)
-        return sse.answer(feed.Feed(listener, pod_name=pod_name, after=_after(self.request)))
+        return sse.answer(feed.Feed(listener, pod_name=pod_name, after=self.after))
 
 
 class PodEvents(_Streaming):

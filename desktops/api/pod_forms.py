@@ -61,7 +61,7 @@ class DeleteQuery(WaitQuery):
 _ONE = f"({'|'.join(Status.values)})"
 
 
-@extend_schema_field({"type": "string", "pattern": f"^{_ONE}(,{_ONE})*$"})
+@extend_schema_field({"type": "string", "pattern": f"^{_ONE}(,{_ONE})*$", "maxLength": 100})
 class Statuses(serializers.CharField):
     """One or more."""
 

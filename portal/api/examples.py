@@ -38,6 +38,9 @@ _DESKTOP: Node = {
     "expires_at": None,
     "access_info": _ACCESS,
 }
+_ANYS: Node = {name: value for name, value in _DESKTOP.items() if name != "access_info"} | {
+    "owner": {"id": _USER, "username": "ada"}
+}
 _STARTING: Node = _DESKTOP | {
     "status": "starting",
     "started_at": None,
@@ -260,8 +263,8 @@ ANSWERED: dict[str, dict[str, Node]] = {  # by operation and status
             }
         )
     },
-    "listAllPods": {"200": _page(_DESKTOP)},
-    "stopAnyPod": {"202": _acted(_DESKTOP | {"status": "stopping"})},
+    "listAllPods": {"200": _page(_ANYS)},
+    "stopAnyPod": {"202": _acted(_ANYS | {"status": "stopping"})},
     "deleteAnyPod": {"202": {"status": "deleted", "pod_name": _POD}},
     "listVolumes": {
         "200": _page({"id": _ID, "desktop_name": "desktop", "storage": "10Gi", "kept_at": _AT}),

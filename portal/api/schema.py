@@ -45,6 +45,8 @@ def complete(result: Node, **_generator: Any) -> Node:
 def _complete(operation: Node, method: str, path: str) -> None:
     _name(operation, f"{method.upper()} {path.removeprefix('/api/v1/')}")
     _page(operation, path)
+    if operation["responses"].get("204", {}).get("content"):  # drf-spectacular's guess for DELETE
+        operation["responses"]["200"] = operation["responses"].pop("204")
     if method == "post" and operation.get("security"):
         operation.setdefault("parameters", []).append({"$ref": "#/components/parameters/IdempotencyKey"})
     for status in _problems(operation, method, path):
@@ -92,6 +94,8 @@ def _problems(operation: Node, method: str, path: str) -> list[int]:
         found.append(404)
     if method in _BODY_METHODS:
         found += [409, 413, 415]
+    if method == "delete":
+        found.append(409)
     if "{pod_name}" in path or (method == "post" and "pods" in path):
         found += [409, 503]
     return found
