@@ -5,7 +5,9 @@ from typing import Any
 from django.contrib import admin, messages
 from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.admin.utils import label_for_field, unquote
+from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
+from django.contrib.auth.models import Group
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.db.models import QuerySet
@@ -22,6 +24,7 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_safe
 
 from accounts import audit, audit_export, client, lockout, people, quota_services, quotas, services, token_services
+from accounts.audited_admin import AuditedAdmin
 from accounts.login_session import session_id
 from accounts.models import AuditEvent, Quota, SessionToken, SSHKey, User
 from accounts.quota_services import LIMITS as _LIMITS
@@ -156,6 +159,16 @@ class QuotaAdmin(admin.ModelAdmin[Quota]):
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Quota]) -> None:
         for quota in queryset:
             self.delete_model(request, quota)
+
+
+admin.site.unregister(Group)
+
+
+@admin.register(Group)
+class GroupAdmin(AuditedAdmin, DjangoGroupAdmin):
+    """Whoever is in a group has its permissions and its quota."""
+
+    deed = "group"
 
 
 class ReadOnly(admin.ModelAdmin[Any]):

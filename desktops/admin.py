@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from accounts import audit
+from accounts.audited_admin import AuditedAdmin
 from accounts.client import actor
 from desktops import ports, services, timeline
 from desktops.exceptions import DesktopRefused
@@ -115,12 +116,14 @@ class DesktopEventAdmin(ReadOnlyAdmin):
 
 
 @admin.register(DesktopSize)
-class DesktopSizeAdmin(admin.ModelAdmin[DesktopSize]):
+class DesktopSizeAdmin(AuditedAdmin):
+    deed = "size"
     list_display = ("name", "cpu", "memory_mib", "storage_gib", "gpu")
 
 
 @admin.register(DesktopImage)
-class DesktopImageAdmin(admin.ModelAdmin[DesktopImage]):
+class DesktopImageAdmin(AuditedAdmin):
+    deed = "image"
     list_display = ("name", "description", "image", "enabled", "position")
     list_editable = ("enabled", "position")
     list_filter = ("enabled",)

@@ -1,0 +1,32 @@
+"""What administrators edit row by row in the admin itself: each change is told in the transaction that makes it."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.db import transaction
+from django.db.models import Model, QuerySet
+from django.forms import ModelForm
+from django.http import HttpRequest
+
+from accounts import audit
+from accounts.client import actor
+
+
+class AuditedAdmin(admin.ModelAdmin[Any]):
+    deed = ""  # what stands before the dot in the action, such as "image"
+
+    @transaction.atomic
+    def save_model(self, request: HttpRequest, obj: Model, form: ModelForm[Any], change: bool) -> None:
+        super().save_model(request, obj, form, change)
+        done = "change" if change else "add"
+        audit.record(f"{self.deed}.{done}", by=actor(request), target=obj, fields=form.changed_data)
+
+    @transaction.atomic
+    def delete_model(self, request: HttpRequest, obj: Model) -> None:
+        audit.record(f"{self.deed}.delete", by=actor(request), target=obj)
+        super().delete_model(request, obj)
+
+    @transaction.atomic
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
+        for row in queryset:
+            self.delete_model(request, row)
