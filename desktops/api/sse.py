@@ -18,6 +18,8 @@ from redis import RedisError
 from rest_framework.renderers import JSONRenderer
 from rest_framework.utils.encoders import JSONEncoder
 
+from accounts.redis import client
+
 log = structlog.get_logger("podesk.events")
 MEDIA_TYPE = "text/event-stream"
 # Seconds between two looks at the token, between two looks at the rows when no message came, and of silence.
@@ -104,6 +106,7 @@ async def _listen(group: str, woken: asyncio.Event) -> None:
     while True:
         channel = ""
         try:
+            await asyncio.to_thread(client().ping)  # a channel that cannot be subscribed to would stay in the layer
             channel = await layer.new_channel()
             await layer.group_add(group, channel)
             woken.set()  # for what came before

@@ -7,6 +7,7 @@ import psutil
 import pytest
 
 from accounts import services as accounts
+from accounts import token_services
 from accounts.audit import Actor
 from accounts.models import SessionToken
 from accounts.redis import client as redis_client
@@ -149,7 +150,7 @@ class TestCut:
         desktop = make_desktop(alice)
         stream = listen(live, address(desktop) if path == "pod" else path, script_token(alice))
         stream.event()
-        accounts.revoke_token(token=SessionToken.objects.get(), by=Actor(alice))
+        token_services.revoke(token=SessionToken.objects.get(), by=Actor(alice))
         self.assert_closed(stream, "revoked")
 
     def test_disabled(self, live, listen, script_token, make_desktop, alice, admin):
@@ -181,7 +182,7 @@ def test_without_redis_it_looks_by_itself(live_folder, listen, script_token, mak
         assert stream.event()["_event"] == "status"
         new = write(desktop, "stopping")
         assert stream.event()["id"] == new[0]
-        accounts.revoke_token(token=SessionToken.objects.get(), by=Actor(alice))
+        token_services.revoke(token=SessionToken.objects.get(), by=Actor(alice))
         assert stream.event()["_event"] == "closed"
         stream.close()
 
