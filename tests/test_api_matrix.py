@@ -13,7 +13,7 @@ from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 from django.utils import timezone
 
-from accounts import tokens
+from accounts import sealing, tokens
 from accounts.models import Quota, SessionToken, User
 from desktops.models import Status, Volume
 
@@ -116,10 +116,12 @@ def test_each_endpoint_has_a_row_and_each_row_an_endpoint():
 
 
 @pytest.fixture
-def things(request, alice, make_desktop) -> dict[str, object]:
+def things(request, alice, make_desktop, settings) -> dict[str, object]:
     """What is alice's, by the name that it has in addresses."""
+    settings.DESKTOP_EXPOSURE = "nodeport"  # else there is no password to ask for
     Quota.objects.filter(user=None, group=None).update(desktops=5, cpu=100, memory_mib=10**6, storage_gib=10**4)
-    desktop = make_desktop(alice, status=STATUS.get(request.node.callspec.params["operation"], Status.RUNNING))
+    status = STATUS.get(request.node.callspec.params["operation"], Status.RUNNING)
+    desktop = make_desktop(alice, status=status, vnc_password_sealed=sealing.seal("k7Wq2xPz"))
     make_desktop(alice, name="elsewhere", object_name="elsewhere")
     volume = Volume.objects.create(owner=alice, object_name="kept", desktop_name="old", storage_gib=1)
     quota = Quota.objects.create(group=Group.objects.create(name="some"), desktops=2)
