@@ -1,7 +1,7 @@
 """What a stream of events tells: how each desktop is, then each line of the timelines as it is written."""
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from django.db.models import QuerySet
@@ -22,7 +22,7 @@ _SETTLED = 10.0  # seconds after which no line can appear any more whose number 
 @dataclass(frozen=True)
 class Listener:
     claims: Claims
-    token: str  # the signed text: looked at again and again
+    token: str = field(repr=False)  # the signed text: looked at again and again; never in a log
     address: str
 
 
