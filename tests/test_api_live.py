@@ -1,0 +1,106 @@
+"""`./podesk run`, a token and curl: the first design's chapter 6.1 word for word, then the life of a desktop."""
+
+import json
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.whole import Portal, running
+
+# Word for word. Host, token and name stand for those of the reader.
+CREATE = r"""curl -X POST http://vnc-api.example.com/api/v1/pods/create \
+  -H "X-User-Token: your-token-here" \
+  -H "Content-Type: application/json" \
+  -d '{"resource_quota": {"cpu": "2", "memory": "4Gi"}}'"""
+STATUS = r"""curl http://vnc-api.example.com/api/v1/pods/vnc-user-12345 \
+  -H "X-User-Token: your-token-here" """
+LOGS = r"""curl http://vnc-api.example.com/api/v1/pods/vnc-user-12345/logs \
+  -H "X-User-Token: your-token-here" """
+DELETE = r"""curl -X DELETE http://vnc-api.example.com/api/v1/pods/vnc-user-12345 \
+  -H "X-User-Token: your-token-here" """
+
+
+class Shell:
+    """Somebody at a shell, with curl and a token."""
+
+    def __init__(self, portal: Portal, home: Path) -> None:
+        self._portal, self._home, self.token, self.pod = portal, home, "", ""
+        (home / ".curlrc").write_text('silent\nshow-error\nwrite-out = "\\n%{http_code}"\n')  # the commands stay
+        login = json.dumps({"username": "admin", "password": portal.password})
+        address = "http://vnc-api.example.com/api/v1/auth/token"
+        status, told = self(f"curl -X POST {address} -H 'Content-Type: application/json' -d '{login}'")
+        assert status == 201, told
+        self.token = told["token"]
+
+    def __call__(self, command: str) -> tuple[int, Any]:
+        """The status, and the JSON that it was answered with."""
+        yours = {
+            "http://vnc-api.example.com": self._portal.url,
+            "your-token-here": self.token,
+            "vnc-user-12345": self.pod,
+        }
+        for theirs, mine in yours.items():
+            command = command.replace(theirs, mine)
+        answer = subprocess.run(
+            ["bash", "-c", command],
+            env={"HOME": str(self._home), "PATH": "/usr/bin:/bin"},
+            capture_output=True,
+            text=True,
+            timeout=150,
+            check=True,
+        )
+        body, _, status = answer.stdout.rpartition("\n")
+        return int(status), json.loads(body)
+
+    def ask(self, method: str, path: str) -> tuple[int, Any]:
+        return self(f'curl -X {method} "http://vnc-api.example.com/api/v1/{path}" -H "X-User-Token: your-token-here"')
+
+
+@pytest.fixture
+def shell() -> Iterator[Shell]:
+    # Not pytest's own folder, which is closed to the account of desktops.
+    with tempfile.TemporaryDirectory(prefix="podesk-api-", ignore_cleanup_errors=True) as made:
+        Path(made).chmod(0o755)
+        with running(Path(made) / "data") as portal:
+            yield Shell(portal, Path(made))
+
+
+def test_the_life_of_a_desktop_by_curl(shell):
+    status, created = shell(CREATE)
+    assert (status, created["status"]) == (202, "created")
+    assert created["desktop"]["resource_quota"] == {"cpu": "2", "memory": "4Gi", "storage": "5Gi"}
+    shell.pod = created["pod_name"]
+
+    status, ready = shell.ask("POST", "pods/create?wait=120")
+    assert (status, ready["status"], ready["desktop"]["status"]) == (200, "exists", "running")
+    status, told = shell(STATUS)
+    assert (status, told["pod_name"], told["status"]) == (200, shell.pod, "running")
+    assert told["access_info"]["vnc_websocket"] == ready["access_info"]["vnc_websocket"]
+
+    status, told = shell(LOGS)
+    assert (status, told["pod_name"]) == (200, shell.pod)
+    assert told["logs"].strip()
+    status, told = shell.ask("GET", f"pods/{shell.pod}/metrics")
+    assert status == 200
+    assert told["metrics"]["memory_mib"] > 1
+
+    status, told = shell.ask("POST", f"pods/{shell.pod}/restart?wait=120")
+    assert (status, told["desktop"]["status"]) == (200, "running")
+    status, told = shell.ask("POST", f"pods/{shell.pod}/stop?wait=60")
+    assert (status, told["desktop"]["status"]) == (200, "stopped")
+    assert shell.ask("POST", f"pods/{shell.pod}/extend")[1]["slug"] == "not_running"
+
+    assert shell(DELETE) == (202, {"status": "deleted", "pod_name": shell.pod})
+    assert shell.ask("DELETE", f"pods/{shell.pod}?wait=60")[0] in (200, 404)  # it may have been quick
+    status, told = shell(STATUS)
+    assert (status, told["slug"]) == (404, "not_found")
+
+    status, again = shell.ask("POST", "pods/create?wait=120")
+    assert (status, again["status"], again["desktop"]["status"]) == (200, "created", "running")
+    assert again["pod_name"] != shell.pod
+    status, told = shell.ask("DELETE", f"pods/{again['pod_name']}?keep_data=false&wait=60")
+    assert (status, told["status"]) == (200, "deleted")
