@@ -164,7 +164,7 @@ def _keep_secrets_out_of_logs(portal: Portal) -> None:
     """On the terminal, the first password stands where it belongs; nowhere else."""
     keys = (portal.data / "secrets/SECRETS_KEYS").read_text().split(",")
     box = MultiFernet([Fernet(key.strip()) for key in keys])
-    for (sealed,) in portal.query("SELECT vnc_password_sealed FROM desktops_desktop"):
+    for (sealed,) in portal.query("SELECT vnc_password_sealed FROM desktops_desktop WHERE vnc_password_sealed <> ''"):
         log_hygiene.keep_out(box.decrypt(sealed).decode())
     log_hygiene.keep_out(portal.password)
     log_hygiene.hear("terminal", re.sub(r"Password:\s+\S+", "", portal.printed))
