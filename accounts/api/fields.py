@@ -66,6 +66,10 @@ class Cores(serializers.DecimalField):
     def __init__(self, **options: Any) -> None:
         super().__init__(max_digits=6, decimal_places=2, min_value=0, **options)
 
+    def validate_empty_values(self, data: Any) -> tuple[bool, Any]:
+        """DRF's takes an empty text for null."""
+        return (False, data) if isinstance(data, str) else super().validate_empty_values(data)
+
     def to_internal_value(self, data: Any) -> Decimal:
         if isinstance(data, bool) or (isinstance(data, str) and not _DECIMAL.fullmatch(data)):
             self.fail("invalid")

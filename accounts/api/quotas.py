@@ -122,7 +122,7 @@ class OneQuota(Endpoint):
         quota_services.change_quota(quota=quota, fields=fields, by=self.actor)
         return Response(QuotaOut(quota).data)
 
-    @extend_schema(request=None, responses=DeletedQuotaOut)
+    @extend_schema(request=None, responses={200: DeletedQuotaOut})
     def delete(self, request: Request, quota_id: int) -> Response:
         """Whoever had it inherits from then on. Without the default, nobody may have what no other quota gives."""
         self.query(Nothing)

@@ -93,7 +93,7 @@ class Tokens(Endpoint):
 
 
 class OneToken(Endpoint):
-    @extend_schema(responses=RevokedOut)
+    @extend_schema(responses={200: RevokedOut})
     def delete(self, request: Request, token_id: UUID) -> Response:
         """Revoke one of your session tokens, and close what it opened."""
         self.query(Nothing)

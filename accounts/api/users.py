@@ -106,7 +106,7 @@ class OneUser(Endpoint):
         people.change_user(user=user, fields=self.body(UserChange), by=self.actor)
         return Response(UserOut(user).data)
 
-    @extend_schema(request=None, responses=DeletedUserOut)
+    @extend_schema(request=None, responses={200: DeletedUserOut})
     def delete(self, request: Request, user_id: UUID) -> Response:
         """Delete a user who owns neither desktops nor kept files any more."""
         self.query(Nothing)

@@ -20,7 +20,10 @@ from desktops.models import DesktopEvent
 
 _LARGEST = 2**63 - 1
 _AFTER = OpenApiParameter(
-    "Last-Event-ID", int, OpenApiParameter.HEADER, description="Of a stream: go on after the event of this number."
+    "Last-Event-ID",
+    {"type": "integer", "minimum": 0, "maximum": _LARGEST},
+    OpenApiParameter.HEADER,
+    description="Of a stream: go on after the event of this number.",
 )
 
 

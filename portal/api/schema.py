@@ -45,8 +45,6 @@ def complete(result: Node, **_generator: Any) -> Node:
 def _complete(operation: Node, method: str, path: str) -> None:
     _name(operation, f"{method.upper()} {path.removeprefix('/api/v1/')}")
     _page(operation, path)
-    if operation["responses"].get("204", {}).get("content"):  # drf-spectacular's guess for DELETE
-        operation["responses"]["200"] = operation["responses"].pop("204")
     if method == "post" and operation.get("security"):
         operation.setdefault("parameters", []).append({"$ref": "#/components/parameters/IdempotencyKey"})
     for status in _problems(operation, method, path):
