@@ -30,6 +30,7 @@ NOT_ENGLISH = {
         "English",
         "alice",
         "work",
+        "API",
         "CPU",
         "SSH",
         "GPU",
