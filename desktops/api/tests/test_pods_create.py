@@ -77,6 +77,13 @@ def test_a_size_of_its_own(alice):
     assert audited.details["resource_quota"] == {"cpu": "1.5", "memory": "1500Mi", "storage": "7Gi"}
 
 
+def test_its_page_shows_a_size_of_its_own(alice, client_for):
+    quota(alice)
+    desktop_id = script_of(alice).post("pods/create", {"resource_quota": {"cpu": "1500m"}}).json()["desktop"]["id"]
+    page = client_for(alice).get(f"/desktops/{desktop_id}/").content.decode()
+    assert "Linux desktop · 1.5 cores · 2 GiB memory · 5 GiB storage" in page
+
+
 def test_amounts_of_an_offered_size_are_that_size(alice):
     quota(alice)
     script_of(alice).post("pods/create", {"resource_quota": {"cpu": 2, "memory": "4Gi", "storage": "10Gi"}})
