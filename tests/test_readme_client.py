@@ -1,0 +1,55 @@
+"""The example clients of README, run as they stand there against a running portal."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from frontdoor.place import CHECKOUT
+from tests.whole import Portal, running
+
+
+@pytest.fixture(scope="module")
+def portal() -> Iterator[Portal]:
+    with tempfile.TemporaryDirectory(prefix="podesk-readme-", ignore_cleanup_errors=True) as made:
+        Path(made).chmod(0o755)  # the account of desktops passes through
+        with running(Path(made) / "data") as started:
+            yield started
+
+
+@pytest.fixture
+def run(portal):
+    """Run a program with what README's examples expect in the environment; its output."""
+
+    def go(*command: str) -> str:
+        known = {"PODESK_URL": portal.url, "PODESK_USER": "admin", "PODESK_PASSWORD": portal.password}
+        done = subprocess.run(command, env=os.environ | known, capture_output=True, text=True, timeout=150, check=False)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    return go
+
+
+def example(language: str, mark: str) -> str:
+    blocks = re.findall(rf"```{language}\n(.*?)```", (CHECKOUT / "README.md").read_text(), re.DOTALL)
+    return next(block for block in blocks if mark in block)
+
+
+def test_curl(portal, run):
+    answer = json.loads(run("bash", "-euc", example("sh", "pods/create")))
+    assert answer["status"] == "created"
+    assert answer["desktop"]["status"] == "running"
+    assert answer["desktop"]["resource_quota"] | {"storage": ""} == {"cpu": "1", "memory": "1Gi", "storage": ""}
+
+
+def test_python(portal, run):
+    """It finds the desktop of the test before, and deletes it."""
+    said = run(sys.executable, "-c", example("python", "httpx"))
+    assert re.match(r"(exists|created) vnc-\S+ \{", said), said
+    assert portal.query("SELECT count(*) FROM desktops_desktop") == [(0,)]
