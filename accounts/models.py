@@ -81,6 +81,8 @@ class SessionToken(models.Model):
     user = models.ForeignKey(User, models.CASCADE, related_name="session_tokens", verbose_name=_("user"))
     # The claim `session_id`: shared by all tokens of one login, so that logging out revokes them together.
     session_id = models.CharField(_("session"), max_length=64, db_index=True)
+    # Of the token that this one was made with: who revokes that one ends this one too.
+    issuer_session = models.CharField(max_length=64, blank=True, db_index=True)
     pod_name = models.CharField(_("desktop"), max_length=63, blank=True)
     permissions: Any = models.JSONField(_("permissions"), default=list)
     label = models.CharField(_("label"), max_length=100, blank=True)

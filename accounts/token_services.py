@@ -51,6 +51,7 @@ class Wanted:
     lifetime: timedelta | None = None
     pod_name: str = ""  # of the one desktop that it is for; such a token ends with the login of its issuer
     resource_quota: dict[str, str] | None = None  # None: what its user may have
+    issuer_session: str = ""
 
 
 @dataclass(frozen=True)
@@ -90,8 +91,10 @@ def issue_from_token(*, by: Actor, claims: Claims, wanted: Wanted) -> Issued:
         raise TooLong(message % {"seconds": int(left.total_seconds())}, field="lifetime")
     lifetime = wanted.lifetime or min(left, _default_lifetime())
     smaller = replace(wanted, permissions=wanted.permissions or held, lifetime=lifetime)
-    session_id = claims.session_id if wanted.pod_name else tokens.fresh_session_id()
-    return _issue(by, smaller, session_id=session_id, refresh_until=claims.expires_at)
+    if wanted.pod_name:
+        return _issue(by, smaller, session_id=claims.session_id, refresh_until=claims.expires_at)
+    further = replace(smaller, issuer_session=claims.session_id)
+    return _issue(by, further, session_id=tokens.fresh_session_id(), refresh_until=claims.expires_at)
 
 
 @audited("token.refresh")
@@ -104,7 +107,7 @@ def refresh(*, by: Actor, claims: Claims) -> Issued:
         raise NotRefreshable
     revocation.revoke_token(old.pk, reason="refreshed")
     lifetime = min(old.expires_at - old.created_at, old.refresh_until - _now())
-    same = Wanted(old.label, tuple(old.permissions), lifetime)
+    same = Wanted(old.label, tuple(old.permissions), lifetime, issuer_session=old.issuer_session)
     return _issue(by, same, session_id=old.session_id, refresh_until=old.refresh_until, action="token.refresh")
 
 
@@ -120,14 +123,22 @@ def live(kept: QuerySet[SessionToken]) -> QuerySet[SessionToken]:
 
 @transaction.atomic
 def revoke(*, by: Actor, token: SessionToken) -> None:
-    """Also what it was refreshed to, and what it opened. Again: nothing happens."""
+    """Also what it was refreshed to, what was made with it, and what it opened. Again: nothing happens."""
     _lock(token.user_id)  # a refresh or an issue that is under way is seen below, or sees this
     if token.label and not token.pod_name:
-        revoked = revocation.revoke_session(token.session_id, reason="revoked")
+        revoked = sum(revocation.revoke_session(one, reason="revoked") for one in _made_with(token.session_id))
     else:  # its session is the login that made it
         revoked = revocation.revoke_token(token.pk, reason="revoked")
     if revoked:
         audit.record("token.revoke", by=by, target=token)
+
+
+def _made_with(session_id: str) -> list[str]:
+    """That session and all that came of it: a token that was stolen may have made others."""
+    found = [session_id]
+    for one in found:
+        found += SessionToken.objects.filter(issuer_session=one).values_list("session_id", flat=True).distinct()
+    return found
 
 
 @transaction.atomic
@@ -145,6 +156,7 @@ def _issue(
     lifetime = wanted.lifetime or _default_lifetime()
     scope = TokenScope(
         session_id=session_id,
+        issuer_session=wanted.issuer_session,
         pod_name=wanted.pod_name,
         permissions=PERMISSIONS if wanted.permissions is None else wanted.permissions,
         resource_quota=wanted.resource_quota or quotas.effective(by.user).as_claims(),

@@ -53,6 +53,7 @@ class TokenScope:
     pod_name: str = ""
     permissions: tuple[str, ...] = ("vnc",)
     resource_quota: dict[str, Any] = field(default_factory=dict)
+    issuer_session: str = ""  # of the token that it is made with, where that is another
 
 
 def fresh_session_id() -> str:
@@ -80,6 +81,7 @@ def issue_row(
         id=uuid4(),
         user=user,
         session_id=scope.session_id,
+        issuer_session=scope.issuer_session,
         pod_name=scope.pod_name,
         permissions=list(scope.permissions),
         label=label,

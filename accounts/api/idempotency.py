@@ -10,6 +10,7 @@ from datetime import timedelta
 from typing import Any
 
 from cryptography.fernet import InvalidToken
+from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -23,7 +24,7 @@ from accounts.models import IdempotentRequest
 from accounts.refusals import Refused
 from accounts.tokens import Claims
 
-_GIVEN_UP = timedelta(minutes=5)  # whoever began it so long ago has died over it
+GIVEN_UP = timedelta(seconds=180 + settings.API_WAIT_LIMIT)  # whoever began it so long ago has died over it
 _KEY = re.compile(r"[\x21-\x7e]{1,200}")
 _HEADERS = ("Location",)
 
@@ -73,7 +74,7 @@ def _earlier(row: IdempotentRequest) -> IdempotentRequest:
     if first.status:
         raise Repeated(_answer(first))
     now = timezone.now()
-    stale = IdempotentRequest.objects.filter(pk=first.pk, status=0, at__lt=now - _GIVEN_UP)
+    stale = IdempotentRequest.objects.filter(pk=first.pk, status=0, at__lt=now - GIVEN_UP)
     if not stale.update(at=now):
         raise UnderWay
     return first

@@ -153,6 +153,27 @@ def test_by_default_no_longer_than_usual(alice, obtained, script):
     assert moment(told, "expires_at") - moment(told, "created_at") == timedelta(days=1)
 
 
+@pytest.mark.django_db(transaction=True)
+def test_ends_with_the_one_that_made_it(alice, obtained, script):
+    """However it was refreshed, and whatever it made itself: a thief keeps nothing."""
+    parent = obtained(alice, lifetime=30 * DAY)
+    child = create(script(parent), lifetime=3600).json()
+    child = script(child).post("/api/v1/auth/token/refresh", {}, "application/json").json()
+    grandchild = create(script(child), lifetime=600).json()
+    other = obtained(alice)
+    assert script(grandchild).get(URL).status_code == 200
+    assert script(other).delete(f"{URL}/{parent['id']}").status_code == 200
+    assert [script(one).get(URL).status_code for one in (parent, child, grandchild, other)] == [401, 401, 401, 200]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_ends_without_the_one_that_made_it(alice, obtained, script):
+    parent = obtained(alice)
+    child = create(script(parent)).json()
+    assert script(parent).delete(f"{URL}/{child['id']}").status_code == 200
+    assert [script(one).get(URL).status_code for one in (parent, child)] == [200, 401]
+
+
 def test_never_more_permissions(alice, obtained, script):
     answer = create(script(obtained(alice, permissions=["vnc"])), permissions=["vnc", "ssh"])
     told = answer.json()
