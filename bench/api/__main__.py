@@ -3,9 +3,10 @@
     python -m bench.api [--rounds 9]
 
 Starts PostgreSQL, Redis and one web process as in production, takes about ten minutes, and writes
-bench/results/api.md. Needs Debian's postgresql and apache2-utils. The bare view is on the same server, behind the same middleware. Both are asked by ApacheBench
-over 50 connections that stay open. Each round asks bare, API, API, bare; a round's ratio is of the times of both; the
-table shows medians. Hold: at most 1.6 x. Then `POST pods/create`, answered with the desktop that is there.
+bench/results/api.md. Needs Debian's postgresql and apache2-utils. The bare view is on the same server, behind the same
+middleware. Both are asked by ApacheBench over 50 connections that stay open. Each round asks bare, API, API, bare; a
+round's ratio is of the times of both; the table shows medians. Hold: at most 1.6 x. Then `POST pods/create`, answered
+with the desktop that is there.
 
 Round trips are counted apart from the timing: PostgreSQL's own log of statements, Redis's own count of reads.
 """
