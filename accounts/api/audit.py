@@ -12,6 +12,7 @@ from rest_framework.request import Request
 
 from accounts import audit_export
 from accounts.api.endpoint import Endpoint
+from accounts.api.fields import Filter
 from accounts.api.strict import PageQuery, Strict
 from accounts.audit_export import AuditOut
 from accounts.models import AuditEvent
@@ -20,10 +21,10 @@ _EXACT = ("action", "target", "result")
 
 
 class Filters(Strict):
-    actor = serializers.CharField(required=False, max_length=150, help_text="The name at that time, or the user's id.")
-    action = serializers.CharField(required=False, max_length=50, help_text='Such as "desktop.launch".')
-    target = serializers.CharField(required=False, max_length=200, help_text="A desktop's id, a user's name, …")
-    result = serializers.CharField(required=False, max_length=50, help_text='"done", or the slug of the refusal.')
+    actor = Filter(max_length=150, help_text="The name at that time, or the user's id.")
+    action = Filter(max_length=50, help_text='Such as "desktop.launch".')
+    target = Filter(max_length=200, help_text="A desktop's id, a user's name, …")
+    result = Filter(max_length=50, help_text='"done", or the slug of the refusal.')
     since = serializers.DateTimeField(required=False, help_text="At this moment or later.")
     until = serializers.DateTimeField(required=False, help_text="Before this moment.")
 

@@ -20,6 +20,13 @@ class Text(serializers.CharField):
         return super().to_internal_value(data)
 
 
+class Filter(serializers.CharField):
+    """Behind a `?`: taken as it is. Without its spaces, a text that the schema allows would be none."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(required=False, trim_whitespace=False, **options)
+
+
 class Email(serializers.EmailField):
     def to_internal_value(self, data: Any) -> str:
         if not isinstance(data, str):

@@ -12,7 +12,7 @@ from rest_framework.response import Response
 
 from accounts import quota_services, quotas
 from accounts.api.endpoint import Endpoint
-from accounts.api.fields import Cores, Count
+from accounts.api.fields import Cores, Count, Filter
 from accounts.api.strict import Nothing, PageQuery, Strict
 from accounts.models import Quota, User
 from accounts.quota_services import LIMITS
@@ -55,7 +55,7 @@ class QuotaOut(serializers.ModelSerializer[Quota]):
 
 class QuotaQuery(PageQuery):
     user = serializers.UUIDField(required=False, help_text="Id of a user: the quota of that user's own.")
-    group = serializers.CharField(max_length=150, required=False, help_text="Name of a group.")
+    group = Filter(max_length=150, help_text="Name of a group.")
 
 
 class LimitOut(serializers.Serializer[quotas.Limit[Any]]):

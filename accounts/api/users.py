@@ -15,7 +15,7 @@ from rest_framework.response import Response
 
 from accounts import people
 from accounts.api.endpoint import Endpoint
-from accounts.api.fields import Email, Flag, Text
+from accounts.api.fields import Email, Filter, Flag, Text
 from accounts.api.strict import Nothing, PageQuery, Strict
 from accounts.models import User
 
@@ -58,7 +58,7 @@ class UserOut(serializers.ModelSerializer[User]):
 
 
 class UserQuery(PageQuery):
-    q = serializers.CharField(max_length=150, required=False, help_text="Part of a name or of an email address.")
+    q = Filter(max_length=150, help_text="Part of a name or of an email address.")
     is_active = serializers.BooleanField(required=False)
     is_staff = serializers.BooleanField(required=False)
     ordering = serializers.ChoiceField([*_ORDERS, *(f"-{name}" for name in _ORDERS)], default="username")

@@ -8,6 +8,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.api.endpoint import Endpoint
+from accounts.api.fields import Filter
 from accounts.api.strict import Nothing
 from desktops import selectors, services
 from desktops.api.pod_forms import PodQuery
@@ -33,7 +34,7 @@ class AnyPodOut(PodOut):
 
 
 class AnyPodQuery(PodQuery):
-    owner = serializers.CharField(max_length=150, required=False, help_text="Name of a user.")
+    owner = Filter(max_length=150, help_text="Name of a user.")
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         attrs = super().validate(attrs)

@@ -7,6 +7,7 @@ from django.utils.translation import gettext_lazy as _
 from drf_spectacular.utils import OpenApiExample, extend_schema_field, extend_schema_serializer
 from rest_framework import serializers
 
+from accounts.api.fields import Filter
 from accounts.api.strict import PageQuery, Strict
 from desktops.api.quantities import Cores, GiB, MiB
 from desktops.models import Status
@@ -70,8 +71,8 @@ class PodQuery(PageQuery):
     status = Statuses(
         max_length=100, required=False, help_text=f"One or more of {', '.join(Status.values)}, separated by commas."
     )
-    name = serializers.CharField(max_length=40, required=False)
-    image = serializers.CharField(max_length=100, required=False, help_text="Name of an image.")
+    name = Filter(max_length=40)
+    image = Filter(max_length=100, help_text="Name of an image.")
     ordering = serializers.ChoiceField([*_ORDERS, *(f"-{order}" for order in _ORDERS)], default="created_at")
 
     def validate_status(self, text: str) -> list[str]:
