@@ -9,8 +9,9 @@ const ticks = new Intl.NumberFormat(language, { style: "unit", unit: "second", u
 const UNITS = [["day", 86400], ["hour", 3600], ["minute", 60]];
 
 function distance(seconds) {
+  const whole = seconds > 0 ? Math.round : Math.trunc; // what was given for a day ends in 24 hours, not in 23
   for (const [unit, length] of UNITS) {
-    if (Math.abs(seconds) >= length) return relative.format(Math.trunc(seconds / length), unit);
+    if (Math.abs(seconds) >= length) return relative.format(whole(seconds / length), unit);
   }
   return relative.format(Math.trunc(seconds / 5) * 5, "second"); // in steps: a ticking list is restless
 }
