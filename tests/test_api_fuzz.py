@@ -6,6 +6,7 @@ revokeAllTokens. An administrator's own account cannot be deleted over the API."
 
 import os
 import re
+import socket
 import subprocess
 import sys
 import tempfile
@@ -83,4 +84,56 @@ def test_no_failure(who, portal, request, capsys):
     with capsys.disabled():
         print(f"\nschemathesis as {who}: {found[0] if found else ends[-200:]}")
     assert int(re.search(r"(\d+) generated", ends)[1]) > 500
+    assert portal.ready()
+
+
+def answered(portal: Portal, request: bytes, *, ends: bool) -> int:
+    """The status that the server answers these bytes with; 0: it closed the connection. `ends`: so do we."""
+    with socket.create_connection(("127.0.0.1", portal.port), timeout=30) as connection:
+        connection.sendall(request)
+        if ends:
+            connection.shutdown(socket.SHUT_WR)
+        line = connection.makefile("rb").readline()
+    return int(line.split()[1]) if line else 0
+
+
+def asked(head: str, body: bytes = b"", method: str = "POST", path: str = f"{API}/auth/token/verify") -> bytes:
+    return f"{method} {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n{head}\r\n".encode("latin-1") + body
+
+
+JSON = "Content-Type: application/json\r\n"
+CHUNKED = f"{JSON}Transfer-Encoding: chunked\r\n"
+TOKEN = b'{"token": "none"}'
+AS_CHUNK = b"%x\r\n%s\r\n" % (len(TOKEN), TOKEN)
+
+
+RAW: dict[str, tuple[bytes, set[int]]] = {
+    "as it should be": (asked(f"{JSON}Content-Length: {len(TOKEN)}\r\n", TOKEN), {401}),
+    "in chunks: read as sent, not as empty": (asked(CHUNKED, AS_CHUNK + b"0\r\n\r\n"), {401}),
+    "no chunks": (asked(CHUNKED, b"0\r\n\r\n"), {422}),
+    "a chunk of 1 MB": (asked(CHUNKED, b"100000\r\n" + b" " * 2**20 + b"\r\n0\r\n\r\n"), {413}),
+    "1 MB": (asked(f"{JSON}Content-Length: {2**20}\r\n", b" " * 2**20), {413}),
+    "a chunk without length": (asked(CHUNKED, b"zz\r\n"), {0, 400}),
+    "half a chunk": (asked(CHUNKED, b"5\r\nab"), {0}),
+    "half a body": (asked(f"{JSON}Content-Length: 99\r\n", TOKEN), {0}),
+    "negative length": (asked(f"{JSON}Content-Length: -1\r\n", TOKEN), {400}),
+    "length in words": (asked(f"{JSON}Content-Length: many\r\n", TOKEN), {400}),
+    "NUL in a header": (asked("X-User-Token: a\0b\r\n", method="GET", path=f"{API}/pods"), {400}),
+    "long header": (asked(f"X-User-Token: {'a' * 60_000}\r\n", method="GET", path=f"{API}/pods"), {400, 401, 431}),
+    "header in Latin-1": (asked("X-User-Token: \xff\xfe\r\n", method="GET", path=f"{API}/pods"), {401}),
+    "NUL in the path": (asked("", method="GET", path=f"{API}/pods/%00"), {404}),
+    "path that is no UTF-8": (asked("", method="GET", path=f"{API}/pods/%zz%ff%ed%a0%80"), {404}),
+    "query that is no UTF-8": (asked("", method="GET", path=f"{API}/pods?%zz=%ff%00"), {401}),
+    "long path": (asked("", method="GET", path=f"{API}/" + "a" * 50_000), {400, 404, 414}),
+    "unheard method": (asked("", method="BREW", path=f"{API}/pods"), {400, 401, 405}),
+    "foreign host": (b"GET /api/v1/pods HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n", {400, 401}),
+    "no host": (b"GET /api/v1/pods HTTP/1.0\r\n\r\n", {400, 401}),
+    "no HTTP": (b"\0\1\2\r\n\r\n", {400}),
+}
+
+
+@pytest.mark.parametrize("what", RAW)
+def test_bytes_that_no_library_sends(what, portal):
+    request_, statuses = RAW[what]
+    assert answered(portal, request_, ends="half" in what) in statuses
     assert portal.ready()
