@@ -149,7 +149,7 @@ def token_of(who: str, things: dict[str, object], alice: User, bob: User, admin:
     return text
 
 
-@pytest.mark.parametrize(("operation", "who"), product(TABLE, WHO))
+@pytest.mark.parametrize(("operation", "who"), list(product(TABLE, WHO)))
 def test_status(operation, who, things, alice, bob, admin):
     method, _, address = operation.partition(" ")
     for name, value in things.items():

@@ -98,7 +98,7 @@ def test_administration_is_for_administrators(page, client_for, bob, client, thi
         assert (answer.status_code, "/login/" in answer.headers["Location"]) == (302, True)
 
 
-@pytest.mark.parametrize(("socket", "who"), product(SOCKETS, VISITORS), ids=str)
+@pytest.mark.parametrize(("socket", "who"), list(product(SOCKETS, VISITORS)), ids=str)
 def test_sockets(socket, who, alice, bob, make_desktop):
     """Of each route, before anything is accepted: access.admit is what the relay asks first."""
     own = make_desktop(bob, status=Status.RUNNING)
