@@ -76,7 +76,7 @@ def test_worker_killed_in_mid_job(person, portal):
         identity = person.launch()
         time.sleep(milliseconds / 1000)
         portal.kill("rqworker")
-        wait_for(lambda: status(portal) == "running", 60)
+        wait_for(lambda: status(portal) == "running", 90)  # its lock on the desktop ends after 40 s
         assert len(servers(portal)) == 1
         person.act(identity, "delete", home_folder="delete")
         wait_for(lambda: status(portal) is None, 60)
