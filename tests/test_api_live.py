@@ -9,19 +9,8 @@ from typing import Any
 
 import pytest
 
+from tests.first_design import CREATE, DELETE, LOGS, STATUS
 from tests.whole import Portal, running
-
-# Word for word. Host, token and name stand for those of the reader.
-CREATE = r"""curl -X POST http://vnc-api.example.com/api/v1/pods/create \
-  -H "X-User-Token: your-token-here" \
-  -H "Content-Type: application/json" \
-  -d '{"resource_quota": {"cpu": "2", "memory": "4Gi"}}'"""
-STATUS = r"""curl http://vnc-api.example.com/api/v1/pods/vnc-user-12345 \
-  -H "X-User-Token: your-token-here" """
-LOGS = r"""curl http://vnc-api.example.com/api/v1/pods/vnc-user-12345/logs \
-  -H "X-User-Token: your-token-here" """
-DELETE = r"""curl -X DELETE http://vnc-api.example.com/api/v1/pods/vnc-user-12345 \
-  -H "X-User-Token: your-token-here" """
 
 
 class Shell:

@@ -13,21 +13,10 @@ import pytest
 
 from tests.ab import Answers, ab
 from tests.cluster.deployed import Deployed
+from tests.first_design import CREATE, DELETE, LOGS, STATUS
 from tests.whole import wait_for
 
 pytestmark = pytest.mark.cluster
-
-# Word for word. The host, the token and the pod's name stand for those of the reader.
-CREATE = r"""curl -X POST http://vnc-api.example.com/api/v1/pods/create \
-  -H "X-User-Token: your-token-here" \
-  -H "Content-Type: application/json" \
-  -d '{"resource_quota": {"cpu": "2", "memory": "4Gi"}}'"""
-STATUS = r"""curl http://vnc-api.example.com/api/v1/pods/vnc-user-12345 \
-  -H "X-User-Token: your-token-here" """
-LOGS = r"""curl http://vnc-api.example.com/api/v1/pods/vnc-user-12345/logs \
-  -H "X-User-Token: your-token-here" """
-DELETE = r"""curl -X DELETE http://vnc-api.example.com/api/v1/pods/vnc-user-12345 \
-  -H "X-User-Token: your-token-here" """
 
 FITTING = {"resource_quota": {"cpu": "0.3", "memory": "512Mi"}}  # beside all the rest, on a node of two cores
 UNLIMITED = ("API_RATE_CREATE", "API_RATE_ADDRESS")
