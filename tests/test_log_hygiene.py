@@ -1,5 +1,6 @@
 """The plugin that watches the logs of a test run: what it finds fails the run, what it does not find does not."""
 
+import os
 import re
 import subprocess
 import sys
@@ -66,7 +67,8 @@ def test_clean(db):
 def run(folder: Path, code: str, *options: str) -> tuple[int, list[str]]:
     (folder / "test_inner.py").write_text(HEAD + code)
     command = [sys.executable, "-m", "pytest", "-c", str(CHECKOUT / "pyproject.toml"), *options, str(folder)]
-    done = subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, timeout=300, check=False)
+    known = {name: value for name, value in os.environ.items() if name != "DATABASE_URL"}  # that one is in use
+    done = subprocess.run(command, cwd=CHECKOUT, env=known, capture_output=True, text=True, timeout=300, check=False)
     return done.returncode, done.stdout.splitlines()
 
 

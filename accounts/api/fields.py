@@ -55,8 +55,10 @@ class Whole(serializers.IntegerField):
 class Count(Whole):
     """What a PositiveIntegerField keeps, on every database."""
 
+    MOST = 2**31 - 1
+
     def __init__(self, **options: Any) -> None:
-        super().__init__(min_value=0, max_value=2**31 - 1, **options)
+        super().__init__(min_value=0, max_value=self.MOST, **options)
 
 
 @extend_schema_field(

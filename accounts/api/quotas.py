@@ -50,6 +50,8 @@ class QuotaOut(serializers.ModelSerializer[Quota]):
 
     class Meta:
         model = Quota
+        # As they are taken: what the model's fields say of their range depends on the database.
+        extra_kwargs = {name: {"max_value": Count.MOST} for name in LIMITS if name != "cpu"}
         fields = ("id", "user", "username", "group", *LIMITS)
 
 

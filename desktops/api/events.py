@@ -1,5 +1,6 @@
 """The timelines: as pages of JSON, or as a stream of server-sent events that goes on."""
 
+import re
 from typing import Any
 
 from django.http import HttpResponseBase
@@ -18,10 +19,10 @@ from desktops.api import feed, sse
 from desktops.exceptions import DesktopNotFound
 from desktops.models import DesktopEvent
 
-_LARGEST = 2**63 - 1
+_NUMBER = re.compile("[0-9]{1,18}")  # within 64 bits
 _AFTER = OpenApiParameter(
     "Last-Event-ID",
-    {"type": "integer", "minimum": 0, "maximum": _LARGEST},
+    {"type": "string", "pattern": "^[0-9]{0,18}$"},  # empty: a client that has seen none yet may say so
     OpenApiParameter.HEADER,
     description="Of a stream: go on after the event of this number.",
 )
@@ -87,6 +88,6 @@ def _after(request: Request) -> int | None:
     given = request.headers.get("Last-Event-ID", "")
     if not given:
         return None
-    if not (given.isascii() and given.isdecimal() and len(given) < 20 and int(given) <= _LARGEST):
+    if not _NUMBER.fullmatch(given):
         raise ValidationError({"Last-Event-ID": [_("Expected the number of an event.")]})
     return int(given)
