@@ -2,9 +2,11 @@
 
 import asyncio
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from channels.testing import WebsocketCommunicator
+from django.db import connections
 from django.test import Client
 
 from accounts.models import User
@@ -19,6 +21,18 @@ OWN = (b"host", b"testserver"), (b"origin", b"http://testserver")
 def socket(client: Client | None = None, headers=OWN) -> WebsocketCommunicator:
     cookie = (b"cookie", f"sessionid={client.cookies['sessionid'].value}".encode()) if client else (b"x", b"")
     return WebsocketCommunicator(application, "/ws/status/", headers=[cookie, *headers])
+
+
+async def in_thread(work: Callable[..., Any], *arguments: Any) -> Any:
+    """The thread goes with the test's event loop; its connection goes back to the pool first."""
+
+    def do() -> Any:
+        try:
+            return work(*arguments)
+        finally:
+            connections.close_all()
+
+    return await asyncio.to_thread(do)
 
 
 async def connected(page: WebsocketCommunicator) -> bool:
@@ -36,11 +50,11 @@ def move(make_desktop) -> Callable[[User], str]:
 
 
 async def test_every_open_page_of_the_owner_hears_it(client_for, alice, bob, move):
-    client, stranger = await asyncio.to_thread(client_for, alice), await asyncio.to_thread(client_for, bob)
+    client, stranger = await in_thread(client_for, alice), await in_thread(client_for, bob)
     tabs, foreign = [socket(client), socket(client)], socket(stranger)
     for page in (*tabs, foreign):
         assert await connected(page)
-    moved = await asyncio.to_thread(move, alice)
+    moved = await in_thread(move, alice)
     assert [await page.receive_json_from(timeout=5) for page in tabs] == [{"desktop": moved, "status": "pending"}] * 2
     assert await foreign.receive_nothing(timeout=0.3)
     for page in (*tabs, foreign):
@@ -52,9 +66,9 @@ async def test_anonymous_is_refused_before_accept():
 
 
 async def test_an_ended_login_is_refused_before_accept(client_for, alice):
-    client = await asyncio.to_thread(client_for, alice)
+    client = await in_thread(client_for, alice)
     key = client.cookies["sessionid"].value
-    await asyncio.to_thread(client.logout)
+    await in_thread(client.logout)
     client.cookies["sessionid"] = key
     assert not await connected(socket(client))
 
@@ -64,23 +78,23 @@ async def test_an_ended_login_is_refused_before_accept(client_for, alice):
     [b"http://evil.example", b"https://testserver", b"http://testserver.evil.example", b"null", b"", b"http://["],
 )
 async def test_a_foreign_page_is_refused_before_accept(client_for, alice, origin):
-    client = await asyncio.to_thread(client_for, alice)
+    client = await in_thread(client_for, alice)
     assert not await connected(socket(client, ((b"host", b"testserver"), (b"origin", origin))))
 
 
 async def test_an_own_origin_with_a_foreign_host_is_refused(client_for, alice):
-    client = await asyncio.to_thread(client_for, alice)
+    client = await in_thread(client_for, alice)
     headers = (b"host", b"evil.example"), (b"origin", b"http://evil.example")
     assert not await connected(socket(client, headers))
 
 
 async def test_whatever_a_page_says_does_no_harm(client_for, alice, move):
-    page = socket(await asyncio.to_thread(client_for, alice))
+    page = socket(await in_thread(client_for, alice))
     assert await connected(page)
     for text in (" ", "{", "null", '{"type": "desktop.changed"}', "x" * 100_000):
         await page.send_to(text_data=text)
     await page.send_to(bytes_data=b"\xff\x00")
-    moved = await asyncio.to_thread(move, alice)
+    moved = await in_thread(move, alice)
     assert await page.receive_json_from(timeout=5) == {"desktop": moved, "status": "pending"}
     await page.disconnect()
 
@@ -88,7 +102,7 @@ async def test_whatever_a_page_says_does_no_harm(client_for, alice, move):
 @pytest.mark.parametrize("how", ["signed_out", "disabled", "password_changed"])
 async def test_closes_soon_after_the_login_ended(client_for, alice, monkeypatch, how):
     monkeypatch.setattr(consumers, "LOGIN_LOOK", 0.2)  # seconds
-    client = await asyncio.to_thread(client_for, alice)
+    client = await in_thread(client_for, alice)
     page = socket(client)
     assert await connected(page)
     assert await page.receive_nothing(timeout=0.5)
@@ -102,13 +116,13 @@ async def test_closes_soon_after_the_login_ended(client_for, alice, monkeypatch,
             alice.set_password("another one")
             alice.save()
 
-    await asyncio.to_thread(end)
+    await in_thread(end)
     closed = await page.receive_output(timeout=5)
     assert (closed["type"], closed["code"]) == ("websocket.close", consumers.LOGIN_OVER)
 
 
 async def test_without_redis_the_page_is_told_to_come_back(client_for, alice, redis_away):
-    client = await asyncio.to_thread(client_for, alice)
+    client = await in_thread(client_for, alice)
     with redis_away():
         assert not await connected(socket(client))
     page = socket(client)
