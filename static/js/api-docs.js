@@ -3,6 +3,16 @@
 
 const place = document.getElementById("swagger");
 
+// Swagger UI knows light and dark, but asks neither the system nor our own switch.
+const root = document.documentElement;
+const system = matchMedia("(prefers-color-scheme: dark)");
+function follow() {
+  root.classList.toggle("dark-mode", root.dataset.theme ? root.dataset.theme === "dark" : system.matches);
+}
+follow();
+system.addEventListener("change", follow);
+new MutationObserver(follow).observe(root, { attributeFilter: ["data-theme"] });
+
 SwaggerUIBundle({
   domNode: place,
   url: place.dataset.schema,
