@@ -53,7 +53,7 @@ def test_made_shown_once_and_revoked_by_keyboard_alone(device, portal):
     line = page.locator("li", has_text="made by keyboard")
     expect(line.locator(".tag")).to_have_text(["SSH"])
     expect(line).to_contain_text("from 127.0.0.1")
-    expect(line).to_contain_text("Expires in 6 days")
+    expect(line).to_contain_text("Expires in 7 days")
     ask = line.locator("a").get_attribute("id")
     go_to(page, ask)
     page.keyboard.press("Enter")
