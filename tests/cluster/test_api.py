@@ -136,6 +136,10 @@ def test_four_commands_until_it_runs(script, deployed):
 # --- 6.2 ---
 
 
+def web_pods(deployed: Deployed) -> list[dict[str, Any]]:
+    return deployed.system.list("pods", "app.kubernetes.io/component=web")
+
+
 class Load:
     """`ab -n 1000 -c 50` on create, with one token."""
 
@@ -152,9 +156,7 @@ class Load:
         return answers, self._logged(began)
 
     def _logged(self, since: str) -> Counter[int]:
-        names = [
-            pod["metadata"]["name"] for pod in self._deployed.system.list("pods", "app.kubernetes.io/component=web")
-        ]
+        names = [pod["metadata"]["name"] for pod in web_pods(self._deployed)]
         lines = [
             line for name in names for line in self._deployed.system("logs", name, f"--since-time={since}").split("\n")
         ]
@@ -172,6 +174,8 @@ def load(script, deployed, tmp_path) -> Load:
 def without_limits(deployed) -> Iterator[None]:
     deployed.system("set", "env", "deployment/podesk-web", *(f"{name}=0" for name in UNLIMITED))
     deployed.rolled_out("web")
+    # One of before may still answer, and take its log along.
+    wait_for(lambda: not any("deletionTimestamp" in pod["metadata"] for pod in web_pods(deployed)), 90)
     yield
     deployed.system("set", "env", "deployment/podesk-web", *(f"{name}-" for name in UNLIMITED))
     deployed.rolled_out("web")
