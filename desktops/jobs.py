@@ -2,23 +2,20 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import structlog
 from django.conf import settings
-from redis.exceptions import LockError
 
 from accounts import sealing
-from accounts.redis import client, key
 from accounts.ssh_keys import authorized_keys
 from desktops import host_keys, ports
+from desktops.exclusive import alone_with
 from desktops.models import AT_REST, Desktop, Status, Volume
 from desktops.runtimes import get_runtime
 from desktops.runtimes.base import Deadline, DesktopSpec, Placement, RuntimeFault, RuntimeUnknown
 
 log = structlog.get_logger("podesk.jobs")
 _SECONDS = 25.0  # for all calls of one job
-_LOCK_SECONDS = 40  # longer than any job: a killed worker's lock frees itself
 
 
 def start_desktop(desktop_id: str) -> None:
@@ -105,23 +102,12 @@ def spec_of(desktop: Desktop) -> DesktopSpec:
 @contextmanager
 def _alone(desktop_id: str) -> Iterator[Desktop | None]:
     """The row, with nobody else at work on it; None when it is gone or somebody else stays at it."""
-    with structlog.contextvars.bound_contextvars(desktop=desktop_id):
-        lock = client().lock(key("desktop", desktop_id), timeout=_LOCK_SECONDS, blocking_timeout=_LOCK_SECONDS)
-        if not lock.acquire():
+    with structlog.contextvars.bound_contextvars(desktop=desktop_id), alone_with(desktop_id) as ours:
+        if not ours:
             log.warning("lock_busy")
             yield None
-            return
-        try:
+        else:
             yield Desktop.objects.select_related("owner", "image", "volume").filter(pk=desktop_id).first()
-        finally:
-            _release(lock)
-
-
-def _release(lock: Any) -> None:
-    try:
-        lock.release()
-    except LockError:  # Redis was restarted, or we took too long; work is idempotent, so no harm
-        log.warning("lock_lost")
 
 
 def _claim(desktop: Desktop) -> bool:

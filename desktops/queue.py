@@ -8,8 +8,6 @@ import redis
 import structlog
 from django.db import transaction
 from django.utils import timezone
-from rq.exceptions import NoSuchJobError
-from rq.job import Job, JobStatus
 
 from accounts.redis import client, key
 
@@ -62,8 +60,5 @@ def _waited(queue: Any) -> float:
 
 
 def _is_waiting(job_id: str) -> bool:
-    try:
-        job = Job.fetch(job_id, connection=django_rq.get_connection("desktops"))
-    except NoSuchJobError:
-        return False
-    return bool(job.get_status() == JobStatus.QUEUED)
+    """By its place in the queue: one that was taken by a worker and lost with it says of itself that it waits."""
+    return django_rq.get_queue("desktops").get_job_position(job_id) is not None

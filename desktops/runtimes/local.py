@@ -194,10 +194,12 @@ class LocalRuntime:
         place, state = self._known(name)
         if state is None or (place.stop.exists() and not held):
             return None
+        if not held and not state.holder:  # its starter was killed: nothing comes of it until it is started again
+            return None
         phase = Phase(state.phase)
         if held and place.stop.exists():
             phase = Phase.STOPPING
-        elif not held and state.holder and phase not in (Phase.ENDED, Phase.FAILED):
+        elif not held and phase not in (Phase.ENDED, Phase.FAILED):
             phase, state = Phase.FAILED, state._replace(reason="session_crashed", detail="its holder was killed")
         return Observed(
             name=state.name,

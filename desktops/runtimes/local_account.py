@@ -4,10 +4,8 @@ import os
 import pwd
 import shutil
 import subprocess
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import mkdtemp
 from typing import Any
 
 from desktops.runtimes.base import Deadline, RuntimeFault
@@ -67,7 +65,9 @@ def make_home(path: Path, account: Account, skeleton: Path) -> None:
     """Make the home folder complete or not at all; one that is there is left as it is."""
     if path.is_dir():
         return
-    new = Path(mkdtemp(prefix=".new-", dir=path.parent))
+    new = path.with_name(f".new-{path.name}")
+    shutil.rmtree(new, ignore_errors=True)  # of a starter that was killed; the desktop's lock keeps others away
+    new.mkdir(mode=0o700)
     try:
         for source in (SKELETON, skeleton):
             if source.is_dir():
@@ -76,8 +76,7 @@ def make_home(path: Path, account: Account, skeleton: Path) -> None:
             account.own(entry)
         account.own(new)
         new.chmod(0o700)
-        with suppress(OSError):  # somebody else was first
-            new.rename(path)
+        new.rename(path)
     finally:
         shutil.rmtree(new, ignore_errors=True)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from accounts.redis import client, key
-from desktops import jobs
+from desktops import exclusive, jobs
 from desktops.models import Desktop, Status, Volume
 from desktops.runtimes import names
 from desktops.runtimes.base import Deadline, Phase
@@ -79,7 +79,7 @@ def test_stop_that_comes_too_late_leaves_the_next_run_alone(starting, runtime, w
 
 
 def test_two_workers_never_work_on_one_desktop_at_once(starting, runtime, monkeypatch):
-    monkeypatch.setattr(jobs, "_LOCK_SECONDS", 0.2)
+    monkeypatch.setattr(exclusive, "PATIENCE", 0.2)
     with client().lock(key("desktop", str(starting.pk)), timeout=5):
         jobs.start_desktop(str(starting.pk))
     starting.refresh_from_db()

@@ -29,10 +29,10 @@ sys.stdin.read()
 """
 
 
-def starter(house, spec) -> Any:
+def starter(house, spec, code: str = STARTER) -> Any:
     """Another process that starts the desktop, as a worker does; in a terminal session of its own."""
     process: Any = subprocess.Popen(
-        [sys.executable, "-c", STARTER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True
+        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True
     )
     process.stdin.write(pickle.dumps((house.runtime, spec)))
     process.stdin.flush()
@@ -63,6 +63,21 @@ def test_a_starter_killed_at_any_moment_leaves_what_the_next_start_completes(hou
         assert len(house.programs(spec.name, "Xvnc")) == 1
         house.runtime.stop(spec.name, deadline=soon())
         house.wait(spec.name, None)
+
+
+def test_a_starter_killed_with_all_but_the_holder_made_counts_as_not_there(house):
+    """Else it would be waited for, and nobody would order its start again."""
+    spec = house.spec()
+    killed = STARTER.replace(
+        "runtime.start", "runtime._launcher.launch = lambda *_: os.kill(os.getpid(), 9)\nruntime.start"
+    )
+    with starter(house, spec, f"import os\n{killed}") as process:
+        process.wait(10)
+    assert local_state.read(local_state.Place(house.root, spec.name))
+    assert house.runtime.observe(spec.name) is None
+    assert house.runtime.list() == []
+    house.runtime.start(spec, deadline=soon())
+    house.wait(spec.name, Phase.READY)
 
 
 def test_many_starts_at_once_are_one_desktop(house):
