@@ -191,6 +191,10 @@ def is_held(place: Place) -> bool:
 def forget(place: Place) -> None:
     """Remove what is kept of a desktop, its volume excepted. Call with the lock held."""
     shutil.rmtree(place.private, ignore_errors=True)
-    (place.folder / "state.json").unlink(missing_ok=True)  # first: half removed counts as not there
-    shutil.rmtree(place.folder, ignore_errors=True)
+    # In one step, lock and all: removing takes a while, and the next run writes files of the same names.
+    gone = place.folder.with_name(f".gone-{place.name}-{os.getpid()}")
+    shutil.rmtree(gone, ignore_errors=True)  # of somebody who was killed here
+    with suppress(FileNotFoundError):
+        place.folder.rename(gone)
     announce(place)
+    shutil.rmtree(gone, ignore_errors=True)

@@ -107,20 +107,20 @@ def test_what_nobody_told_is_seen_in_the_rows(deaf, running_desktop, far_end, al
         viewed = {}
         for reason in fates:
             desktop = running_desktop(alice, far_end.path, name=reason)
-            brief = {"session": reason, "lifetime": timedelta(seconds=1 if reason == "revoked" else 60)}
+            brief = {"session": reason, "lifetime": timedelta(seconds=4 if reason == "revoked" else 60)}
             viewed[reason] = (desktop, stack.enter_context(view(deaf, desktop, **brief)))
         bobs = stack.enter_context(view(deaf, running_desktop(bob, far_end.path), session="bob"))
         survivor = running_desktop(alice, far_end.path, name="survivor")
         survives = stack.enter_context(view(deaf, survivor, session="survivor"))
-        time.sleep(1.1)  # the viewer's token is over, and so is what Redis would know of it
+        time.sleep(4.1)  # the viewer's token is over, and so is what Redis would know of it
         revocation.revoke_session("revoked", reason="logged_out")
         bob.is_active = False
         bob.save()
         for reason, happens in fates.items():
             happens(viewed[reason][0])
-        found = {reason: ended(browser, within=4) for reason, (_, browser) in viewed.items()}
+        found = {reason: ended(browser, within=15) for reason, (_, browser) in viewed.items()}
         assert found == {reason: reason for reason in fates} | {"revoked": "logged_out"}
-        assert ended(bobs, within=4) == "disabled"
+        assert ended(bobs, within=15) == "disabled"
         assert lives(survives)
 
 

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 from typing import Any
 
 import psutil
@@ -134,6 +135,19 @@ def test_a_holder_killed_while_it_stops_is_forgotten_all_the_same(house):
     assert house.runtime.list() == []
     assert not house.place(spec.name).folder.exists()
     assert not house.processes(spec.name)
+
+
+def test_a_start_while_the_run_before_is_being_forgotten(house):
+    """Removing much takes a while; nothing of the next run, which has the same names, goes with it."""
+    spec = house.spec()
+    for run in (1, 2, 3):
+        this = replace(spec, run=run)
+        house.runtime.start(this, deadline=soon())
+        house.wait(spec.name, Phase.READY)
+        for number in range(10_000):
+            (house.root / "desktops" / spec.name / f"{number}").touch()
+        house.runtime.stop(spec.name, deadline=soon())
+    house.wait(spec.name, None)
 
 
 def test_a_holder_that_hangs_is_killed_by_a_later_stop(house):
