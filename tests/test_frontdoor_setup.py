@@ -44,6 +44,7 @@ def test_without_rights_the_exact_command_is_named():
 def test_keys_are_made_once_and_private(tmp_path, monkeypatch):
     for name in ("SECRET_KEY", "SECRETS_KEYS", "TOKEN_SIGNING_KEY"):
         monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(f"{name}_FILE", raising=False)
     here = place.Place(CHECKOUT, tmp_path)
     here.secrets.mkdir()
     (here.secrets / "SECRET_KEY").write_text("the operator's\n")
