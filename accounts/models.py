@@ -108,7 +108,7 @@ class IdempotentRequest(models.Model):
 
     user = models.ForeignKey(User, models.CASCADE)
     key = models.CharField(max_length=200)
-    asked = models.CharField(max_length=64)  # SHA-256 of method, address and body
+    asked = models.CharField(max_length=64)  # HMAC of token's rights, method, address and body
     at = models.DateTimeField(default=timezone.now, db_index=True)  # prune() asks by it
     status = models.PositiveSmallIntegerField(default=0)  # 0: under way
     answer_sealed = models.TextField(blank=True)

@@ -3,7 +3,6 @@
 After the IETF draft "The Idempotency-Key HTTP Header Field": 409 while the first is under way, 422 for a key that was
 used for something else. Answers are kept for a day, sealed, since they may hold a password."""
 
-import hashlib
 import json
 import re
 from datetime import timedelta
@@ -13,6 +12,7 @@ from cryptography.fernet import InvalidToken
 from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.utils import timezone
+from django.utils.crypto import salted_hmac
 from django.utils.translation import gettext_lazy as _
 from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
@@ -45,7 +45,7 @@ class UnderWay(Refused):
 
 class KeyUsed(Refused):
     slug, status_code = "idempotency_key_used", 422
-    message = _("This Idempotency-Key was used for a different request.")
+    message = _("This Idempotency-Key was used for a different request, or with another token.")
     next_step = _("Use a new key for each new request.")
 
 
@@ -104,5 +104,11 @@ def _answer(row: IdempotentRequest) -> Response:
 
 
 def _digest(request: Request) -> str:
-    asked = f"{request.method} {request.get_full_path()}\n".encode() + request._request.body
-    return hashlib.sha256(asked).hexdigest()
+    """Of who asks what. The answer may hold a token or a password: another token, which may open less, is not told
+    it. A refreshed one has all of it in common with the old one.
+
+    Keyed, for a body may hold a password: whoever has the database alone cannot try out which."""
+    claims = request.auth
+    who = [claims.session_id, claims.pod_name, *sorted(claims.permissions)]
+    asked = f"{json.dumps(who)} {request.method} {request.get_full_path()}\n".encode() + request._request.body
+    return salted_hmac("podesk.idempotency", asked, algorithm="sha256").hexdigest()

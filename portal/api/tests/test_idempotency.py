@@ -112,9 +112,36 @@ def test_each_person_has_their_own(api, bob):
     assert made() == 2
 
 
-def test_another_token_of_the_same_person(api, alice):
+def test_the_refreshed_token_of_the_same_session(api, alice):
     post(api)
     assert post(api, **{"X-User-Token": token(alice, label="refreshed")})["Idempotent-Replayed"] == "true"
+
+
+@pytest.mark.parametrize("scope", [{"session_id": "other"}, {"permissions": ("ssh",)}, {"pod_name": "vnc-a"}])
+def test_another_token_is_not_told_what_the_first_was(api, alice, scope):
+    post(api)
+    answer = post(api, **{"X-User-Token": token(alice, **scope)})
+    assert answer.status_code in (403, 422)
+    assert "a secret of the answer" not in answer.content.decode()
+    assert made() == 1
+
+
+def test_a_smaller_token_is_not_handed_the_larger_one(api, alice):
+    asked = {"headers": {"Idempotency-Key": "k"}, "content_type": JSON}
+    larger = api.post("/api/v1/auth/tokens", {}, **asked)
+    assert larger.json()["permissions"] == ["vnc", "ssh"]
+    asked["headers"] |= {"X-User-Token": token(alice, permissions=("vnc",))}
+    answer = api.post("/api/v1/auth/tokens", {}, **asked)
+    assert (answer.status_code, answer.json()["slug"]) == (422, "idempotency_key_used")
+
+
+def test_what_was_asked_is_kept_under_our_key_only(api, settings):
+    post(api, {"word": "a"})
+    kept = IdempotentRequest.objects.get().asked
+    settings.SECRET_KEY = "another " * 8
+    IdempotentRequest.objects.all().delete()
+    post(api, {"word": "a"})
+    assert IdempotentRequest.objects.get().asked != kept
 
 
 @pytest.mark.parametrize("method", ["get", "head", "options", "put"])
