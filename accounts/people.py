@@ -92,10 +92,15 @@ def change_user(*, user: User, fields: dict[str, Any], by: Actor) -> None:
 @transaction.atomic
 def was_saved(*, user: User, fields: list[str], by: Actor, added: bool = False) -> None:
     """Also for forms that save by themselves; `fields` are those that changed."""
-    if "is_active" in fields and not added:
-        services.set_active(user=user, active=user.is_active, by=by)
     named = [name for name in fields if "password" not in name]
-    audit.record("user.add" if added else "user.change", by=by, target=user, fields=named)
+    if added:
+        audit.record("user.add", by=by, target=user, fields=named)
+        return
+    if "is_active" in named:
+        named.remove("is_active")
+        services.set_active(user=user, active=user.is_active, by=by)  # tells of it by itself
+    if named:
+        audit.record("user.change", by=by, target=user, fields=named)
 
 
 @audited("user.delete", target=lambda given: given["user"])

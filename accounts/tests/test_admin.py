@@ -98,7 +98,18 @@ def test_unchecking_active(browser, alice, token_for):
     assert browser.post(f"{USERS}{alice.pk}/change/", user_form(alice, is_active=None)).status_code == 302
     alice.refresh_from_db()
     assert (alice.is_active, alice.login_generation, is_revoked(text)) == (False, 1, True)
+    assert actions() == ["user.disable"]
+
+
+def test_disabled_and_renamed_at_once(browser, alice):
+    browser.post(f"{USERS}{alice.pk}/change/", user_form(alice, is_active=None, first_name="Alice"))
     assert actions() == ["user.disable", "user.change"]
+    assert AuditEvent.objects.get(action="user.change").details == {"fields": ["first_name"]}
+
+
+def test_saved_without_a_change(browser, alice):
+    browser.post(f"{USERS}{alice.pk}/change/", user_form(alice))
+    assert actions() == []
 
 
 def test_other_changes_revoke_nothing(browser, alice, token_for):
@@ -113,7 +124,7 @@ def test_own_quota_of_a_user(browser, alice):
     own = {f"quota-0-{name}": value for name, value in (LIMITS | {"cpu": "3", "id": "", "user": str(alice.pk)}).items()}
     browser.post(f"{USERS}{alice.pk}/change/", user_form(alice, **own, **{"quota-TOTAL_FORMS": "1"}))
     assert Quota.objects.get(user=alice).cpu == 3
-    assert actions() == ["user.change", "quota.change"]
+    assert actions() == ["quota.change"]
 
 
 def test_disable_and_enable_many(browser, admin, alice, bob, token_for):

@@ -170,9 +170,8 @@ class TestChange:
         assert mine.get("/api/v1/auth/tokens").status_code == 401
         assert send(api_for(admin), "patch", one(alice), {"is_active": True}).json()["is_active"] is True
         assert mine.get("/api/v1/auth/tokens").status_code == 401  # what was revoked stays so
-        assert list(AuditEvent.objects.filter(target="alice").values_list("action", flat=True).order_by("pk")) == [
-            *("user.disable", "user.change", "user.enable", "user.change")
-        ]
+        told = AuditEvent.objects.filter(target="alice").values_list("action", flat=True).order_by("pk")
+        assert list(told) == ["user.disable", "user.enable"]
 
     def test_new_password_ends_what_was_open(self, api_for, alice, admin):
         text = tokens.issue(alice, scope=tokens.TokenScope("x"))
