@@ -22,6 +22,7 @@ from tests.whole import Portal, running
 LEFT_OUT = ("refreshToken", "revokeToken", "revokeAllTokens")
 UNLIMITED = {f"API_RATE_{kind}": "0" for kind in ("READ", "WRITE", "CREATE", "LOGIN", "ADDRESS")}
 API = "/api/v1"
+CONFIG = CHECKOUT / "tests/schemathesis.toml"
 
 
 @pytest.fixture(scope="module")
@@ -53,18 +54,18 @@ def user(admin, portal) -> httpx.Client:
     return signed_in(portal, "una", password)
 
 
-def tried(portal: Portal, person: httpx.Client) -> str:
-    """What schemathesis prints at the end."""
+def tried(portal: Portal, person: httpx.Client, place: Path) -> str:
+    """What schemathesis prints at the end. It keeps what it found in the folder where it runs."""
     pod = person.post("/pods/create").json()["pod_name"]
     left_out = [word for name in LEFT_OUT for word in ("--exclude-operation-id", name)]
     token = person.headers["X-User-Token"]
     ended = subprocess.run(
         [
-            *(sys.executable, "-m", "schemathesis.cli", "--config-file", "tests/schemathesis.toml"),
+            *(sys.executable, "-m", "schemathesis.cli", "--config-file", str(CONFIG)),
             *("run", f"{portal.url}/api/schema/", "--header", f"X-User-Token: {token}", "--max-examples", "10"),
             *left_out,
         ],
-        cwd=CHECKOUT,
+        cwd=place,
         env=os.environ | {"SCHEMATHESIS_HOOKS": "tests.fuzz_hooks", "PYTHONPATH": str(CHECKOUT), "FUZZ_POD": pod},
         capture_output=True,
         text=True,
@@ -76,9 +77,9 @@ def tried(portal: Portal, person: httpx.Client) -> str:
 
 
 @pytest.mark.parametrize("who", ["user", "admin"])
-def test_no_failure(who, portal, request, capsys):
+def test_no_failure(who, portal, request, capsys, tmp_path):
     """The user first: the administrator's run changes quotas and users."""
-    ends = tried(portal, request.getfixturevalue(who))
+    ends = tried(portal, request.getfixturevalue(who), tmp_path)
     found = re.search(r"(\d+) generated, (\d+) passed", ends)
     assert (found and found[1] == found[2]) or "No issues found" in ends, ends
     with capsys.disabled():
