@@ -154,12 +154,12 @@ def _fail(desktop: Desktop, reason: str, detail: str) -> None:
     with transaction.atomic():
         if desktop.move(to=Status.FAILED, reason=reason, event_params={"reason": reason, "detail": detail[:500]}):
             cut_after_commit(Cut("desktop", str(desktop.pk), "failed"))
-            if reason in _MAY_COME_UP or reason == "vanished":
+            if reason in _MAY_COME_UP:
                 enqueue_after_commit(jobs.stop_desktop, desktop.pk)
 
 
-# It may still come up, and nobody would know.
-_MAY_COME_UP = ("start_timeout", *WAITING)
+# It may still come up, or come back with its machine, and nobody would know; of these there is no log to read.
+_MAY_COME_UP = ("start_timeout", "vanished", "node_lost", "evicted", *WAITING)
 
 
 def _rest(desktop: Desktop, reason: str) -> None:
@@ -197,7 +197,7 @@ def _write_steps(desktop: Desktop, seen: Observed | None) -> None:
 
 def _alive(seen: Observed) -> bool:
     """One that failed stays as it is, so that its log can be read."""
-    return seen.phase != Phase.FAILED
+    return seen.phase != Phase.FAILED or seen.reason in _MAY_COME_UP
 
 
 def _age(desktop: Desktop) -> float:
