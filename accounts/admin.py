@@ -25,7 +25,6 @@ from django.views.decorators.http import require_safe
 
 from accounts import audit, audit_export, client, lockout, people, quota_services, quotas, services, token_services
 from accounts.audited_admin import AuditedAdmin
-from accounts.login_session import session_id
 from accounts.models import AuditEvent, Quota, SessionToken, SSHKey, User
 from accounts.quota_services import LIMITS as _LIMITS
 
@@ -86,12 +85,15 @@ class UserAdmin(DjangoUserAdmin[User]):
         people.was_saved(user=obj, fields=form.changed_data, by=client.actor(request), added=not change)
 
     def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> HttpResponse:
-        """Django's page saves by itself: look whether it did."""
+        """Django's page saves by itself: look whether it did. The own password is changed on the page that asks for the
+        present one."""
         with transaction.atomic():
             before = self.get_object(request, unquote(id))
+            if before and before.pk == client.actor(request).user.pk:
+                return redirect("accounts:password_change")
             response = super().user_change_password(request, id, form_url)
-            if before and User.objects.get(pk=id).password != before.password:
-                services.password_was_changed(user=before, by=client.actor(request), session_id=session_id(request))
+            if before and User.objects.get(pk=before.pk).password != before.password:
+                services.password_was_changed(user=before, by=client.actor(request))
         return response
 
     def save_formset(self, request: HttpRequest, form: ModelForm[User], formset: Any, change: bool) -> None:

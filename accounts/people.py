@@ -17,7 +17,7 @@ from accounts.refusals import Refused
 
 class SuperusersOnly(Refused):
     slug, status_code = "superusers_only", 403
-    message = _("Only superusers may do this to superusers, and say who belongs to the staff.")
+    message = _("Only superusers may do this to members of the staff, and say who belongs to it.")
     next_step = _("Ask a superuser.")
 
 
@@ -25,6 +25,14 @@ class OwnAccount(Refused):
     slug = "own_account"
     message = _("Nobody disables or deletes the own account.")
     next_step = _("Ask another administrator.")
+
+
+class OwnPassword(Refused):
+    """Here nobody is asked for the present one: a token or a browser that was left open would be the whole account."""
+
+    slug = "own_password"
+    message = _("Your own password is not changed here.")
+    next_step = _("Sign in to the portal and change it there, with your present password.")
 
 
 class UsernameTaken(Refused):
@@ -45,8 +53,9 @@ class StillOwns(Refused):
 
 
 def manages(by: User, user: User) -> bool:
-    """Staff may be given the right to change accounts, and must not make themselves superusers by it."""
-    return by.is_superuser or not user.is_superuser
+    """Staff may be given the right to change accounts. They must not make themselves more by it: whoever gives a
+    person a new password can sign in as that person."""
+    return by.is_superuser or user.pk == by.pk or not (user.is_superuser or user.is_staff)
 
 
 @audited("user.add", target=lambda given: given["fields"]["username"])
@@ -71,12 +80,14 @@ def add_user(*, fields: dict[str, Any], by: Actor) -> User:
 @audited("user.change", target=lambda given: given["user"])
 @transaction.atomic
 def change_user(*, user: User, fields: dict[str, Any], by: Actor) -> None:
-    """Raises SuperusersOnly, OwnAccount, PasswordWeak."""
+    """Raises SuperusersOnly, OwnAccount, OwnPassword, PasswordWeak."""
     fields = dict(fields)
     _refuse_above(user, by)
     _refuse_staff(fields.get("is_staff", user.is_staff), before=user.is_staff, by=by)
     if user.pk == by.user.pk and not fields.get("is_active", True):
         raise OwnAccount(field="is_active")
+    if user.pk == by.user.pk and "password" in fields:
+        raise OwnPassword(field="password")
     password = fields.pop("password", None)
     changed = [name for name, value in fields.items() if getattr(user, name) != value]
     for name in changed:

@@ -270,6 +270,22 @@ class TestStaffThatIsNoSuperuser:
         admin.refresh_from_db()
         assert admin.is_active
 
+    def test_touches_no_other_staff(self, staff, alice):
+        User.objects.filter(pk=alice.pk).update(is_staff=True)
+        for page in ("change", "delete", "password"):
+            assert staff.post(f"{USERS}{alice.pk}/{page}/", {"post": "yes"}).status_code == 403
+        act(staff, USERS, "disable", alice)
+        alice.refresh_from_db()
+        assert alice.is_active
+
+
+def test_own_password_is_changed_where_the_present_one_is_asked_for(browser, admin):
+    new = {"password1": "correct horse battery", "password2": "correct horse battery", "usable_password": "true"}
+    for name in (admin.pk, admin.pk.hex, str(admin.pk).upper()):
+        assert browser.post(f"{USERS}{name}/password/", new).url == "/accounts/password/"
+    admin.refresh_from_db()
+    assert admin.check_password("admin's password")
+
 
 def test_nobody_locks_himself_out(browser, admin):
     browser.post(f"{USERS}{admin.pk}/change/", user_form(admin, is_active=None, is_staff="on", is_superuser="on"))

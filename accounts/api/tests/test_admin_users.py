@@ -206,6 +206,22 @@ class TestChange:
         assert (admin.is_active, admin.email) == (True, "")
         assert AuditEvent.objects.filter(action="user.change", result="own_account").exists()
 
+    def test_nobody_changes_the_own_password(self, api_for, staff, admin):
+        for who in (staff, admin):
+            answer = send(api_for(who, permissions=("vnc",)), "patch", one(who), {"password": GOOD, "email": "a@b.org"})
+            assert (answer.status_code, answer.json()["slug"], named(answer)) == (409, "own_password", ["password"])
+            who.refresh_from_db()
+            assert (who.check_password(GOOD), who.email) == (False, "")
+        assert AuditEvent.objects.filter(action="user.change", result="own_password").count() == 2
+
+    def test_staff_changes_no_other_staff(self, api_for, staff, alice, admin):
+        User.objects.filter(pk=alice.pk).update(is_staff=True)
+        for body in ({"password": GOOD}, {"is_active": False}, {"email": "x@example.org"}):
+            assert send(api_for(staff), "patch", one(alice), body).json()["slug"] == "superusers_only"
+        assert api_for(staff).delete(one(alice)).json()["slug"] == "superusers_only"
+        assert send(api_for(staff), "patch", one(staff), {"email": "x@example.org"}).status_code == 200
+        assert send(api_for(admin), "patch", one(alice), {"password": GOOD}).status_code == 200
+
     def test_staff_changes_no_superuser_and_makes_no_staff(self, api_for, staff, alice, admin):
         for body in ({"password": GOOD}, {"is_active": False}, {"email": "x@example.org"}):
             answer = send(api_for(staff), "patch", one(admin), body)
