@@ -80,7 +80,7 @@ def revoke_kept(user: User, *, reason: str) -> int:
 
 def remember_valid_after_commit(token_id: UUID) -> None:
     """A token that was just issued: its first verification need not ask the database."""
-    transaction.on_commit(lambda: _remember(_key(str(token_id)), _VALID))
+    transaction.on_commit(lambda: _remember(_key(str(token_id)), _VALID), robust=True)
 
 
 def _revoke(tokens: QuerySet[SessionToken], reason: str) -> int:
@@ -90,7 +90,7 @@ def _revoke(tokens: QuerySet[SessionToken], reason: str) -> int:
     ends: dict[UUID, datetime] = dict(live.values_list("pk", "expires_at"))
     # Expired ones too: a viewer's token lives a minute, and the stream that it opened must be found revoked.
     revoked = unrevoked.update(revoked_at=now, revoked_reason=reason)
-    transaction.on_commit(lambda: _remember_revoked(ends))
+    transaction.on_commit(lambda: _remember_revoked(ends), robust=True)  # else the cuts that come after it are lost
     return revoked
 
 

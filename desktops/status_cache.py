@@ -44,7 +44,7 @@ def look(name: str, load: Load) -> Facts | None:
 
 def renew_after_commit(name: str, load: Load) -> None:
     """The row was changed: what is remembered of it no longer counts. A settled one is remembered anew."""
-    # Robust: what was committed is done, whatever becomes of the memory of it.
+    # Robust, like all that is done after commits: what was committed is done, and no failure keeps the next from running.
     transaction.on_commit(lambda: _renew(name, load), robust=True)
 
 

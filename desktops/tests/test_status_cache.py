@@ -12,6 +12,7 @@ from django.db import connection, connections, transaction
 from django.utils import timezone
 
 from accounts.audit import Actor
+from accounts.cuts import Cut, cut_after_commit
 from accounts.models import Quota
 from accounts.redis import client
 from desktops import reconcile, selectors, services, status_cache, timers
@@ -19,6 +20,7 @@ from desktops.api.tests.scripts import script_of
 from desktops.exceptions import DesktopNotFound
 from desktops.facts import Facts
 from desktops.models import Desktop, DesktopImage, Status
+from desktops.queue import enqueue_after_commit
 from desktops.runs import NO_ENDPOINT
 from desktops.runtimes.base import Endpoint, Exposed, Observed, Phase
 
@@ -246,6 +248,34 @@ def test_uncommitted_change_shows_to_nobody_else_until_commit(running, same_as_r
         Desktop.objects.get(pk=running.pk).move(to=Status.FAILED, reason="vanished")
         assert known(running).status == "failed"
         assert seen_by_others(running) == "running"
+    assert same_as_row(running).status == "failed"
+
+
+def test_what_is_remembered_is_renewed_before_anybody_is_told(running):
+    """A script that hears of the change and asks at once reads it."""
+    with client().monitor() as heard:
+        assert Desktop.objects.get(pk=running.pk).move(to=Status.FAILED, reason="vanished")
+        order: list[str] = []
+        while "told" not in order:
+            command = heard.next_command()["command"]
+            order += ["renewed"] * command.startswith(f"SET {status_cache._mark(running.object_name)} ")
+            order += ["told"] * command.startswith("PUBLISH ")
+    assert order == ["renewed", "told"]
+
+
+def broken_cut() -> None:
+    cut_after_commit(Cut("desktop", object(), "stopped"))  # no JSON is made of that
+
+
+def broken_order() -> None:
+    enqueue_after_commit(None, "no work")
+
+
+@pytest.mark.parametrize("broken", [broken_cut, broken_order])
+def test_what_fails_after_the_commit_does_not_keep_the_rest_from_being_done(running, same_as_row, broken):
+    with transaction.atomic():
+        broken()
+        Desktop.objects.get(pk=running.pk).move(to=Status.FAILED, reason="vanished")
     assert same_as_row(running).status == "failed"
 
 
