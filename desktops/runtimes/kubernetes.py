@@ -6,24 +6,20 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
-import structlog
-
 from desktops.runtimes import pod_state
 from desktops.runtimes.base import Deadline, DesktopSpec, Exposed, Observed, Phase, RuntimeUnknown, Usage
 from desktops.runtimes.cluster import Cluster
 from desktops.runtimes.kubernetes_api import Api
 from desktops.runtimes.kubernetes_calls import Bodies, Body, Calls
 from desktops.runtimes.kubernetes_faults import reading, writing
-from desktops.runtimes.kubernetes_start import Start, give_to, is_ending, owners
+from desktops.runtimes.kubernetes_start import Start, end_pod, give_to, is_ending, owners
 from desktops.runtimes.kubernetes_watch import Watch
 from desktops.runtimes.manifests import CONTAINER, INSTALLATION, NODE_PORTS, NOVNC, SSH_OUTSIDE, VNC
 from desktops.runtimes.names import check
 from desktops.runtimes.pod_usage import usage_of
 
-log = structlog.get_logger("podesk.kubernetes")
 LOOK_SECONDS = 10.0  # for verbs that get no deadline
 PAGE_SECONDS = 4.0  # the same, where a person waits for a page
-DEAD_NODE = timedelta(minutes=5)  # beyond a pod's own grace: nobody is there to end it
 NEWS = timedelta(minutes=1)  # how long after it became ready the events of a pod are still asked for
 ABANDONED = timedelta(minutes=15)  # longer than any start: what has no pod by then gets none
 
@@ -56,11 +52,7 @@ class KubernetesRuntime:
                 return
             if anchor and not owners(anchor):  # whoever started it was killed just before the end
                 give_to(pod, anchor, calls)
-            if not is_ending(pod):
-                calls.delete(pod)
-            elif _overdue(pod):
-                log.warning("pod_forced", name=name, node=pod["spec"].get("nodeName"))
-                calls.delete(pod, at_once=True)
+            end_pod(pod, calls)
 
     def delete_volume(self, volume: str, *, deadline: Deadline) -> None:
         calls = self._calls(deadline)
@@ -174,11 +166,6 @@ def _by_name(bodies: Bodies) -> dict[str, Body]:
 def _settled(pod: Body) -> bool:
     since = pod_state.ready_since(pod)
     return since is not None and datetime.now(UTC) - since > NEWS
-
-
-def _overdue(pod: Body) -> bool:
-    """The API's deletionTimestamp has the grace in it already."""
-    return datetime.now(UTC) - datetime.fromisoformat(pod["metadata"]["deletionTimestamp"]) > DEAD_NODE
 
 
 def _abandoned(anchor: Body, pods: dict[str, Body]) -> bool:

@@ -1,10 +1,19 @@
 """How the objects of one desktop come to exist, in an order that lets it be cut off anywhere and begun again."""
 
-from desktops.runtimes import manifests, manifests_network
+from datetime import UTC, datetime, timedelta
+
+import structlog
+
+from desktops.runtimes import manifests, manifests_network, pod_reasons
 from desktops.runtimes.base import DesktopSpec, RuntimeFault
 from desktops.runtimes.cluster import Cluster
 from desktops.runtimes.kubernetes_calls import Body, Calls
 from desktops.runtimes.manifests import DESKTOP, INSTALLATION, OWNER, RUN
+
+log = structlog.get_logger("podesk.kubernetes")
+# Beyond a pod's own grace: nobody is there to end it.
+DEAD_NODE = timedelta(minutes=5)
+LOST_NODE = timedelta(seconds=30)  # of a pod that the cluster itself has given up, which took it minutes
 
 
 class Late(Exception):
@@ -61,7 +70,7 @@ class Start:
         while not (anchor := self.calls.create(body)):
             there, pod = self._ours("ConfigMap"), self._ours("Pod")
             if pod and (self._is_older(pod) or is_ending(pod)):  # first: what is around a pod stays until it has ended
-                self._end(pod)
+                end_pod(pod, self.calls)
             elif there and self._is_older(there):
                 self.calls.delete(there)
             elif there and not is_ending(there):
@@ -72,10 +81,6 @@ class Start:
                 self.calls.delete(there)  # of a pod that is gone: the cluster is about to collect it
             self.calls.pause(f"an earlier run of {self.spec.name} to end")
         return anchor
-
-    def _end(self, pod: Body) -> None:
-        if not is_ending(pod):
-            self.calls.delete(pod)
 
     # --- the rest ---------------------------------------------------------------------------------------------------
 
@@ -121,6 +126,21 @@ def give_to(pod: Body, anchor: Body, calls: Calls) -> bool:
     """Let the anchor, and all that it owns, go when the pod goes. False when the anchor is gone."""
     change = {"metadata": {"ownerReferences": [manifests.reference(pod)]}}
     return calls.patch("ConfigMap", anchor["metadata"]["name"], change) is not None
+
+
+def end_pod(pod: Body, calls: Calls) -> None:
+    """Begin to end it; one whose machine does not do so is taken out of the cluster's books."""
+    if not is_ending(pod):
+        calls.delete(pod)
+    elif _is_overdue(pod):
+        log.warning("pod_forced", name=pod["metadata"]["name"], node=pod["spec"].get("nodeName"))
+        calls.delete(pod, at_once=True)
+
+
+def _is_overdue(pod: Body) -> bool:
+    """The API's deletionTimestamp has the grace in it already."""
+    patience = LOST_NODE if pod_reasons.is_lost(pod) else DEAD_NODE
+    return datetime.now(UTC) - datetime.fromisoformat(pod["metadata"]["deletionTimestamp"]) > patience
 
 
 def is_ending(body: Body) -> bool:

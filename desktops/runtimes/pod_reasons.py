@@ -94,6 +94,12 @@ def is_ready(pod: Body) -> bool:
     return condition(pod["status"], "Ready").get("status") == "True" and "deletionTimestamp" not in pod["metadata"]
 
 
+def is_lost(pod: Body) -> bool:
+    """The cluster has given it up together with its machine."""
+    why = _disrupted(pod)
+    return why is not None and why.reason == "node_lost"
+
+
 def _disrupted(pod: Body) -> Verdict | None:
     if pod["status"].get("reason") == "NodeLost":  # as clusters before 1.26 tell of a pod that they cannot end
         return Verdict(Phase.FAILED, "node_lost", pod["status"].get("message", ""))

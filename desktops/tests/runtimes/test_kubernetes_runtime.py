@@ -6,7 +6,7 @@ import pytest
 
 from desktops.runtimes.base import RuntimeFault, RuntimeUnknown
 from desktops.runtimes.kubernetes import KubernetesRuntime
-from desktops.tests.runtimes.house import soon
+from desktops.tests.runtimes.house import a_spec, soon
 from desktops.tests.runtimes.kube_house import a_cluster
 from desktops.tests.runtimes.odd_server import refuses, resets, says, serving
 
@@ -33,15 +33,19 @@ def runtime():
     return KubernetesRuntime(a_cluster("here"))
 
 
-def ending(ago: timedelta) -> dict:
+LOST = {"conditions": [{"type": "DisruptionTarget", "status": "True", "reason": "DeletionByTaintManager"}]}
+
+
+def ending(ago: timedelta, status: dict | None = None, **labels: str) -> dict:
     """A pod whose grace was over so long ago."""
-    meta = {"name": "vnc-x", "uid": "u-1", "labels": {"podesk/installation": "test"}}
+    meta = {"name": "vnc-x", "uid": "u-1", "labels": {"podesk/installation": "test"} | labels}
     meta["deletionTimestamp"] = (datetime.now(UTC) - ago).strftime("%Y-%m-%dT%H:%M:%SZ")
-    return {"kind": "Pod", "metadata": meta, "spec": {"nodeName": "node-7"}, "status": {}}
+    return {"kind": "Pod", "metadata": meta, "spec": {"nodeName": "node-7"}, "status": status or {}}
 
 
-def test_a_pod_on_a_dead_node_is_forced(server, runtime):
-    server.script[:] = [says(200, ending(timedelta(minutes=6))), says(200, ANCHOR), says(200, {})]
+@pytest.mark.parametrize(("minutes", "status"), [(6, {}), (1, LOST), (1, {"reason": "NodeLost"})])
+def test_a_pod_on_a_dead_node_is_forced(server, runtime, minutes, status):
+    server.script[:] = [says(200, ending(timedelta(minutes=minutes), status)), says(200, ANCHOR), says(200, {})]
     runtime.stop("vnc-x", deadline=soon())
     method, path, options, _ = server.seen[-1]
     assert (method, path) == ("DELETE", "/api/v1/namespaces/here/pods/vnc-x")
@@ -52,6 +56,26 @@ def test_a_pod_that_is_ending_is_left_to_it(server, runtime):
     server.script[:] = [says(200, ending(timedelta(minutes=4))), says(200, ANCHOR), refuses(500)]
     runtime.stop("vnc-x", deadline=soon())
     assert {method for method, *_ in server.seen} == {"GET"}
+
+
+def test_a_start_forces_the_run_before_it_when_that_is_on_a_dead_node(server, runtime):
+    spec = a_spec(name="vnc-x", run=2)
+    labels = {"podesk/desktop": spec.desktop_id, "podesk/run": "1"}
+    there = refuses(409, "AlreadyExists")
+    before = ANCHOR | {"metadata": ANCHOR["metadata"] | {"labels": ANCHOR["metadata"]["labels"] | labels}}
+    pod = ending(timedelta(minutes=6), **labels)
+    server.script[:] = [
+        says(201, {"kind": "made"}),
+        there,
+        says(200, before),
+        says(200, pod),
+        says(200, {}),
+        refuses(403),
+    ]
+    with pytest.raises(RuntimeFault, match="admission_denied"):  # the script's end, not the story's
+        runtime.start(spec, deadline=soon())
+    [options] = [body for method, _, body, _ in server.seen if method == "DELETE"]
+    assert (options["gracePeriodSeconds"], options["preconditions"]) == (0, {"uid": "u-1"})
 
 
 @pytest.mark.parametrize("bad", [refuses(403, "Forbidden", "no"), refuses(401, "Unauthorized"), resets])
