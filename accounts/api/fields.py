@@ -8,6 +8,8 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from accounts.models import User
+
 _DECIMAL = re.compile(r"[0-9]{1,4}(\.[0-9]{1,2})?")
 
 
@@ -18,6 +20,13 @@ class Text(serializers.CharField):
         if not isinstance(data, str):
             self.fail("invalid")
         return super().to_internal_value(data)
+
+
+class Username(Text):
+    """As Django keeps it. Its length is asked of that: one letter may stand for eighteen."""
+
+    def to_internal_value(self, data: Any) -> str:
+        return User.normalize_username(super().to_internal_value(data))
 
 
 class Filter(serializers.CharField):

@@ -1,6 +1,5 @@
 """What is sent to and told by the endpoints of session tokens."""
 
-import unicodedata
 from datetime import timedelta
 from typing import Any
 
@@ -14,7 +13,7 @@ from rest_framework.exceptions import AuthenticationFailed
 from rest_framework_simplejwt.serializers import TokenObtainSerializer
 
 from accounts import lockout
-from accounts.api.fields import Text, Whole
+from accounts.api.fields import Text, Username, Whole
 from accounts.api.strict import PageQuery, Strict
 from accounts.models import SessionToken, User
 from accounts.refusals import Refused
@@ -84,13 +83,10 @@ class ObtainForm(TokenForm, TokenObtainSerializer):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         # A password may begin and end with spaces, which simplejwt's own field takes away.
-        self.fields["username"] = serializers.CharField(max_length=User._meta.get_field("username").max_length)
+        self.fields["username"] = Username(max_length=User._meta.get_field("username").max_length)
         self.fields["password"] = serializers.CharField(
             max_length=_PASSWORD_LONGEST, trim_whitespace=False, write_only=True, style={"input_type": "password"}
         )
-
-    def validate_username(self, name: str) -> str:
-        return unicodedata.normalize("NFKC", name)  # as the login page does
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         """Raises WrongPassword, LockedOut."""

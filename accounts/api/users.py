@@ -15,17 +15,12 @@ from rest_framework.response import Response
 
 from accounts import people
 from accounts.api.endpoint import Endpoint
-from accounts.api.fields import Email, Filter, Flag, Text
+from accounts.api.fields import Email, Filter, Flag, Text, Username
 from accounts.api.strict import Nothing, PageQuery, Strict
 from accounts.models import User
 
 _ORDERS = ("username", "email", "date_joined", "last_login")
 _SEARCHED = ("username", "email", "first_name", "last_name")
-
-
-class Username(Text):
-    def to_internal_value(self, data: Any) -> str:
-        return User.normalize_username(super().to_internal_value(data))
 
 
 class Password(Text):

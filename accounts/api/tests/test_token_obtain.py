@@ -107,7 +107,9 @@ def test_it_is_a_login(alice):
     [
         ({"username": ""}, "username"),
         ({"username": "a" * 151}, "username"),
+        ({"username": "\ufdfa" * 20}, "username"),  # 360 letters, as Django keeps it
         ({"username": ["alice"]}, "username"),
+        ({"username": 7}, "username"),
         ({"username": None}, "username"),
         ({"password": ""}, "password"),
         ({"password": "x" * 4097}, "password"),
