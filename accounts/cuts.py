@@ -31,7 +31,7 @@ def channel() -> str:
 
 
 def cut_after_commit(cut: Cut) -> None:
-    transaction.on_commit(lambda: _publish(cut))
+    transaction.on_commit(lambda: _publish(cut), robust=True)
 
 
 def _publish(cut: Cut) -> None:

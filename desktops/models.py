@@ -194,10 +194,11 @@ class Desktop(Resources):
         return True
 
     def tell_owner(self) -> None:
-        """After commit, the owner's open pages hear that something changed, and scripts read what is so."""
+        """After commit, scripts read what is so, and the owner's open pages and streams hear that something changed."""
         name = self.object_name
-        notify.after_commit(owner_id=self.owner_id, desktop_id=self.pk, status=self.status)
+        # First: who hears of the change, and asks at once, must not read what was remembered before it.
         status_cache.renew_after_commit(name, lambda: type(self).facts_of(name))
+        notify.after_commit(owner_id=self.owner_id, desktop_id=self.pk, status=self.status)
 
     @classmethod
     def facts_of(cls, object_name: str) -> facts.Facts | None:

@@ -21,7 +21,7 @@ def group_of(user_id: Any) -> str:
 def after_commit(*, owner_id: UUID, desktop_id: UUID, status: str) -> None:
     """Returns at once; a message that is lost costs a page seconds, because it also polls."""
     message = {"type": "desktop.changed", "desktop": str(desktop_id), "status": str(status)}
-    transaction.on_commit(lambda: _send(group_of(owner_id), message))
+    transaction.on_commit(lambda: _send(group_of(owner_id), message), robust=True)
 
 
 def _send(group: str, message: dict[str, str]) -> None:

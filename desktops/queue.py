@@ -20,7 +20,7 @@ Work = Callable[[str], None]
 
 def enqueue_after_commit(work: Work, argument: Any) -> None:
     """If Redis is away the row waits, and the controller orders the work again when Redis is back."""
-    transaction.on_commit(lambda: _enqueue(work, str(argument)))
+    transaction.on_commit(lambda: _enqueue(work, str(argument)), robust=True)
 
 
 def enqueue_again(work: Work, argument: Any) -> None:

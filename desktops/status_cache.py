@@ -44,7 +44,7 @@ def look(name: str, load: Load) -> Facts | None:
 
 def renew_after_commit(name: str, load: Load) -> None:
     """The row was changed: what is remembered of it no longer counts. A settled one is remembered anew."""
-    # Robust, like all that is done after commits: what was committed is done, and no failure keeps the next from running.
+    # Robust, like all that is done after a commit: it is committed, and no failure keeps the next from being done.
     transaction.on_commit(lambda: _renew(name, load), robust=True)
 
 
