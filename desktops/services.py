@@ -18,6 +18,7 @@ from accounts.quotas import effective
 from desktops import allowance, connect, host_keys, jobs, scopes
 from desktops.exceptions import (
     BeingDeleted,
+    DesktopNotFound,
     ImageUnavailable,
     NameInvalid,
     NoPassword,
@@ -95,7 +96,7 @@ def _take(existing: Desktop, by: Actor) -> Launched:
 @transaction.atomic
 def start_desktop(*, desktop: Desktop, by: Actor) -> None:
     owner = _lock(desktop.owner)
-    desktop.refresh_from_db()
+    _refresh(desktop)
     if desktop.status in (*LAUNCHING, Status.RUNNING):
         return
     if desktop.status not in AT_REST:
@@ -110,7 +111,7 @@ def start_desktop(*, desktop: Desktop, by: Actor) -> None:
 @audited("desktop.stop", target=_desktop)
 @transaction.atomic
 def stop_desktop(*, desktop: Desktop, by: Actor) -> None:
-    desktop.refresh_from_db()
+    _refresh(desktop)
     if desktop.status in (*AT_REST, Status.DELETING):
         return
     reason = "by_owner" if by.user == desktop.owner else "by_admin"
@@ -125,7 +126,7 @@ def stop_desktop(*, desktop: Desktop, by: Actor) -> None:
 @audited("desktop.restart", target=_desktop)
 @transaction.atomic
 def restart_desktop(*, desktop: Desktop, by: Actor) -> None:
-    desktop.refresh_from_db()
+    _refresh(desktop)
     if desktop.status in AT_REST:
         return start_desktop(desktop=desktop, by=by)
     if desktop.status != Status.RUNNING or not desktop.move(
@@ -141,7 +142,7 @@ def restart_desktop(*, desktop: Desktop, by: Actor) -> None:
 @transaction.atomic
 def delete_desktop(*, desktop: Desktop, by: Actor, keep_data: bool) -> None:
     """The row goes when the runtime has nothing left; its files go too, or stay as a kept volume."""
-    desktop.refresh_from_db()
+    _refresh(desktop)
     if desktop.status == Status.DELETING:
         return
     if not desktop.move(to=Status.DELETING, keep_data=keep_data, restarting=False):
@@ -155,13 +156,13 @@ def delete_desktop(*, desktop: Desktop, by: Actor, keep_data: bool) -> None:
 def extend_desktop(*, desktop: Desktop, by: Actor) -> None:
     """From now on it may run as long as its owner's quota lets one that has just started; never shorter than it may
     already. One that may run for ever goes on so. Raises NotRunning."""
-    desktop.refresh_from_db()
+    _refresh(desktop)
     minutes = effective(desktop.owner).max_lifetime_minutes.value
     expires_at = desktop.expires_at and max(desktop.expires_at, timezone.now() + timedelta(minutes=minutes))
     same_run = Desktop.objects.filter(pk=desktop.pk, run=desktop.run, status=Status.RUNNING)
     if not same_run.update(expires_at=expires_at if minutes else None):
         raise NotRunning
-    desktop.refresh_from_db()
+    _refresh(desktop)
     desktop.tell_owner()
     until = desktop.expires_at and desktop.expires_at.isoformat()
     audit.record("desktop.extend", by=by, target=desktop.pk, name=desktop.name, expires_at=until)
@@ -197,6 +198,14 @@ def delete_volume(*, volume: Volume, by: Actor) -> None:
 def _lock(user: User) -> User:
     """One launch or start of a person at a time: what the quota check sees stays so until commit."""
     return User.objects.select_for_update().get(pk=user.pk)
+
+
+def _refresh(desktop: Desktop) -> None:
+    """Raises DesktopNotFound: its deletion has come to its end since somebody looked it up."""
+    try:
+        desktop.refresh_from_db()
+    except Desktop.DoesNotExist:
+        raise DesktopNotFound
 
 
 def _clean_name(name: str) -> str:

@@ -69,8 +69,7 @@ class StopAny(Endpoint):
         self.body(Nothing)
         desktop = selectors.anyones(pod_name=pod_name)
         services.stop_desktop(desktop=desktop, by=self.actor)
-        desktop.refresh_from_db()
-        told = AnyPodOut(desktop, context={"request": request}).data
+        told = AnyPodOut(selectors.anyones(pod_name=pod_name), context={"request": request}).data
         return Response({"pod_name": pod_name, "desktop": told}, status=202)
 
 
