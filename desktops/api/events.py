@@ -3,7 +3,7 @@
 import re
 from typing import Any
 
-from django.http import HttpResponseBase
+from django.http import HttpResponse, HttpResponseBase
 from django.utils.translation import gettext_lazy as _
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
@@ -53,6 +53,8 @@ class _Streaming(Endpoint):
 
     def stream(self, pod_name: str = "") -> HttpResponseBase:
         self.query(Nothing)
+        if self.request.method == "HEAD":  # nothing follows, and a stream would go on saying it
+            return HttpResponse(content_type=sse.CONTENT_TYPE)
         token, address = client.session_token(self.request), client.address(self.request)
         listener = feed.Listener(self.claims, token, address)
         return sse.answer(feed.Feed(listener, pod_name=pod_name, after=self.after))

@@ -22,6 +22,7 @@ from accounts.redis import client
 
 log = structlog.get_logger("podesk.events")
 MEDIA_TYPE = "text/event-stream"
+CONTENT_TYPE = f"{MEDIA_TYPE}; charset=utf-8"
 # Seconds between two looks at the token, between two looks at the rows when no message came, and of silence.
 TICK, LOOK, SILENCE = 0.8, 3.0, 15.0
 COME_BACK = 2  # seconds after which a browser that lost the stream opens it again
@@ -57,7 +58,7 @@ class EventStreamRenderer(JSONRenderer):
 
 
 def answer(teller: Teller) -> StreamingHttpResponse:
-    response = StreamingHttpResponse(_stream(teller), content_type=f"{MEDIA_TYPE}; charset=utf-8")
+    response = StreamingHttpResponse(_stream(teller), content_type=CONTENT_TYPE)
     response["X-Accel-Buffering"] = "no"  # else nginx keeps events back until it has some kilobytes
     return response
 

@@ -107,3 +107,11 @@ def test_another_form_is_not_served(api_for, alice):
 @pytest.mark.parametrize("name", ["x" * 64, "VNC", "-x", "a_b", "%00", "a%0a", "é"])
 def test_what_is_no_name_is_no_address(api_for, alice, name):
     assert api_for(alice).get(f"/api/v1/pods/{name}/events").status_code == 404
+
+
+def test_head_of_a_stream_ends(api_for, make_desktop, alice):
+    desktop = make_desktop(alice)
+    for path in (address(desktop), "/api/v1/events"):
+        answer = api_for(alice).head(path, headers={"Accept": "text/event-stream"})
+        assert (answer.status_code, answer["Content-Type"]) == (200, "text/event-stream; charset=utf-8")
+        assert not answer.streaming
