@@ -66,7 +66,7 @@ def audited(
                 return service(*args, **given)
             except Refused as refused:
                 by: Any = given["by"]
-                _record_refusal(action, by=by, target=target(given), result=refused.slug)
+                record_refusal(action, by=by, target=target(given), result=refused.slug)
                 raise
 
         return told
@@ -75,7 +75,8 @@ def audited(
 
 
 @transaction.atomic
-def _record_refusal(action: str, *, by: Actor, target: object, result: str) -> None:
+def record_refusal(action: str, *, by: Actor, target: object, result: str) -> None:
+    """Outside the transaction of the deed, which was rolled back or never began."""
     # Locked: an account that is deleted in this moment is none that the event could point to.
     there = User.objects.select_for_update(no_key=True).filter(pk=by.user.pk).exists()
     who = by if there else Stranger(by.address, by.user.get_username())

@@ -97,6 +97,12 @@ def issue_from_token(*, by: Actor, claims: Claims, wanted: Wanted) -> Issued:
     return _issue(by, further, session_id=tokens.fresh_session_id(), refresh_until=claims.expires_at)
 
 
+@transaction.atomic
+def issue_for_browser(*, by: Actor, wanted: Wanted, session_id: str) -> Issued:
+    """For one desktop, to somebody who is signed in there; ends with that login. Raises tokens.TokenRefused."""
+    return _issue(by, wanted, session_id=session_id, refresh_until=_now())
+
+
 @audited("token.refresh")
 @transaction.atomic
 def refresh(*, by: Actor, claims: Claims) -> Issued:

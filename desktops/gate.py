@@ -15,9 +15,10 @@ from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from accounts import login_session, revocation, tokens
+from accounts import login_session, revocation, token_services, tokens
 from accounts.client import actor, session_token
 from accounts.decorators import button
+from accounts.token_services import Wanted
 from desktops import connect, origins, scopes, selectors
 from desktops.exceptions import DesktopNotFound
 from desktops.models import Desktop, Status
@@ -68,11 +69,18 @@ def _address(desktop: Desktop) -> str:
 
 def _give_token(request: HttpRequest, desktop: Desktop, answer: HttpResponse) -> None:
     seconds = min(settings.TOKEN_LIFETIME, request.session.get_expiry_age())
-    scope = scopes.of(desktop, session_id=login_session.session_id(request))
-    token = tokens.issue(actor(request).user, scope=scope, lifetime=timedelta(seconds=seconds), label="opened directly")
+    wanted = Wanted(
+        label="opened directly",
+        permissions=("vnc",),
+        lifetime=timedelta(seconds=seconds),
+        pod_name=desktop.object_name,
+        resource_quota=scopes.quantities(desktop),
+    )
+    session_id = login_session.session_id(request)
+    issued = token_services.issue_for_browser(by=actor(request), wanted=wanted, session_id=session_id)
     answer.set_cookie(
         COOKIE,
-        token,
+        issued.text,
         max_age=seconds,
         path=f"/direct/{desktop.pk}/",
         secure=settings.HTTPS,

@@ -77,6 +77,12 @@ DEEDS = {
         ),
         "not_permitted",
     ),
+    token_services.issue_for_browser: Deed(
+        lambda world: token_services.issue_for_browser(
+            by=world.by, wanted=Wanted("direct", pod_name=world.running.object_name), session_id="s"
+        ),
+        "token.issue",
+    ),
     token_services.refresh: Deed(
         lambda world: token_services.refresh(by=world.by, claims=world.claims),
         "token.refresh",

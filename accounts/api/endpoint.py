@@ -5,18 +5,19 @@ from typing import Any, ClassVar, TypeVar
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest, QueryDict
 from django.utils.translation import gettext_lazy as _
-from rest_framework.exceptions import ValidationError
+from rest_framework.exceptions import PermissionDenied, ValidationError
 from rest_framework.permissions import SAFE_METHODS
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import Serializer
 from rest_framework.views import APIView
 
-from accounts import client
+from accounts import audit, client
 from accounts.api import idempotency
 from accounts.api.pages import Pages
 from accounts.api.permissions import read_as
 from accounts.audit import Actor
+from accounts.models import User
 from accounts.tokens import Claims
 
 Row = TypeVar("Row", bound=Model)
@@ -55,7 +56,19 @@ class Endpoint(APIView):
         return Response(status=204)
 
     def handle_exception(self, exc: Exception) -> Response:
-        return exc.answer if isinstance(exc, idempotency.Repeated) else super().handle_exception(exc)
+        if isinstance(exc, idempotency.Repeated):
+            return exc.answer
+        if isinstance(exc, PermissionDenied) and self.request.method not in SAFE_METHODS:
+            self._tell_of(exc)
+        return super().handle_exception(exc)
+
+    def _tell_of(self, refused: PermissionDenied) -> None:
+        """What the token or its user may not do reaches no service that could tell of it."""
+        user = User.objects.filter(pk=self.claims.user_id).first()  # an account that has just gone tries nothing
+        if user:
+            by = Actor(user, client.address(self.request) or None)
+            target = f"{self.request.method} {self.request.path}"
+            audit.record_refusal("api.refused", by=by, target=target, result=str(refused.get_codes()))
 
     def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
         finished = super().finalize_response(request, response, *args, **kwargs)

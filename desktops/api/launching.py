@@ -8,7 +8,7 @@ from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from rest_framework.exceptions import ValidationError
 
-from accounts.audit import Actor
+from accounts.audit import Actor, audited
 from accounts.models import User
 from desktops import allowance, selectors, services
 from desktops.exceptions import DesktopNotFound, ImageUnavailable
@@ -26,12 +26,18 @@ def launch(by: Actor, asked: dict[str, Any]) -> Launched:
     existing = selectors.visible_to(by.user).filter(name=name).first()
     if existing and existing.status not in _MATTERS:
         return Launched(existing)
+    return services.launch(by=by, wanted=_request(by=by, name=name, image=image, asked=asked))
+
+
+@audited("desktop.launch", target=lambda given: given["name"])
+def _request(*, by: Actor, name: str, image: DesktopImage | None, asked: dict[str, Any]) -> LaunchRequest:
+    """Raises ImageUnavailable before there is anything that the service could be asked for; so it is told here."""
     image = image or _image(None)
     if image is None:
         raise ImageUnavailable(field="image")
     volume = _volume(by.user, name, asked.get("volume"))
     size = _size(by.user, image, asked.get("resource_quota") or {}, kept=volume)
-    return services.launch(by=by, wanted=LaunchRequest(image, size, name, volume, get_language() or ""))
+    return LaunchRequest(image, size, name, volume, get_language() or "")
 
 
 def _image(wanted: str | None) -> DesktopImage | None:

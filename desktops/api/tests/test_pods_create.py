@@ -213,6 +213,8 @@ def test_an_image_that_is_not_offered(alice, image):
     assert (fields(script.post("pods/create", {"image": image.name}))) == ["image"]
     nothing = script.post("pods/create")
     assert (nothing.status_code, nothing.json()["slug"]) == (409, "image_unavailable")
+    told = AuditEvent.objects.get(action="desktop.launch")
+    assert (told.actor, told.target, told.result) == (alice, "desktop", "image_unavailable")
 
 
 def test_files_that_were_kept_of_a_desktop_of_that_name_are_taken_again(alice, make_desktop):
