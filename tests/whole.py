@@ -1,6 +1,7 @@
 """The whole of Podesk, as `./podesk run` starts it, for tests that look at it from outside."""
 
 import http.client
+import json
 import os
 import re
 import socket
@@ -126,11 +127,13 @@ class Portal:
                 each.kill()
 
     def ready(self) -> bool:
+        """With Redis, without which a web server is ready as well."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)
         try:
             connection.request("GET", "/readyz")
-            return connection.getresponse().status == 200
-        except OSError:
+            said = json.load(connection.getresponse())
+            return said["ready"] and said["redis"] == "ok"
+        except (OSError, ValueError):
             return False
         finally:
             connection.close()

@@ -1,7 +1,13 @@
 """Probes: alive whatever happens around, ready only when pages can be served."""
 
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+
 import pytest
 from django.db import OperationalError, connection
+from psycopg_pool import ConnectionPool
 
 from accounts import redis
 from desktops import heartbeat
@@ -16,13 +22,34 @@ def redis_away(settings, tmp_path):
 
 
 @pytest.fixture
-def database_away(db, settings):
-    """Every statement fails as it does when the server has gone."""
+def redis_hangs(settings, tmp_path) -> Iterator[None]:
+    """Its machine has gone: connections are taken by the kernel, and nobody answers."""
+    with socket.socket(socket.AF_UNIX) as silent:
+        silent.bind(str(tmp_path / "redis.sock"))
+        silent.listen()
+        settings.REDIS_URL = f"unix://{tmp_path}/redis.sock"
+        yield
+
+
+@pytest.fixture
+def database_away(db, request, tmp_path):
+    if connection.vendor == "postgresql":
+        request.getfixturevalue("pool_to_nowhere")
+        yield
+        return
 
     def gone(*args):
+        """Every statement fails as it does when the server has gone."""
         raise OperationalError("server closed the connection unexpectedly")
 
     with connection.execute_wrapper(gone):
+        yield
+
+
+@pytest.fixture
+def pool_to_nowhere(monkeypatch, tmp_path) -> Iterator[None]:
+    with ConnectionPool(f"host={tmp_path}", min_size=1, max_size=2, open=False) as pool:
+        monkeypatch.setitem(connection._connection_pools, connection.alias, pool)
         yield
 
 
@@ -47,14 +74,37 @@ def test_late_controller_is_told_and_takes_nothing_out_of_service(db, client):
     assert answer.json()["controller"].startswith("not running")
 
 
-def test_redis_away(db, client, redis_away):
+def test_redis_away_is_told_and_takes_nothing_out_of_service(db, client, redis_away):
+    """All pods would leave at once, and what needs no Redis would go with them: pages, API, screens."""
     answer = client.get("/readyz")
-    assert (answer.status_code, answer.json()["redis"], answer.json()["ready"]) == (503, "does not answer", False)
+    assert (answer.status_code, answer.json()["redis"], answer.json()["ready"]) == (200, "does not answer", True)
+    assert answer.json()["controller"].startswith("unknown")
+
+
+def test_redis_that_hangs_is_told_before_the_probe_gives_up(db, client, redis_hangs):
+    began = time.monotonic()
+    answer = client.get("/readyz")
+    assert time.monotonic() - began < 5
+    assert (answer.status_code, answer.json()["redis"]) == (200, "does not answer")
 
 
 def test_database_away(client, database_away):
     answer = client.get("/readyz")
     assert (answer.status_code, answer.json()["database"], answer.json()["ready"]) == (503, "does not answer", False)
+
+
+@pytest.mark.postgres
+def test_pool_without_a_free_connection_is_told_before_the_probe_gives_up(db, client):
+    """Whoever came now would wait, and fail after ten seconds: the Service sends people to other pods."""
+    pool = connection.pool
+    with ExitStack() as held:
+        for _ in range(pool.max_size - 1):  # this test's own transaction has one
+            held.enter_context(pool.connection(timeout=10))
+        began = time.monotonic()
+        answer = client.get("/readyz")
+        assert time.monotonic() - began < 5
+        assert (answer.status_code, answer.json()["database"]) == (503, "does not answer")
+    assert client.get("/readyz").status_code == 200
 
 
 @pytest.mark.parametrize("path", ["/healthz", "/readyz"])

@@ -52,6 +52,11 @@ class Deployed:
     def rolled_out(self, name: str) -> None:
         self.system("rollout", "status", f"deployment/podesk-{name}", "--timeout=170s")
 
+    def addresses(self, name: str) -> int:
+        """How many pods its Service sends people to."""
+        subsets = (self.system.get("endpoints", f"podesk-{name}") or {}).get("subsets", [])
+        return sum(len(subset.get("addresses", [])) for subset in subsets)
+
     def _ending(self, name: str) -> bool:
         pods = self.system.list("pods", f"app.kubernetes.io/component={name}")
         return any("deletionTimestamp" in pod["metadata"] for pod in pods)

@@ -1,6 +1,7 @@
 """Everything in the cluster, by `kubectl apply -k k8s/overlays/dev`: what a person sees in a real browser."""
 
 import re
+import time
 from collections.abc import Callable, Iterator
 from uuid import UUID
 
@@ -174,6 +175,27 @@ def test_applied_again_nothing_changes_and_no_log_tells_the_password(deployed):
     logs = "".join(deployed.system("logs", name, "--all-containers") for name in names)
     assert "Applying" in logs or "No migrations to apply" in logs
     assert password not in logs
+
+
+def test_redis_away_cuts_no_screen_and_takes_no_pod_out_of_service(window, deployed, person):
+    redis = deployed.system.get("pod", "podesk-redis-0")["metadata"]["uid"]
+    began = time.monotonic()
+    deployed.system("scale", "statefulset/podesk-redis", "--replicas=0")
+    try:
+        wait_for(lambda: not deployed.system.get("pod", "podesk-redis-0"), 30)
+        assert time.monotonic() - began < 20, "it was killed after its grace period: it did not hear SIGTERM"
+        time.sleep(25)  # longer than a pod may fail its probe
+        assert [deployed.addresses(name) for name in ("web", "proxy")] == [2, 2]
+        assert person.http.get("/").status_code == 200
+        assert person.http.get("/readyz").json()["redis"] == "does not answer"
+        window.run("echo 'without Redis' > meanwhile")
+        window.wait_file("meanwhile", "without Redis\n")
+    finally:
+        deployed.system("scale", "statefulset/podesk-redis", "--replicas=1")
+    wait_for(lambda: person.http.get("/readyz").json()["redis"] == "ok", 60)
+    assert deployed.system.get("pod", "podesk-redis-0")["metadata"]["uid"] != redis
+    assert len(window.streams) == 1
+    assert not window.streams[0].is_closed()
 
 
 # --- what is closed ---
