@@ -138,8 +138,7 @@ class UserAdmin(DjangoUserAdmin[User]):
     @admin.action(description=_("Let selected users try to sign in again now"), permissions=["change"])
     def unlock(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
         for user in queryset:
-            lockout.unlock(user.get_username())
-            audit.record("login.unlock", by=client.actor(request), target=user)
+            lockout.unlock(user=user, by=client.actor(request))
         self.message_user(request, _("They can try again now."), messages.SUCCESS)
 
 

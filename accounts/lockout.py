@@ -7,11 +7,14 @@ from math import ceil
 from axes.models import AccessAttempt
 from axes.utils import reset
 from django.conf import settings
+from django.db import transaction
 from django.http import HttpRequest
 from django.utils import timezone
 from rest_framework.request import Request
 
-from accounts import client, services
+from accounts import audit, client, services
+from accounts.audit import Actor
+from accounts.models import User
 
 
 def record_failure(request: HttpRequest | Request, username: str, *, locked: bool) -> None:
@@ -44,6 +47,8 @@ def _locked_since(counted: list[tuple[datetime, int]]) -> datetime:
     return timezone.now()
 
 
-def unlock(username: str) -> int:
-    """Forget the failures of that name from everywhere; how many records there were."""
-    return int(reset(username=username))
+@transaction.atomic
+def unlock(*, user: User, by: Actor) -> None:
+    """Forget the failures of that name from everywhere."""
+    reset(username=user.get_username())
+    audit.record("login.unlock", by=by, target=user)

@@ -26,10 +26,8 @@ def record_failed_login(*, username: str, address: str | None, locked: bool) -> 
         audit.record("login.locked" if locked else "login.failed", by=Stranger(address), target=username)
 
 
-@transaction.atomic
-def end_login(*, session_id: str, by: Actor) -> None:
-    """Logging out in one browser: what was opened from there ends, other browsers stay."""
-    revocation.revoke_session(session_id, reason="logged_out")
+def record_logout(*, by: Actor) -> None:
+    """In the transaction that ends the login; see accounts.views.logout."""
     audit.record("logout", by=by)
 
 

@@ -17,7 +17,7 @@ from django.views.decorators.cache import cache_control, never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from accounts import client, keys, lockout, services
+from accounts import client, keys, lockout, revocation, services
 from accounts.decorators import login_required
 from accounts.forms import LoginForm
 from accounts.login_session import session_id
@@ -63,9 +63,12 @@ def locked_out(request: HttpRequest, *rest: Any) -> HttpResponse:
 @require_POST
 def logout(request: HttpRequest) -> HttpResponse:
     if request.user.is_authenticated:
-        ended, by = session_id(request), client.actor(request)
-        auth.logout(request)  # first: whoever issues a token at this moment looks afterwards whether the login holds
-        services.end_login(session_id=ended, by=by)
+        ended = session_id(request)
+        with transaction.atomic():
+            services.record_logout(by=client.actor(request))
+            auth.logout(request)
+        # Not before that is committed: whoever issues a token at this moment looks afterwards whether the login holds.
+        revocation.revoke_session(ended, reason="logged_out")
     return redirect(settings.LOGOUT_REDIRECT_URL)
 
 

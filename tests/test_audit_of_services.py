@@ -14,7 +14,7 @@ from django.utils import timezone
 
 import accounts
 import desktops
-from accounts import audit_export, people, quota_services, services, ssh_keys, token_services, tokens
+from accounts import audit_export, lockout, people, quota_services, services, ssh_keys, token_services, tokens
 from accounts.audit import Actor
 from accounts.models import AuditEvent, Quota, SSHKey
 from accounts.refusals import Refused
@@ -48,7 +48,7 @@ def launch(name: str, function: Callable[..., Any] = desktop_services.launch) ->
 
 DEEDS = {
     services.record_login: Deed(service(services.record_login), "login"),
-    services.end_login: Deed(service(services.end_login, session_id=lambda world: "s"), "logout"),
+    services.record_logout: Deed(service(services.record_logout), "logout"),
     services.sign_out_everywhere: Deed(
         service(services.sign_out_everywhere, user=lambda world: world.by.user), "logout.everywhere"
     ),
@@ -62,6 +62,7 @@ DEEDS = {
     services.set_active: Deed(
         service(services.set_active, user=lambda world: world.bob, active=lambda world: False), "user.disable"
     ),
+    lockout.unlock: Deed(service(lockout.unlock, user=lambda world: world.bob), "login.unlock"),
     services.delete_user: Deed(service(services.delete_user, user=lambda world: world.bob), "user.delete"),
     token_services.issue_for_login: Deed(
         service(token_services.issue_for_login, wanted=lambda world: Wanted("backup")),

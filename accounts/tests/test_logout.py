@@ -1,6 +1,8 @@
 """Logging out here, and everywhere: what was opened is closed, and nothing else."""
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from accounts.login_session import session_id
 from accounts.models import AuditEvent, SessionToken
@@ -37,6 +39,27 @@ def test_logout_ends_this_login(alice, client_for, token_for, cuts_heard, sessio
     reasons = dict(SessionToken.objects.values_list("session_id", "revoked_reason"))
     assert reasons == {announced["id"]: "logged_out", session_of(there): ""}
     assert AuditEvent.objects.get().action == "logout"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_logout_is_told_in_the_transaction_that_ends_the_login_and_revokes_after_it(
+    alice, client_for, token_for, session_of
+):
+    """A token that is issued meanwhile is seen by the revocation, or its issue sees that the login has ended."""
+    here = client_for(alice)
+    token_for(alice, session_of(here))
+    with CaptureQueriesContext(connection) as caught:
+        here.post(OUT)
+    done = [query["sql"].replace('"', "") for query in caught]
+    steps = (
+        "BEGIN",
+        "INSERT INTO accounts_auditevent",
+        "DELETE FROM django_session",
+        "COMMIT",
+        "UPDATE accounts_session",
+    )
+    left = iter(done)
+    assert [step for step in steps if any(sql.startswith(step) for sql in left)] == list(steps), done
 
 
 @pytest.mark.django_db(transaction=True)
