@@ -203,3 +203,36 @@ def test_roll_out_never_leaves_fewer_than_before(manifests):
         pause = int(template["containers"][0]["lifecycle"]["preStop"]["exec"]["command"][1])
         environment = {each["name"]: each["value"] for each in template["containers"][0].get("env", [])}
         assert pause + int(environment.get("SHUTDOWN_GRACE", 5)) < template["terminationGracePeriodSeconds"]
+
+
+# --- the database ---
+
+SPARE = 20  # connections for the superuser, backups and people
+
+
+def test_all_pods_at_their_most_fit_into_the_database(manifests):
+    """The autoscaler adds pods just when the database has most to do; a roll-out adds one more of each kind."""
+    found = {title(each): each for each in manifests}
+    limit = container_of(found["StatefulSet podesk-postgres"])["args"]
+    allowed = int(dict(part.split("=") for part in limit if "=" in part)["max_connections"])
+    shared = next(each["data"] for name, each in found.items() if name.startswith("ConfigMap podesk-settings-"))
+    wanted = 0
+    for deployment in (each for name, each in found.items() if name.startswith("Deployment podesk-")):
+        if "DATABASE_URL" not in json.dumps(deployment):
+            continue
+        environment = {each["name"]: each["value"] for each in container_of(deployment).get("env", [])}
+        pool = int((shared | environment)["DATABASE_POOL_SIZE"])
+        surge = deployment["spec"]["strategy"]["rollingUpdate"]["maxSurge"]
+        wanted += pool * (most(deployment, found) + surge)
+    assert wanted > 0
+    assert wanted + SPARE <= allowed
+
+
+def container_of(workload: Manifest) -> Manifest:
+    (container,) = workload["spec"]["template"]["spec"]["containers"]
+    return container
+
+
+def most(deployment: Manifest, found: dict[str, Manifest]) -> int:
+    scaler = found.get(f"HorizontalPodAutoscaler {deployment['metadata']['name']}")
+    return scaler["spec"]["maxReplicas"] if scaler else deployment["spec"].get("replicas", 1)
