@@ -71,14 +71,15 @@ def public_url_is_an_origin(app_configs: Any, **kwargs: Any) -> list[Error]:
 
 
 @register()
-def closed_networks_are_networks(app_configs: Any, **kwargs: Any) -> list[Error]:
+def networks_are_networks(app_configs: Any, **kwargs: Any) -> list[Error]:
     return [
         Error(
-            f"DESKTOP_EGRESS_EXCEPT names {network!r}, which is not a network.",
-            hint="Networks in CIDR form, comma-separated, such as 10.0.0.0/8,192.168.0.0/16",
+            f"{name} names {network!r}, which is not a network.",
+            hint="Networks in CIDR form, comma-separated, such as 10.0.0.0/8,192.168.0.10/32",
             id="portal.E005",
         )
-        for network in settings.DESKTOP_EGRESS_EXCEPT
+        for name in ("DESKTOP_EGRESS_EXCEPT", "DESKTOP_DNS_CIDRS")
+        for network in getattr(settings, name)
         if not _is_network(network)
     ]
 

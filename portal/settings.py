@@ -147,6 +147,8 @@ DESKTOP_ACCESS_MODE = env.choice(
 DESKTOP_EGRESS_EXCEPT = env.listing(
     "DESKTOP_EGRESS_EXCEPT", "10.0.0.0/8,100.64.0.0/10,169.254.0.0/16,172.16.0.0/12,192.168.0.0/16"
 )
+# Where names are asked beside the pods of the cluster's DNS: a name server on each node, at its two usual addresses.
+DESKTOP_DNS_CIDRS = env.listing("DESKTOP_DNS_CIDRS", "169.254.20.10/32,169.254.25.10/32")
 DESKTOP_EXPOSURE = env.choice("DESKTOP_EXPOSURE", "proxy", ("proxy", "nodeport", "ingress", "loadbalancer"))
 DESKTOP_VNC_PORTS = env.port_range("DESKTOP_VNC_PORTS", "30000-31000")
 DESKTOP_SSH_PORTS = env.port_range("DESKTOP_SSH_PORTS", "31001-32000")

@@ -42,6 +42,7 @@ def short_pem() -> str:
         ("PUBLIC_URL", "https://desktops.example.org/portal", "portal.E004"),
         ("DESKTOP_EGRESS_EXCEPT", ["10.0.0.0/8", "10.0.0.1/8"], "portal.E005"),
         ("DESKTOP_EGRESS_EXCEPT", ["metadata"], "portal.E005"),
+        ("DESKTOP_DNS_CIDRS", ["10.96.0.10/32", "kube-dns"], "portal.E005"),
         ("DESKTOP_EXPOSURE", "nodeport", "portal.W001"),
         ("DESKTOP_VNC_PORTS", range(30000, 31002), "portal.E006"),
     ],

@@ -37,6 +37,7 @@ def _cluster(settings: Any) -> "Cluster":
         pull_policy=settings.DESKTOP_PULL_POLICY,
         pull_secret=settings.DESKTOP_PULL_SECRET,
         egress_except=tuple(settings.DESKTOP_EGRESS_EXCEPT),
+        name_servers=tuple(settings.DESKTOP_DNS_CIDRS),
         exposure=settings.DESKTOP_EXPOSURE,
         node_address=settings.DESKTOP_NODE_ADDRESS,
         ingress=IngressSettings(

@@ -27,6 +27,7 @@ class Cluster:
     pull_policy: str
     pull_secret: str  # empty: none; an image may name its own
     egress_except: tuple[str, ...]  # CIDR
+    name_servers: tuple[str, ...]  # CIDR, beside the cluster's own pods
     exposure: Exposure
     node_address: str  # for exposure by node port; empty: the node's own
     ingress: IngressSettings

@@ -87,9 +87,9 @@ def _may_come_in(spec: DesktopSpec, cluster: Cluster) -> list[Body]:
 
 def _may_go_out(cluster: Cluster) -> list[Body]:
     """To name servers and the internet: no other desktop, not the cluster's API, no cloud's metadata."""
-    names = [
+    names: list[Body] = [
         {"namespaceSelector": {}, "podSelector": {"matchLabels": {"k8s-app": "kube-dns"}}},
-        {"ipBlock": {"cidr": "169.254.20.10/32"}},  # where a cluster keeps a name server on each node
+        *({"ipBlock": {"cidr": cidr}} for cidr in cluster.name_servers),
     ]
     ip4 = [cidr for cidr in cluster.egress_except if ":" not in cidr]
     ip6 = [cidr for cidr in cluster.egress_except if ":" in cidr]

@@ -19,6 +19,7 @@ HOST_KEY = (
     .decode()
 )
 PRIVATE_NETWORKS = ("10.0.0.0/8", "100.64.0.0/10", "169.254.0.0/16", "172.16.0.0/12", "192.168.0.0/16")
+NODE_LOCAL = ("169.254.20.10/32", "169.254.25.10/32")
 
 
 def a_cluster(namespace: str, installation: str = "test", **changes: Any) -> Cluster:
@@ -32,8 +33,8 @@ def a_cluster(namespace: str, installation: str = "test", **changes: Any) -> Clu
     )
     usual: dict[str, Any] = {
         "installation": installation, "namespace": namespace, "storage_class": "", "access_mode": "ReadWriteOnce",
-        "pull_policy": "IfNotPresent", "pull_secret": "", "egress_except": PRIVATE_NETWORKS, "exposure": "proxy",
-        "node_address": "", "ingress": ingress,
+        "pull_policy": "IfNotPresent", "pull_secret": "", "egress_except": PRIVATE_NETWORKS, "name_servers": NODE_LOCAL,
+        "exposure": "proxy", "node_address": "", "ingress": ingress,
     }  # fmt: skip
     return Cluster(**(usual | changes))
 

@@ -66,6 +66,7 @@ NAME_SERVERS = {
     "to": [
         {"namespaceSelector": {}, "podSelector": {"matchLabels": {"k8s-app": "kube-dns"}}},
         {"ipBlock": {"cidr": "169.254.20.10/32"}},
+        {"ipBlock": {"cidr": "169.254.25.10/32"}},
     ],
     "ports": [{"protocol": "UDP", "port": 53}, {"protocol": "TCP", "port": 53}],
 }
@@ -102,6 +103,17 @@ def test_the_new_internet_is_open_where_somebody_has_said_what_of_it_is_inside()
         {"ipBlock": {"cidr": "0.0.0.0/0", "except": ["10.0.0.0/8"]}},
         {"ipBlock": {"cidr": "::/0", "except": ["fc00::/7", "fe80::/10"]}},
     ]
+
+
+def test_name_servers_are_asked_where_the_cluster_has_them():
+    made = manifests_network.network_policy(spec(), cluster(name_servers=("10.96.0.10/32", "fd00::a/128")))
+    names = made["spec"]["egress"][0]
+    assert names["to"] == [
+        NAME_SERVERS["to"][0],
+        {"ipBlock": {"cidr": "10.96.0.10/32"}},
+        {"ipBlock": {"cidr": "fd00::a/128"}},
+    ]
+    assert names["ports"] == NAME_SERVERS["ports"]  # what else listens there stays closed
 
 
 def test_ingress():
