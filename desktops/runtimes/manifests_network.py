@@ -115,6 +115,7 @@ def _nginx(spec: DesktopSpec, cluster: Cluster) -> dict[str, str]:
         "auth-url": f"{wanted.auth_url}{desktop}gate/",
         # Back to the page of the desktop, which the portal serves whatever the ingress's own host is.
         "auth-signin": f"{wanted.public_url}/accounts/login/?next={desktop}",
-        "ssl-redirect": "true" if wanted.tls_secret else "false",
+        # As the portal does it, whoever holds the certificate: this Ingress, another of the host, the controller.
+        "force-ssl-redirect": "true" if wanted.public_url.startswith("https://") else "false",
     }
     return {f"nginx.ingress.kubernetes.io/{key}": value for key, value in wanted_of_nginx.items()}

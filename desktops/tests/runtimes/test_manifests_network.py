@@ -125,7 +125,7 @@ def test_ingress():
         "proxy-buffering": "off",
         "auth-url": f"http://podesk-web.vnc-system.svc.cluster.local/desktops/{ID}/gate/",
         "auth-signin": f"https://podesk.example.org/accounts/login/?next=/desktops/{ID}/",
-        "ssl-redirect": "false",
+        "force-ssl-redirect": "true",
     }
     path = {
         "path": f"/direct/{ID}(/|$)(.*)",
@@ -149,4 +149,13 @@ def test_ingress_with_a_certificate():
     made = manifests_network.ingress(spec(), cluster(exposure="ingress", ingress=secured))
     assert made["spec"]["tls"] == [{"hosts": ["desktops.example.org"], "secretName": "cert"}]
     assert "ingressClassName" not in made["spec"]
-    assert made["metadata"]["annotations"]["nginx.ingress.kubernetes.io/ssl-redirect"] == "true"
+
+
+@pytest.mark.parametrize(("url", "redirects"), [("https://a.example:30843", "true"), ("http://a.example", "false")])
+@pytest.mark.parametrize("secret", ["", "cert"])
+def test_ingress_asks_for_https_where_the_portal_does(url, redirects, secret):
+    """Whoever holds the certificate: without one of its own it was open to plain HTTP on an HTTPS host."""
+    usual = cluster().ingress
+    other = type(usual)(**(vars(usual) | {"public_url": url, "tls_secret": secret}))
+    made = manifests_network.ingress(spec(), cluster(exposure="ingress", ingress=other))
+    assert made["metadata"]["annotations"]["nginx.ingress.kubernetes.io/force-ssl-redirect"] == redirects
