@@ -69,7 +69,7 @@ class DesktopAdmin(ReadOnlyAdmin):
         (None, {"fields": ("name", "owner", "status", "status_since", "why", "events_link")}),
         (_("What it is"), {"fields": ("image", "size_name", "cpu", "memory_mib", "storage_gib", "gpu", "volume")}),
         (_("Time"), {"fields": ("created_at", "started_at", "last_input_at", "expires_at", "idle_minutes")}),
-        (_("For tracing"), {"fields": ("id", "object_name", "run", "reason", "exposed", "node_ports")}),
+        (_("For tracing"), {"fields": ("id", "object_name", "run", "reason", "exposed", "node_ports", "last_log")}),
     )
 
     @admin.display(description=_("exposed at"))

@@ -8,6 +8,7 @@ import redis
 import structlog
 from django.conf import settings
 from django.db import DatabaseError, close_old_connections
+from django.utils import timezone
 from redis.exceptions import LockError
 
 from accounts.redis import client, key
@@ -101,15 +102,16 @@ def compare_all() -> None:
 
     Rows are read after the list, and one that has since moved on is settled by its compare-and-set.
     """
-    began = time.time()
+    began = timezone.now()
     seen = {observed.name: observed for observed in get_runtime().list()}
     rows = {desktop.object_name: desktop for desktop in _rows().exclude(status__in=AT_REST)}
     rows |= {desktop.object_name: desktop for desktop in _rows().filter(status__in=AT_REST, object_name__in=seen)}
     for name, desktop in rows.items():
-        if desktop.status_since.timestamp() < began:  # younger than the list: the list says nothing of it
+        if desktop.status_since < began:  # younger than the list: the list says nothing of it
             _settle(desktop, seen.get(name))
     for name in seen.keys() - rows.keys():
         reconcile.settle_missing(seen[name])
+    reconcile.free_ports(seen, began)
     reconcile.sweep_volumes()
     run_timers()
     prune_daily()

@@ -16,6 +16,7 @@ from desktops.runtimes.base import Deadline, DesktopSpec, Placement, RuntimeFaul
 
 log = structlog.get_logger("podesk.jobs")
 _SECONDS = 25.0  # for all calls of one job
+_LOG_LINES, _LOG_LENGTH = 200, 20_000  # of what is kept of a failure: lines, characters
 
 
 def start_desktop(desktop_id: str) -> None:
@@ -45,6 +46,8 @@ def stop_desktop(desktop_id: str) -> None:
     """For rows that want nothing running. The controller sees it gone and finishes the row."""
     with _alone(desktop_id) as desktop:
         if desktop and desktop.status in (Status.STOPPING, Status.DELETING, *AT_REST):
+            if desktop.status == Status.FAILED:
+                _keep_log(desktop)
             _stop(desktop.object_name)
 
 
@@ -123,6 +126,19 @@ def _give_up(desktop: Desktop, fault: RuntimeFault) -> None:
         to=Status.FAILED, reason=fault.reason, event_params={"reason": fault.reason, "detail": fault.detail[:500]}
     ):
         _stop(desktop.object_name)
+
+
+def _keep_log(desktop: Desktop) -> None:
+    """Its log ends with it, and the reason of its failure may point there. What was kept first is nearest to that."""
+    if desktop.last_log:
+        return
+    try:
+        said = get_runtime().logs(desktop.object_name, lines=_LOG_LINES)
+    except (RuntimeFault, RuntimeUnknown) as error:  # a machine that is gone tells nothing: no reason to go on waiting
+        log.warning("log_not_kept", error=str(error))
+        return
+    kept = said.replace("\0", "")[-_LOG_LENGTH:]  # PostgreSQL takes no zero bytes
+    Desktop.objects.filter(pk=desktop.pk, run=desktop.run, status=Status.FAILED).update(last_log=kept)
 
 
 def _stop(object_name: str) -> None:

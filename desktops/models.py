@@ -145,6 +145,8 @@ class Desktop(Resources):
     # Slug of desktops.diagnosis: why it failed, stopped or waits.
     reason = models.CharField(_("reason"), max_length=50, blank=True)
     reason_since = models.DateTimeField(null=True, blank=True)  # of what a start waits for
+    # What it printed last before it failed: what runs no longer has no log of its own.
+    last_log = models.TextField(_("log of its failure"), blank=True, default="")
     container_restarts = models.PositiveIntegerField(default=0)  # within this run, as far as told in the timeline
 
     endpoint_kind = models.CharField(max_length=10, blank=True)  # "unix" or "tcp"

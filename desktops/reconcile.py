@@ -1,5 +1,6 @@
 """Make rows and runtime agree: what was observed moves the row; what is missing is ordered again."""
 
+from collections.abc import Container
 from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any
@@ -15,7 +16,6 @@ from accounts.redis import client, key
 from desktops import jobs, ports, waiting
 from desktops.models import AT_REST, Desktop, DesktopEvent, Status, Volume
 from desktops.queue import enqueue_after_commit, enqueue_again
-from desktops.reasons import WAITING
 from desktops.runs import NO_ENDPOINT, fresh_run
 from desktops.runtimes.base import Observed, Phase
 
@@ -39,7 +39,7 @@ def settle(desktop: Desktop, seen: Observed | None) -> None:
                 _stopping(desktop, seen)
             case Status.DELETING:
                 _deleting(desktop, seen)
-            case _ if desktop.status in AT_REST and seen and _alive(seen):
+            case _ if desktop.status in AT_REST and seen:
                 enqueue_again(jobs.stop_desktop, desktop.pk)
 
 
@@ -50,6 +50,22 @@ def settle_missing(seen: Observed) -> None:
     since = datetime.fromisoformat(str(client().get(first_seen)))
     if timezone.now() - since > timedelta(seconds=settings.ORPHAN_GRACE):
         enqueue_again(jobs.remove_orphan, seen.name)
+
+
+def free_ports(seen: Container[str], listed_at: datetime) -> None:
+    """Of desktops that have failed, once nothing of them is left: until then their Services have the ports."""
+    failed = Desktop.objects.filter(status=Status.FAILED, status_since__lt=listed_at)
+    for desktop in failed.filter(ports__isnull=False).distinct():
+        if desktop.object_name not in seen:
+            _free_ports(desktop)
+
+
+@transaction.atomic
+def _free_ports(desktop: Desktop) -> None:
+    """The row is held meanwhile: a start that comes now leases new ones."""
+    rows = Desktop.objects.select_for_update().filter(pk=desktop.pk, run=desktop.run, status=Status.FAILED)
+    if rows.values_list("pk").first():
+        ports.release(desktop)
 
 
 def sweep_volumes() -> None:
@@ -154,12 +170,8 @@ def _fail(desktop: Desktop, reason: str, detail: str) -> None:
     with transaction.atomic():
         if desktop.move(to=Status.FAILED, reason=reason, event_params={"reason": reason, "detail": detail[:500]}):
             cut_after_commit(Cut("desktop", str(desktop.pk), "failed"))
-            if reason in _MAY_COME_UP:
-                enqueue_after_commit(jobs.stop_desktop, desktop.pk)
-
-
-# It may still come up, or come back with its machine, and nobody would know; of these there is no log to read.
-_MAY_COME_UP = ("start_timeout", "vanished", "node_lost", "evicted", *WAITING)
+            # What failed takes room that nobody counts, and may still come up or come back with its machine.
+            enqueue_after_commit(jobs.stop_desktop, desktop.pk)
 
 
 def _rest(desktop: Desktop, reason: str) -> None:
@@ -193,11 +205,6 @@ def _write_steps(desktop: Desktop, seen: Observed | None) -> None:
         DesktopEvent.write(desktop, kind, at=max(at, desktop.status_since))
     if new and seen.phase != Phase.READY:  # of that the row's move tells
         desktop.tell_owner()
-
-
-def _alive(seen: Observed) -> bool:
-    """One that failed stays as it is, so that its log can be read."""
-    return seen.phase != Phase.FAILED or seen.reason in _MAY_COME_UP
 
 
 def _age(desktop: Desktop) -> float:

@@ -29,6 +29,7 @@ def fresh_run() -> dict[str, Any]:
         **NO_ENDPOINT,
         "reason": "",
         "reason_since": None,
+        "last_log": "",
         "container_restarts": 0,
         "restarting": False,
         "started_at": None,

@@ -166,7 +166,9 @@ def measured(desktop: Desktop) -> Usage | None:
 
 
 def log_of(desktop: Desktop, lines: int = 200) -> str:
-    """Raises RuntimeAway."""
+    """Of one that failed, what it printed before. Raises RuntimeAway."""
+    if desktop.status == Status.FAILED and desktop.last_log:
+        return "\n".join(desktop.last_log.splitlines()[-lines:])
     try:
         return get_runtime().logs(desktop.object_name, lines=lines)
     except (RuntimeFault, RuntimeUnknown) as error:

@@ -14,6 +14,7 @@ from accounts.cuts import Cut, channel
 from accounts.redis import client
 from desktops.runtimes import get_runtime
 from desktops.runtimes.base import Deadline, Runtime
+from desktops.tests.told_runtime import ToldRuntime
 from tests import environment
 
 
@@ -67,6 +68,16 @@ def runtime(desktop_account, db) -> Iterator[Runtime]:
             get_runtime().stop(observed.name, deadline=Deadline.after(10))
         time.sleep(0.1)
     assert not left
+
+
+@pytest.fixture
+def told(monkeypatch, db) -> Iterator[ToldRuntime]:
+    """The runtime is one that sees what the test tells it."""
+    runtime = ToldRuntime()
+    monkeypatch.setattr("desktops.runtimes.local.LocalRuntime", lambda *_, **__: runtime)
+    get_runtime.cache_clear()
+    yield runtime
+    get_runtime.cache_clear()
 
 
 @pytest.fixture

@@ -33,10 +33,11 @@ def test_every_list_opens_and_searches(page, alice, make_desktop, model):
 
 
 def test_a_desktop_is_looked_at_and_not_edited(page, alice, make_desktop):
-    desktop = make_desktop(alice, status=Status.FAILED, reason="disk_full")
+    desktop = make_desktop(alice, status=Status.FAILED, reason="disk_full", last_log="cannot write to .ICEauthority")
     address = f"/admin/desktops/desktop/{desktop.pk}/change/"
     shown = page.get(address).content.decode()
     assert "the disk is full" in shown
+    assert "cannot write to .ICEauthority" in shown
     assert 'name="_save"' not in shown
     assert desktop.vnc_password_sealed not in shown
     assert page.post(address, {"status": "running"}).status_code == 403

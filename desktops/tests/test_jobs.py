@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from accounts.audit import Actor
 from accounts.redis import client, key
-from desktops import exclusive, jobs
+from desktops import exclusive, jobs, selectors, services
 from desktops.models import Desktop, Status, Volume
 from desktops.runtimes import names
 from desktops.runtimes.base import Deadline, Phase
@@ -69,6 +70,40 @@ def test_stop_ends_what_runs(starting, runtime, wait_for, status):
     Desktop.objects.filter(pk=starting.pk).update(status=status)
     jobs.stop_desktop(str(starting.pk))
     assert wait_for(lambda: runtime.observe(starting.object_name) is None)
+
+
+def test_of_what_crashed_the_log_is_kept_and_the_rest_ended(starting, runtime, wait_for):
+    jobs.start_desktop(str(starting.pk))
+    wait_for(lambda: phase_of(runtime, starting) == Phase.READY)
+    Desktop.objects.filter(pk=starting.pk).update(status=Status.FAILED, reason="session_crashed")
+    for _ in range(2):  # the second finds nothing more to keep
+        jobs.stop_desktop(str(starting.pk))
+        wait_for(lambda: runtime.observe(starting.object_name) is None)
+    starting.refresh_from_db()
+    assert "Xvnc" in starting.last_log
+    assert selectors.log_of(starting) == starting.last_log
+    assert selectors.log_of(starting, lines=1) == starting.last_log.splitlines()[-1]
+    services.start_desktop(desktop=starting, by=Actor(starting.owner))
+    starting.refresh_from_db()
+    assert (starting.last_log, selectors.log_of(starting)) == ("", "")
+
+
+def test_a_log_that_nobody_tells_is_no_reason_to_keep_what_failed(make_desktop, alice, told):
+    desktop = make_desktop(alice, status=Status.FAILED, reason="node_lost")
+    told.sees(desktop, Phase.FAILED)
+    told.mute = True
+    jobs.stop_desktop(str(desktop.pk))
+    assert ("stop", desktop.object_name) in told.calls
+
+
+def test_of_a_long_log_with_odd_bytes_the_end_is_kept(make_desktop, alice, told):
+    desktop = make_desktop(alice, status=Status.FAILED, reason="crash_loop")
+    told.sees(desktop, Phase.FAILED)
+    told.log = "x" * 50_000 + "\0 the disk is full"
+    jobs.stop_desktop(str(desktop.pk))
+    desktop.refresh_from_db()
+    assert desktop.last_log.endswith("x the disk is full")
+    assert len(desktop.last_log) == 20_000
 
 
 def test_stop_that_comes_too_late_leaves_the_next_run_alone(starting, runtime, wait_for):

@@ -8,9 +8,9 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from desktops import ports
-from desktops.models import Desktop, PortLease
-from desktops.runtimes.base import NodePorts, RuntimeFault
+from desktops import controller, ports, reconcile
+from desktops.models import Desktop, PortLease, Status
+from desktops.runtimes.base import NodePorts, Phase, RuntimeFault
 
 
 @pytest.fixture(autouse=True)
@@ -69,6 +69,31 @@ def test_deleting_the_desktop_frees_its_ports(desktops):
     ports.of(desktop)
     desktop.delete()
     assert not PortLease.objects.exists()
+
+
+def test_a_failed_desktop_gives_its_ports_back_when_nothing_of_it_is_left(desktops, told, settings):
+    """A range with room for one: while its Service may still be there, nobody else gets them."""
+    settings.DESKTOP_VNC_PORTS, settings.DESKTOP_SSH_PORTS = range(30000, 30002), range(31001, 31002)
+    failed, next_one = desktops(2)
+    given = ports.of(failed)
+    Desktop.objects.filter(pk=failed.pk).update(status=Status.FAILED)
+    told.sees(failed, Phase.STOPPING)
+    controller.compare_all()
+    with pytest.raises(RuntimeFault, match="no_port_left"):
+        ports.of(next_one)
+    told.sees(failed, None)
+    controller.compare_all()
+    again = ports.of(next_one)
+    assert {again.vnc, again.novnc, again.ssh} == {given.vnc, given.novnc, given.ssh}
+
+
+@pytest.mark.parametrize("status", [Status.PENDING, Status.STARTING, Status.RUNNING, Status.STOPPING])
+def test_a_desktop_that_has_not_failed_keeps_them_whatever_is_seen(desktops, status, told):
+    [desktop] = desktops(1)
+    ports.of(desktop)
+    Desktop.objects.filter(pk=desktop.pk).update(status=status)
+    reconcile.free_ports((), timezone.now())
+    assert PortLease.objects.count() == 3
 
 
 @pytest.mark.django_db(transaction=True)

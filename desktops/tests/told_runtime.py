@@ -1,0 +1,73 @@
+"""A runtime that sees what a test tells it, and can be away. Stands where a cluster would: at the border, outside."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from desktops.models import Desktop
+from desktops.runtimes.base import Deadline, DesktopSpec, Endpoint, Observed, Phase, RuntimeUnknown, Usage
+
+
+class ToldRuntime:
+    steps = ("created", "started", "ready")
+
+    def __init__(self) -> None:
+        self.away = False  # nobody answers
+        self.deaf = False  # the watch misses whatever happens
+        self.mute = False  # does not tell what desktops printed
+        self.there: dict[str, Observed] = {}
+        self.log = ""
+        self.calls: list[tuple[str, str]] = []
+        self.rang: list[str] = []
+
+    def sees(self, desktop: Desktop, phase: Phase | None, **fields: Any) -> None:
+        """From now on; None: it is not there. Whoever watches hears of it."""
+        name = desktop.object_name
+        self.there.pop(name, None)
+        if phase:
+            endpoint = Endpoint("unix", "/run/a.sock") if phase == Phase.READY else None
+            fields = {"run": desktop.run, "endpoint": endpoint} | fields
+            self.there[name] = Observed(name=name, desktop_id=str(desktop.pk), phase=phase, **fields)
+        if not self.deaf:
+            self.rang.append(name)
+
+    def warm_up(self) -> None:
+        pass
+
+    def start(self, spec: DesktopSpec, *, deadline: Deadline) -> None:
+        self._call("start", spec.name)
+
+    def stop(self, name: str, *, deadline: Deadline) -> None:
+        self._call("stop", name)
+        self.there.pop(name, None)
+
+    def delete_volume(self, volume: str, *, deadline: Deadline) -> None:
+        self._call("delete_volume", volume)
+
+    def observe(self, name: str) -> Observed | None:
+        self._call("observe", name)
+        return self.there.get(name)
+
+    def list(self) -> list[Observed]:
+        self._call("list", "")
+        return list(self.there.values())
+
+    def watch(self, *, timeout: float) -> Iterator[str]:
+        heard, self.rang = self.rang, []
+        yield from heard
+
+    def logs(self, name: str, *, lines: int = 100) -> str:
+        self._call("logs", name)
+        if self.mute:
+            raise RuntimeUnknown("the machine does not answer")
+        return self.log if name in self.there else ""
+
+    def usage(self, name: str) -> Usage | None:
+        return None
+
+    def unlimited(self) -> str | None:
+        return None
+
+    def _call(self, verb: str, name: str) -> None:
+        if self.away:
+            raise RuntimeUnknown("nobody answers")
+        self.calls.append((verb, name))
