@@ -205,6 +205,20 @@ def test_roll_out_never_leaves_fewer_than_before(manifests):
         assert pause + int(environment.get("SHUTDOWN_GRACE", 5)) < template["terminationGracePeriodSeconds"]
 
 
+def test_the_keys_job_reaches_the_api_wherever_it_usually_listens(manifests):
+    """Where it does not, nothing starts: the Job makes the Secret that all others wait for."""
+    (labels,) = (template["metadata"]["labels"] for name, template in templates(manifests) if name == "Job podesk-keys")
+    ports = {
+        port["port"]
+        for each in manifests
+        if each["kind"] == "NetworkPolicy" and each["metadata"]["namespace"] == "vnc-system"
+        if selects(each["spec"]["podSelector"], labels)
+        for rule in each["spec"].get("egress", [])
+        for port in rule["ports"]
+    }
+    assert {443, 6443, 8443, 16443} <= ports
+
+
 # --- the database ---
 
 SPARE = 20  # connections for the superuser, backups and people
