@@ -1,5 +1,5 @@
-"""A real nginx in front of a running portal and its desktops, configured as ingress-nginx writes it for
-desktops.runtimes.manifests: the annotations auth-url, auth-signin and rewrite-target, TLS, WebSockets."""
+"""A real nginx in front of a running portal and its desktops. What it does for a desktop is made from the Ingress
+that the desktop has in a cluster, as ingress-nginx makes it."""
 
 import socket
 import subprocess
@@ -7,11 +7,13 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
 
 from tests import log_hygiene
 from tests.whole import wait_for
 
-ASKS_AS = "podesk-web.vnc-system.svc.cluster.local"  # default of DESKTOP_INGRESS_AUTH_URL
+PREFIX = "nginx.ingress.kubernetes.io/"
 
 CONFIGURATION = """
 daemon off; master_process off; pid nginx.pid; error_log error.log;
@@ -30,57 +32,108 @@ http {{
       proxy_set_header X-Forwarded-For $remote_addr;
       proxy_set_header X-Forwarded-Proto $scheme;
     }}
-    location ~* "^/direct/(?<desktop>[0-9a-f-]+)(/|$)(.*)" {{
-      auth_request /_external-auth;
-      error_page 401 = @signin;
-      rewrite "(?i)/direct/[0-9a-f-]+(/|$)(.*)" /$2 break;
-      proxy_pass http://127.0.0.1:{desktop};
-      proxy_set_header Host $http_host;
-      proxy_set_header Upgrade $http_upgrade;
-      proxy_set_header Connection $connection_upgrade;
-      proxy_buffering off;
-    }}
-    location = /_external-auth {{
-      internal;
-      proxy_pass_request_body off;
-      proxy_set_header Content-Length "";
-      proxy_set_header X-Forwarded-Proto "";
-      proxy_set_header Host {asks_as};
-      proxy_set_header X-Original-URL $scheme://$http_host$request_uri;
-      proxy_set_header X-Original-Method $request_method;
-      proxy_set_header X-Auth-Request-Redirect $request_uri;
-      proxy_set_header X-Forwarded-For $remote_addr;
-      proxy_pass http://127.0.0.1:{portal}/desktops/$desktop/gate/;
-    }}
-    location @signin {{
-      return 302 /accounts/login/?next=/desktops/$desktop/&rd=$scheme://$http_host$request_uri;
-    }}
+    include *.location;
   }}
 }}
 """
 
+LOCATION = """
+location ~* "^{path}" {{
+  auth_request /_external-auth-{name};
+  error_page 401 = @signin-{name};
+  rewrite "(?i){path}" {rewrite_target} break;
+  proxy_pass http://127.0.0.1:{backend};
+  proxy_set_header Host $http_host;
+  proxy_set_header Upgrade $http_upgrade;
+  proxy_set_header Connection $connection_upgrade;
+  proxy_read_timeout {proxy_read_timeout}s;
+  proxy_send_timeout {proxy_send_timeout}s;
+  proxy_buffering {proxy_buffering};
+}}
+location = /_external-auth-{name} {{
+  internal;
+  proxy_pass_request_body off;
+  proxy_set_header Content-Length "";
+  proxy_set_header X-Forwarded-Proto "";
+  proxy_set_header Host {asks_as};
+  proxy_set_header X-Original-URL $scheme://$http_host$request_uri;
+  proxy_set_header X-Original-Method $request_method;
+  proxy_set_header X-Auth-Request-Redirect $request_uri;
+  proxy_set_header X-Forwarded-For $remote_addr;
+  proxy_pass http://127.0.0.1:{portal}{asks};
+}}
+location @signin-{name} {{
+  return 302 {auth_signin}&rd=$scheme://$http_host$request_uri;
+}}
+"""
+
+
+class Nginx:
+    """Listens on `port`, with TLS; behind it the portal, and each desktop that it was shown."""
+
+    def __init__(self, folder: Path, *, port: int, portal: int) -> None:
+        self._folder, self._portal = folder, portal
+        folder.mkdir()
+        (folder / "nginx.conf").write_text(CONFIGURATION.format(port=port, portal=portal))
+        certificate = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=localhost"]
+        subprocess.run(
+            ["openssl", "req", "-x509", *certificate, "-keyout", "key.pem", "-out", "cert.pem"],
+            cwd=folder,
+            check=True,
+            capture_output=True,
+        )
+        self._start()
+
+    def show(self, ingress: dict[str, Any], ports: dict[int, int]) -> None:
+        """A desktop from now on. `ports`: where its Service's ports are on this machine."""
+        name = ingress["metadata"]["name"]
+        (self._folder / f"{name}.location").write_text(location(ingress, ports, self._portal))
+        self.stop()
+        self._start()
+
+    def stop(self) -> None:
+        self._server.terminate()
+        self._server.wait(10)
+        log_hygiene.read(self._folder / "error.log", self._folder / "access.log")
+
+    def _start(self) -> None:
+        command = ["/usr/sbin/nginx", "-p", str(self._folder), "-c", "nginx.conf", "-e", "error.log"]
+        (self._folder / "nginx.pid").unlink(missing_ok=True)
+        self._server = subprocess.Popen(command)
+        wait_for((self._folder / "nginx.pid").exists)
+
+
+def location(ingress: dict[str, Any], ports: dict[int, int], portal: int) -> str:
+    """What stands in nginx's configuration for that Ingress. An annotation that is not known here fails the test."""
+    [rule] = ingress["spec"]["rules"]
+    [path] = rule["http"]["paths"]
+    every = ingress["metadata"]["annotations"].items()
+    wanted = {key.removeprefix(PREFIX).replace("-", "_"): value for key, value in every if key.startswith(PREFIX)}
+    assert wanted.pop("use_regex") == "true"  # else the path would be taken literally
+    assert wanted.pop("ssl_redirect") == "false"  # of a server that here speaks TLS alone
+    asks = urlsplit(wanted.pop("auth_url"))
+    assert set(wanted) == {
+        *("rewrite_target", "auth_signin"),
+        *("proxy_read_timeout", "proxy_send_timeout", "proxy_buffering"),
+    }
+    return LOCATION.format(
+        name=ingress["metadata"]["name"],
+        path=path["path"],
+        backend=ports[path["backend"]["service"]["port"]["number"]],
+        portal=portal,
+        asks_as=asks.netloc,
+        asks=asks.path,
+        **wanted,
+    )
+
 
 @contextmanager
-def nginx(folder: Path, *, port: int, portal: int, desktop: int) -> Iterator[None]:
-    """Listens on `port`, with TLS; `portal` and `desktop` are the ports behind it."""
-    folder.mkdir()
-    text = CONFIGURATION.format(port=port, portal=portal, desktop=desktop, asks_as=ASKS_AS)
-    (folder / "nginx.conf").write_text(text)
-    certificate = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=localhost"]
-    subprocess.run(
-        ["openssl", "req", "-x509", *certificate, "-keyout", "key.pem", "-out", "cert.pem"],
-        cwd=folder,
-        check=True,
-        capture_output=True,
-    )
-    server = subprocess.Popen(["/usr/sbin/nginx", "-p", str(folder), "-c", "nginx.conf", "-e", "error.log"])
+def nginx(folder: Path, *, port: int, portal: int) -> Iterator[Nginx]:
+    front = Nginx(folder, port=port, portal=portal)
     try:
-        wait_for((folder / "nginx.pid").exists)
-        yield
+        yield front
     finally:
-        server.terminate()
-        server.wait(10)
-        log_hygiene.read(folder / "error.log", folder / "access.log")
+        front.stop()
 
 
 @contextmanager

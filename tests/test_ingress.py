@@ -3,14 +3,20 @@
 import ssl
 import tempfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
 import httpx
 import pytest
+from django.conf import settings
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
+from desktops.runtimes import manifests_network
+from desktops.runtimes.manifests import NOVNC, Body
+from desktops.tests.runtimes.house import a_spec
+from desktops.tests.runtimes.kube_house import a_cluster
 from tests.ingress import nginx, novnc
 from tests.visitor import Visitor
 from tests.whole import Portal, free_port, running, wait_for
@@ -39,22 +45,30 @@ def site() -> Iterator[SimpleNamespace]:
     """The portal behind nginx, with the first desktop's noVNC beside it."""
     front, desktop_port = free_port(), free_port()
     url = f"https://127.0.0.1:{front}"
-    settings = {"PUBLIC_URL": url, "TRUSTED_PROXY_COUNT": "1", "DESKTOP_EXPOSURE": "ingress"}
+    given = {"PUBLIC_URL": url, "TRUSTED_PROXY_COUNT": "1", "DESKTOP_EXPOSURE": "ingress"}
     with tempfile.TemporaryDirectory(prefix="podesk-ingress-", ignore_cleanup_errors=True) as made:
         folder = Path(made)
         folder.chmod(0o755)  # the account of desktops passes through
         (folder / "web").mkdir()
         (folder / "web/vnc.html").write_text("noVNC of this desktop")
         with (
-            running(folder / "data", **settings) as portal,
-            nginx(folder / "nginx", port=front, portal=portal.port, desktop=desktop_port),
+            running(folder / "data", **given) as portal,
+            nginx(folder / "nginx", port=front, portal=portal.port) as entrance,
         ):
             person = visitor(url)
             person.sign_in("admin", portal.password)
             desktop = person.launch()
             wait_for(lambda: row(portal)[0] == "running")
+            entrance.show(ingress_of(desktop, row(portal)[2], url), {NOVNC: desktop_port})
             with novnc(folder / "web", port=desktop_port, address=row(portal)[1]):
                 yield SimpleNamespace(portal=portal, url=url, desktop=desktop, person=person)
+
+
+def ingress_of(desktop: str, name: str, url: str) -> Body:
+    """As in a cluster, with the default of DESKTOP_INGRESS_AUTH_URL."""
+    usual = a_cluster("vnc-pods", exposure="ingress")
+    asked = replace(usual.ingress, public_url=url, auth_url=settings.DESKTOP_INGRESS_AUTH_URL)
+    return manifests_network.ingress(a_spec(desktop_id=desktop, name=name), replace(usual, ingress=asked))
 
 
 def row(portal: Portal) -> tuple[str, str, str]:
