@@ -64,6 +64,7 @@ def sentence() -> str:
 def workers() -> int:
     """How many workers serve the queue; 0 also when Redis does not say."""
     try:
+        client().ping()  # fails soon; RQ's own client is patient, and a person waits
         return int(Worker.count(queue=django_rq.get_queue("desktops")))
     except redis.RedisError:
         return 0

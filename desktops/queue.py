@@ -38,12 +38,14 @@ def enqueue_again(work: Work, argument: Any) -> None:
 
 def depth() -> tuple[int, float]:
     """How much waits, and for how many seconds the oldest of it has. Raises redis.RedisError."""
+    client().ping()  # as below
     queue = django_rq.get_queue("desktops")
     return int(queue.count), _waited(queue)
 
 
 def _enqueue(work: Work, argument: str, job_id: str | None = None) -> None:
     try:
+        client().ping()  # fails soon; RQ's own client is patient, and a person waits
         django_rq.get_queue("desktops").enqueue(work, argument, job_id=job_id, result_ttl=0)
     except redis.RedisError as error:
         log.warning("not_queued", work=work.__name__, argument=argument, error=str(error))

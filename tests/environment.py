@@ -2,6 +2,7 @@
 
 import atexit
 import os
+import signal
 import subprocess
 import tempfile
 import time
@@ -69,6 +70,16 @@ def redis_away() -> Iterator[None]:
         yield
     finally:
         redis_server = start_redis(FOLDER)
+
+
+@contextmanager
+def redis_hangs() -> Iterator[None]:
+    """Within it, Redis takes connections and answers nothing."""
+    redis_server.send_signal(signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        redis_server.send_signal(signal.SIGCONT)
 
 
 os.environ.update(

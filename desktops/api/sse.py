@@ -11,14 +11,12 @@ from typing import Any, Protocol
 import structlog
 from asgiref.sync import SyncToAsync, sync_to_async
 from channels.db import DatabaseSyncToAsync
-from channels.layers import get_channel_layer
 from django.db import Error, connections
 from django.http import StreamingHttpResponse
-from redis import RedisError
 from rest_framework.renderers import JSONRenderer
 from rest_framework.utils.encoders import JSONEncoder
 
-from accounts.redis import client
+from desktops.api import ear
 
 log = structlog.get_logger("podesk.events")
 MEDIA_TYPE = "text/event-stream"
@@ -26,7 +24,6 @@ CONTENT_TYPE = f"{MEDIA_TYPE}; charset=utf-8"
 # Seconds between two looks at the token, between two looks at the rows when no message came, and of silence.
 TICK, LOOK, SILENCE = 0.8, 3.0, 15.0
 COME_BACK = 2  # seconds after which a browser that lost the stream opens it again
-REJOIN = 5.0  # seconds until Redis is asked again for messages
 
 
 @dataclass(frozen=True)
@@ -66,7 +63,7 @@ def answer(teller: Teller) -> StreamingHttpResponse:
 async def _stream(teller: Teller) -> AsyncIterator[bytes]:
     await _let_go()
     woken = asyncio.Event()
-    listening = asyncio.create_task(_listen(teller.group, woken))
+    listening = asyncio.create_task(ear.listen(teller.group, woken))
     try:
         yield f"retry: {COME_BACK * 1000}\n\n".encode()
         async for frame in _frames(teller, woken):
@@ -99,26 +96,6 @@ async def _frames(teller: Teller, woken: asyncio.Event) -> AsyncIterator[bytes]:
             woken.set()
         with suppress(TimeoutError):
             await asyncio.wait_for(woken.wait(), TICK)
-
-
-async def _listen(group: str, woken: asyncio.Event) -> None:
-    """Without Redis nothing wakes the stream, and it looks each LOOK seconds."""
-    layer: Any = get_channel_layer()
-    while True:
-        channel = ""
-        try:
-            await asyncio.to_thread(client().ping)  # a channel that cannot be subscribed to would stay in the layer
-            channel = await layer.new_channel()
-            await layer.group_add(group, channel)
-            woken.set()  # for what came before
-            while await layer.receive(channel):
-                woken.set()
-        except (RedisError, OSError) as error:
-            log.info("stream_not_woken", error=str(error))
-        finally:
-            with suppress(RedisError, OSError):
-                await layer.group_discard(group, channel)
-        await asyncio.sleep(REJOIN)
 
 
 async def _let_go() -> None:

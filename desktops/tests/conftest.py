@@ -4,11 +4,13 @@ import os
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import django_rq
 import pytest
 from django.conf import settings
+from redis import RedisError
 
 from accounts.cuts import Cut, channel
 from accounts.redis import client
@@ -49,6 +51,29 @@ def cuts():
 def redis_away():
     """A context in which the real Redis is dead; it comes back empty."""
     return environment.redis_away
+
+
+@pytest.fixture
+def redis_hangs():
+    """A context in which the real Redis answers nothing."""
+
+    @contextmanager
+    def hangs() -> Iterator[None]:
+        with environment.redis_hangs():
+            yield
+        wait_until_answered()
+
+    return hangs
+
+
+def wait_until_answered() -> None:
+    """By the portal's own client, which asks nothing for a moment after it got no answer."""
+    for _ in range(100):
+        with suppress(RedisError):
+            client().ping()
+            return
+        time.sleep(0.1)
+    raise AssertionError("Redis did not answer")
 
 
 @pytest.fixture(scope="session")
