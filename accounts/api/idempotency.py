@@ -108,7 +108,7 @@ def _digest(request: Request) -> str:
     it. A refreshed one has all of it in common with the old one.
 
     Keyed, for a body may hold a password: whoever has the database alone cannot try out which."""
-    claims = request.auth
+    claims: Any = request.auth
     who = [claims.session_id, claims.pod_name, *sorted(claims.permissions)]
     asked = f"{json.dumps(who)} {request.method} {request.get_full_path()}\n".encode() + request._request.body
     return salted_hmac("podesk.idempotency", asked, algorithm="sha256").hexdigest()
