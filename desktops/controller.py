@@ -9,18 +9,18 @@ import structlog
 from django.conf import settings
 from django.db import DatabaseError, close_old_connections
 from django.utils import timezone
-from redis.exceptions import LockError
 
-from accounts.redis import client, key
-from desktops import heartbeat, reconcile
+from accounts.redis import key
+from desktops import exclusive, heartbeat, reconcile
 from desktops.models import AT_REST, Desktop
 from desktops.runtimes import get_runtime
 from desktops.runtimes.base import Observed, RuntimeFault, RuntimeUnknown
 from desktops.timers import prune_daily, run_timers
 
 log = structlog.get_logger("podesk.controller")
-LEASE = 10  # seconds without renewal until another controller takes over
+LEASE = 10.0  # seconds without renewal until another controller takes over
 TURN = 2.0  # seconds of watching between two heartbeats
+STUCK = 60.0  # seconds without a sign of life until one that stands still renews no more; no single call takes so long
 
 
 class Controller:
@@ -28,8 +28,7 @@ class Controller:
 
     def __init__(self, stopped: Callable[[], bool]) -> None:
         self.stopped = stopped
-        self._lease = self._new_lease()
-        self._leads = False
+        self._lease: exclusive.Held | None = None
         self._listed_at = float("-inf")  # time.monotonic()
 
     def run(self) -> None:
@@ -65,23 +64,26 @@ class Controller:
             compare_one(name)
 
     def _lead(self) -> bool:
-        try:
-            self._leads = bool(self._lease.reacquire() if self._leads else self._lease.acquire(blocking=False))
-        except LockError:  # the lease ran out, or Redis came back empty
-            self._lease, self._leads = self._new_lease(), False
-        if not self._leads:
+        """The lease is renewed by a thread of its own: a full look may take longer than it lasts."""
+        if self._lease and self._lease.lost:
+            self._resign()
+        if not self._lease:
             self._listed_at = float("-inf")  # whoever takes over begins with a full look
-        return self._leads
-
-    def _new_lease(self) -> Any:
-        return client().lock(key("controller", "lease"), timeout=LEASE)
+            self._lease = exclusive.take(key("controller", "lease"), lease=LEASE, at_work=_is_at_work)
+            if self._lease:
+                log.info("leads")
+        return self._lease is not None
 
     def _resign(self) -> None:
-        if self._leads:
-            try:
-                self._lease.release()
-            except (LockError, redis.RedisError):
-                log.info("lease_already_gone")
+        lease, self._lease = self._lease, None
+        if lease:
+            lease.give_back()
+
+
+def _is_at_work() -> bool:
+    """Whether the leader, who alone gives it, has lately given a sign of life."""
+    age = heartbeat.age()
+    return age is None or age < STUCK
 
 
 def _tell_runtime(*, answers: bool) -> None:
@@ -107,6 +109,7 @@ def compare_all() -> None:
     rows = {desktop.object_name: desktop for desktop in _rows().exclude(status__in=AT_REST)}
     rows |= {desktop.object_name: desktop for desktop in _rows().filter(status__in=AT_REST, object_name__in=seen)}
     for name, desktop in rows.items():
+        _give_sign_of_life()  # there may be many
         if desktop.status_since < began:  # younger than the list: the list says nothing of it
             _settle(desktop, seen.get(name))
     for name in seen.keys() - rows.keys():
@@ -115,6 +118,11 @@ def compare_all() -> None:
     reconcile.sweep_volumes()
     run_timers()
     prune_daily()
+
+
+def _give_sign_of_life() -> None:
+    heartbeat.came_round()
+    heartbeat.beat()
 
 
 def _settle(desktop: Desktop, observed: Observed | None) -> None:

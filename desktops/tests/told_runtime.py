@@ -1,5 +1,6 @@
 """A runtime that sees what a test tells it, and can be away. Stands where a cluster would: at the border, outside."""
 
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -15,6 +16,8 @@ class ToldRuntime:
         self.deaf = False  # the watch misses whatever happens
         self.mute = False  # does not tell what desktops printed
         self.there: dict[str, Observed] = {}
+        self.pause = 0.0  # seconds that a list takes
+        self.listing = False
         self.log = ""
         self.calls: list[tuple[str, str]] = []
         self.rang: list[str] = []
@@ -49,11 +52,15 @@ class ToldRuntime:
 
     def list(self) -> list[Observed]:
         self._call("list", "")
+        self.listing = True
+        time.sleep(self.pause)
+        self.listing = False
         return list(self.there.values())
 
     def watch(self, *, timeout: float) -> Iterator[str]:
         heard, self.rang = self.rang, []
         yield from heard
+        time.sleep(min(timeout, 0.05))
 
     def logs(self, name: str, *, lines: int = 100) -> str:
         self._call("logs", name)
