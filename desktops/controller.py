@@ -11,7 +11,7 @@ from django.db import DatabaseError, close_old_connections
 from django.utils import timezone
 
 from accounts.redis import key
-from desktops import exclusive, heartbeat, reconcile
+from desktops import exclusive, heartbeat, queue, reconcile
 from desktops.models import AT_REST, Desktop
 from desktops.runtimes import get_runtime
 from desktops.runtimes.base import Observed, RuntimeFault, RuntimeUnknown
@@ -56,6 +56,7 @@ class Controller:
             time.sleep(TURN / 2)
             return
         heartbeat.beat()
+        queue.send_due()
         if time.monotonic() - self._listed_at >= settings.RELIST_SECONDS:
             compare_all()
             self._listed_at = time.monotonic()

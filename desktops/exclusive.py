@@ -13,7 +13,7 @@ from accounts.redis import client, key
 
 log = structlog.get_logger("podesk.exclusive")
 LEASE = 6.0  # seconds without renewal until it is free
-PATIENCE = 30.0  # seconds to wait for another: longer than any job
+PATIENCE = 2.0  # seconds to wait for another: longer than most work; who waits keeps a worker from other desktops
 
 
 @contextmanager

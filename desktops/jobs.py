@@ -5,22 +5,26 @@ from contextlib import contextmanager
 
 import structlog
 from django.conf import settings
+from django.utils import timezone
 
 from accounts import sealing
 from accounts.ssh_keys import authorized_keys
-from desktops import host_keys, ports
+from desktops import host_keys, ports, waiting
 from desktops.exclusive import alone_with
 from desktops.models import AT_REST, Desktop, Status, Volume
+from desktops.queue import Work, enqueue_later
 from desktops.runtimes import get_runtime
 from desktops.runtimes.base import Deadline, DesktopSpec, Placement, RuntimeFault, RuntimeUnknown
 
 log = structlog.get_logger("podesk.jobs")
 _SECONDS = 25.0  # for all calls of one job
 _LOG_LINES, _LOG_LENGTH = 200, 20_000  # of what is kept of a failure: lines, characters
+_BUSY = 3.0  # seconds until work is tried again that found another worker at its desktop
+_SOON, _LATEST = 2.0, 15.0  # the same, for a start that the runtime has put off
 
 
 def start_desktop(desktop_id: str) -> None:
-    with _alone(desktop_id) as desktop:
+    with _alone(start_desktop, desktop_id) as desktop:
         if not desktop or not _claim(desktop):
             return
         try:
@@ -28,7 +32,8 @@ def start_desktop(desktop_id: str) -> None:
         except RuntimeUnknown as error:  # the controller orders it again
             log.warning("runtime_unknown", error=str(error))
         except RuntimeFault as fault:
-            _give_up(desktop, fault)
+            answer = _give_up if fault.hopeless else _put_off
+            answer(desktop, fault)
 
 
 def _start(desktop: Desktop, deadline: Deadline) -> None:
@@ -44,7 +49,7 @@ def _start(desktop: Desktop, deadline: Deadline) -> None:
 
 def stop_desktop(desktop_id: str) -> None:
     """For rows that want nothing running. The controller sees it gone and finishes the row."""
-    with _alone(desktop_id) as desktop:
+    with _alone(stop_desktop, desktop_id) as desktop:
         if desktop and desktop.status in (Status.STOPPING, Status.DELETING, *AT_REST):
             if desktop.status == Status.FAILED:
                 _keep_log(desktop)
@@ -103,11 +108,12 @@ def spec_of(desktop: Desktop) -> DesktopSpec:
 
 
 @contextmanager
-def _alone(desktop_id: str) -> Iterator[Desktop | None]:
-    """The row, with nobody else at work on it; None when it is gone or somebody else stays at it."""
+def _alone(work: Work, desktop_id: str) -> Iterator[Desktop | None]:
+    """The row, with nobody else at work on it; None when it is gone, or somebody else is at it: then later again."""
     with structlog.contextvars.bound_contextvars(desktop=desktop_id), alone_with(desktop_id) as ours:
         if not ours:
             log.warning("lock_busy")
+            enqueue_later(work, desktop_id, _BUSY)
             yield None
         else:
             yield Desktop.objects.select_related("owner", "image", "volume").filter(pk=desktop_id).first()
@@ -120,9 +126,17 @@ def _claim(desktop: Desktop) -> bool:
     return desktop.status == Status.STARTING
 
 
+def _put_off(desktop: Desktop, fault: RuntimeFault) -> None:
+    """The page says why. Nobody waits while holding a worker: the longer it has lasted, the later it comes again."""
+    log.warning("start_put_off", reason=fault.reason, detail=fault.detail)
+    waiting.say(desktop, fault.reason, fault.detail)
+    age = (timezone.now() - desktop.status_since).total_seconds()
+    enqueue_later(start_desktop, desktop.pk, min(_LATEST, max(_SOON, age / 4)))
+
+
 def _give_up(desktop: Desktop, fault: RuntimeFault) -> None:
-    log.error("start_refused", reason=fault.reason, detail=fault.detail, hopeless=fault.hopeless)
-    if fault.hopeless and desktop.move(
+    log.error("start_refused", reason=fault.reason, detail=fault.detail)
+    if desktop.move(
         to=Status.FAILED, reason=fault.reason, event_params={"reason": fault.reason, "detail": fault.detail[:500]}
     ):
         _stop(desktop.object_name)

@@ -1,5 +1,6 @@
 """Put work on the queue. The only door to RQ for those who order work: services and controller."""
 
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -34,6 +35,22 @@ def enqueue_again(work: Work, argument: Any) -> None:
             _enqueue(work, str(argument), job_id=job_id)
     except redis.RedisError as error:
         log.warning("not_queued", work=work.__name__, argument=str(argument), error=str(error))
+
+
+def enqueue_later(work: Work, argument: Any, seconds: float) -> None:
+    """Work that was put off. Held in Redis until it is due; if Redis loses it, its row has it ordered again."""
+    try:
+        client().zadd(key("later"), {f"{work.__module__}.{work.__name__} {argument}": time.time() + seconds})
+    except redis.RedisError as error:
+        log.warning("not_queued", work=work.__name__, argument=str(argument), error=str(error))
+
+
+def send_due() -> None:
+    """What was put off and is due now. Raises redis.RedisError."""
+    for order in client().zrangebyscore(key("later"), 0, time.time()):
+        if client().zrem(key("later"), order):  # else somebody else has just sent it
+            work, _, argument = order.partition(" ")
+            django_rq.get_queue("desktops").enqueue(work, argument, result_ttl=0)
 
 
 def depth() -> tuple[int, float]:

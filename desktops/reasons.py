@@ -78,7 +78,14 @@ WAITING = {
         _("It ended while it started, and is being started again."),
         patience=120,
     ),
+    "still_stopping": Reason(
+        _("The cluster did not end its earlier run."),
+        _LATER_OR_ASK,
+        _("Its earlier run is still being ended. It starts by itself after that."),
+        patience=420,  # after five minutes a pod of a dead machine is given up
+    ),
 }
+UNSEEN = frozenset({"still_stopping"})  # told by the start itself, before there is anything to observe
 
 # Of a desktop that runs.
 RUNNING = {

@@ -6,26 +6,31 @@ from django.conf import settings
 from django.utils import timezone
 
 from desktops.models import Desktop, DesktopEvent
-from desktops.reasons import WAITING
+from desktops.reasons import UNSEEN, WAITING
 from desktops.runtimes.base import Observed
 
 
 def note(desktop: Desktop, seen: Observed) -> None:
     """Write down why it waits, when that has changed."""
-    reason = seen.reason if seen.reason in WAITING else ""
+    say(desktop, seen.reason, seen.detail)
+
+
+def say(desktop: Desktop, reason: str, detail: str) -> None:
+    if reason not in WAITING:
+        reason = ""
     if reason == desktop.reason:
         return
     changed = Desktop.objects.filter(pk=desktop.pk, run=desktop.run, status=desktop.status)
     if not changed.update(reason=reason, reason_since=timezone.now()):
         return
     if reason and not _since(desktop, reason):
-        DesktopEvent.write(desktop, "waiting", reason=reason, detail=seen.detail[:500])
+        DesktopEvent.write(desktop, "waiting", reason=reason, detail=detail[:500])
     desktop.tell_owner()
 
 
 def too_long(desktop: Desktop, seen: Observed | None) -> str:
     """The reason to give up; empty while there is hope."""
-    reason = seen.reason if seen else ""
+    reason = seen.reason if seen else _of_the_start_itself(desktop)
     if reason in WAITING:
         if _seconds(desktop.status_since) <= WAITING[reason].patience:  # spares a query while there is no question
             return ""
@@ -36,6 +41,11 @@ def too_long(desktop: Desktop, seen: Observed | None) -> str:
         return ""
     since = desktop.reason_since or desktop.status_since
     return "start_timeout" if _seconds(since) > settings.START_DEADLINE else ""
+
+
+def _of_the_start_itself(desktop: Desktop) -> str:
+    """It was put off, and nothing of it is there to be seen."""
+    return desktop.reason if desktop.reason in UNSEEN else ""
 
 
 def _since(desktop: Desktop, reason: str) -> datetime | None:

@@ -146,7 +146,10 @@ class Runtime(Protocol):
         """For a process that will start desktops: what can be done before anybody waits. Optional, never needed."""
 
     def start(self, spec: DesktopSpec, *, deadline: Deadline) -> None:
-        """Create what is missing, adopt what is there and ours. Raises RuntimeFault, RuntimeUnknown."""
+        """Create what is missing, adopt what is there and ours. Raises RuntimeFault, RuntimeUnknown.
+
+        Ends an earlier run first; when that takes more than a moment the fault is not hopeless: call again later.
+        """
 
     def stop(self, name: str, *, deadline: Deadline) -> None:
         """Begin to end the desktop of that name; its volume stays. Forgets an ended or failed one."""

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import structlog
 
 from desktops.runtimes import manifests, manifests_network, pod_reasons
-from desktops.runtimes.base import DesktopSpec, RuntimeFault
+from desktops.runtimes.base import Deadline, DesktopSpec, RuntimeFault
 from desktops.runtimes.cluster import Cluster
 from desktops.runtimes.kubernetes_calls import Body, Calls
 from desktops.runtimes.manifests import DESKTOP, INSTALLATION, OWNER, RUN
@@ -14,6 +14,7 @@ log = structlog.get_logger("podesk.kubernetes")
 # Beyond a pod's own grace: nobody is there to end it.
 DEAD_NODE = timedelta(minutes=5)
 LOST_NODE = timedelta(seconds=30)  # of a pod that the cluster itself has given up, which took it minutes
+MOMENT = 1.5  # seconds that all of one start may wait for what is ending: a usual restart needs less
 
 
 class Late(Exception):
@@ -28,6 +29,7 @@ class Start:
 
     def __init__(self, spec: DesktopSpec, cluster: Cluster, calls: Calls) -> None:
         self.spec, self.cluster, self.calls = spec, cluster, calls
+        self._moment = Deadline.after(MOMENT)
 
     def run(self) -> None:
         self._volume()
@@ -46,7 +48,7 @@ class Start:
                 raise RuntimeFault("volume_lost", f"no claim {self.spec.volume} in {self.cluster.namespace}")
             return
         while not self._new_claim():
-            self.calls.pause(f"{self.spec.volume} to be gone")
+            self._wait(f"{self.spec.volume} to be gone")
 
     def _new_claim(self) -> bool:
         """Made or there, and ours. False while one of that name is on its way out."""
@@ -71,15 +73,15 @@ class Start:
             there, pod = self._ours("ConfigMap"), self._ours("Pod")
             if pod and (self._is_older(pod) or is_ending(pod)):  # first: what is around a pod stays until it has ended
                 end_pod(pod, self.calls)
-            elif there and self._is_older(there):
+                self._wait("the pod of an earlier run to end")
+            elif there and is_ending(there):
+                self._wait("an earlier ConfigMap to be gone")
+            elif there and not self._is_older(there) and not owners(there):
+                return there
+            elif there and not self._is_older(there) and pod and pod["metadata"]["uid"] in owners(there):
+                return None
+            elif there:  # of an earlier run, or of a pod that is gone: then the cluster is about to collect it
                 self.calls.delete(there)
-            elif there and not is_ending(there):
-                if not owners(there):
-                    return there
-                if pod and pod["metadata"]["uid"] in owners(there):
-                    return None
-                self.calls.delete(there)  # of a pod that is gone: the cluster is about to collect it
-            self.calls.pause(f"an earlier run of {self.spec.name} to end")
         return anchor
 
     # --- the rest ---------------------------------------------------------------------------------------------------
@@ -100,12 +102,19 @@ class Start:
         kind = body["kind"]
         while not (made := self.calls.create(body)):
             there = self._ours(kind)
-            if there and not is_ending(there):
-                if not self._is_older(there) and owners(there) == owners(body):
-                    return there
+            if there and is_ending(there):
+                self._wait(f"an earlier {kind} to be gone")
+            elif there and not self._is_older(there) and owners(there) == owners(body):
+                return there
+            elif there:
                 self.calls.delete(there)
-            self.calls.pause(f"an earlier {kind} {self.spec.name} to be gone")
         return made
+
+    def _wait(self, what: str) -> None:
+        """Raises RuntimeFault, to be begun again later, when the moment is over: others need the worker."""
+        if not self._moment.remaining:
+            raise RuntimeFault("still_stopping", f"waited for {what}", hopeless=False)
+        self.calls.pause(what)
 
     def _ours(self, kind: str) -> Body | None:
         """Raises RuntimeFault when it belongs to somebody else, Late when a later run made it."""

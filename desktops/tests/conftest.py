@@ -13,7 +13,7 @@ from django.conf import settings
 from redis import RedisError
 
 from accounts.cuts import Cut, channel
-from accounts.redis import client
+from accounts.redis import client, key
 from desktops.runtimes import get_runtime
 from desktops.runtimes.base import Deadline, Runtime
 from desktops.tests.told_runtime import ToldRuntime
@@ -26,6 +26,18 @@ def queued():
 
     def look() -> list[tuple[str, str]]:
         return [(job.func_name.rsplit(".", 1)[1], job.args[0]) for job in django_rq.get_queue("desktops").jobs]
+
+    return look
+
+
+@pytest.fixture
+def put_off():
+    """What was put off: (function, id) with the seconds until it is due."""
+
+    def look() -> dict[tuple[str, str], float]:
+        orders = client().zrange(key("later"), 0, -1, withscores=True)
+        parts = [(*order.split(), at - time.time()) for order, at in orders]
+        return {(work.rsplit(".", 1)[1], argument): seconds for work, argument, seconds in parts}
 
     return look
 

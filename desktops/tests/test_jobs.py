@@ -1,5 +1,6 @@
 """Work done by workers, against the real local runtime: it may run twice, late, or for nothing."""
 
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -113,12 +114,21 @@ def test_stop_that_comes_too_late_leaves_the_next_run_alone(starting, runtime, w
     assert phase_of(runtime, starting) == Phase.READY
 
 
-def test_two_workers_never_work_on_one_desktop_at_once(starting, runtime, monkeypatch):
+def test_two_workers_never_work_on_one_desktop_at_once(starting, runtime, monkeypatch, put_off):
     monkeypatch.setattr(exclusive, "PATIENCE", 0.2)
     with client().lock(key("desktop", str(starting.pk)), timeout=5):
         jobs.start_desktop(str(starting.pk))
+        jobs.stop_desktop(str(starting.pk))
     starting.refresh_from_db()
     assert starting.status == Status.PENDING
+    assert set(put_off()) == {("start_desktop", str(starting.pk)), ("stop_desktop", str(starting.pk))}
+
+
+def test_who_finds_another_at_work_is_free_for_others_within_seconds(starting, runtime):
+    began = time.monotonic()
+    with client().lock(key("desktop", str(starting.pk)), timeout=30):
+        jobs.start_desktop(str(starting.pk))
+    assert time.monotonic() - began < 5
 
 
 def test_orphans_end_and_rows_are_spared(starting, runtime, wait_for):

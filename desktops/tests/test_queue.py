@@ -5,7 +5,8 @@ import pytest
 
 from accounts.redis import client, key
 from desktops import jobs
-from desktops.queue import enqueue_again
+from desktops.controller import Controller
+from desktops.queue import enqueue_again, enqueue_later, send_due
 
 DESKTOP = "11111111-1111-1111-1111-111111111111"
 
@@ -39,6 +40,26 @@ def test_an_order_lost_between_queue_and_work_is_given_again(queued, later):
     assert queued() == [("start_desktop", DESKTOP)]
 
 
+def test_what_was_put_off_is_sent_when_it_is_due_and_once(queued, db):
+    enqueue_later(jobs.start_desktop, DESKTOP, 60)
+    enqueue_later(jobs.stop_desktop, DESKTOP, 60)
+    send_due()
+    assert queued() == []
+    for _ in range(2):
+        enqueue_later(jobs.start_desktop, DESKTOP, 0)  # ordered twice, and the other time is forgotten
+    for _ in range(2):
+        send_due()
+    assert queued() == [("start_desktop", DESKTOP)]
+    django_rq.get_queue("desktops").jobs[0].perform()  # it is work that can be done
+
+
+def test_the_controller_sends_what_is_due(queued, runtime):
+    enqueue_later(jobs.remove_orphan, "vnc-nobody", 0)
+    Controller(lambda: True).turn()
+    assert queued() == [("remove_orphan", "vnc-nobody")]
+
+
 def test_redis_away_is_survived(redis_away):
     with redis_away():
         enqueue_again(jobs.start_desktop, DESKTOP)
+        enqueue_later(jobs.start_desktop, DESKTOP, 0)

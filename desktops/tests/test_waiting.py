@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from desktops import reconcile
+from desktops import reconcile, waiting
 from desktops.models import Desktop, DesktopEvent, Status
 from desktops.reasons import WAITING
 from desktops.runtimes.base import Observed, Phase
@@ -92,3 +92,20 @@ def test_to_go_on_waiting_costs_no_query(settle, starting, django_assert_num_que
     row = Desktop.objects.get(pk=starting.pk)
     with django_assert_num_queries(2):  # of the test's own making: begin and end of a savepoint
         reconcile.settle(row, waits(starting, "unschedulable"))
+
+
+def test_what_the_start_itself_waits_for_has_its_patience_too_though_nothing_is_seen(starting, earlier, queued):
+    waiting.say(starting, "still_stopping", "waited for the pod of an earlier run to end")
+    for age, status in ((WAITING["still_stopping"].patience - 5, "starting"), (500, "failed")):
+        earlier(age)
+        reconcile.settle(Desktop.objects.get(pk=starting.pk), None)
+        starting.refresh_from_db()
+        assert (starting.status, starting.reason) == (status, "still_stopping")
+
+
+def test_nothing_seen_of_what_had_begun_has_the_time_of_every_start(starting, earlier, settings):
+    waiting.say(starting, "image_pulling", "")
+    earlier(settings.START_DEADLINE + 5)
+    reconcile.settle(Desktop.objects.get(pk=starting.pk), None)
+    starting.refresh_from_db()
+    assert (starting.status, starting.reason) == ("failed", "start_timeout")

@@ -18,7 +18,7 @@ from uuid import uuid4
 import psutil
 
 from desktops.runtimes import local_limits, local_processes, local_state, names
-from desktops.runtimes.base import Deadline, DesktopSpec, Endpoint, Observed, Phase, Runtime
+from desktops.runtimes.base import Deadline, DesktopSpec, Endpoint, Observed, Phase, Runtime, RuntimeFault
 from desktops.runtimes.local import LocalRuntime
 from desktops.runtimes.local_state import Place
 
@@ -80,10 +80,23 @@ class House:
         until(there, what=f"{name} to be {phase}", every=self.every, seen=seen)
         return seen[0]
 
+    def start(self, spec: DesktopSpec) -> None:
+        """Ordered again and again while it is put off, as the product does."""
+        until(lambda: self._begun(spec), what=f"{spec.name} to be begun", every=self.every)
+
+    def _begun(self, spec: DesktopSpec) -> bool:
+        try:
+            self.runtime.start(spec, deadline=soon())
+        except RuntimeFault as fault:
+            if fault.hopeless:
+                raise
+            return False
+        return True
+
     def run(self, **changes: Any) -> DesktopSpec:
         """A desktop that is ready."""
         spec = self.spec(**changes)
-        self.runtime.start(spec, deadline=soon())
+        self.start(spec)
         self.wait(spec.name, Phase.READY)
         return spec
 

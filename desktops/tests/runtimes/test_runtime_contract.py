@@ -113,7 +113,7 @@ def test_a_home_that_somebody_worked_in_is_never_replaced_by_an_empty_one(any_ho
 def test_a_new_run_ends_the_earlier_one_first(any_house, runtime):
     spec = any_house.run()
     again = any_house.spec(desktop_id=spec.desktop_id, run=2)
-    runtime.start(again, deadline=soon())
+    any_house.start(again)
     any_house.wait(spec.name, Phase.READY)
     assert [seen.run for seen in runtime.list()] == [2]
 
@@ -213,6 +213,6 @@ def test_no_time_left_is_said_and_may_be_repeated(any_house, runtime):
     with pytest.raises((RuntimeFault, RuntimeUnknown)) as caught:
         runtime.start(again, deadline=Deadline.after(0))
     assert not getattr(caught.value, "hopeless", False)
-    runtime.start(again, deadline=soon())
+    any_house.start(again)
     any_house.wait(spec.name, Phase.READY)
     assert [seen.run for seen in runtime.list()] == [2]

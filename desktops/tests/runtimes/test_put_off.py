@@ -1,0 +1,63 @@
+"""A start that a cluster holds up: the worker is free at once, the page says why, and the start comes again."""
+
+import time
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from django.utils import timezone
+
+from desktops import jobs
+from desktops.models import Desktop, Status
+from desktops.runtimes import get_runtime
+from desktops.tests.runtimes.odd_server import Handler, refuses, says, serving
+
+
+class EndingPod:
+    """A cluster in which the pod of an earlier run takes its time."""
+
+    def __init__(self) -> None:
+        self.labels: dict[str, str] = {}
+
+    def __call__(self, handler: Handler) -> None:
+        kind = handler.path.split("?")[0].split("/")[6 if handler.path.startswith("/apis") else 5]
+        if handler.command == "POST":
+            done = kind == "persistentvolumeclaims"
+            return (says(201, {"kind": "made"}) if done else refuses(409, "AlreadyExists"))(handler)
+        meta = {"name": "vnc-x", "uid": kind, "labels": self.labels}
+        if kind == "pods":
+            meta["deletionTimestamp"] = datetime.now(UTC).isoformat()
+        return says(200, {"kind": kind, "metadata": meta, "spec": {}, "status": {}})(handler)
+
+
+@pytest.fixture
+def cluster(monkeypatch, tmp_path, settings):
+    settings.DESKTOP_RUNTIME = "kubernetes"
+    get_runtime.cache_clear()
+    cluster = EndingPod()
+    with serving(cluster) as server:
+        monkeypatch.setenv("KUBECONFIG", str(server.kubeconfig(tmp_path)))
+        yield cluster
+    get_runtime.cache_clear()
+
+
+@pytest.fixture
+def starting(make_desktop, alice, cluster, settings) -> Desktop:
+    desktop = make_desktop(alice, status=Status.STARTING, run=2)
+    cluster.labels |= {"podesk/installation": settings.INSTALLATION_ID, "podesk/run": "1"}
+    cluster.labels |= {"podesk/desktop": str(desktop.pk)}
+    return desktop
+
+
+def test_a_worker_does_not_wait_for_an_earlier_run(starting, put_off):
+    began = time.monotonic()
+    jobs.start_desktop(str(starting.pk))
+    assert time.monotonic() - began < 4
+    starting.refresh_from_db()
+    assert (starting.status, starting.reason) == (Status.STARTING, "still_stopping")
+    assert 0 < put_off()["start_desktop", str(starting.pk)] <= 2
+
+
+def test_the_longer_it_lasts_the_later_it_comes_again(starting, put_off):
+    Desktop.objects.filter(pk=starting.pk).update(status_since=timezone.now() - timedelta(minutes=2))
+    jobs.start_desktop(str(starting.pk))
+    assert 10 < put_off()["start_desktop", str(starting.pk)] <= 15
