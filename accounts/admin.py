@@ -220,9 +220,9 @@ class SSHKeyAdmin(ReadOnly):
 class AuditEventAdmin(ReadOnly):
     """Looked at, searched, and taken away as JSON lines."""
 
-    list_display = ("at", "actor_name", "action", "result", "target", "address")
+    list_display = ("at", "actor_name", "action", "result", "target", "pod_name", "address")
     list_filter = ("action", "result", "at")
-    search_fields = ("actor_name", "action", "target", "address", "result")
+    search_fields = ("actor_name", "action", "target", "pod_name", "details__name", "address", "result")
     date_hierarchy = "at"
     show_full_result_count = False  # counting a trail of years takes long
     change_list_template = "admin/accounts/auditevent/change_list.html"

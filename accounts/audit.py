@@ -33,10 +33,16 @@ class Stranger:
 
 
 def record(
-    action: str, *, by: Actor | Stranger | None, target: object = "", result: str = "done", **details: Any
+    action: str,
+    *,
+    by: Actor | Stranger | None,
+    target: object = "",
+    pod_name: str = "",
+    result: str = "done",
+    **details: Any,
 ) -> None:
-    """`action` is a slug such as "desktop.launch"; `by` None: Podesk itself; `result`: "done", or the slug of the
-    refusal. `details`: JSON, free of secrets."""
+    """`action` is a slug such as "desktop.launch"; `by` None: Podesk itself; `pod_name`: of the desktop that it is
+    about; `result`: "done", or the slug of the refusal. `details`: JSON, free of secrets."""
     user = by.user if isinstance(by, Actor) else None
     name = by.name if isinstance(by, Stranger) else user.get_username() if user else ""
     AuditEvent.objects.create(
@@ -44,6 +50,7 @@ def record(
         actor_name=name,
         action=action,
         target=printable(str(target)[:200]),
+        pod_name=pod_name,
         address=by.address if by else None,
         result=result[:50],
         details=details,
@@ -51,10 +58,14 @@ def record(
 
 
 def audited(
-    action: str, *, target: Callable[[Any], object] = lambda given: ""
+    action: str,
+    *,
+    target: Callable[[Any], object] = lambda given: "",
+    more: Callable[[Any], dict[str, Any]] = lambda given: {},
 ) -> Callable[[Callable[Given, Made]], Callable[Given, Made]]:
     """A service that is refused is told of with the slug of the refusal; `target` finds what the deed was about in the
-    service's arguments. Stands above `transaction.atomic`: what it writes comes after the rollback of the deed.
+    service's arguments, `more` what else record() takes. Stands above `transaction.atomic`: what it writes comes after
+    the rollback of the deed.
 
     Within a wider transaction it is kept or lost with that one. So of services that call each other only the outermost
     tells, once."""
@@ -66,7 +77,7 @@ def audited(
                 return service(*args, **given)
             except Refused as refused:
                 by: Any = given["by"]
-                record_refusal(action, by=by, target=target(given), result=refused.slug)
+                record_refusal(action, by=by, target=target(given), result=refused.slug, **more(given))
                 raise
 
         return told
@@ -75,12 +86,12 @@ def audited(
 
 
 @transaction.atomic
-def record_refusal(action: str, *, by: Actor, target: object, result: str) -> None:
+def record_refusal(action: str, *, by: Actor, target: object, result: str, **more: Any) -> None:
     """Outside the transaction of the deed, which was rolled back or never began."""
     # Locked: an account that is deleted in this moment is none that the event could point to.
     there = User.objects.select_for_update(no_key=True).filter(pk=by.user.pk).exists()
     who = by if there else Stranger(by.address, by.user.get_username())
-    record(action, by=who, target=target, result=result)
+    record(action, by=who, target=target, result=result, **more)
 
 
 def printable(text: str) -> str:

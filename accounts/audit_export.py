@@ -26,7 +26,7 @@ class AuditOut(serializers.ModelSerializer[AuditEvent]):
 
     class Meta:
         model = AuditEvent
-        fields = ("id", "at", "actor", "actor_id", "action", "target", "address", "result", "details")
+        fields = ("id", "at", "actor", "actor_id", "action", "target", "pod_name", "address", "result", "details")
         read_only_fields = fields
 
 

@@ -136,7 +136,7 @@ def revoke(*, by: Actor, token: SessionToken) -> None:
     else:  # its session is the login that made it
         revoked = revocation.revoke_token(token.pk, reason="revoked")
     if revoked:
-        audit.record("token.revoke", by=by, target=token)
+        audit.record("token.revoke", by=by, target=token, pod_name=token.pod_name)
 
 
 def _made_with(session_id: str) -> list[str]:
@@ -175,7 +175,8 @@ def _issue(
         label=wanted.label,
         refresh_until=refresh_until if refreshable else None,
     )
-    audit.record(action, by=by, target=token, id=str(token.pk), label=token.label, permissions=token.permissions)
+    told = {"id": str(token.pk), "label": token.label, "permissions": token.permissions}
+    audit.record(action, by=by, target=token, pod_name=token.pod_name, **told)
     return Issued(text, token)
 
 

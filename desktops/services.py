@@ -1,5 +1,6 @@
 """What people ask for. Each function is one transaction: check, change the row, audit; work is queued on commit."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -11,7 +12,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from accounts import audit
-from accounts.audit import Actor, audited
+from accounts.audit import Actor, Given, Made, audited
 from accounts.cuts import Cut, cut_after_commit
 from accounts.models import User
 from accounts.quotas import effective
@@ -53,8 +54,17 @@ class Launched:
     ordered: bool = False
 
 
-def _desktop(given: dict[str, Any]) -> object:
-    return given["desktop"].pk
+def _audited(action: str) -> Callable[[Callable[Given, Made]], Callable[Given, Made]]:
+    return audited(action, target=lambda given: given["desktop"].pk, more=lambda given: _names(given["desktop"]))
+
+
+def _record(action: str, *, desktop: Desktop, by: Actor, **details: Any) -> None:
+    audit.record(action, by=by, target=desktop.pk, **_names(desktop), **details)
+
+
+def _names(desktop: Desktop) -> dict[str, str]:
+    """By which people and scripts know it, also when it is gone."""
+    return {"pod_name": desktop.object_name, "name": desktop.name}
 
 
 def launch_desktop(*, by: Actor, wanted: LaunchRequest) -> Desktop:
@@ -79,7 +89,7 @@ def launch(*, by: Actor, wanted: LaunchRequest) -> Launched:
     enqueue_after_commit(jobs.start_desktop, desktop.pk)
     desktop.tell_owner()
     size: dict[str, Any] = {"size": wanted.size.name, "resource_quota": scopes.quantities(desktop)}
-    audit.record("desktop.launch", by=by, target=desktop.pk, name=name, image=wanted.image.name, **size)
+    _record("desktop.launch", desktop=desktop, by=by, image=wanted.image.name, **size)
     return Launched(desktop, created=True, ordered=True)
 
 
@@ -92,7 +102,7 @@ def _take(existing: Desktop, by: Actor) -> Launched:
     return Launched(existing, ordered=True)
 
 
-@audited("desktop.start", target=_desktop)
+@_audited("desktop.start")
 @transaction.atomic
 def start_desktop(*, desktop: Desktop, by: Actor) -> None:
     owner = _lock(desktop.owner)
@@ -105,10 +115,10 @@ def start_desktop(*, desktop: Desktop, by: Actor) -> None:
     if not desktop.move(to=Status.PENDING, run=desktop.run + 1, event="queued", **fresh_run()):
         raise WrongStatus
     enqueue_after_commit(jobs.start_desktop, desktop.pk)
-    audit.record("desktop.start", by=by, target=desktop.pk)
+    _record("desktop.start", desktop=desktop, by=by)
 
 
-@audited("desktop.stop", target=_desktop)
+@_audited("desktop.stop")
 @transaction.atomic
 def stop_desktop(*, desktop: Desktop, by: Actor) -> None:
     _refresh(desktop)
@@ -120,10 +130,10 @@ def stop_desktop(*, desktop: Desktop, by: Actor) -> None:
     elif not desktop.move(to=Status.STOPPING, reason=reason, restarting=False):
         raise WrongStatus
     _order_stop(desktop, "stopped")
-    audit.record("desktop.stop", by=by, target=desktop.pk)
+    _record("desktop.stop", desktop=desktop, by=by)
 
 
-@audited("desktop.restart", target=_desktop)
+@_audited("desktop.restart")
 @transaction.atomic
 def restart_desktop(*, desktop: Desktop, by: Actor) -> None:
     _refresh(desktop)
@@ -134,11 +144,11 @@ def restart_desktop(*, desktop: Desktop, by: Actor) -> None:
     ):
         raise WrongStatus
     _order_stop(desktop, "restarted")
-    audit.record("desktop.restart", by=by, target=desktop.pk)
+    _record("desktop.restart", desktop=desktop, by=by)
     return None
 
 
-@audited("desktop.delete", target=_desktop)
+@_audited("desktop.delete")
 @transaction.atomic
 def delete_desktop(*, desktop: Desktop, by: Actor, keep_data: bool) -> None:
     """The row goes when the runtime has nothing left; its files go too, or stay as a kept volume."""
@@ -148,10 +158,10 @@ def delete_desktop(*, desktop: Desktop, by: Actor, keep_data: bool) -> None:
     if not desktop.move(to=Status.DELETING, keep_data=keep_data, restarting=False):
         raise WrongStatus
     _order_stop(desktop, "deleted")
-    audit.record("desktop.delete", by=by, target=desktop.pk, name=desktop.name, keep_data=keep_data)
+    _record("desktop.delete", desktop=desktop, by=by, keep_data=keep_data)
 
 
-@audited("desktop.extend", target=_desktop)
+@_audited("desktop.extend")
 @transaction.atomic
 def extend_desktop(*, desktop: Desktop, by: Actor) -> None:
     """From now on it may run as long as its owner's quota lets one that has just started; never shorter than it may
@@ -165,10 +175,10 @@ def extend_desktop(*, desktop: Desktop, by: Actor) -> None:
     _refresh(desktop)
     desktop.tell_owner()
     until = desktop.expires_at and desktop.expires_at.isoformat()
-    audit.record("desktop.extend", by=by, target=desktop.pk, name=desktop.name, expires_at=until)
+    _record("desktop.extend", desktop=desktop, by=by, expires_at=until)
 
 
-@audited("desktop.password_shown", target=_desktop)
+@_audited("desktop.password_shown")
 @transaction.atomic
 def show_password(*, desktop: Desktop, by: Actor) -> str:
     """The VNC password, for programs that go past the portal. Raises DesktopRefused."""
@@ -180,7 +190,7 @@ def show_password(*, desktop: Desktop, by: Actor) -> str:
         password = connect.password(desktop)
     except InvalidToken:
         raise PasswordUnreadable(detail="none of SECRETS_KEYS opens it")
-    audit.record("desktop.password_shown", by=by, target=desktop.pk, name=desktop.name)
+    _record("desktop.password_shown", desktop=desktop, by=by)
     return password
 
 

@@ -281,6 +281,19 @@ def test_a_refusal_is_told_once_with_its_slug(world, deed):
     assert (event.actor, event.actor_name, event.address) == (world.by.user, "alice", "192.0.2.7")
 
 
+@pytest.mark.parametrize("deed", [each for each in DEEDS.values() if each.action.startswith("desktop.")])
+def test_a_deed_on_a_desktop_names_it_as_people_and_scripts_do(world, deed):
+    """Also when the desktop is gone, and when the deed is refused."""
+    deed.does(world)
+    if deed.refused:
+        with pytest.raises(Refused):
+            deed.refused(world)
+    known = {(str(row.pk), row.object_name, row.name) for row in (*Desktop.objects.all(), world.gone)}
+    for event in new_events(world):
+        if event.target not in ("two\nlines", "two�lines", "deleting"):  # what was asked for
+            assert (event.target, event.pod_name, event.details["name"]) in known
+
+
 def test_what_can_be_refused_is_tried_above():
     """Every service that tells of refusals has one here."""
     telling = {named(each) for each in public_services() if "audited" in each.__code__.co_qualname}

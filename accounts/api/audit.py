@@ -17,13 +17,14 @@ from accounts.api.strict import PageQuery, Strict
 from accounts.audit_export import AuditOut
 from accounts.models import AuditEvent
 
-_EXACT = ("action", "target", "result")
+_EXACT = ("action", "target", "pod_name", "result")
 
 
 class Filters(Strict):
     actor = Filter(max_length=150, help_text="The name at that time, or the user's id.")
     action = Filter(max_length=50, help_text='Such as "desktop.launch".')
     target = Filter(max_length=200, help_text="A desktop's id, a user's name, …")
+    pod_name = Filter(max_length=63, help_text="Of a desktop, also of one that is deleted.")
     result = Filter(max_length=50, help_text='"done", or the slug of the refusal.')
     since = serializers.DateTimeField(required=False, help_text="At this moment or later.")
     until = serializers.DateTimeField(required=False, help_text="Before this moment.")

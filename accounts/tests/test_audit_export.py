@@ -26,7 +26,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:StreamingHttpResponse must consu
 
 @pytest.fixture
 def trail(alice) -> None:
-    audit.record("desktop.launch", by=Actor(alice, "192.0.2.1"), target="one", name="büro")
+    audit.record("desktop.launch", by=Actor(alice, "192.0.2.1"), target="one", pod_name="vnc-one", name="büro")
     audit.record("desktop.launch", by=Actor(alice, "192.0.2.1"), target="two", result="quota_exceeded")
     audit.record("login.failed", by=Stranger("192.0.2.9"), target="alice")
 
@@ -71,6 +71,7 @@ def test_each_event_is_one_line(trail, alice):
         "actor_id": str(alice.pk),
         "action": "desktop.launch",
         "target": "one",
+        "pod_name": "vnc-one",
         "address": "192.0.2.1",
         "result": "done",
         "details": {"name": "büro"},
@@ -111,6 +112,7 @@ def test_nothing_told_is_an_empty_text(db):
         (["--action", "desktop.launch"], ["two", "one"]),
         (["--actor", "alice"], ["two", "one"]),
         (["--action", "desktop.launch", "--actor", "bob"], []),
+        (["--pod-name", "vnc-one"], ["one"]),
         (["--since", "2026-01-01"], ["alice", "two", "one"]),
         (["--until", "2026-01-01T00:00:00+00:00"], []),
     ],
@@ -147,6 +149,8 @@ def test_list_has_a_button_that_takes_what_it_shows(browser, trail):
         ("?action=login.failed", ["alice"]),
         ("?result=quota_exceeded", ["two"]),
         ("?q=192.0.2.1", ["two", "one"]),
+        ("?q=vnc-one", ["one"]),
+        ("?q=büro", ["one"]),
         ("?q=launch&result=done", ["one"]),
         ("?o=1&action=desktop.launch", ["two", "one"]),  # the list's own order is not the file's
     ],

@@ -257,6 +257,7 @@ ANSWERED: dict[str, dict[str, Node]] = {  # by operation and status
                 "actor_id": _USER,
                 "action": "desktop.launch",
                 "target": _ID,
+                "pod_name": _POD,
                 "address": "203.0.113.7",
                 "result": "done",
                 "details": {"name": "desktop"},

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:StreamingHttpResponse must consu
 
 @pytest.fixture
 def trail(alice, bob) -> None:
-    audit.record("desktop.launch", by=Actor(alice, "192.0.2.1"), target="one", name="büro")
+    audit.record("desktop.launch", by=Actor(alice, "192.0.2.1"), target="one", pod_name="vnc-one", name="büro")
     audit.record("desktop.launch", by=Actor(bob, "192.0.2.2"), target="two", result="quota_exceeded")
     audit.record("desktop.stop", by=Actor(alice, "192.0.2.1"), target="one")
 
@@ -43,7 +43,7 @@ def test_newest_first(script, trail, alice):
     assert targets(answer) == ["desktop.stop one", "desktop.launch two", "desktop.launch one"]
     told = answer.json()["results"][2]
     assert (told["actor"], told["actor_id"], told["address"]) == ("alice", str(alice.pk), "192.0.2.1")
-    assert (told["result"], told["details"]) == ("done", {"name": "büro"})
+    assert (told["pod_name"], told["result"], told["details"]) == ("vnc-one", "done", {"name": "büro"})
     assert told["at"].endswith("Z")
 
 
@@ -53,6 +53,7 @@ def test_newest_first(script, trail, alice):
         ("actor=bob", ["desktop.launch two"]),
         ("action=desktop.stop", ["desktop.stop one"]),
         ("target=one", ["desktop.stop one", "desktop.launch one"]),
+        ("pod_name=vnc-one", ["desktop.launch one"]),
         ("result=quota_exceeded", ["desktop.launch two"]),
         ("actor=alice&action=desktop.launch", ["desktop.launch one"]),
         ("actor=nobody", []),

@@ -18,6 +18,7 @@ class Command(BaseCommand):
         parser.add_argument("--since", type=_moment, help="at this moment or later, such as 2026-01-31T08:00:00+00:00")
         parser.add_argument("--until", type=_moment, help="before this moment")
         parser.add_argument("--action", dest="deed", help="such as desktop.launch")
+        parser.add_argument("--pod-name", help="of a desktop, also of one that is deleted")
         parser.add_argument("--actor", help="the name at that time, or the user's id")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -28,6 +29,8 @@ class Command(BaseCommand):
             events = events.filter(at__lt=options["until"])
         if options["deed"]:
             events = events.filter(action=options["deed"])
+        if options["pod_name"]:
+            events = events.filter(pod_name=options["pod_name"])
         if options["actor"]:
             events = events.filter(audit_export.by_actor(options["actor"]))
         for text in audit_export.lines(events):
