@@ -23,7 +23,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_safe
 
-from accounts import audit, audit_export, client, lockout, people, quota_services, quotas, services, token_services
+from accounts import audit_export, client, lockout, people, quota_services, quotas, services, token_services
 from accounts.audited_admin import AuditedAdmin
 from accounts.models import AuditEvent, Quota, SessionToken, SSHKey, User
 from accounts.quota_services import LIMITS as _LIMITS
@@ -97,9 +97,16 @@ class UserAdmin(DjangoUserAdmin[User]):
         return response
 
     def save_formset(self, request: HttpRequest, form: ModelForm[User], formset: Any, change: bool) -> None:
-        super().save_formset(request, form, formset, change)
-        if formset.has_changed():
-            audit.record("quota.change", by=client.actor(request), target=form.instance)
+        """The user's own quota, by the services that QuotaAdmin asks."""
+        by = client.actor(request)
+        formset.save(commit=False)
+        for quota in formset.deleted_objects:
+            quota_services.delete_quota(quota=quota, by=by)
+        for quota, fields in formset.changed_objects:
+            quota_services.change_quota(quota=quota, fields=fields, by=by)
+        for added in formset.extra_forms:
+            if added.instance in formset.new_objects:
+                quota_services.add_quota(quota=added.instance, fields=added.changed_data, by=by)
 
     def get_deleted_objects(
         self, objs: Any, request: HttpRequest

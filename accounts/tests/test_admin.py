@@ -123,8 +123,19 @@ def test_other_changes_revoke_nothing(browser, alice, token_for):
 def test_own_quota_of_a_user(browser, alice):
     own = {f"quota-0-{name}": value for name, value in (LIMITS | {"cpu": "3", "id": "", "user": str(alice.pk)}).items()}
     browser.post(f"{USERS}{alice.pk}/change/", user_form(alice, **own, **{"quota-TOTAL_FORMS": "1"}))
-    assert Quota.objects.get(user=alice).cpu == 3
-    assert actions() == ["quota.change"]
+    quota = Quota.objects.get(user=alice)
+    assert quota.cpu == 3
+    there = own | {"quota-0-id": str(quota.pk), "quota-TOTAL_FORMS": "1", "quota-INITIAL_FORMS": "1"}
+    browser.post(f"{USERS}{alice.pk}/change/", user_form(alice, **there))  # nothing is changed
+    browser.post(f"{USERS}{alice.pk}/change/", user_form(alice, **there | {"quota-0-gpu": "1"}))
+    browser.post(f"{USERS}{alice.pk}/change/", user_form(alice, **there | {"quota-0-DELETE": "on"}))
+    assert not Quota.objects.filter(user=alice).exists()
+    told = AuditEvent.objects.order_by("pk").values_list("action", "target", "details")
+    assert list(told) == [
+        ("quota.add", "alice", {"fields": ["cpu"]}),
+        ("quota.change", "alice", {"fields": ["gpu"]}),
+        ("quota.delete", "alice", {}),
+    ]
 
 
 def test_disable_and_enable_many(browser, admin, alice, bob, token_for):
