@@ -20,7 +20,7 @@ _HERE = "not browser and not cluster"
 # A later -m among the person's own arguments wins over these.
 _MARKED = {
     "": f"{_HERE} and not postgres",
-    "postgres": _HERE,
+    "postgres": f"{_HERE} and not once",
     "browser": "browser and not cluster",
     "cluster": "cluster",
 }
@@ -44,10 +44,15 @@ def test(place: Place, arguments: Sequence[str], *, kind: str = "") -> int:
         try:
             setup.install(place, runner, setup.Wanted(debian=packages.DESKTOP + extra, development=True))
             with throwaway_postgres(runner) if postgres else nullcontext("") as url:
-                return _pytest(place, ["-m", _MARKED[kind], *arguments], url)
+                return _pytest(place, ["-m", _MARKED[kind], *(arguments or _spread(kind))], url)
         except Interrupted as asked:
             say(f"Stopped ({asked}).")
             return 130
+
+
+def _spread(kind: str) -> list[str]:
+    """For a whole run. Most tests wait as much as they work: one process more than cores. One browser, one cluster."""
+    return [] if kind in ("browser", "cluster") else ["-n", str(1 + (os.cpu_count() or 1)), "--dist", "loadgroup"]
 
 
 def _refuse_without_cluster() -> None:

@@ -76,6 +76,7 @@ def tried(portal: Portal, person: httpx.Client, place: Path) -> str:
     return ended.stdout
 
 
+@pytest.mark.postgres  # it refuses more than SQLite does
 @pytest.mark.parametrize("who", ["user", "admin"])
 def test_no_failure(who, portal, request, capsys, tmp_path):
     """The user first: the administrator's run changes quotas and users."""

@@ -11,6 +11,8 @@ import pytest
 
 from tests.whole import Portal, free_port, podesk, running, wait_for
 
+pytestmark = pytest.mark.once
+
 
 @pytest.fixture(scope="module")
 def folder() -> Iterator[Path]:

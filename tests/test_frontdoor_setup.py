@@ -14,6 +14,8 @@ from frontdoor.commands import Runner
 from frontdoor.place import CHECKOUT
 from frontdoor.report import Failure, Progress
 
+pytestmark = pytest.mark.once
+
 
 def test_folder_closed_to_desktops_is_refused(tmp_path):
     closed = tmp_path / "closed"

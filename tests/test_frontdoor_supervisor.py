@@ -14,6 +14,8 @@ import pytest
 from frontdoor.place import CHECKOUT
 from frontdoor.supervisor import Service, Supervisor
 
+pytestmark = pytest.mark.once
+
 # Two or three services under the real supervisor; each writes a line when it starts and when it is asked to stop.
 PROGRAM = """
 import sys, time

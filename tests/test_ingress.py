@@ -21,6 +21,8 @@ from tests.ingress import nginx, novnc
 from tests.visitor import Visitor
 from tests.whole import Portal, free_port, running, wait_for
 
+pytestmark = pytest.mark.once
+
 UNCHECKED = ssl._create_unverified_context()  # the certificate is made for this test
 UPGRADE = {
     **{"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13"},

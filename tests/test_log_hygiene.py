@@ -10,6 +10,8 @@ import pytest
 
 from frontdoor.place import CHECKOUT
 
+pytestmark = pytest.mark.once
+
 HEAD = """
 import logging
 import pytest

@@ -14,6 +14,8 @@ import pytest
 from frontdoor.place import CHECKOUT
 from tests.whole import Portal, running
 
+pytestmark = pytest.mark.once
+
 
 @pytest.fixture(scope="module")
 def portal() -> Iterator[Portal]:

@@ -8,6 +8,8 @@ import pytest
 
 from frontdoor.place import CHECKOUT
 
+pytestmark = pytest.mark.once
+
 PAGE = (CHECKOUT / "docs/security.md").read_text()
 NAMED = sorted(set(re.findall(r"`([\w/.]+/test_\w+\.py(?:::\w+)*)`", PAGE)))
 

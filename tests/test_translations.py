@@ -18,6 +18,8 @@ from frontdoor.commands import Runner
 from frontdoor.place import CHECKOUT
 from frontdoor.report import Progress
 
+pytestmark = pytest.mark.once
+
 LANGUAGE = "zh_Hans"
 CATALOG = Path("locale", LANGUAGE, "LC_MESSAGES/django.po")
 FILLED_IN = re.compile(r"%%|%\(\w+\)\w|%\w|\{\w+\}|</?\w+>")

@@ -15,6 +15,14 @@ from tests.cluster.conftest import IMAGE, kube  # noqa: F401 - a fixture
 collect_ignore = [] if os.geteuid() == 0 else ["test_runtime_local_root.py"]
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest chooses by marks
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Runtimes know no database."""
+    for item in items:
+        if item.nodeid.startswith("desktops/tests/runtimes/"):
+            item.add_marker(pytest.mark.once)
+
+
 @pytest.fixture(scope="session")
 def account() -> None:
     """Desktops never run as root: a test run by root needs the account that they run as."""
