@@ -44,14 +44,24 @@ def example(language: str, mark: str) -> str:
 
 
 def test_curl(portal, run):
-    answer = json.loads(run("bash", "-euc", example("sh", "pods/create")))
+    made, deleted = run("bash", "-euc", example("sh", "pods/create")).splitlines()
+    answer = json.loads(made)
     assert answer["status"] == "created"
     assert answer["desktop"]["status"] == "running"
     assert answer["desktop"]["resource_quota"] | {"storage": ""} == {"cpu": "1", "memory": "1Gi", "storage": ""}
+    assert json.loads(deleted) == {"status": "deleted", "pod_name": answer["pod_name"]}
+    assert portal.query("SELECT count(*) FROM desktops_desktop") == [(0,)]
 
 
 def test_python(portal, run):
-    """It finds the desktop of the test before, and deletes it."""
     said = run(sys.executable, "-c", example("python", "httpx"))
-    assert re.match(r"(exists|created) vnc-\S+ \{", said), said
+    assert re.match(r"created vnc-\S+ \{'host'", said), said
+    assert portal.query("SELECT count(*) FROM desktops_desktop") == [(0,)]
+
+
+def test_python_when_the_time_is_not_enough(portal, run):
+    program = example("python", "httpx")
+    assert len([line for line in program.splitlines() if line]) == 10
+    said = run(sys.executable, "-c", program.replace('"wait": 60}, json', '"wait": 0}, json'))
+    assert re.match(r"created vnc-\S+ \w[^{}]+\.", said), said
     assert portal.query("SELECT count(*) FROM desktops_desktop") == [(0,)]
