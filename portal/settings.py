@@ -244,6 +244,7 @@ AXES_ENABLE_ADMIN = False  # "Unlock" stands at the users
 
 # --- Safety of the browser -----------------------------------------------------------------------------------------
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = HTTPS
+SECURE_SSL_HOST = _public.netloc if HTTPS and _public.port else None  # plain HTTP comes in by another port
 SECURE_REDIRECT_EXEMPT = [r"^desktops/[^/]+/gate/$"]  # asked from within the cluster, over plain HTTP
 SECURE_HSTS_SECONDS = 365 * 24 * 3600 if HTTPS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = HTTPS

@@ -10,11 +10,12 @@ from types import SimpleNamespace
 import httpx
 import pytest
 from django.conf import settings
-from websockets.exceptions import ConnectionClosed
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
 from desktops.runtimes import manifests_network
 from desktops.runtimes.manifests import NOVNC, Body
+from desktops.scopes import SUBPROTOCOL, TOKEN_PREFIX
 from desktops.tests.runtimes.house import a_spec
 from desktops.tests.runtimes.kube_house import a_cluster
 from tests.ingress import nginx, novnc
@@ -87,13 +88,16 @@ def person(site) -> Visitor:
 
 def stream(site, person: Visitor) -> ClientConnection:
     """Past the portal to the X server, as the browser's noVNC connects."""
-    path = f"/direct/{site.desktop}/"
+    return socket(site, person, f"/direct/{site.desktop}/websockify", "binary")
+
+
+def socket(site, person: Visitor, path: str, *protocols: str, origin: str = "") -> ClientConnection:
     cookies = "; ".join(f"{each.name}={each.value}" for each in person.http.cookies.jar if path.startswith(each.path))
     return connect(
-        f"{site.url.replace('https', 'wss')}{path}websockify",
+        site.url.replace("https", "wss") + path,
         ssl=UNCHECKED,
-        subprotocols=["binary"],
-        origin=site.url,
+        subprotocols=list(protocols) or None,
+        origin=origin or site.url,
         additional_headers={"Cookie": cookies},
     )
 
@@ -103,6 +107,45 @@ def refused(site, person: Visitor, **headers: str) -> int:
     asked = UPGRADE | {"Origin": site.url} | headers
     path = f"/direct/{site.desktop}/websockify"
     return person.http.get(path, headers=asked, follow_redirects=False).status_code
+
+
+# --- the portal at a port of its own, as behind a controller on node ports ---
+
+
+def test_forms_are_taken_from_its_own_port_alone(site, person):
+    """That signing in works is seen above; browsers send Origin, with the port."""
+    form = {"csrfmiddlewaretoken": person.http.cookies["csrftoken"]}
+    for origin, status in ((site.url, 303), ("https://127.0.0.1", 403), ("https://127.0.0.1:1", 403)):
+        path = f"/desktops/{site.desktop}/open-directly/"
+        answer = person.http.post(path, data=form, headers={"Origin": origin}, follow_redirects=False)
+        assert answer.status_code == status, origin
+
+
+def test_sockets_are_opened_from_its_own_port_alone(site, person):
+    with socket(site, person, "/ws/status/"):
+        pass
+    token = person.act(site.desktop, "session-token").json()["token"]
+    with socket(site, person, f"/ws/desktops/{site.desktop}/vnc", SUBPROTOCOL, TOKEN_PREFIX + token) as opened:
+        assert opened.recv(timeout=10) == b"RFB 003.008\n"
+    for path in ("/ws/status/", f"/ws/desktops/{site.desktop}/vnc"):
+        with pytest.raises(InvalidStatus) as refused:
+            socket(site, person, path, origin="https://127.0.0.1")
+        assert refused.value.response.status_code == 403
+
+
+def test_plain_http_is_sent_to_the_port_of_https(site):
+    """Not to the port that it came by, nor to 443, where nobody listens."""
+    answer = httpx.get(f"http://127.0.0.1:{site.portal.port}/accounts/login/", headers={"Host": "127.0.0.1:31290"})
+    assert (answer.status_code, answer.headers["Location"]) == (301, f"{site.url}/accounts/login/")
+
+
+def test_the_ingress_of_a_desktop_has_a_host_without_a_port(site):
+    code = "from django.conf import settings; print(settings.DESKTOP_INGRESS_HOST)"
+    said = site.portal.manage("shell", "--no-imports", "-c", code)
+    assert said.stdout.split()[-1] == "127.0.0.1"
+
+
+# --- the desktop, directly ---
 
 
 def test_who_opens_it_directly_passes(site, person):

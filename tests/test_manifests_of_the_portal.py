@@ -7,6 +7,7 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import kubernetes_validate
 import pytest
@@ -145,6 +146,23 @@ def test_both_namespaces_enforce_it(manifests):
 def test_every_image_has_a_tag_that_stays(manifests):
     for name, container in containers(manifests):
         assert re.search(r":(?!latest$)[\w.-]+$", container["image"]), name
+
+
+def test_site_takes_every_image_from_its_own_registry():
+    site = build("overlays/site")
+    settings = next(each for each in site if each["metadata"]["name"].startswith("podesk-settings-"))["data"]
+    registry, _, _ = settings["DESKTOP_IMAGE"].partition("/")
+    assert ":" in registry
+    assert [name for name, container in containers(site) if not container["image"].startswith(f"{registry}/")] == []
+
+
+def test_site_has_one_host_and_names_a_port_in_its_address_alone():
+    site = build("overlays/site")
+    settings = next(each for each in site if each["metadata"]["name"].startswith("podesk-settings-"))["data"]
+    (ingress,) = (each["spec"] for each in site if each["kind"] == "Ingress")
+    host = urlsplit(settings["PUBLIC_URL"]).hostname
+    assert {rule["host"] for rule in ingress["rules"]} == {settings["DESKTOP_INGRESS_HOST"]} == {host}
+    assert ingress["tls"][0]["hosts"] == [host]
 
 
 def test_only_who_has_rights_carries_a_token(manifests):
