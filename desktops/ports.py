@@ -12,7 +12,9 @@ from desktops.models import Desktop, PortLease
 from desktops.runtimes.base import NodePorts, RuntimeFault
 
 log = structlog.get_logger("podesk.ports")
-_MEMORY = timedelta(days=1)  # then a port that something else had is tried again
+# Then a port that was in use is tried again, which costs one call. Short, because it may have been one of our own
+# Services, on its way out.
+_MEMORY = timedelta(minutes=10)
 _TRIES = 20  # others may take the same port at the same moment
 
 
@@ -33,7 +35,7 @@ def release(desktop: Desktop) -> None:
 
 
 def remember_foreign(port: int) -> None:
-    """Something that is not ours has it: nobody gets it for a day, or until an administrator deletes the row."""
+    """The cluster has it in use: nobody gets it for a while, or until an administrator deletes the row."""
     log.warning("port_taken_by_something_else", port=port)
     PortLease.objects.update_or_create(
         port=port, defaults={"use": PortLease.Use.FOREIGN, "desktop": None, "since": timezone.now()}

@@ -72,7 +72,7 @@ class Floor:
         )
         bodies = [make(spec, self._cluster) for make in makers]
         # Which address its Service will have is not known beforehand; nothing here reads the annotation.
-        bodies.append(manifests.pod(spec, self._cluster, address="192.0.2.1"))
+        bodies.append(manifests.pod(spec, self._cluster, service={"spec": {"clusterIP": "192.0.2.1"}}))
         text = json.dumps({"apiVersion": "v1", "kind": "List", "items": bodies})
         times = {"click": time.time()}
         self._kube.run("apply", "-f", "-", stdin=text)

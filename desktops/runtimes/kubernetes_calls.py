@@ -62,8 +62,8 @@ class Calls:
             except Refused as refused:
                 if refused.reason == "AlreadyExists":
                     return None
-                # A full quota is told before a name that is taken.
-                if refused.status == 403 and self.get(body["kind"], body["metadata"]["name"]):
+                # A full quota, and node ports that are in use, are told before a name that is taken.
+                if refused.status in (403, 422) and self.get(body["kind"], body["metadata"]["name"]):
                     return None
                 if refused.status != 409:
                     raise

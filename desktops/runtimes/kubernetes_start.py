@@ -93,7 +93,7 @@ class Start:
         for body in make:
             self._ensure(manifests.owned(body(self.spec, self.cluster), by=anchor))
         service = self._ensure(manifests.owned(manifests_network.service(self.spec, self.cluster), by=anchor))
-        pod = self._ensure(manifests.pod(self.spec, self.cluster, address=service["spec"]["clusterIP"]))
+        pod = self._ensure(manifests.pod(self.spec, self.cluster, service=service))
         if not give_to(pod, anchor, self.calls):  # a stop came between: it saw no pod, so it left us this one
             self.calls.delete(pod)
 

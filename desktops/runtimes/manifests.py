@@ -55,12 +55,14 @@ def secret(spec: DesktopSpec, cluster: Cluster) -> Body:
     return {"apiVersion": "v1", "kind": "Secret", "metadata": metadata(spec), "type": "Opaque", "stringData": data}
 
 
-def pod(spec: DesktopSpec, cluster: Cluster, *, address: str) -> Body:
-    """`address`: of its Service. It stands on the pod, so that a controller needs to read nothing but pods."""
+def pod(spec: DesktopSpec, cluster: Cluster, *, service: Body) -> Body:
+    """`service`: its own, as the API returned it. Where it answers stands on the pod: a controller reads only pods."""
     meta = metadata(spec)
+    address = service["spec"]["clusterIP"]
     meta["annotations"][ENDPOINT] = f"[{address}]:{VNC}" if ":" in address else f"{address}:{VNC}"
     if spec.ports:
-        meta["annotations"][NODE_PORTS] = f"{spec.ports.vnc},{spec.ports.novnc},{spec.ports.ssh}"
+        given = {port["name"]: str(port["nodePort"]) for port in service["spec"]["ports"]}
+        meta["annotations"][NODE_PORTS] = ",".join(given[name] for name in ("vnc", "novnc", "ssh"))
     return {
         "apiVersion": "v1",
         "kind": "Pod",

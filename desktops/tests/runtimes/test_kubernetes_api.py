@@ -138,6 +138,16 @@ def test_a_full_quota_does_not_hide_what_is_there(server):
     assert calls().create(POD) is None
 
 
+def test_node_ports_in_use_do_not_hide_that_it_is_our_own_service_that_uses_them(server):
+    """The API looks at the ports before it looks at the name."""
+    service = POD | {"kind": "Service"}
+    server.script[:] = [refuses(422, "Invalid", PORT), says(200, service)]
+    assert calls().create(service) is None
+    server.script[:] = [refuses(422, "Invalid", PORT), refuses(404, "NotFound")]
+    with pytest.raises(Refused, match="already allocated"):
+        calls().create(service)
+
+
 def test_a_quota_that_others_use_at_this_moment_is_asked_again(server):
     busy = refuses(409, "Conflict", 'Operation cannot be fulfilled on resourcequotas "q"')
     server.script[:] = [busy, busy, says(201, POD)]

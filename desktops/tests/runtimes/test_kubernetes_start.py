@@ -1,6 +1,8 @@
 """Starts and stops on a real cluster: cut off anywhere and begun again, and what somebody else did meanwhile."""
 
+import random
 import time
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -8,7 +10,7 @@ from typing import Any
 import pytest
 
 from desktops.runtimes import kubernetes
-from desktops.runtimes.base import Exposed, NodePorts, Phase, RuntimeFault
+from desktops.runtimes.base import DesktopSpec, Exposed, NodePorts, Phase, RuntimeFault
 from desktops.runtimes.kubernetes import KubernetesRuntime
 from desktops.runtimes.kubernetes_api import Api, Request
 from desktops.runtimes.kubernetes_calls import path
@@ -20,6 +22,7 @@ pytestmark = pytest.mark.cluster
 
 TINY = {"cpu": Decimal("0.1"), "memory_mib": 384}
 CALLS = 7  # of a first start: volume claim, config map, secret, network policy, service, pod, and the pod owns
+CALLS_BY_EXPOSURE = {"proxy": CALLS, "nodeport": CALLS, "ingress": CALLS + 1}
 
 
 class Killed(BaseException):
@@ -45,33 +48,54 @@ def mortal(house: KubeHouse, calls: int) -> KubernetesRuntime:
     return KubernetesRuntime(house.runtime.cluster, MortalApi(calls))
 
 
+@pytest.fixture(params=CALLS_BY_EXPOSURE)
+def exposed_house(kube, request):
+    house = KubeHouse(kube, IMAGE, exposure=request.param)
+    yield house
+    house.close()
+
+
+def specs_of(house: KubeHouse, count: int) -> list[DesktopSpec]:
+    return [house.spec(ports=some_ports(house), **TINY) for _ in range(count)]
+
+
+def some_ports(house: KubeHouse) -> NodePorts | None:
+    """All the cluster has the same ports: rarely those of a test that runs beside this one."""
+    if house.runtime.cluster.exposure != "nodeport":
+        return None
+    return NodePorts(*random.sample(range(32000, 32768), 3))
+
+
 def nothing_is_left(house: KubeHouse) -> bool:
     return all(each.startswith("PersistentVolumeClaim/") for each in house.objects())
 
 
-def test_a_start_that_was_cut_off_after_any_call_is_begun_again(kube_house):
+def test_a_start_that_was_cut_off_after_any_call_is_begun_again(exposed_house):
     """All at once, because each waits for its pod."""
-    specs = [kube_house.spec(**TINY) for _ in range(CALLS)]
+    house = exposed_house
+    specs = specs_of(house, CALLS_BY_EXPOSURE[house.runtime.cluster.exposure])
     for calls, spec in enumerate(specs, 1):
         with pytest.raises(Killed):
-            mortal(kube_house, calls).start(spec, deadline=soon())
-        kube_house.runtime.start(spec, deadline=soon())
+            mortal(house, calls).start(spec, deadline=soon())
+        house.runtime.start(spec, deadline=soon())
     for spec in specs:
-        seen = kube_house.wait(spec.name, Phase.READY)
+        seen = house.wait(spec.name, Phase.READY)
         assert (seen.run, seen.restarts) == (1, 0)
-    assert {seen.name for seen in kube_house.runtime.list()} == {spec.name for spec in specs}
+        assert bool(seen.exposed) == bool(spec.ports)
+    assert {seen.name for seen in house.runtime.list()} == {spec.name for spec in specs}
     for spec in specs:
-        kube_house.runtime.stop(spec.name, deadline=soon())
-    until(lambda: nothing_is_left(kube_house), what="all to be collected", seconds=120)
+        house.runtime.stop(spec.name, deadline=soon())
+    until(lambda: nothing_is_left(house), what="all to be collected", seconds=120)
 
 
-def test_a_start_that_was_cut_off_and_given_up_leaves_nothing(kube_house):
-    specs = [kube_house.spec(**TINY) for _ in range(CALLS)]
+def test_a_start_that_was_cut_off_and_given_up_leaves_nothing(exposed_house):
+    house = exposed_house
+    specs = specs_of(house, CALLS_BY_EXPOSURE[house.runtime.cluster.exposure])
     for calls, spec in enumerate(specs, 1):
         with pytest.raises(Killed):
-            mortal(kube_house, calls).start(spec, deadline=soon())
-        kube_house.runtime.stop(spec.name, deadline=soon())
-    until(lambda: nothing_is_left(kube_house), what="all to be collected", seconds=120)
+            mortal(house, calls).start(spec, deadline=soon())
+        house.runtime.stop(spec.name, deadline=soon())
+    until(lambda: nothing_is_left(house), what="all to be collected", seconds=120)
 
 
 def test_a_stop_that_was_cut_off_after_any_call_is_done_again(kube_house):
@@ -134,6 +158,27 @@ def test_a_quota_that_is_reached_is_said_but_not_of_what_is_there(kube_house):
         kube_house.runtime.start(spec, deadline=soon())
     finally:
         kube_house.kube("delete", "resourcequota", "full")
+
+
+@pytest.mark.parametrize("exposed_house", ["nodeport"], indirect=True)
+def test_a_restart_keeps_its_node_ports_though_the_service_before_still_has_them(exposed_house):
+    ports = some_ports(exposed_house)
+    spec = exposed_house.run(ports=ports, **TINY)
+    exposed_house.run(desktop_id=spec.desktop_id, run=2, ports=ports, **TINY)
+    seen = exposed_house.runtime.observe(spec.name)
+    assert (seen.run, seen.exposed.vnc, seen.exposed.novnc, seen.exposed.ssh) == (2, ports.vnc, ports.novnc, ports.ssh)
+
+
+@pytest.mark.parametrize("exposed_house", ["nodeport"], indirect=True)
+def test_a_start_repeated_with_other_ports_tells_those_that_are_so(exposed_house):
+    """As when one of them was taken for somebody else's between the two."""
+    spec, other = specs_of(exposed_house, 2)
+    with pytest.raises(Killed):
+        mortal(exposed_house, 5).start(spec, deadline=soon())
+    exposed_house.start(replace(spec, ports=other.ports))
+    [service] = exposed_house.kube.list("service", f"podesk/installation={exposed_house.installation}")
+    seen = exposed_house.wait(spec.name, Phase.READY).exposed
+    assert [seen.vnc, seen.novnc, seen.ssh] == [port["nodePort"] for port in service["spec"]["ports"]]
 
 
 def test_a_node_port_that_something_else_has_is_told(kube):

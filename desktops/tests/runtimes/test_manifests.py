@@ -162,14 +162,20 @@ POD = {
 }
 
 
+def answered(address: str) -> dict[str, Any]:
+    """What counts of a Service that the API has made."""
+    names = {"vnc": 30001, "novnc": 30002, "ssh": 31001}
+    return {"spec": {"clusterIP": address, "ports": [{"name": name, "nodePort": at} for name, at in names.items()]}}
+
+
 def test_pod():
-    assert manifests.pod(spec(), cluster(), address="10.96.1.2") == POD
+    assert manifests.pod(spec(), cluster(), service=answered("10.96.1.2")) == POD
 
 
 def test_pod_where_an_image_asks_for_more():
     toleration = {"key": "gpu", "operator": "Exists", "effect": "NoSchedule"}
     placement = Placement({"gpu": "a100"}, [toleration], "desktops", "registry-key", "amd.com/gpu")
-    made = manifests.pod(spec(gpu=2, placement=placement, cpu=Decimal("0.5")), cluster(), address="10.96.1.2")
+    made = manifests.pod(spec(gpu=2, placement=placement, cpu=Decimal("0.5")), cluster(), service=answered("10.96.1.2"))
     resources = {"cpu": "500m", "memory": "1024Mi", "amd.com/gpu": "2"}
     [container] = POD["spec"]["containers"]
     assert made["spec"] == POD["spec"] | {
@@ -184,16 +190,29 @@ def test_pod_where_an_image_asks_for_more():
 def test_an_image_s_own_pull_secret_comes_before_the_installation_s():
     def pull_secrets(own: str) -> list[dict[str, str]]:
         wanted = spec(placement=Placement(pull_secret=own))
-        return manifests.pod(wanted, cluster(pull_secret="of-all"), address="1.2.3.4")["spec"]["imagePullSecrets"]
+        return manifests.pod(wanted, cluster(pull_secret="of-all"), service=answered("1.2.3.4"))["spec"][
+            "imagePullSecrets"
+        ]
 
     assert pull_secrets("") == [{"name": "of-all"}]
     assert pull_secrets("own") == [{"name": "own"}]
 
 
 def test_pod_says_how_it_is_reached():
-    made = manifests.pod(spec(ports=NodePorts(30001, 30002, 31001)), cluster(exposure="nodeport"), address="fd00::7")
+    wanted, place = spec(ports=NodePorts(30001, 30002, 31001)), cluster(exposure="nodeport")
+    service = manifests_network.service(wanted, place)
+    service["spec"]["clusterIP"] = "fd00::7"
+    made = manifests.pod(wanted, place, service=service)
     more = {"podesk/endpoint": "[fd00::7]:5901", "podesk/node-ports": "30001,30002,31001"}
     assert made["metadata"] == with_annotations(**more)
+
+
+def test_pod_tells_the_node_ports_that_its_service_has_whatever_was_wished():
+    place = cluster(exposure="nodeport")
+    service = manifests_network.service(spec(ports=NodePorts(30001, 30002, 31001)), place)
+    service["spec"]["clusterIP"] = "10.96.1.2"
+    made = manifests.pod(spec(ports=NodePorts(30007, 30008, 31007)), place, service=service)
+    assert made["metadata"]["annotations"]["podesk/node-ports"] == "30001,30002,31001"
 
 
 def test_owned():
@@ -212,7 +231,7 @@ def test_every_object_is_valid(exposure, version):
     makers = (manifests.volume_claim, manifests.config_map, manifests.secret)
     network = (manifests_network.network_policy, manifests_network.service, manifests_network.ingress)
     bodies = [make(wanted, place) for make in (*makers, *network)]
-    bodies.append(manifests.pod(wanted, place, address="10.96.1.2"))
+    bodies.append(manifests.pod(wanted, place, service=answered("10.96.1.2")))
     owner = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": NAME, "uid": "u"}}
     assert [refusal(each, version) for body in bodies for each in (body, manifests.owned(body, by=owner))] == [""] * 14
 
