@@ -31,11 +31,16 @@ def main(arguments: list[str]) -> int:
     for fault in faults:
         answer = ANSWERED.get(fault["id"], "NOT ANSWERED")
         print(f"{fault['id']} {' '.join(fault['aliases'])} {fault['package']} {packages[fault['package']]}: {answer}")
-    unknown = sorted(pinned() - set(excerpt["packages"]))
+    unknown = not_looked_up(excerpt["packages"])
     print(f"{len(packages)} packages, {len(excerpt['advisories'])} advisories of {excerpt['date']} and before.")
     print(f"Not looked up when the excerpt was made, which --renew does: {', '.join(unknown) or 'none'}.")
     print(f"Older than the newest that the index offers: {', '.join(outdated()) or 'none'}.")
     return 1 if unknown or any(fault["id"] not in ANSWERED for fault in faults) else 0
+
+
+def not_looked_up(known: list[str]) -> list[str]:
+    """Also what came along with what is pinned, of which nobody chose the version."""
+    return sorted((pinned() | set(installed())) - set(known))
 
 
 def installed() -> dict[str, str]:
