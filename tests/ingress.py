@@ -112,7 +112,7 @@ def location(ingress: dict[str, Any], ports: dict[int, int], portal: int) -> str
     every = ingress["metadata"]["annotations"].items()
     wanted = {key.removeprefix(PREFIX).replace("-", "_"): value for key, value in every if key.startswith(PREFIX)}
     assert wanted.pop("use_regex") == "true"  # else the path would be taken literally
-    assert wanted.pop("ssl_redirect") == "false"  # of a server that here speaks TLS alone
+    assert wanted.pop("force_ssl_redirect") == "true"  # here it speaks TLS alone
     asks = urlsplit(wanted.pop("auth_url"))
     assert set(wanted) == {
         *("rewrite_target", "auth_signin"),
