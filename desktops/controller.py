@@ -38,7 +38,7 @@ class Controller:
                 self.turn()
             except RuntimeUnknown as error:  # says nothing about any desktop: no row changes
                 log.warning("runtime_away", error=str(error))
-                _tell_runtime(answers=False)
+                _tell_that_it_is_away()
                 self._listed_at = float("-inf")  # when it is back, look at everything at once
                 time.sleep(1)
             except (redis.RedisError, DatabaseError, RuntimeFault) as error:
@@ -60,7 +60,6 @@ class Controller:
         if time.monotonic() - self._listed_at >= settings.RELIST_SECONDS:
             compare_all()
             self._listed_at = time.monotonic()
-            _tell_runtime(answers=True)
         for name in get_runtime().watch(timeout=TURN):
             compare_one(name)
 
@@ -87,9 +86,9 @@ def _is_at_work() -> bool:
     return age is None or age < STUCK
 
 
-def _tell_runtime(*, answers: bool) -> None:
+def _tell_that_it_is_away() -> None:
     try:
-        heartbeat.tell_runtime(answers=answers)
+        heartbeat.tell_runtime(answers=False)
     except redis.RedisError as error:
         log.warning("not_told", error=str(error))
 
@@ -109,8 +108,10 @@ def compare_all() -> None:
     seen = {observed.name: observed for observed in get_runtime().list()}
     rows = {desktop.object_name: desktop for desktop in _rows().exclude(status__in=AT_REST)}
     rows |= {desktop.object_name: desktop for desktop in _rows().filter(status__in=AT_REST, object_name__in=seen)}
-    for name, desktop in rows.items():
-        _give_sign_of_life()  # there may be many
+    _give_sign_of_life()
+    for number, (name, desktop) in enumerate(rows.items(), 1):
+        if not number % 20:  # there may be hundreds
+            _give_sign_of_life()
         if desktop.status_since < began:  # younger than the list: the list says nothing of it
             _settle(desktop, seen.get(name))
     for name in seen.keys() - rows.keys():
@@ -122,8 +123,10 @@ def compare_all() -> None:
 
 
 def _give_sign_of_life() -> None:
+    """Within a full look, for as long as it takes."""
     heartbeat.came_round()
     heartbeat.beat()
+    heartbeat.tell_runtime(answers=True)
 
 
 def _settle(desktop: Desktop, observed: Observed | None) -> None:

@@ -11,6 +11,7 @@ from rq import Worker
 from accounts.redis import client, key
 
 LATE_AFTER = 20  # seconds; the controller beats every few
+SLACK = 15  # seconds that a full look may be late before it is a gap: one leader may have died, and another come
 
 
 def came_round() -> None:
@@ -26,10 +27,27 @@ def beat() -> None:
 
 def tell_runtime(*, answers: bool) -> None:
     """What the controller found when it last asked. Raises redis.RedisError."""
-    if answers:
-        client().delete(key("runtime", "away"))
-    else:
+    if not answers:
         client().set(key("runtime", "away"), "1", ex=60)  # a controller that has died says nothing any more
+        return
+    since = key("runtime", "answers-since")
+    with client().pipeline(transaction=False) as told:
+        told.delete(key("runtime", "away"))
+        told.set(since, str(time.time()), px=_gap(), nx=True)
+        told.pexpire(since, _gap())
+        told.execute()
+
+
+def watched_for() -> float:
+    """Seconds that desktops have been looked at without a gap. When the runtime, all controllers, Redis or the
+    database were away, it begins anew. Raises redis.RedisError."""
+    since = client().get(key("runtime", "answers-since"))
+    return max(0.0, time.time() - float(str(since))) if since else 0.0
+
+
+def _gap() -> int:
+    """Milliseconds between two full looks."""
+    return int((settings.RELIST_SECONDS + SLACK) * 1000)
 
 
 def runtime_is_away() -> bool:

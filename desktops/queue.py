@@ -31,7 +31,7 @@ def enqueue_again(work: Work, argument: Any) -> None:
     """
     job_id = f"again-{work.__name__}-{argument}"
     try:
-        if not _is_behind() and not _is_waiting(job_id) and client().set(key(job_id), "1", nx=True, ex=_PATIENCE):
+        if not is_behind() and not _is_waiting(job_id) and client().set(key(job_id), "1", nx=True, ex=_PATIENCE):
             _enqueue(work, str(argument), job_id=job_id)
     except redis.RedisError as error:
         log.warning("not_queued", work=work.__name__, argument=str(argument), error=str(error))
@@ -60,16 +60,17 @@ def depth() -> tuple[int, float]:
     return int(queue.count), _waited(queue)
 
 
+def is_behind() -> bool:
+    """Work waits longer than it should: what seems lost may be among it. Raises redis.RedisError."""
+    return _waited(django_rq.get_queue("desktops")) > _BEHIND
+
+
 def _enqueue(work: Work, argument: str, job_id: str | None = None) -> None:
     try:
         client().ping()  # fails soon; RQ's own client is patient, and a person waits
         django_rq.get_queue("desktops").enqueue(work, argument, job_id=job_id, result_ttl=0)
     except redis.RedisError as error:
         log.warning("not_queued", work=work.__name__, argument=argument, error=str(error))
-
-
-def _is_behind() -> bool:
-    return _waited(django_rq.get_queue("desktops")) > _BEHIND
 
 
 def _waited(queue: Any) -> float:

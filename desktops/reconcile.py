@@ -1,5 +1,6 @@
 """Make rows and runtime agree: what was observed moves the row; what is missing is ordered again."""
 
+import time
 from collections.abc import Container
 from dataclasses import asdict
 from datetime import datetime, timedelta
@@ -15,7 +16,7 @@ from accounts.quotas import effective
 from accounts.redis import client, key
 from desktops import jobs, ports, waiting
 from desktops.models import AT_REST, Desktop, DesktopEvent, Status, Volume
-from desktops.queue import enqueue_after_commit, enqueue_again
+from desktops.queue import enqueue_after_commit, enqueue_again, is_behind
 from desktops.runs import NO_ENDPOINT, fresh_run
 from desktops.runtimes.base import Observed, Phase
 
@@ -82,7 +83,8 @@ def _starting(desktop: Desktop, seen: Observed | None) -> None:
     elif seen and seen.phase in (Phase.FAILED, Phase.ENDED):
         _fail(desktop, seen.reason or "start_failed", seen.detail)
     elif late := waiting.too_long(desktop, seen):
-        _fail(desktop, late, seen.detail if seen else "nothing was observed")
+        if seen or desktop.reason_since or not _order_once_more(desktop):
+            _fail(desktop, late, seen.detail if seen else "nothing was observed")
     elif seen:
         waiting.note(desktop, seen)
     else:
@@ -193,6 +195,17 @@ def _order_again_if_stuck(desktop: Desktop) -> None:
     starting = desktop.status in (Status.PENDING, Status.STARTING)
     if _age(desktop) > QUEUE_PATIENCE:
         enqueue_again(jobs.start_desktop if starting else jobs.stop_desktop, desktop.pk)
+
+
+def _order_once_more(desktop: Desktop) -> bool:
+    """Before a start is given up of which nothing was ever seen: its work may have been lost while no worker was there."""
+    if is_behind():
+        return True  # its turn has not come
+    ordered = key("once-more", f"{desktop.pk}-{desktop.run}")
+    if client().set(ordered, str(time.time()), nx=True, ex=24 * 3600):
+        enqueue_again(jobs.start_desktop, desktop.pk)
+        return True
+    return time.time() - float(str(client().get(ordered))) < QUEUE_PATIENCE
 
 
 def _write_steps(desktop: Desktop, seen: Observed | None) -> None:

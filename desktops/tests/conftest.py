@@ -14,9 +14,10 @@ from redis import RedisError
 
 from accounts.cuts import Cut, channel
 from accounts.redis import client, key
+from desktops import controller
 from desktops.runtimes import get_runtime
 from desktops.runtimes.base import Deadline, Runtime
-from desktops.tests.told_runtime import ToldRuntime
+from desktops.tests.told_runtime import Controlled, ToldRuntime
 from tests import environment
 
 
@@ -108,6 +109,12 @@ def runtime(desktop_account, db) -> Iterator[Runtime]:
 
 
 @pytest.fixture
+def long_watched() -> None:
+    """As if a controller had looked at all desktops without a gap for hours: so all time counts."""
+    client().set(key("runtime", "answers-since"), "0")
+
+
+@pytest.fixture
 def told(monkeypatch, db) -> Iterator[ToldRuntime]:
     """The runtime is one that sees what the test tells it."""
     runtime = ToldRuntime()
@@ -115,6 +122,15 @@ def told(monkeypatch, db) -> Iterator[ToldRuntime]:
     get_runtime.cache_clear()
     yield runtime
     get_runtime.cache_clear()
+
+
+@pytest.fixture
+def controlled(told, monkeypatch, transactional_db, first_rows) -> Iterator[Controlled]:
+    """A controller at work, with a lease that ends soon; what it sees, the test tells."""
+    monkeypatch.setattr(controller, "LEASE", 0.6)
+    made = Controlled()
+    yield made
+    made.stop()
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from threading import Event, Thread
 from urllib.parse import urlsplit, urlunsplit
 
 import pytest
@@ -96,24 +95,10 @@ def test_a_killed_leader_is_replaced_in_seconds_and_each_move_happens_once(pair,
 
 
 @pytest.fixture
-def leading(told, monkeypatch, settings, transactional_db) -> Iterator[Controller]:
+def leading(told, monkeypatch, settings, controlled) -> Controller:
     """A controller at work, with a lease that ends soon."""
-    monkeypatch.setattr(controller, "LEASE", 0.6)
     settings.RELIST_SECONDS = 1
-    stopped = Event()
-    leader = Controller(stopped.is_set)
-    thread = Thread(target=_run, args=(leader,))
-    thread.start()
-    yield leader
-    stopped.set()
-    thread.join(30)
-
-
-def _run(leader: Controller) -> None:
-    try:
-        leader.run()
-    finally:
-        connection.close()
+    return controlled.controller
 
 
 def is_free() -> bool:

@@ -1,5 +1,6 @@
 """What was observed moves the row; what is missing is ordered again. One test per line of the table."""
 
+import time
 from datetime import UTC, datetime, timedelta
 
 import django_rq
@@ -32,6 +33,12 @@ def settle(make_desktop, alice, django_capture_on_commit_callbacks):
         return Desktop.objects.filter(pk=desktop.pk).first() or desktop
 
     return go
+
+
+def again(desktop: Desktop) -> Desktop:
+    """Settled with nothing seen."""
+    reconcile.settle(Desktop.objects.get(pk=desktop.pk), None)
+    return Desktop.objects.get(pk=desktop.pk)
 
 
 def test_ready_makes_it_run_with_endpoint_and_limits(settle, alice):
@@ -92,7 +99,7 @@ def test_failure_and_end_cut_the_stream(settle, cuts):
     assert [cut.reason for cut in cuts()] == ["failed", "stopped"]
 
 
-def test_start_that_takes_too_long_fails_and_is_ended(settle, queued):
+def test_start_that_takes_too_long_fails_and_is_ended(settle, queued, long_watched):
     desktop = settle(Status.STARTING, Phase.STARTED, status_since=LONG_AGO)
     assert (desktop.status, desktop.reason) == (Status.FAILED, "start_timeout")
     assert queued() == [("stop_desktop", str(desktop.pk))]
@@ -124,6 +131,20 @@ def test_lost_work_is_ordered_again_once(settle, queued, status, phase, work):
     for _ in range(3):
         reconcile.settle(stuck, phase and seen(stuck, phase))
     assert queued() == [(work, str(stuck.pk))]
+
+
+def test_a_start_of_which_nothing_is_seen_is_ordered_once_more_before_it_fails(settle, queued, long_watched):
+    """All workers may have been away for minutes, and the order lost with one of them."""
+    desktop = settle(Status.STARTING, None, status_since=LONG_AGO)
+    assert (desktop.status, queued()) == (Status.STARTING, [("start_desktop", str(desktop.pk))])
+    order = django_rq.get_queue("desktops").jobs[0]
+    order.enqueued_at = timezone.now() - timedelta(seconds=5)
+    order.save()
+    once_more = key("once-more", f"{desktop.pk}-{desktop.run}")
+    client().set(once_more, time.time() - reconcile.QUEUE_PATIENCE - 1)
+    assert again(desktop).status == Status.STARTING  # no worker has taken it up yet
+    django_rq.get_queue("desktops").empty()
+    assert again(desktop).reason == "start_timeout"
 
 
 def test_work_that_has_not_had_its_turn_yet_is_not_lost(settle, queued):

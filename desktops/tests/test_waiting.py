@@ -15,6 +15,9 @@ def waits(desktop: Desktop, reason: str) -> Observed:
     return Observed(desktop.object_name, str(desktop.pk), desktop.run, Phase.CREATED, reason=reason, detail="0/1 nodes")
 
 
+pytestmark = pytest.mark.usefixtures("long_watched")
+
+
 @pytest.fixture
 def starting(make_desktop, alice):
     return make_desktop(alice, status=Status.STARTING)

@@ -2,10 +2,37 @@
 
 import time
 from collections.abc import Iterator
+from threading import Event, Thread
 from typing import Any
 
+from django.db import connection
+
+from desktops.controller import Controller
 from desktops.models import Desktop
 from desktops.runtimes.base import Deadline, DesktopSpec, Endpoint, Observed, Phase, RuntimeUnknown, Usage
+
+
+class Controlled:
+    """A controller in a thread of its own, to be stopped and started again."""
+
+    def __init__(self) -> None:
+        self.start()
+
+    def start(self) -> None:
+        self._stopped = Event()
+        self.controller = Controller(self._stopped.is_set)
+        self._thread = Thread(target=self._run)
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._stopped.set()
+        self._thread.join(30)
+
+    def _run(self) -> None:
+        try:
+            self.controller.run()
+        finally:
+            connection.close()
 
 
 class ToldRuntime:
