@@ -47,7 +47,7 @@ def enqueue_later(work: Work, argument: Any, seconds: float) -> None:
 
 def send_due() -> None:
     """What was put off and is due now. Raises redis.RedisError."""
-    for order in client().zrangebyscore(key("later"), 0, time.time()):
+    for order in map(str, client().zrangebyscore(key("later"), 0, time.time())):
         if client().zrem(key("later"), order):  # else somebody else has just sent it
             work, _, argument = order.partition(" ")
             django_rq.get_queue("desktops").enqueue(work, argument, result_ttl=0)

@@ -84,8 +84,16 @@ WAITING = {
         _("Its earlier run is still being ended. It starts by itself after that."),
         patience=420,  # after five minutes a pod of a dead machine is given up
     ),
+    "admission_away": Reason(
+        _("A part of the cluster that must admit each new desktop did not answer."),
+        _LATER_OR_ASK,
+        _("A part of the cluster that must admit each new desktop does not answer at present. It is tried again."),
+        patience=120,
+    ),
 }
-UNSEEN = frozenset({"still_stopping"})  # told by the start itself, before there is anything to observe
+UNSEEN = frozenset(
+    {"still_stopping", "admission_away"}
+)  # told by the start itself, before there is anything to observe
 
 # Of a desktop that runs.
 RUNNING = {

@@ -22,10 +22,13 @@ from urllib3.exceptions import HTTPError
 from desktops.runtimes.base import Deadline, RuntimeUnknown
 
 log = structlog.get_logger("podesk.kubernetes")
-CALL_SECONDS = 10.0  # for one HTTP call; the deadline is for all of one operation
+# For one HTTP call; the deadline is for all of one operation. The API itself waits 10 s for an admission webhook.
+CALL_SECONDS = 12.0
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 2.0  # seconds between two tries
 _PASSING = (429, 500, 502, 503, 504)
 _UNAUTHORIZED = 401
+WEBHOOK_AWAY = "failed calling webhook"  # as the API says it
+_WEBHOOK_TRIES = 2  # it is either a moment or long
 NO_ANSWER = (HTTPError, OSError, config.ConfigException)  # the last: a token file that is just being renewed
 # A node that went away without a word is noticed after some 35 s, also by a watch that has nothing to say.
 _KEEP_ALIVE = (
@@ -63,9 +66,9 @@ class Request:
 class _Passing(Exception):
     """No use of an answer, but another try may bring one. `wait`: seconds that the API asks for."""
 
-    def __init__(self, why: str, wait: float = 0) -> None:
+    def __init__(self, why: str, wait: float = 0, refused: Refused | None = None) -> None:
         super().__init__(why)
-        self.wait = wait
+        self.wait, self.refused = wait, refused
 
 
 class Api:
@@ -87,6 +90,8 @@ class Api:
             try:
                 return self._try(request, deadline, parse)
             except _Passing as passing:
+                if tries >= _WEBHOOK_TRIES and passing.refused and WEBHOOK_AWAY in passing.refused.message:
+                    raise passing.refused from passing
                 longest = min(LONGEST_PAUSE, FIRST_PAUSE * 2**tries)
                 pause = max(passing.wait, random.uniform(FIRST_PAUSE / 2, longest))
                 if pause >= deadline.remaining:
@@ -115,7 +120,8 @@ class Api:
             self._forget()
             response = self._answer(request, deadline)
         if response.status in _PASSING:
-            raise _Passing(f"{response.status} {_status(response.data).get('message')}", _retry_after(response))
+            refused = Refused(response.status, _status(response.data))
+            raise _Passing(f"{refused.status} {refused.message}", _retry_after(response), refused)
         if not 200 <= response.status < 300:
             raise Refused(response.status, _status(response.data))
         try:

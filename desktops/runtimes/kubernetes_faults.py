@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from desktops.runtimes.base import RuntimeFault, RuntimeUnknown
-from desktops.runtimes.kubernetes_api import Refused
+from desktops.runtimes.kubernetes_api import WEBHOOK_AWAY, Refused
 
 _PORT_TAKEN = re.compile(r"Invalid value: (\d+): provided port is already allocated")
 
@@ -27,6 +27,8 @@ def fault(refused: Refused) -> RuntimeFault:
     message = refused.message
     if taken := _PORT_TAKEN.search(message):
         return RuntimeFault("port_taken", taken[1], hopeless=False)
+    if WEBHOOK_AWAY in message:
+        return RuntimeFault("admission_away", message, hopeless=False)
     if any(words in message for words in _SOON_BETTER):
         return RuntimeFault("start_failed", str(refused), hopeless=False)
     if refused.status == 404 and refused.details.get("kind") == "namespaces":

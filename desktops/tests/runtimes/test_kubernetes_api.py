@@ -69,6 +69,16 @@ def test_nobody_there_is_unknown(server):
         call(0.5)
 
 
+def test_a_webhook_that_stays_away_is_told_at_once(server):
+    server.script[:] = [refuses(500, "InternalError", AWAY), GOOD]
+    assert call() == {"kind": "Pod"}
+    server.seen.clear()
+    server.script[:] = [refuses(500, "InternalError", AWAY)]
+    with pytest.raises(Refused, match="failed calling webhook"):
+        call(20)
+    assert len(server.seen) == 2
+
+
 def test_without_time_nothing_is_asked(server):
     with pytest.raises(RuntimeUnknown, match="no time left"):
         call(0)
@@ -180,6 +190,7 @@ QUOTA = 'pods "vnc-x" is forbidden: exceeded quota: q, requested: pods=1, used: 
 RBAC = 'pods is forbidden: User "system:serviceaccount:a:b" cannot create resource "pods" in API group ""'
 SECURITY = 'pods "x" is forbidden: violates PodSecurity "restricted:latest": allowPrivilegeEscalation != false'
 WEBHOOK = 'admission webhook "policy.example.org" denied the request: no images from there'
+AWAY = 'Internal error occurred: failed calling webhook "policy.example.org": Post "https://policy": connection refused'
 ENDING = 'pods "x" is forbidden: unable to create new content in namespace here because it is being terminated'
 LIMITS = 'pods "x" is forbidden: maximum cpu usage per Container is 1, but limit is 2'
 PRIORITY = 'pods "x" is forbidden: no PriorityClass with name desktops was found'
@@ -195,6 +206,7 @@ RANGE = 'Service "x" is invalid: spec.ports[0].nodePort: Invalid value: 80: prov
         (403, SECURITY, "admission_denied", True),
         (403, WEBHOOK, "admission_denied", True),
         (400, WEBHOOK, "admission_denied", True),
+        (500, AWAY, "admission_away", False),
         (403, ENDING, "namespace_missing", True),
         (403, LIMITS, "admission_denied", True),
         (403, PRIORITY, "admission_denied", True),

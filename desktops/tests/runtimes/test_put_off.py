@@ -9,7 +9,7 @@ from django.utils import timezone
 from desktops import jobs
 from desktops.models import Desktop, Status
 from desktops.runtimes import get_runtime
-from desktops.tests.runtimes.odd_server import Handler, refuses, says, serving
+from desktops.tests.runtimes.odd_server import Answer, Handler, refuses, says, serving
 
 
 class EndingPod:
@@ -17,8 +17,11 @@ class EndingPod:
 
     def __init__(self) -> None:
         self.labels: dict[str, str] = {}
+        self.away: Answer | None = None  # what it answers to everything
 
     def __call__(self, handler: Handler) -> None:
+        if self.away:
+            return self.away(handler)
         kind = handler.path.split("?")[0].split("/")[6 if handler.path.startswith("/apis") else 5]
         if handler.command == "POST":
             done = kind == "persistentvolumeclaims"
@@ -55,6 +58,14 @@ def test_a_worker_does_not_wait_for_an_earlier_run(starting, put_off):
     starting.refresh_from_db()
     assert (starting.status, starting.reason) == (Status.STARTING, "still_stopping")
     assert 0 < put_off()["start_desktop", str(starting.pk)] <= 2
+
+
+def test_a_webhook_that_is_away_is_said_on_the_page(starting, cluster, put_off):
+    cluster.away = refuses(500, "InternalError", 'failed calling webhook "policy.example.org": connection refused')
+    jobs.start_desktop(str(starting.pk))
+    starting.refresh_from_db()
+    assert (starting.status, starting.reason) == (Status.STARTING, "admission_away")
+    assert put_off()
 
 
 def test_the_longer_it_lasts_the_later_it_comes_again(starting, put_off):
