@@ -180,6 +180,8 @@ API_RATES = {
     "login": env.integer("API_RATE_LOGIN", 20),
     "address": env.integer("API_RATE_ADDRESS", 3000),
 }
+# What one user may hold open at once; 0: no limit.
+API_OPEN = {"streams": env.integer("API_STREAMS", 50), "waits": env.integer("API_WAITS", 20)}
 API_BODY_LIMIT = 64 * 1024  # bytes; the largest honest request has a few hundred
 API_WAIT_LIMIT = env.integer("API_WAIT_LIMIT", 120)  # seconds that `?wait=` may ask for
 REST_FRAMEWORK = {

@@ -14,6 +14,7 @@ from rest_framework.request import Request
 from accounts import client
 from accounts.api.endpoint import Endpoint
 from accounts.api.strict import Nothing, PageQuery
+from accounts.places import Place
 from desktops import selectors
 from desktops.api import feed, sse
 from desktops.exceptions import DesktopNotFound
@@ -57,7 +58,9 @@ class _Streaming(Endpoint):
             return HttpResponse(content_type=sse.CONTENT_TYPE)
         token, address = client.session_token(self.request), client.address(self.request)
         listener = feed.Listener(self.claims, token, address)
-        return sse.answer(feed.Feed(listener, pod_name=pod_name, after=self.after))
+        place = Place("streams", self.claims.user_id)
+        place.take()
+        return sse.answer(feed.Feed(listener, pod_name=pod_name, after=self.after), place)
 
 
 class PodEvents(_Streaming):

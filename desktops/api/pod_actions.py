@@ -8,7 +8,7 @@ from rest_framework.exceptions import PermissionDenied
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts import token_services
+from accounts import places, token_services
 from accounts.api.strict import Nothing
 from accounts.api.token_forms import IssuedOut, TokenForm
 from accounts.api.token_forms import wanted as token_wanted
@@ -43,8 +43,10 @@ class Start(Action):
     def post(self, request: Request, pod_name: str) -> Response:
         """Start a stopped or failed desktop. One that runs goes on running."""
         desktop, seconds = self.asked(pod_name)
-        services.start_desktop(desktop=desktop, by=self.actor)
-        return self.answer(self.started(desktop, seconds))
+        with places.waiting(self.claims.user_id, seconds):
+            services.start_desktop(desktop=desktop, by=self.actor)
+            found = self.started(desktop, seconds)
+        return self.answer(found)
 
 
 class Stop(Action):
@@ -52,8 +54,9 @@ class Stop(Action):
     def post(self, request: Request, pod_name: str) -> Response:
         """Stop a desktop, or cancel its start. Its files stay."""
         desktop, seconds = self.asked(pod_name)
-        services.stop_desktop(desktop=desktop, by=self.actor)
-        found = wait.until_settled(desktop, seconds)
+        with places.waiting(self.claims.user_id, seconds):
+            services.stop_desktop(desktop=desktop, by=self.actor)
+            found = wait.until_settled(desktop, seconds)
         if found is None:
             raise DesktopNotFound
         return self.answer(found)
@@ -64,8 +67,10 @@ class Restart(Action):
     def post(self, request: Request, pod_name: str) -> Response:
         """Stop a desktop and start it again, or start one that is at rest."""
         desktop, seconds = self.asked(pod_name)
-        services.restart_desktop(desktop=desktop, by=self.actor)
-        return self.answer(self.started(desktop, seconds))
+        with places.waiting(self.claims.user_id, seconds):
+            services.restart_desktop(desktop=desktop, by=self.actor)
+            found = self.started(desktop, seconds)
+        return self.answer(found)
 
 
 class Extend(Action):

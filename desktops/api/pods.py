@@ -8,6 +8,7 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from accounts import places
 from accounts.api.endpoint import Endpoint
 from accounts.api.strict import Nothing
 from desktops import connect, selectors, services
@@ -79,8 +80,9 @@ class Create(PodEndpoint):
         """Launch a desktop, or find the one of that name. 202: it is on its way. 200: it was there already, or runs
         now that you waited. What is there keeps its size, image and files, whatever is sent."""
         asked, seconds = self.body(PodCreate), self.query(WaitQuery)["wait"]
-        launched = launching.launch(self.actor, asked)
-        desktop = self.started(launched.desktop, seconds)
+        with places.waiting(self.claims.user_id, seconds):
+            launched = launching.launch(self.actor, asked)
+            desktop = self.started(launched.desktop, seconds)
         on_its_way = desktop.status in MOVING and (launched.ordered or seconds)
         told = pod_out.of(desktop, may=self.claims.permissions, password=self.password_of(desktop))
         answer = {
@@ -112,7 +114,8 @@ class Pod(PodEndpoint):
         it is gone."""
         self.body(Nothing)
         asked, desktop = self.query(DeleteQuery), self.desktop_of(pod_name)
-        services.delete_desktop(desktop=desktop, by=self.actor, keep_data=asked["keep_data"])
-        gone = wait.until_settled(desktop, asked["wait"]) is None
+        with places.waiting(self.claims.user_id, asked["wait"]):
+            services.delete_desktop(desktop=desktop, by=self.actor, keep_data=asked["keep_data"])
+            gone = wait.until_settled(desktop, asked["wait"]) is None
         answer: dict[str, Any] = {"status": "deleted", "pod_name": pod_name}
         return Response(answer, status=200 if gone else 202)

@@ -16,6 +16,7 @@ from django.http import StreamingHttpResponse
 from rest_framework.renderers import JSONRenderer
 from rest_framework.utils.encoders import JSONEncoder
 
+from accounts.places import LEASE, Place
 from desktops.api import ear
 
 log = structlog.get_logger("podesk.events")
@@ -54,24 +55,33 @@ class EventStreamRenderer(JSONRenderer):
     media_type, format, charset = MEDIA_TYPE, "event-stream", "utf-8"
 
 
-def answer(teller: Teller) -> StreamingHttpResponse:
-    response = StreamingHttpResponse(_stream(teller), content_type=CONTENT_TYPE)
+def answer(teller: Teller, place: Place) -> StreamingHttpResponse:
+    """`place`: one that was taken; the stream gives it back."""
+    response = StreamingHttpResponse(_stream(teller, place), content_type=CONTENT_TYPE)
     response["X-Accel-Buffering"] = "no"  # else nginx keeps events back until it has some kilobytes
     return response
 
 
-async def _stream(teller: Teller) -> AsyncIterator[bytes]:
-    await _let_go()
+async def _stream(teller: Teller, place: Place) -> AsyncIterator[bytes]:
     woken = asyncio.Event()
-    listening = asyncio.create_task(ear.listen(teller.group, woken))
+    beside = [asyncio.create_task(work) for work in (ear.listen(teller.group, woken), _keep(place))]
     try:
+        await _let_go()
         yield f"retry: {COME_BACK * 1000}\n\n".encode()
         async for frame in _frames(teller, woken):
             yield frame
     except Error as error:  # whoever listens comes back, and goes on where this ended
         log.warning("stream_broken", error=str(error))
     finally:
-        listening.cancel()
+        for task in beside:
+            task.cancel()
+        asyncio.get_running_loop().run_in_executor(None, place.leave)  # not waited for: we may have been cancelled
+
+
+async def _keep(place: Place) -> None:
+    while True:
+        await asyncio.sleep(LEASE / 3)
+        await asyncio.to_thread(place.keep)
 
 
 async def _frames(teller: Teller, woken: asyncio.Event) -> AsyncIterator[bytes]:

@@ -17,7 +17,7 @@ from desktops.models import MOVING, Desktop
 from desktops.notify import group_of
 
 log = structlog.get_logger("podesk.api")
-_LOOK = 1.5  # seconds between two looks, though nothing was heard
+_LOOK = 2.0  # seconds between two looks, though nothing was heard
 _LEAVE = 1.0  # seconds that Redis may take to let one go
 
 

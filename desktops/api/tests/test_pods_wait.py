@@ -123,7 +123,7 @@ def test_buttons_wait_too(alice, make_desktop, ask, in_background, verb, before,
 @pytest.fixture
 def unlimited(live_folder, django_db_setup) -> Iterator[str]:
     """A server that counts nobody's requests; its address."""
-    with running(live_folder, API_RATE_CREATE="0") as server:
+    with running(live_folder, API_RATE_CREATE="0", API_WAITS="0") as server:
         yield f"http://127.0.0.1:{server.port}/api/v1"
 
 
