@@ -20,6 +20,13 @@ log = structlog.get_logger("podesk.revocation")
 _VALID, _REVOKED = "valid", "revoked"
 _NOT_NOTED = "not noted"  # valid, but whoever asked was no use of the token
 _REMEMBERED = 60  # seconds
+# Never over an answer that is there, but for "not noted": a revocation may have been committed since we asked.
+_REMEMBER = """
+local there = redis.call('GET', KEYS[1])
+if not there or there == ARGV[3] then
+  redis.call('SET', KEYS[1], ARGV[1], 'EX', ARGV[2])
+end
+"""
 
 
 def is_revoked(jti: str, *, used_from: str = "") -> bool:
@@ -105,9 +112,8 @@ def _remember_revoked(ends: dict[UUID, datetime]) -> None:
 
 
 def _remember(name: str, answer: str) -> None:
-    """Never over an answer that is there: a revocation may have been committed since we asked the database."""
     try:
-        client().set(name, answer, ex=_REMEMBERED, nx=True)
+        client().eval(_REMEMBER, 1, name, answer, _REMEMBERED, _NOT_NOTED)
     except redis.RedisError as error:
         log.warning("token_state_not_remembered", error=str(error))
 

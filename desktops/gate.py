@@ -16,7 +16,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from accounts import login_session, revocation, token_services, tokens
-from accounts.client import actor, session_token
+from accounts.client import actor, address, session_token
 from accounts.decorators import button
 from accounts.token_services import Wanted
 from desktops import connect, origins, scopes, selectors
@@ -94,7 +94,8 @@ def _give_token(request: HttpRequest, desktop: Desktop, answer: HttpResponse) ->
 def gate(request: HttpRequest, desktop_id: UUID) -> HttpResponse:
     """204: let it pass. 401: no valid token. 403: a token, but not for this desktop as it is now."""
     try:
-        claims = tokens.verify(session_token(request) or request.COOKIES.get(COOKIE, "").strip())
+        text = session_token(request) or request.COOKIES.get(COOKIE, "").strip()
+        claims = tokens.verify(text, used_from=address(request))
     except tokens.TokenRefused as refused:
         log.info("gate_closed", desktop=str(desktop_id), reason=refused.reason)
         return HttpResponse(status=401, headers={"WWW-Authenticate": "Bearer"})

@@ -176,3 +176,14 @@ def test_one_round_trip(alice, token_for):
     before = redis.client().info("stats")["total_commands_processed"]
     tokens.verify(text)
     assert redis.client().info("stats")["total_commands_processed"] - before == 2  # GET, and INFO itself
+
+
+def test_use_is_noted_once_a_minute_also_after_a_look_that_was_no_use(alice, token_for, django_assert_num_queries):
+    text = token_for(alice, label="kept")
+    tokens.verify(text)  # as POST auth/token/verify does
+    with django_assert_num_queries(1):
+        for number in range(10):
+            tokens.verify(text, used_from=f"192.0.2.{number}")
+    assert SessionToken.objects.get().last_used_from == "192.0.2.0"
+    revoke_all()
+    assert not counts(text)

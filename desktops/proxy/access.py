@@ -7,7 +7,7 @@ from cryptography.fernet import InvalidToken
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-from accounts import sealing, tokens
+from accounts import client, sealing, tokens
 from desktops import origins, selectors
 from desktops.models import Desktop, Status
 from desktops.proxy.asgi import Scope
@@ -60,7 +60,8 @@ def admit(scope: Scope) -> Admission:
     if not origins.is_allowed(headers, scope.get("scheme", "ws")):
         raise Refused("foreign_origin", dict(headers).get("origin", "")[:200])
     try:
-        claims = tokens.verify(_token(headers, scope.get("subprotocols") or []))
+        text = _token(headers, scope.get("subprotocols") or [])
+        claims = tokens.verify(text, used_from=_address(scope, headers))
     except tokens.TokenRefused as refused:
         raise Refused(refused.reason, str(refused))
     wanted = scope["url_route"]["kwargs"]
@@ -98,6 +99,11 @@ def _admission(claims: tokens.Claims, desktop: Desktop, permission: str) -> Admi
         password=password,
         permission=permission,
     )
+
+
+def _address(scope: Scope, headers: list[tuple[str, str]]) -> str:
+    peer = (scope.get("client") or ("", 0))[0]
+    return client.address_of(peer, ",".join(value for name, value in headers if name == "x-forwarded-for"))
 
 
 def _token(headers: list[tuple[str, str]], subprotocols: list[str]) -> str:

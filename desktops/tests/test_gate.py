@@ -185,3 +185,9 @@ def test_it_writes_no_token_into_the_log(desktop, token, caplog, capfd):
     assert f"/desktops/{desktop.pk}/gate/" in said
     assert text not in said
     assert not AuditEvent.objects.exists()
+
+
+def test_the_use_is_noted(desktop, token, settings):
+    settings.TRUSTED_PROXY_COUNT = 1
+    asks(desktop, token(label="opened directly"), **{"X-Forwarded-For": "192.0.2.7"})
+    assert SessionToken.objects.get().last_used_from == "192.0.2.7"

@@ -12,8 +12,8 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from websockets.exceptions import InvalidStatus
 
-from accounts import keys, revocation
-from accounts.models import User
+from accounts import keys, revocation, tokens
+from accounts.models import SessionToken, User
 from desktops.models import Desktop, Status
 from desktops.tests.proxy.conftest import dial, greet, routes, token_for
 
@@ -190,3 +190,10 @@ def test_a_script_needs_no_subprotocol(uvicorn, desktop):
     with dial(uvicorn, routes(desktop)[0], subprotocols=None, additional_headers=headers) as browser:
         assert browser.subprotocol is None
         greet(browser)
+
+
+def test_the_use_of_a_token_that_is_kept_is_noted(uvicorn, desktop):
+    scope = tokens.TokenScope(session_id="s", pod_name=desktop.object_name)
+    with dial(uvicorn, routes(desktop)[0], tokens.issue(desktop.owner, scope=scope, label="kept")) as browser:
+        greet(browser)
+    assert SessionToken.objects.get().last_used_from == "127.0.0.1"
