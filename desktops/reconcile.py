@@ -198,7 +198,7 @@ def _order_again_if_stuck(desktop: Desktop) -> None:
 
 
 def _order_once_more(desktop: Desktop) -> bool:
-    """Before a start is given up of which nothing was ever seen: its work may have been lost while no worker was there."""
+    """Before a start is given up of which nothing was ever seen: its work may be lost, while no worker was there."""
     if is_behind():
         return True  # its turn has not come
     ordered = key("once-more", f"{desktop.pk}-{desktop.run}")

@@ -17,6 +17,7 @@ from desktops import controller, exclusive, jobs
 from desktops.controller import Controller
 from desktops.models import Desktop, Status
 from desktops.runtimes import names
+from desktops.runtimes.base import Phase
 
 LEASE = ("controller", "lease")
 
@@ -99,6 +100,34 @@ def leading(told, monkeypatch, settings, controlled) -> Controller:
     """A controller at work, with a lease that ends soon."""
     settings.RELIST_SECONDS = 1
     return controlled.controller
+
+
+def test_what_a_watch_misses_the_next_full_look_finds(told, settings, controlled, make_desktop, alice, wait_for):
+    settings.RELIST_SECONDS = 2
+    desktop = make_desktop(alice, status=Status.STARTING)
+    wait_for(lambda: told.looks() > 1)
+    told.deaf = True
+    told.sees(desktop, Phase.READY)
+    missed = told.looks()
+    while (found := status(desktop)) and told.looks() == missed:
+        assert found == Status.STARTING
+        time.sleep(0.1)
+    wait_for(lambda: status(desktop) == Status.RUNNING)
+    assert told.looks() == missed + 1
+
+
+def test_what_a_watch_hears_waits_for_no_full_look(told, settings, controlled, make_desktop, alice, wait_for):
+    settings.RELIST_SECONDS = 1000
+    desktop = make_desktop(alice, status=Status.STARTING)
+    wait_for(lambda: told.looks() == 1)
+    told.sees(desktop, Phase.READY)
+    wait_for(lambda: status(desktop) == Status.RUNNING)
+    assert told.looks() == 1
+
+
+def status(desktop: Desktop) -> str:
+    desktop.refresh_from_db()
+    return desktop.status
 
 
 def is_free() -> bool:

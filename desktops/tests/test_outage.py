@@ -57,9 +57,8 @@ def status(desktop: Desktop) -> tuple[str, str]:
 
 def looks(told, count: int = 3) -> None:
     """Return after so many more full looks."""
-    before = told.calls.count(("list", ""))
-    end = time.monotonic() + 20
-    while told.calls.count(("list", "")) < before + count:
+    before, end = told.looks(), time.monotonic() + 20
+    while told.looks() < before + count:
         assert time.monotonic() < end
         time.sleep(0.05)
 

@@ -60,6 +60,10 @@ class ToldRuntime:
         if not self.deaf:
             self.rang.append(name)
 
+    def looks(self) -> int:
+        """How often it was asked for everything."""
+        return self.calls.count(("list", ""))
+
     def warm_up(self) -> None:
         pass
 
