@@ -87,6 +87,20 @@ def test_a_failed_desktop_gives_its_ports_back_when_nothing_of_it_is_left(deskto
     assert {again.vnc, again.novnc, again.ssh} == {given.vnc, given.novnc, given.ssh}
 
 
+@pytest.mark.parametrize("status", [Status.STOPPING, Status.DELETING])
+def test_a_range_with_room_for_one_serves_one_after_the_other(desktops, told, settings, status):
+    settings.DESKTOP_VNC_PORTS, settings.DESKTOP_SSH_PORTS = range(30000, 30002), range(31001, 31002)
+    for desktop in desktops(3):
+        given = ports.of(desktop)
+        assert ({given.vnc, given.novnc}, given.ssh) == ({30000, 30001}, 31001)
+        Desktop.objects.filter(pk=desktop.pk).update(status=status)
+        told.sees(desktop, Phase.STOPPING)
+        controller.compare_all()
+        assert PortLease.objects.filter(desktop=desktop).count() == 3  # its Service still has them
+        told.sees(desktop, None)
+        controller.compare_all()
+
+
 @pytest.mark.parametrize("status", [Status.PENDING, Status.STARTING, Status.RUNNING, Status.STOPPING])
 def test_a_desktop_that_has_not_failed_keeps_them_whatever_is_seen(desktops, status, told):
     [desktop] = desktops(1)
