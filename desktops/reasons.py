@@ -22,7 +22,7 @@ _LATER_OR_ASK = _("Try again later, or ask an administrator.")
 ASKED_FOR = {
     "by_owner": Reason(_("You stopped it."), _START_AGAIN),
     "by_admin": Reason(_("An administrator stopped it."), _START_AGAIN),
-    "restart": Reason(_("It is being restarted.")),
+    "restart": Reason(_("It is being restarted."), _("Wait a moment; it comes back by itself.")),
     "idle": Reason(_("It was stopped because nobody used it for a while."), _START_AGAIN),
     "expired": Reason(_("It was stopped because its longest allowed time was over."), _START_AGAIN),
     "logged_out_inside": Reason(_("You logged out inside the desktop."), _START_AGAIN),
@@ -97,7 +97,10 @@ UNSEEN = frozenset(
 
 # Of a desktop that runs.
 RUNNING = {
-    "not_answering": Reason(_("The desktop does not answer at present. Nothing is lost; it is being watched.")),
+    "not_answering": Reason(
+        _("The desktop does not answer at present. Nothing is lost; it is being watched."),
+        _("Wait a moment; if it stays so, restart it."),
+    ),
     "restarted_memory": Reason(
         _("The desktop needed more memory than it has and was started anew: what was not saved is lost."),
         _("Open fewer programs at once, or choose a larger size."),

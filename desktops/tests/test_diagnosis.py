@@ -1,10 +1,13 @@
 """Every state has its sentence: waiting, hopeless, or neither."""
 
+import ast
+
 import pytest
+from django.conf import settings
 
 from desktops.diagnosis import Facts, explain
 from desktops.models import Status
-from desktops.reasons import REASONS, RUNNING, WAITING
+from desktops.reasons import ASKED_FOR, REASONS, RUNNING, WAITING
 
 
 @pytest.mark.parametrize("status", Status.values)
@@ -18,6 +21,35 @@ def test_every_status_is_explained(status):
 @pytest.mark.parametrize("reason", REASONS)
 def test_every_reason_of_a_failure_has_a_sentence(reason):
     assert explain(Facts(Status.FAILED, reason)).sentence == str(REASONS[reason].sentence)
+
+
+@pytest.mark.parametrize("reason", REASONS)
+def test_every_reason_says_what_to_do(reason):
+    status = Status.RUNNING if reason in RUNNING else Status.STOPPED if reason in ASKED_FOR else Status.FAILED
+    found = explain(Facts(status, reason))
+    assert found.sentence.endswith(".")
+    assert found.next_step.endswith(".")
+
+
+SLUG_AT = {"RuntimeFault": 0, "Verdict": 1, "Over": 1}
+# No row bears them: another port is tried at once; of a volume, it is tried again; our own names are good ones.
+NEVER_TOLD = {"port_taken", "not_deleted", "still_deleting", "bad_name", "bad_resolution"}
+
+
+def given_by_runtimes() -> set[str]:
+    """The slugs that stand in their sources, as in RuntimeFault("slug", …)."""
+    found = set()
+    for source in (settings.BASE_DIR / "desktops/runtimes").glob("*.py"):
+        for call in ast.walk(ast.parse(source.read_text())):
+            if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id in SLUG_AT:
+                given = call.args[SLUG_AT[call.func.id] :][:1]
+                found |= {each.value for slug in given for each in ast.walk(slug) if isinstance(each, ast.Constant)}
+    return found - {"ready"}  # asked for, not given
+
+
+@pytest.mark.parametrize("slug", sorted(given_by_runtimes() - NEVER_TOLD))
+def test_what_a_runtime_may_say_is_known(slug):
+    assert slug in REASONS
 
 
 def test_an_unknown_reason_is_said_to_be_unknown():
