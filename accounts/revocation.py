@@ -3,7 +3,7 @@
 Redis may lose everything at any moment: an answer that is missing is asked for again. An answer "valid" is remembered
 for a minute only, so that a revocation whose message to Redis was lost counts after that minute at the latest."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import redis
@@ -20,6 +20,7 @@ log = structlog.get_logger("podesk.revocation")
 _VALID, _REVOKED = "valid", "revoked"
 _NOT_NOTED = "not noted"  # valid, but whoever asked was no use of the token
 _REMEMBERED = 60  # seconds
+_STREAMS_OUTLIVE = timedelta(hours=1)  # their tokens, at most: they end when a proxy next looks
 # Never over an answer that is there, but for "not noted": a revocation may have been committed since we asked.
 _REMEMBER = """
 local there = redis.call('GET', KEYS[1])
@@ -69,11 +70,12 @@ def revoke_user(user: User, *, reason: str, spare_session: str = "") -> None:
 
 
 def revoke_kept(user: User, *, reason: str) -> int:
-    """All tokens of one person that have a label, and what was made with them; how many with a label."""
+    """All tokens of one person that have a label, and what was made with them; how many with a label still counted."""
     with transaction.atomic():
         User.objects.select_for_update(no_key=True).filter(pk=user.pk).first()  # as above
         of_user = SessionToken.objects.filter(user=user)
-        kept = list(of_user.filter(revoked_at=None, expires_at__gt=timezone.now()).exclude(label=""))
+        now = timezone.now()
+        kept = list(of_user.filter(revoked_at=None, expires_at__gt=now - _STREAMS_OUTLIVE).exclude(label=""))
         # One for a single desktop may have the session of the browser that made it, which goes on.
         sessions = {token.session_id for token in kept if not token.pod_name}
         single = [token.pk for token in kept if token.session_id not in sessions]
@@ -82,7 +84,7 @@ def revoke_kept(user: User, *, reason: str) -> int:
             cut_after_commit(Cut("session", session_id, reason))
         for token_id in single:
             cut_after_commit(Cut("token", str(token_id), reason))
-    return len(kept)
+    return sum(token.expires_at > now for token in kept)
 
 
 def remember_valid_after_commit(token_id: UUID) -> None:

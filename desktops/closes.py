@@ -24,6 +24,7 @@ CLOSES = (
     Close("revoked", 4402, _("Your access has been withdrawn. Sign in again, or ask your administrator."), False),
     Close("disabled", 4403, _("Your account has been disabled. Ask your administrator."), False),
     Close("password_changed", 4404, _("Your password was changed. Sign in again with the new one."), False),
+    Close("token_expired", 4405, _("The session token has expired."), False),
     Close("stopped", 4410, _("This desktop was stopped. Start it again to go on; your files are kept."), False),
     Close("idle", 4411, _("This desktop was stopped because nobody used it. Start it again to go on."), False),
     Close("expired", 4412, _("This desktop reached its time limit and was stopped. Start it again to go on."), False),

@@ -7,6 +7,7 @@ from typing import ParamSpec, TypeVar
 from uuid import UUID
 
 from django.db import close_old_connections
+from django.db.models import Q
 from django.utils import timezone
 
 from accounts.models import SessionToken
@@ -49,15 +50,20 @@ def verdicts(admissions: Iterable[Admission]) -> dict[Admission, str]:
 
 
 def _verdicts(admissions: list[Admission]) -> dict[Admission, str]:
-    revoked = dict(
-        SessionToken.objects.filter(pk__in={one.jti for one in admissions}, revoked_at__isnull=False).values_list(
-            "pk", "revoked_reason"
-        )
-    )
+    over = _over({one.jti for one in admissions})
     desktops = Desktop.objects.select_related("owner").in_bulk({one.desktop_id for one in admissions})
     found = {one: _of_desktop(desktops.get(one.desktop_id), one.run) for one in admissions}
-    found |= {one: revoked[UUID(one.jti)] or "revoked" for one in admissions if UUID(one.jti) in revoked}
+    found |= {one: over[UUID(one.jti)] for one in admissions if UUID(one.jti) in over}
     return {one: reason for one, reason in found.items() if reason}
+
+
+def _over(token_ids: set[str]) -> dict[UUID, str]:
+    """Tokens that carry a stream no longer. One without a label is a page's, and lives a minute: what it opened goes on
+    until that browser's login ends. The life of any other was chosen by somebody, and bounds what it opened."""
+    expired = Q(expires_at__lte=timezone.now()) & ~Q(label="")
+    tokens = SessionToken.objects.filter(Q(revoked_at__isnull=False) | expired, pk__in=token_ids)
+    told = tokens.values_list("pk", "revoked_at", "revoked_reason")
+    return {pk: (reason or "revoked") if revoked_at else "token_expired" for pk, revoked_at, reason in told}
 
 
 def _of_desktop(desktop: Desktop | None, run: int) -> str:

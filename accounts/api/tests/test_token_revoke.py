@@ -1,9 +1,11 @@
 """`DELETE /api/v1/auth/tokens/<uuid>` and `POST /api/v1/auth/tokens/revoke-all`."""
 
+from datetime import timedelta
 from uuid import uuid4
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 
 from accounts import redis, services, token_services, tokens
 from accounts.audit import Actor
@@ -124,6 +126,13 @@ def test_all_are_counted_once(alice, obtained, api_for):
 def test_all_cut_their_streams(alice, obtained, script, cuts_heard):
     told = obtained(alice)
     script(told).generic("POST", ALL)
+    assert cuts_heard()["id"] == told["session_id"]
+
+
+def test_all_cut_the_streams_of_what_has_just_expired(alice, obtained, api_for, cuts_heard):
+    told = obtained(alice)
+    SessionToken.objects.update(expires_at=timezone.now() - timedelta(seconds=5))
+    assert api_for(alice).generic("POST", ALL).json()["count"] == 0
     assert cuts_heard()["id"] == told["session_id"]
 
 

@@ -8,14 +8,14 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from accounts import audit, revocation, services, token_services
+from accounts import audit, revocation, services, token_services, tokens
 from accounts.cuts import Cut, cut_after_commit
 from accounts.models import SessionToken
 from desktops import closes
 from desktops.models import Desktop, Status
 from desktops.proxy import rows
 from desktops.proxy.access import Admission
-from desktops.tests.proxy.conftest import REQUEST, ended, lives, view
+from desktops.tests.proxy.conftest import REQUEST, dial, ended, greet, lives, routes, view
 from desktops.tests.proxy.server import running
 
 
@@ -85,7 +85,15 @@ def test_a_stalled_browser_is_cut_too(uvicorn, running_desktop, make_far_end, al
         assert end.hung_up_on(within=2)
 
 
-def test_the_end_of_a_tokens_life_does_not_end_a_stream(uvicorn, deaf, desktop):
+def test_the_end_of_a_scripts_token_ends_what_it_opened(deaf, desktop):
+    scope = tokens.TokenScope(session_id="script", pod_name=desktop.object_name)
+    text = tokens.issue(desktop.owner, scope=scope, label="script", lifetime=timedelta(seconds=3))
+    with dial(deaf, routes(desktop)[0], text) as browser:
+        greet(browser)
+        assert ended(browser, within=15) == "token_expired"
+
+
+def test_the_end_of_a_page_tokens_life_does_not_end_a_stream(uvicorn, deaf, desktop):
     with (
         view(uvicorn, desktop, lifetime=timedelta(seconds=2)) as one,
         view(deaf, desktop, lifetime=timedelta(seconds=2)) as two,
