@@ -1,19 +1,25 @@
 """What leads past the portal, in a real browser: the card with the password, and the page of SSH keys."""
 
 import re
+import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
+from types import SimpleNamespace
+from uuid import UUID
 
 import pytest
 from playwright.sync_api import Page, expect
 
 from frontdoor.place import CHECKOUT
+from tests.ingress import novnc
 from tests.visitor import Visitor
-from tests.whole import Portal, running, wait_for
+from tests.whole import Portal, free_port, running, wait_for
 
 pytestmark = pytest.mark.browser
+STATUS, RUN, SCREEN = (f"SELECT {column} FROM desktops_desktop" for column in ("status", "run", "endpoint_address"))
 AXE = Path(CHECKOUT / "node_modules/axe-core/axe.min.js")
 
 
@@ -85,6 +91,70 @@ def test_the_password_is_copied_and_the_copy_is_announced(page):
     page.click("[data-copy=vnc-password]")
     expect(page.locator("#announcer")).to_have_text("Copied")
     assert page.evaluate("navigator.clipboard.readText()") == shown
+
+
+# --- the desktop's own page, past the portal ---
+
+
+@pytest.fixture
+def web(tmp_path) -> Path:
+    """As docker/Dockerfile.vnc puts it together."""
+    folder = tmp_path / "novnc"
+    shutil.copytree(CHECKOUT / "docker/desktop/novnc", folder)
+    for part in ("core", "vendor"):
+        (folder / part).symlink_to(CHECKOUT / "node_modules/@novnc/novnc" / part)
+    return folder
+
+
+@pytest.fixture
+def direct(page, web, exposed) -> Iterator[SimpleNamespace]:
+    """A window on it, connected; `ended()` cuts it, and `back()` lets connections through again."""
+    page.click("#password-button")
+    password = page.locator("#vnc-password").inner_text()
+    port, opened = free_port(), ExitStack()
+
+    def back() -> None:
+        opened.enter_context(novnc(web, port=port, address=exposed.query(SCREEN)[0][0]))
+
+    with opened:
+        back()
+        page.goto(f"http://127.0.0.1:{port}/vnc.html")
+        page.fill("#password", password)
+        page.keyboard.press("Enter")
+        expect(page.locator("form")).to_be_hidden()
+        yield SimpleNamespace(ended=opened.close, back=back, form=page.locator("form"), says=page.get_by_role("status"))
+
+
+def test_its_page_connects_again_by_itself(page, direct):
+    """What stands between drops connections: an ingress that has reloaded, a network that has changed."""
+    for _ in range(2):
+        direct.ended()
+        expect(direct.says).to_have_text("The connection was lost. Connecting again…")
+        direct.back()
+        expect(direct.form).to_be_hidden(timeout=30_000)
+        expect(page.locator("#screen canvas")).to_have_count(1)
+
+
+def test_its_page_asks_for_the_password_of_a_desktop_that_was_started_again(page, direct, exposed):
+    direct.ended()
+    person = Visitor(exposed.url)
+    person.sign_in("admin", exposed.password)
+    run = exposed.query(RUN)
+    person.act(str(UUID(str(exposed.query("SELECT id FROM desktops_desktop")[0][0]))), "restart")
+    wait_for(lambda: exposed.query(RUN) != run and exposed.query(STATUS)[0][0] == "running")
+    direct.back()
+    expect(direct.says).to_have_text("The desktop was started again and has another password now.", timeout=30_000)
+    expect(direct.form).to_be_visible()
+
+
+def test_its_page_does_not_go_on_with_a_wrong_password(page, direct):
+    page.reload()
+    page.fill("#password", "nonsense")
+    page.keyboard.press("Enter")
+    expect(direct.says).to_have_text("That password is not right.")
+
+
+# --- keys ---
 
 
 def test_a_key_is_added_and_removed_by_keyboard_alone(page, tmp_path):

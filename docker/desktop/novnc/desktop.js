@@ -9,25 +9,48 @@ if (chinese) {
   for (const element of document.querySelectorAll("[data-zh]")) element.textContent = element.dataset.zh;
 }
 
-function connect(password) {
+// What stands between reloads, moves or drops connections, and the desktop runs on: after a loss the page comes back by itself.
+const PATIENCE = 600_000; // milliseconds; what is away for longer has been stopped, or its owner has signed out
+const STEADY = 5_000; // milliseconds; what is lost sooner was no recovery
+let current, next; // the connection, and the timer of the next try
+
+function connect(password, lost = { since: 0, tries: 0 }) {
   const socket = new URL("websockify", location.href);
   socket.protocol = socket.protocol.replace("http", "ws");
-  const desktop = new RFB(screen, socket.href, { credentials: { password } });
+  const desktop = current = new RFB(screen, socket.href, { credentials: { password } });
   desktop.resizeSession = desktop.scaleViewport = true;
-  let refused = false;
-  desktop.addEventListener("connect", () => { form.hidden = true; say("", ""); desktop.focus(); });
+  let connected = 0, refused = false;
+  desktop.addEventListener("connect", () => { connected = Date.now(); form.hidden = true; say("", ""); desktop.focus(); });
   desktop.addEventListener("securityfailure", () => { refused = true; });
   desktop.addEventListener("disconnect", () => {
+    if (current !== desktop) return; // somebody pressed Connect meanwhile
     form.hidden = false;
-    input.select();
-    if (refused) say("That password is not right.", "密码不正确。");
-    else say("The connection has ended.", "连接已断开。");
+    if (connected) lost = { since: Date.now(), tries: Date.now() - connected > STEADY ? 0 : lost.tries };
+    if (refused) askAgain(lost.since);
+    else if (Date.now() - lost.since < PATIENCE) again(password, lost);
+    else say("The connection has ended. Does the desktop run, and are you signed in?", "连接已断开。请确认桌面正在运行，并且您已登录。");
   });
   desktop.addEventListener("clipboard", ({ detail }) => navigator.clipboard?.writeText(detail.text).catch(() => {}));
 }
 
+function askAgain(wasConnected) {
+  input.select();
+  if (wasConnected) say("The desktop was started again and has another password now.", "桌面已重新启动，密码已更换。");
+  else say("That password is not right.", "密码不正确。");
+}
+
+function again(password, { since, tries }) {
+  say("The connection was lost. Connecting again…", "连接已断开，正在重新连接…");
+  const pause = Math.min(500 * 2 ** tries, 20_000) * (0.5 + Math.random()); // not all pages at once
+  next = setTimeout(connect, pause, password, { since, tries: tries + 1 });
+}
+
 form.addEventListener("submit", (event) => {
   event.preventDefault();
+  clearTimeout(next);
+  const before = current;
+  current = null;
+  before?.disconnect();
   say("Connecting…", "正在连接…");
   connect(input.value);
 });
