@@ -79,8 +79,8 @@ def use_of(user: User) -> Use:
 
 
 def need_of(size: Resources, *, kept: Volume | None, new: bool) -> Use:
-    """What a launch adds; with kept files, only the storage beyond theirs."""
-    storage = max(0, size.storage_gib - (kept.storage_gib if kept else 0))
+    """What a launch adds. Kept files are counted already, and keep the size that they have."""
+    storage = 0 if kept else size.storage_gib
     return Use(size.cpu, size.memory_mib, storage, size.gpu, desktops=1 if new else 0)
 
 

@@ -236,7 +236,7 @@ def _create(owner: User, name: str, wanted: LaunchRequest) -> Desktop:
         size_name=wanted.size.name,
         cpu=wanted.size.cpu,
         memory_mib=wanted.size.memory_mib,
-        storage_gib=volume.storage_gib,  # kept files may have more
+        storage_gib=volume.storage_gib,  # that of kept files stays as it is: not every cluster can change it
         gpu=wanted.size.gpu,
         volume=volume,
         host_key_sealed=host_keys.fresh(),
@@ -247,7 +247,7 @@ def _create(owner: User, name: str, wanted: LaunchRequest) -> Desktop:
 
 def _volume(owner: User, name: str, wanted: LaunchRequest) -> Volume:
     if wanted.volume:
-        return _use_again(owner, wanted.volume, wanted.size.storage_gib)
+        return _use_again(owner, wanted.volume)
     identity = uuid4()
     return Volume.objects.create(
         id=identity,
@@ -258,9 +258,8 @@ def _volume(owner: User, name: str, wanted: LaunchRequest) -> Volume:
     )
 
 
-def _use_again(owner: User, kept: Volume, storage_gib: int) -> Volume:
-    rows = Volume.objects.filter(pk=kept.pk, owner=owner, kept_at__isnull=False)
-    if not rows.update(kept_at=None, storage_gib=max(kept.storage_gib, storage_gib)):
+def _use_again(owner: User, kept: Volume) -> Volume:
+    if not Volume.objects.filter(pk=kept.pk, owner=owner, kept_at__isnull=False).update(kept_at=None):
         raise VolumeInUse(field="volume")
     return Volume.objects.get(pk=kept.pk)
 

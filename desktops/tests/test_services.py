@@ -4,7 +4,7 @@ import pytest
 
 from accounts.audit import Actor
 from accounts.models import AuditEvent, Quota
-from desktops import services
+from desktops import allowance, jobs, services
 from desktops.exceptions import ImageUnavailable, NameInvalid, QuotaExceeded, VolumeInUse, WrongStatus
 from desktops.models import Desktop, DesktopSize, Status, Volume
 from desktops.services import LaunchRequest
@@ -109,6 +109,18 @@ def test_kept_files_are_used_again(launch, alice):
     desktop = launch(volume=kept)
     assert desktop.volume == kept
     assert Volume.objects.get().kept_at is None
+
+
+@pytest.mark.parametrize("storage", [1, 5, 40])
+def test_kept_files_keep_the_storage_that_they_have(launch, alice, storage):
+    """A claim in a cluster is not made larger by a number on a row."""
+    Quota.objects.create(user=alice, storage_gib=storage)  # full with them
+    kept = Volume.objects.create(
+        owner=alice, object_name="home-kept", desktop_name="old", storage_gib=storage, kept_at="2026-01-01T00:00Z"
+    )
+    desktop = launch(volume=kept)
+    assert (desktop.storage_gib, desktop.volume.storage_gib) == (storage, storage)
+    assert (jobs.spec_of(desktop).storage_gib, allowance.use_of(alice).storage_gib) == (storage, storage)
 
 
 def test_files_of_somebody_else_or_in_use_are_refused(launch, bob, alice, make_desktop):

@@ -8,12 +8,10 @@
     return image && form.querySelector(`input[name="size-${CSS.escape(image.value)}"]:checked`);
   }
 
-  // With kept files, only the storage beyond theirs is new.
+  // Kept files are counted already, and keep the size that they have.
   function need(size, key) {
     if (key === "desktops") return 1;
-    const kept = form.elements.volume?.selectedOptions[0]?.dataset.storage_gib;
-    const amount = Number(size.dataset[key]);
-    return key === "storage_gib" ? Math.max(0, amount - Number(kept || 0)) : amount;
+    return key === "storage_gib" && form.elements.volume?.value ? 0 : Number(size.dataset[key]);
   }
 
   function show(line, take) {

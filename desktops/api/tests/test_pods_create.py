@@ -222,9 +222,10 @@ def test_files_that_were_kept_of_a_desktop_of_that_name_are_taken_again(alice, m
     keep_files(make_desktop(alice), 2024)
     newest = keep_files(make_desktop(alice), 2025)
     keep_files(make_desktop(alice, name="other"))
-    script_of(alice).post("pods/create", {"resource_quota": {"storage": "2Gi"}})
+    told = script_of(alice).post("pods/create", {"resource_quota": {"storage": "50Gi"}}).json()
     desktop = Desktop.objects.get()
     assert (desktop.volume, desktop.storage_gib) == (newest, 5)
+    assert told["desktop"]["resource_quota"]["storage"] == "5Gi"
 
 
 def test_new_files_though_some_were_kept(alice, make_desktop):
