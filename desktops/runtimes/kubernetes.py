@@ -6,6 +6,8 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
+import structlog
+
 from desktops.runtimes import pod_state
 from desktops.runtimes.base import Deadline, DesktopSpec, Exposed, Observed, Phase, RuntimeUnknown, Usage
 from desktops.runtimes.cluster import Cluster
@@ -18,6 +20,7 @@ from desktops.runtimes.manifests import CONTAINER, INSTALLATION, NODE_PORTS, NOV
 from desktops.runtimes.names import check
 from desktops.runtimes.pod_usage import usage_of
 
+log = structlog.get_logger("podesk.kubernetes")
 LOOK_SECONDS = 10.0  # for verbs that get no deadline
 PAGE_SECONDS = 4.0  # the same, where a person waits for a page
 NEWS = timedelta(minutes=1)  # how long after it became ready the events of a pod are still asked for
@@ -140,11 +143,17 @@ class KubernetesRuntime:
     # --- what it means ----------------------------------------------------------------------------------------------
 
     def _observed(self, pod: Body, events: Bodies, service: Callable[[], Body | None]) -> Observed:
-        seen = pod_state.observed(pod, events)
-        return replace(seen, exposed=self._exposed(pod, service)) if seen.phase is Phase.READY else seen
+        """A border: what somebody else has made of one pod must not hide all others. That it is there stays true."""
+        meta = pod["metadata"]
+        try:
+            seen = pod_state.observed(pod, events)
+            return replace(seen, exposed=self._exposed(pod, service)) if seen.phase is Phase.READY else seen
+        except (AttributeError, LookupError, TypeError, ValueError):
+            log.exception("pod_not_understood", name=meta["name"])
+            return Observed(phase=Phase.STOPPING if is_ending(pod) else Phase.STARTED, **pod_state.identity(meta))
 
     def _exposed(self, pod: Body, service: Callable[[], Body | None]) -> Exposed | None:
-        if ports := pod["metadata"]["annotations"].get(NODE_PORTS):
+        if ports := pod["metadata"].get("annotations", {}).get(NODE_PORTS):
             host = self.cluster.node_address or pod["status"].get("hostIP", "")
             return Exposed(host, *map(int, ports.split(",")))
         if not self._by_load_balancer:

@@ -40,10 +40,13 @@ _KEEP_ALIVE = (
 
 
 class Refused(Exception):
-    """The API understood and said no. `status` is HTTP's, the rest is from the API's Status object."""
+    """The API understood and said no. `status` is HTTP's, the rest is from the API's Status object.
 
-    def __init__(self, status: int, body: dict[str, Any]) -> None:
-        self.status = status
+    `wait`: after so many seconds it wants to be asked again.
+    """
+
+    def __init__(self, status: int, body: dict[str, Any], wait: float = 0) -> None:
+        self.status, self.wait = status, wait
         self.reason: str = body.get("reason") or ""
         self.message: str = body.get("message") or ""
         self.details: dict[str, Any] = body.get("details") or {}
@@ -110,7 +113,7 @@ class Api:
             raise RuntimeUnknown(f"{request.method} {request.path}: {error}") from error
         if response.status == _UNAUTHORIZED:
             self._forget()
-        raise Refused(response.status, _status(body))
+        raise Refused(response.status, _status(body), _retry_after(response))
 
     # --- one try ----------------------------------------------------------------------------------------------------
 

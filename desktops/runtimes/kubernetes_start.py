@@ -4,11 +4,11 @@ from datetime import UTC, datetime, timedelta
 
 import structlog
 
-from desktops.runtimes import manifests, manifests_network, pod_reasons
+from desktops.runtimes import manifests, manifests_network, pod_reasons, pod_state
 from desktops.runtimes.base import Deadline, DesktopSpec, RuntimeFault
 from desktops.runtimes.cluster import Cluster
 from desktops.runtimes.kubernetes_calls import Body, Calls
-from desktops.runtimes.manifests import DESKTOP, INSTALLATION, OWNER, RUN
+from desktops.runtimes.manifests import DESKTOP, INSTALLATION, OWNER
 
 log = structlog.get_logger("podesk.kubernetes")
 # Beyond a pod's own grace: nobody is there to end it.
@@ -162,7 +162,7 @@ def _bears(body: Body, labels: dict[str, str]) -> bool:
 
 
 def _run(body: Body) -> int:
-    return int(body["metadata"]["labels"].get(RUN, "0"))
+    return pod_state.run_of(body["metadata"])
 
 
 def owners(body: Body) -> set[str]:

@@ -16,10 +16,13 @@ from desktops.runtimes.kubernetes_api import NO_ANSWER, Api, Refused, Request
 from desktops.runtimes.kubernetes_calls import Body, path
 from desktops.runtimes.manifests import INSTALLATION
 from desktops.runtimes.pod_reasons import TELLING
+from desktops.runtimes.pod_state import about
 
 log = structlog.get_logger("podesk.kubernetes")
 SERVER_SECONDS = 290  # after which the API ends a watch that nothing else has ended
 FIRST_PAUSE, LONGEST_PAUSE = 0.2, 10.0  # seconds, while the API is away
+LONGEST_ASKED = 120.0  # seconds that the API may ask us to stay away
+STEADY = 5.0  # seconds that a watch must have lasted for the next pause to be the first
 LIST_SECONDS = 30.0
 KEPT_EVENTS, KEPT_PODS = 20, 5000
 
@@ -57,23 +60,36 @@ class Feed(threading.Thread):
         super().__init__(name=f"watch {request.path}", daemon=True)
         self.api, self.request, self.everything, self.change = api, request, everything, change
         self.live = False  # everything that the API has told is known here
+        self._heard_since = float("inf")  # time.monotonic()
         self._closed = threading.Event()
         self._response: urllib3.BaseHTTPResponse | None = None
 
     def run(self) -> None:
         pause = FIRST_PAUSE
         while not self._closed.is_set():
-            try:
-                version = self._list()
+            self._heard_since = float("inf")
+            asked = self._feed()
+            if time.monotonic() - self._heard_since > STEADY:
                 pause = FIRST_PAUSE
-                while not self._closed.is_set():
-                    version = self._follow(version)
-            except (Refused, RuntimeUnknown, ValueError, *NO_ANSWER) as error:
-                if not self._closed.is_set() and getattr(error, "status", 0) != 410:
-                    log.warning("watch_interrupted", path=self.request.path, error=str(error))
-            self.live = False
-            self._closed.wait(random.uniform(pause / 2, pause))
+            self._closed.wait(max(random.uniform(pause / 2, pause), min(asked, LONGEST_ASKED)))
             pause = min(LONGEST_PAUSE, pause * 2)
+
+    def _feed(self) -> float:
+        """Until it breaks. The seconds that the API asks us to wait."""
+        try:
+            version = self._list()
+            self._heard_since = time.monotonic()
+            while not self._closed.is_set():
+                version = self._follow(version)
+        except (Refused, RuntimeUnknown, ValueError, *NO_ANSWER) as error:
+            if not self._closed.is_set() and getattr(error, "status", 0) != 410:
+                log.warning("watch_interrupted", path=self.request.path, error=str(error))
+            return max(getattr(each, "wait", 0.0) for each in (error, error.__cause__))
+        except Exception:  # a border: one odd thing among all that is told must not leave us deaf
+            log.exception("watch_interrupted", path=self.request.path)
+        finally:
+            self.live = False
+        return 0.0
 
     def close(self) -> None:
         self._closed.set()
@@ -182,10 +198,10 @@ class Watch:
             self._event("ADDED", event)
 
     def _event(self, change: str, event: Body) -> None:
-        about = event["involvedObject"]
-        if change == "DELETED" or not about.get("name", "").startswith("vnc-"):
+        thing = about(event)
+        if change == "DELETED" or not thing.get("name", "").startswith("vnc-"):
             return
-        uid = about.get("uid", "")
+        uid = thing.get("uid", "")
         with self._lock:
             kept = self._events.setdefault(uid, deque(maxlen=KEPT_EVENTS))
             _replace(kept, event)
@@ -193,8 +209,8 @@ class Watch:
             if len(self._events) > KEPT_PODS:
                 self._events.popitem(last=False)
             known = uid in self._pods
-        if known and event["reason"] in TELLING:
-            self.bell.ring(about["name"])
+        if known and event.get("reason") in TELLING:
+            self.bell.ring(thing["name"])
 
 
 def _replace(kept: deque[Body], event: Body) -> None:

@@ -16,7 +16,7 @@ STEPS = ("scheduled", "mounted", "pulled", "started", "ready")
 def observed(pod: Body, events: list[Body]) -> Observed:
     """`events`: those that the cluster still has, of this pod or others, in any order."""
     meta = pod["metadata"]
-    own = sorted((event for event in events if event["involvedObject"].get("uid") == meta["uid"]), key=event_time)
+    own = sorted((_whole(event) for event in events if about(event).get("uid") == meta["uid"]), key=event_time)
     container = _container(pod["status"])
     phase, reason, detail = verdict(pod, container, own)
     return Observed(
@@ -32,8 +32,19 @@ def observed(pod: Body, events: list[Body]) -> Observed:
 
 def identity(meta: Body) -> dict[str, Any]:
     """Whose it is, by its labels."""
-    labels = meta["labels"]
-    return {"name": meta["name"], "desktop_id": labels.get(DESKTOP, ""), "run": int(labels.get(RUN, "0"))}
+    return {"name": meta["name"], "desktop_id": meta["labels"].get(DESKTOP, ""), "run": run_of(meta)}
+
+
+def run_of(meta: Body) -> int:
+    """0, which no run has, when its label says nothing that we wrote."""
+    written: str = meta.get("labels", {}).get(RUN, "")
+    return int(written) if written.isdecimal() else 0
+
+
+def about(event: Body) -> Body:
+    """What it is an event of."""
+    found: Body = event.get("involvedObject") or {}
+    return found
 
 
 def ready_since(pod: Body) -> datetime | None:
@@ -49,7 +60,12 @@ def waits_to_restart(pod: Body) -> bool:
 
 def event_time(event: Body) -> str:
     """When it happened last; text, but sortable."""
-    return str(event.get("lastTimestamp") or event.get("eventTime") or event["metadata"]["creationTimestamp"])
+    return str(event.get("lastTimestamp") or event.get("eventTime") or event["metadata"].get("creationTimestamp"))
+
+
+def _whole(event: Body) -> Body:
+    """Everybody may write events, and leave out of them what he likes."""
+    return event | {part: event.get(part) or "" for part in ("reason", "message")}
 
 
 def _container(status: Body) -> Body:

@@ -4,11 +4,12 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from desktops.runtimes.base import RuntimeFault, RuntimeUnknown
+from desktops.runtimes.base import Phase, RuntimeFault, RuntimeUnknown
 from desktops.runtimes.kubernetes import KubernetesRuntime
 from desktops.tests.runtimes.house import a_spec, soon
 from desktops.tests.runtimes.kube_house import a_cluster
 from desktops.tests.runtimes.odd_server import refuses, resets, says, serving
+from desktops.tests.runtimes.test_pod_state import record
 
 ANCHOR = {
     "kind": "ConfigMap",
@@ -99,6 +100,33 @@ def test_who_may_not_end_it_is_told(server, runtime):
     for end in (runtime.stop, runtime.delete_volume):
         with pytest.raises(RuntimeFault, match="cluster_forbids"):
             end("vnc-x", deadline=soon())
+
+
+def ready(name: str, **changes: dict | None) -> dict:
+    pod, _ = record("ready")
+    labels = {"podesk/installation": "test", "podesk/desktop": "d", "podesk/run": "1"}
+    meta = {"name": name, "uid": name, "labels": labels, "annotations": {"podesk/endpoint": "10.96.1.2:5901"}} | changes
+    return pod | {"metadata": {key: value for key, value in meta.items() if value is not None}}
+
+
+ODD = {
+    "no annotations": {"annotations": None},
+    "a run that is no number": {"labels": {"podesk/run": "x", "podesk/desktop": "d"}},
+    "ports that are none": {"annotations": {"podesk/node-ports": "http,https"}},
+    "an endpoint that is none": {"annotations": {"podesk/endpoint": "somewhere:else"}},
+}
+
+
+@pytest.mark.parametrize("odd", ODD.values(), ids=ODD)
+def test_one_odd_pod_hides_no_other_and_is_there_itself(server, runtime, odd):
+    def items(*bodies: dict):
+        return says(200, {"metadata": {}, "items": list(bodies)})
+
+    server.script[:] = [items(ready("vnc-odd", **odd), ready("vnc-x")), items()]
+    seen = {each.name: each for each in runtime.list()}
+    assert seen["vnc-x"].phase is Phase.READY
+    assert seen["vnc-odd"].phase in (Phase.READY, Phase.STARTED)  # never "not there", which would fail its row
+    assert seen["vnc-odd"].run == (0 if odd.get("labels") else 1)
 
 
 def test_warming_up_never_fails(server, runtime, monkeypatch):

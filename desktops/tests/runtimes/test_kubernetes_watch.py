@@ -1,6 +1,7 @@
 """What is heard of pods, from a server whose watches end, break and expire; a real cluster is in the contract."""
 
 import threading
+import time
 
 import pytest
 
@@ -127,6 +128,60 @@ def test_events_are_told_as_they_happen(cluster, watch):
     cluster.events = [listed(event("vnc-a")), streams(told("MODIFIED", event("vnc-a", count=2)))]
     hear(watch, "vnc-a")
     assert until(lambda: [each["count"] for each in watch.events_of("uid of vnc-a") or ()] == [2], what="the event")
+
+
+@pytest.mark.parametrize("missing", ["reason", "message", "involvedObject"])
+def test_an_event_that_leaves_something_out_is_taken(cluster, watch, missing):
+    cluster.pods = [listed(pod("vnc-a"))]
+    odd = event("vnc-a")
+    odd.pop(missing, None)
+    cluster.events = [listed(odd), streams(told("ADDED", odd), told("ADDED", event("vnc-a", uid="e-2")))]
+    hear(watch, "vnc-a")
+    until(lambda: "e-2" in str(watch.events_of("uid of vnc-a")), what="the event after it")
+
+
+@pytest.mark.parametrize("odd", [[], {"kind": "Pod"}, {"metadata": {}}])
+def test_what_nobody_expected_ends_no_feed(cluster, watch, odd):
+    cluster.pods = [listed(), streams(told("ADDED", odd)), listed(pod("vnc-a"), version=20)]
+    hear(watch, "vnc-a")
+    assert len(threads()) == 2
+
+
+def test_a_feed_that_broke_is_no_longer_live(cluster, watch, monkeypatch):
+    """Else nobody would ask for events that nobody hears."""
+    monkeypatch.setattr(kubernetes_watch, "FIRST_PAUSE", 60)
+    cluster.pods = [listed(), streams(told("ADDED", {}), then=lambda: cluster.silent.wait(1))]
+    list(watch.names(0.1))
+    until(lambda: watch.events_of("any") is None, what="the feed to break")
+    time.sleep(0.3)
+    assert watch.events_of("any") is None
+    assert len(threads()) == 2
+
+
+def lists(cluster) -> int:
+    return len([path for path in cluster.asked if "/pods" in path and "watch=1" not in path])
+
+
+def test_who_may_list_but_not_watch_lists_ever_more_rarely(cluster, watch, monkeypatch):
+    monkeypatch.setattr(kubernetes_watch, "LONGEST_PAUSE", 10.0)
+    cluster.pods = [listed(), refuses(403, "Forbidden")] * 30
+    list(watch.names(3))
+    assert 2 <= lists(cluster) <= 7
+
+
+def test_a_watch_that_was_steady_is_begun_again_at_once(cluster, watch, monkeypatch):
+    monkeypatch.setattr(kubernetes_watch, "LONGEST_PAUSE", 10.0)
+    monkeypatch.setattr(kubernetes_watch, "STEADY", -1.0)  # as if each had lasted
+    cluster.pods = [listed(), refuses(410, "Gone")] * 10
+    list(watch.names(3))
+    assert lists(cluster) > 10
+
+
+def test_who_watches_too_often_waits_as_long_as_told(cluster, watch):
+    cluster.pods = [listed(), says(429, {}, Retry_After="2"), listed(pod("vnc-a"))]
+    began = time.monotonic()
+    hear(watch, "vnc-a")
+    assert time.monotonic() - began >= 2
 
 
 def test_what_is_not_heard_is_not_known(watch):

@@ -91,6 +91,15 @@ def test_other_pods_events_are_not_ours():
     assert tuple(observed(pod, events).steps) == ("scheduled",)
 
 
+@pytest.mark.parametrize("missing", ["reason", "message", "involvedObject", "lastTimestamp", "count"])
+def test_events_that_leave_something_out_are_read(missing):
+    pod, events = record("unpullable")
+    assert events
+    for event in events:
+        event.pop(missing, None)
+    assert observed(pod, events).reason == "image_pull_failed"
+
+
 def test_without_events_a_pull_that_is_tried_later_is_no_verdict():
     seen = observed(record("unpullable")[0], [])
     assert (seen.phase, seen.reason) == (Phase.CREATED, "image_pull_failed")
