@@ -1,5 +1,7 @@
 """Keys of session tokens: published, and exchanged without anybody being thrown out."""
 
+from itertools import pairwise
+
 import jwt
 import pytest
 from cryptography.hazmat.primitives import serialization
@@ -60,6 +62,19 @@ def test_rotation(alice, token_for, settings, client, form):
     with pytest.raises(TokenRefused) as refused:
         tokens.verify(text)
     assert refused.value.reason == "unknown_key"
+
+
+@pytest.mark.parametrize("form", [str, public], ids=["private", "public"])
+def test_in_three_steps_no_replica_refuses_what_another_signs(alice, token_for, settings, form):
+    """As docs/operations.md says. During a rollout some replicas have the settings of before, some those of after."""
+    old, new = settings.TOKEN_SIGNING_KEY, keys.new_pem()
+    steps = [(old, ""), (old, form(new)), (new, public(new) + public(old))]
+    for before, after in pairwise(steps):
+        for signs, reads in ((before, after), (after, before)):
+            settings.TOKEN_SIGNING_KEY, settings.TOKEN_VERIFY_KEYS = signs
+            text = token_for(alice)
+            settings.TOKEN_SIGNING_KEY, settings.TOKEN_VERIFY_KEYS = reads
+            assert tokens.verify(text)
 
 
 def test_new_key_is_usable(capsys, settings, db, alice, token_for):
