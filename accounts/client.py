@@ -1,6 +1,6 @@
 """Who is on the other end of a request, and from where."""
 
-from ipaddress import IPv6Address, ip_address
+from ipaddress import IPv6Address, ip_address, ip_network
 
 from django.conf import settings
 from django.http import HttpRequest
@@ -21,6 +21,11 @@ def address_of(peer: str, forwarded_for: str) -> str:
     if settings.TRUSTED_PROXY_COUNT and hops[0]:
         return hops[0]
     return _clean(peer)
+
+
+def counted(address: str) -> str:
+    """Whom limits count: of IPv6 the network of 64 bits, since whoever has one address there has all of them."""
+    return str(ip_network((address, 64), strict=False).network_address) if ":" in address else address
 
 
 def _clean(text: str) -> str:

@@ -12,7 +12,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 from rest_framework.request import Request
 
-from accounts import audit, client, services
+from accounts import audit, client, rates, services
 from accounts.audit import Actor
 from accounts.models import User
 
@@ -26,7 +26,20 @@ def record_failure(request: HttpRequest | Request, username: str, *, locked: boo
 
 def counted_address(request: HttpRequest) -> str:
     """Where no address is known, all count as one: axes never locks a client without."""
-    return client.address(request) or "0.0.0.0"  # noqa: S104 - nobody listens there  # nosec B104
+    return client.counted(client.address(request)) or "0.0.0.0"  # noqa: S104 - nobody listens there  # nosec B104
+
+
+def may_try(request: HttpRequest) -> bool:
+    """Axes locks one name from one address. This slows down who tries many names from there, on the page and at the
+    API together; whoever gets in has not counted."""
+    limit = settings.API_RATES["login"]
+    left = rates.left({"login": (limit, counted_address(request))}) if limit else {}
+    return left.get("login", 0) >= 0
+
+
+def got_in(request: HttpRequest) -> None:
+    if settings.API_RATES["login"]:
+        rates.give_back("login", counted_address(request))
 
 
 def seconds_left(username: str, address: str) -> int:

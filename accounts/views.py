@@ -17,7 +17,7 @@ from django.views.decorators.cache import cache_control, never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from accounts import client, keys, lockout, revocation, services
+from accounts import client, keys, lockout, rates, revocation, services
 from accounts.decorators import login_required
 from accounts.forms import LoginForm
 from accounts.login_session import session_id
@@ -34,9 +34,15 @@ class Login(LoginView):
         ways = (reverse("accounts:login"), reverse("accounts:logout"), reverse("accounts:sign_out_everywhere"))
         return "" if wanted.startswith(ways) else wanted
 
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        if lockout.may_try(request):
+            return super().post(request, *args, **kwargs)
+        return _wait(request, rates.until_next())
+
     @transaction.atomic
     def form_valid(self, form: AuthenticationForm) -> HttpResponse:
         response = super().form_valid(form)
+        lockout.got_in(self.request)
         session_id(self.request)  # made now, so that two first pages at once do not make two
         services.record_login(by=client.actor(self.request))
         return response
@@ -54,9 +60,13 @@ def locked_out(request: HttpRequest, *rest: Any) -> HttpResponse:
     # `rest` is (response, credentials), but under ASGI axes 8.3 puts the credentials in the wrong place.
     username = request.axes_credentials.get("username") or ""  # type: ignore[attr-defined]
     lockout.record_failure(request, username, locked=True)
-    wait = lockout.seconds_left(username, lockout.counted_address(request))
-    answer = render(request, "accounts/locked_out.html", {"minutes": ceil(wait / 60)}, status=429)
-    answer["Retry-After"] = str(wait)
+    return _wait(request, lockout.seconds_left(username, lockout.counted_address(request)), locked=True)
+
+
+def _wait(request: HttpRequest, seconds: float, *, locked: bool = False) -> HttpResponse:
+    told = {"minutes": ceil(seconds / 60), "locked": locked}
+    answer = render(request, "accounts/locked_out.html", told, status=429)
+    answer["Retry-After"] = str(ceil(seconds))
     return answer
 
 

@@ -73,6 +73,6 @@ def test_query_and_other_methods(db):
         assert getattr(Client(), method)(URL).status_code == 405
 
 
-def test_has_the_rate_of_logins(db, settings):
-    settings.API_RATES = settings.API_RATES | {"login": 2}
+def test_has_the_rate_of_reading(db, settings):
+    settings.API_RATES = settings.API_RATES | {"login": 1, "read": 2}
     assert [verify({"token": "x"}).status_code for _ in range(3)] == [401, 401, 429]

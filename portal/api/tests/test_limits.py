@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from django.test import Client
 
-from portal.api import throttles
+from accounts import rates as counters
 from portal.api.tests.ground import token
 from tests.environment import redis_away
 
@@ -18,8 +18,8 @@ GROUND = "/api/v1/ground"
 @pytest.fixture(autouse=True)
 def early_in_a_minute():
     """A test that began at the end of a window would see two of them."""
-    if (late := time.time() % throttles.WINDOW) > throttles.WINDOW - 5:
-        time.sleep(throttles.WINDOW - late)
+    if (late := time.time() % counters.WINDOW) > counters.WINDOW - 5:
+        time.sleep(counters.WINDOW - late)
 
 
 @pytest.fixture
@@ -96,6 +96,14 @@ def test_login_counts_by_address(open_api, rates, settings):
     assert open_api.post(f"{GROUND}/open", {}, JSON, headers=forged).status_code == 429
 
 
+def test_of_ipv6_a_network_counts(open_api, rates, settings):
+    rates(login=1)
+    settings.TRUSTED_PROXY_COUNT = 1
+    tries = ("2001:db8:1:2::3", "2001:db8:1:2:ffff::4", "2001:db8:1:3::3")
+    answers = [open_api.post(f"{GROUND}/open", {}, JSON, headers={"X-Forwarded-For": each}) for each in tries]
+    assert [answer.status_code for answer in answers] == [200, 429, 200]
+
+
 def test_without_a_proxy_the_header_says_nothing(open_api, rates):
     rates(login=1)
     tries = [
@@ -131,17 +139,17 @@ def test_fifty_at_once_pass_exactly_as_many_as_may(settings, rates, alice):
 def test_next_minute_begins_anew(api, rates, monkeypatch):
     rates(read=1)
     assert [api.get(f"{GROUND}/things").status_code for _ in range(2)] == [200, 429]
-    later = time.time() + throttles.WINDOW
-    monkeypatch.setattr(throttles.time, "time", lambda: later)
+    later = time.time() + counters.WINDOW
+    monkeypatch.setattr(counters.time, "time", lambda: later)
     assert api.get(f"{GROUND}/things").status_code == 200
 
 
 def test_counters_do_not_stay(api, rates):
     rates(read=1, address=1)
     api.get(f"{GROUND}/things")
-    counters = throttles.client().keys(throttles.key("rate", "*"))
-    assert len(counters) == 2
-    assert all(0 < throttles.client().ttl(each) <= 2 * throttles.WINDOW for each in counters)
+    names = counters.client().keys(counters.key("rate", "*"))
+    assert len(names) == 2
+    assert all(0 < counters.client().ttl(each) <= 2 * counters.WINDOW for each in names)
 
 
 def test_redis_away_refuses_nobody(api, rates):
