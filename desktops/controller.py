@@ -11,7 +11,7 @@ from django.db import DatabaseError, close_old_connections
 from django.utils import timezone
 
 from accounts.redis import key
-from desktops import exclusive, heartbeat, queue, reconcile
+from desktops import exclusive, heartbeat, orphans, queue, reconcile
 from desktops.models import AT_REST, Desktop
 from desktops.runtimes import get_runtime
 from desktops.runtimes.base import Observed, RuntimeFault, RuntimeUnknown
@@ -118,6 +118,7 @@ def compare_all() -> None:
         reconcile.settle_missing(seen[name])
     reconcile.free_ports(seen, began)
     reconcile.sweep_volumes()
+    orphans.tell_hourly()
     run_timers()
     prune_daily()
 

@@ -137,6 +137,9 @@ class Deadline:
         return max(0.0, self.at - time.monotonic())
 
 
+Names = list[str]  # `list` is a verb here
+
+
 class Runtime(Protocol):
     """Every verb is idempotent: already there is success, already gone is success. None waits for readiness."""
 
@@ -162,6 +165,9 @@ class Runtime(Protocol):
 
     def list(self) -> list[Observed]:
         """All desktops of this installation. Raises RuntimeUnknown."""
+
+    def volumes(self) -> Names:
+        """All home folders of this installation that are not just being removed. Raises RuntimeUnknown."""
 
     def watch(self, *, timeout: float) -> Iterator[str]:
         """Names of desktops that changed, as it happens, for about `timeout` seconds. May miss some, `list` none."""

@@ -9,7 +9,7 @@ from functools import partial
 import structlog
 
 from desktops.runtimes import pod_state
-from desktops.runtimes.base import Deadline, DesktopSpec, Exposed, Observed, Phase, RuntimeUnknown, Usage
+from desktops.runtimes.base import Deadline, DesktopSpec, Exposed, Names, Observed, Phase, RuntimeUnknown, Usage
 from desktops.runtimes.cluster import Cluster
 from desktops.runtimes.kubernetes_api import Api
 from desktops.runtimes.kubernetes_calls import Bodies, Body, Calls
@@ -84,6 +84,12 @@ class KubernetesRuntime:
             ]
             anchors = calls.list("ConfigMap", **self._ours)
             return seen + [_half(anchor) for anchor in anchors if _abandoned(anchor, _by_name(pods))]
+
+    def volumes(self) -> Names:
+        calls = self._look()
+        with reading():
+            claims = calls.list("PersistentVolumeClaim", **self._ours)
+        return [claim["metadata"]["name"] for claim in claims if not is_ending(claim)]
 
     def watch(self, *, timeout: float) -> Iterator[str]:
         return self._watch.names(timeout)

@@ -12,7 +12,17 @@ from datetime import datetime
 from pathlib import Path
 
 from desktops.runtimes import local_account, local_desktop, local_limits, local_processes, local_state, local_usage
-from desktops.runtimes.base import Deadline, DesktopSpec, Endpoint, Observed, Phase, RuntimeFault, RuntimeUnknown, Usage
+from desktops.runtimes.base import (
+    Deadline,
+    DesktopSpec,
+    Endpoint,
+    Names,
+    Observed,
+    Phase,
+    RuntimeFault,
+    RuntimeUnknown,
+    Usage,
+)
 from desktops.runtimes.local_launcher import Launcher
 from desktops.runtimes.local_log import tail
 from desktops.runtimes.local_state import FULL, Place, State
@@ -93,6 +103,15 @@ class LocalRuntime:
             elif Place(self.root, name).stop.exists():  # a holder that was killed while it stopped
                 self.stop(name, deadline=Deadline.after(1))
         return seen
+
+    def volumes(self) -> Names:
+        """They bear no mark: a place is one installation's."""
+        try:
+            return sorted(entry.name for entry in (self.root / "volumes").iterdir() if LABEL.fullmatch(entry.name))
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            raise RuntimeUnknown(str(error)) from error
 
     def watch(self, *, timeout: float) -> Iterator[str]:
         end = time.monotonic() + timeout

@@ -46,6 +46,7 @@ class ToldRuntime:
         self.pause = 0.0  # seconds that a list takes
         self.listing = False
         self.log = ""
+        self.homes: list[str] = []
         self.calls: list[tuple[str, str]] = []
         self.rang: list[str] = []
 
@@ -87,6 +88,10 @@ class ToldRuntime:
         time.sleep(self.pause)
         self.listing = False
         return list(self.there.values())
+
+    def volumes(self) -> "list[str]":
+        self._call("volumes", "")
+        return self.homes
 
     def watch(self, *, timeout: float) -> Iterator[str]:
         heard, self.rang = self.rang, []

@@ -24,6 +24,7 @@ USED = {
         ("list", "events"),
         ("watch", "events"),
         ("list", "configmaps"),
+        ("list", "persistentvolumeclaims"),
         ("get", "services"),
         ("list", "services"),
     },

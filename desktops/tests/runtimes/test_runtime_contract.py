@@ -52,6 +52,7 @@ def test_what_is_not_there_is_none_and_ending_it_is_success(any_house, runtime):
     assert runtime.list() == []
     assert runtime.logs("vnc-nobody") == ""
     assert runtime.usage("vnc-nobody") is None
+    assert runtime.volumes() == []
     runtime.stop("vnc-nobody", deadline=soon())
     runtime.delete_volume("home-nobody", deadline=soon())
 
@@ -91,7 +92,9 @@ def test_a_deleted_volume_is_gone_for_good(any_house, runtime):
     any_house.shell(spec, "mkdir -m 500 gone")
     runtime.stop(spec.name, deadline=soon())
     any_house.wait(spec.name, None)
+    assert runtime.volumes() == [spec.volume]
     runtime.delete_volume(spec.volume, deadline=soon())
+    assert runtime.volumes() == []
     until(lambda: not any_house.has_home(spec), what="the home to be gone")
     any_house.run(desktop_id=spec.desktop_id, run=2)
     assert "gone" not in any_house.shell(spec, "ls").split()
