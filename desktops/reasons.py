@@ -42,6 +42,18 @@ WAITING = {
         _("No machine of the kind that this desktop needs is there at present."),
         patience=300,
     ),
+    "machine_coming": Reason(
+        _("The cluster had no room for it, and the machine that it was adding did not come in time."),
+        _LATER_OR_ASK,
+        _("The cluster has no room for it at present and is adding a machine. This takes some minutes."),
+        patience=1200,
+    ),
+    "no_machine_coming": Reason(
+        _("The cluster had no room for it, and could add no machine."),
+        _("Choose a smaller size, or try again later."),
+        _("The cluster has no room for it at present and cannot add a machine. It starts by itself when others stop."),
+        patience=240,
+    ),
     "image_pulling": Reason(
         _("Its image could not be fetched in time."),
         _LATER_OR_ASK,
@@ -120,6 +132,10 @@ ENDED = {
     ),
     "crash_loop": Reason(_("The desktop ended again and again right after its start."), _ASK_ADMIN),
     "evicted": Reason(_("The machine it ran on ran out of memory or disk and ended it."), _START_AGAIN),
+    "temporary_full": Reason(
+        _("Its temporary files, such as those in /tmp, took more room than a desktop may have, so it was ended."),
+        _("Start it again; your files are there. Keep large files in your home folder instead."),
+    ),
     "node_lost": Reason(_("The machine it ran on is no longer there."), _START_AGAIN),
 }
 

@@ -30,6 +30,8 @@ _FAILED = {
     "NodeAffinity": "start_failed",
     "DeadlineExceeded": "start_failed",
 }
+# The kubelet ends what fills its temporary files, as it does when the node itself runs out; only the text tells which.
+_TEMPORARY_FULL = "usage of emptydir volume|ephemeral local storage|local ephemeral storage limit"
 _NO_ROOM_AFTER_ALL = "OutOf"  # OutOfcpu, OutOfmemory, …: the node had given the room to another pod
 
 # Reasons of a container that waits. Those of images are told apart by their message.
@@ -51,7 +53,9 @@ _MAKING = {
     "FailedAttachVolume": "volume_attaching",
     "FailedCreatePodSandBox": "container_refused",
 }
-TELLING = frozenset({*_MAKING, "Failed"})  # events that tell more than the pod does by then
+# Events of a pod without a place, by a cluster that makes machines as needed.
+_MACHINES = {"TriggeredScaleUp": "machine_coming", "NotTriggerScaleUp": "no_machine_coming"}
+TELLING = frozenset({*_MAKING, *_MACHINES, "Failed"})  # events that tell more than the pod does by then
 
 # As containerd and docker write them. The first list that fits wins: who cannot ask is neither denied nor not found.
 _CANNOT_ASK = (
@@ -81,7 +85,7 @@ def verdict(pod: Body, container: Body, events: list[Body]) -> Verdict:
         or _ended(pod["status"], container)
         or _running(pod["status"], container)
         or _held_up(container, events)
-        or _unplaced(pod["status"])
+        or _unplaced(pod["status"], events)
         or Verdict(Phase.CREATED)
     )
 
@@ -103,11 +107,17 @@ def is_lost(pod: Body) -> bool:
 def _disrupted(pod: Body) -> Verdict | None:
     if pod["status"].get("reason") == "NodeLost":  # as clusters before 1.26 tell of a pod that they cannot end
         return Verdict(Phase.FAILED, "node_lost", pod["status"].get("message", ""))
-    why = condition(pod["status"], "DisruptionTarget")
-    if why.get("status") != "True":
+    why, ends = condition(pod["status"], "DisruptionTarget"), "deletionTimestamp" in pod["metadata"]
+    # Before the end it is an intention: it stays for minutes on a pod that goes on running when nothing came of it.
+    if why.get("status") != "True" or not (ends or pod["status"].get("phase") == "Failed"):
         return None
+    detail = f"{why.get('reason')}: {why.get('message', '')}"
     slug = _DISRUPTED.get(why.get("reason", ""), _DISRUPTED_ELSE)
-    return Verdict(Phase.FAILED, slug, f"{why.get('reason')}: {why.get('message', '')}")
+    return Verdict(Phase.FAILED, _evicted(slug, detail), detail)
+
+
+def _evicted(slug: str, detail: str) -> str:
+    return "temporary_full" if slug == "evicted" and _says(detail, _TEMPORARY_FULL) else slug
 
 
 def _ending(pod: Body) -> Verdict | None:
@@ -122,7 +132,7 @@ def _ended(status: Body, container: Body) -> Verdict | None:
         return None
     detail = f"{status.get('reason', '')}: {status.get('message', '')} {_how(end)}".strip(": ")
     if slug := _FAILED.get(status.get("reason", "")):
-        return Verdict(Phase.FAILED, slug, detail)
+        return Verdict(Phase.FAILED, _evicted(slug, detail), detail)
     if status.get("reason", "").startswith(_NO_ROOM_AFTER_ALL):
         return Verdict(Phase.FAILED, "start_failed", detail)
     return Verdict(Phase.FAILED, "out_of_memory" if _is_out_of_memory(end) else "session_crashed", detail)
@@ -182,7 +192,7 @@ def _being_made(events: list[Body]) -> Verdict | None:
     return Verdict(Phase.CREATED, slug, newest["message"])
 
 
-def _unplaced(status: Body) -> Verdict | None:
+def _unplaced(status: Body, events: list[Body]) -> Verdict | None:
     why = condition(status, "PodScheduled")
     if why.get("status") != "False":
         return None
@@ -191,6 +201,9 @@ def _unplaced(status: Body) -> Verdict | None:
         return Verdict(Phase.FAILED, "volume_lost", message)
     if _says(message, _CLAIM_UNBOUND):
         return Verdict(Phase.CREATED, "volume_unbound", message)
+    if newest := next((event for event in reversed(events) if event["reason"] in _MACHINES), None):
+        slug = _MACHINES[newest["reason"]]
+        return Verdict(Phase.CREATED, slug, newest["message"])
     never = _says(message, _NEVER_FITS) and not _says(message, _MAY_FIT_LATER)
     return Verdict(Phase.CREATED, "no_matching_node" if never else "unschedulable", message)
 

@@ -55,7 +55,8 @@ def test_what_was_put_off_is_sent_when_it_is_due_and_once(queued, db):
 
 def test_the_controller_sends_what_is_due(queued, runtime):
     enqueue_later(jobs.remove_orphan, "vnc-nobody", 0)
-    Controller(lambda: True).turn()
+    turns = iter((False, True))
+    Controller(lambda: next(turns)).run()
     assert queued() == [("remove_orphan", "vnc-nobody")]
 
 

@@ -47,7 +47,7 @@ def record(name: str) -> tuple[dict[str, Any], list[dict[str, Any]]]:
         ("oom", Phase.FAILED, "out_of_memory", 5, STARTED),
         ("no-command-first", Phase.CREATED, "container_refused", 2, PULLED),
         ("no-command", Phase.FAILED, "crash_loop", 5, PULLED),
-        ("evicted", Phase.FAILED, "evicted", 0, PULLED),
+        ("evicted", Phase.FAILED, "temporary_full", 0, PULLED),
     ],
 )
 def test_what_a_cluster_said(name, phase, reason, restarts, steps):
@@ -232,6 +232,35 @@ def test_a_pod_that_the_cluster_itself_ends(reason, slug):
     assert (seen.phase, seen.reason) == (Phase.FAILED, slug)
 
 
+def test_what_the_cluster_meant_to_end_and_did_not_goes_on_running():
+    """The condition is written before the pod is ended, and stays when that was refused."""
+    pod, events = record("ready")
+    meant = {"type": "DisruptionTarget", "status": "True", "reason": "EvictionByEvictionAPI", "message": "so"}
+    pod["status"]["conditions"].append(meant)
+    assert (observed(pod, events).phase, observed(pod, events).reason) == (Phase.READY, "")
+    pod["status"] |= {"phase": "Failed"}
+    assert (observed(pod, events).phase, observed(pod, events).reason) == (Phase.FAILED, "evicted")
+
+
+@pytest.mark.parametrize(
+    ("message", "slug"),
+    [
+        ('Usage of EmptyDir volume "tmp" exceeds the limit "4Gi". ', "temporary_full"),
+        ("Pod ephemeral local storage usage exceeds the total limit of containers 4Gi. ", "temporary_full"),
+        ('Container desktop exceeded its local ephemeral storage limit "4Gi". ', "temporary_full"),
+        ("The node was low on resource: ephemeral-storage. Container desktop was using 3Gi. ", "evicted"),
+        ("The node was low on resource: memory. ", "evicted"),
+    ],
+)
+def test_whose_room_was_used_up(message, slug):
+    pod, _ = record("evicted")
+    pod["status"] |= {"message": message}
+    assert observed(pod, []).reason == slug
+    why = {"type": "DisruptionTarget", "status": "True", "reason": "TerminationByKubelet", "message": message}
+    pod["status"]["conditions"] = [why]
+    assert observed(pod, []).reason == slug
+
+
 def test_a_node_that_does_not_answer_for_a_moment_is_no_verdict():
     """The cluster says "not ready" of its pods, and takes it back or, minutes later, ends them."""
     pod, events = record("ready")
@@ -263,6 +292,26 @@ def test_a_container_that_is_being_made(last, message, reason):
     before = event("FailedMount", "once", pod, datetime(2026, 1, 1, 12, 0, tzinfo=UTC))
     newest = event(last, message, pod, datetime(2026, 1, 1, 12, 1, tzinfo=UTC))
     assert observed(pod, [newest, before]).reason == reason
+
+
+@pytest.mark.parametrize(
+    ("said", "reason"),
+    [
+        (["NotTriggerScaleUp"], "no_machine_coming"),
+        (["TriggeredScaleUp"], "machine_coming"),
+        (["NotTriggerScaleUp", "TriggeredScaleUp"], "machine_coming"),
+        (["TriggeredScaleUp", "NotTriggerScaleUp"], "no_machine_coming"),
+        (["FailedScheduling"], "unschedulable"),
+    ],
+)
+def test_a_cluster_that_adds_machines_says_whether_one_comes(said, reason):
+    pod, _ = record("too-much-cpu")
+    events = [
+        event(what, what.lower(), pod, datetime(2026, 1, 1, 12, minute, tzinfo=UTC)) for minute, what in enumerate(said)
+    ]
+    seen = observed(pod, events)
+    assert (seen.phase, seen.reason) == (Phase.CREATED, reason)
+    assert seen.detail == said[-1].lower() or reason == "unschedulable"
 
 
 @pytest.mark.parametrize(
