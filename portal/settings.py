@@ -63,6 +63,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
+    "portal.away.DatabaseAwayMiddleware",
     "axes.middleware.AxesMiddleware",  # last, as its documentation asks
 ]
 ROOT_URLCONF = "portal.urls"

@@ -2,6 +2,8 @@
 
 from typing import Any, ClassVar, TypeVar
 
+import structlog
+from django.db import DatabaseError
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest, QueryDict
 from django.utils.translation import gettext_lazy as _
@@ -20,6 +22,7 @@ from accounts.audit import Actor
 from accounts.models import User
 from accounts.tokens import Claims
 
+log = structlog.get_logger("podesk.api")
 Row = TypeVar("Row", bound=Model)
 
 
@@ -72,7 +75,10 @@ class Endpoint(APIView):
 
     def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
         finished = super().finalize_response(request, response, *args, **kwargs)
-        idempotency.finish(request, finished)
+        try:
+            idempotency.finish(request, finished)
+        except DatabaseError as error:  # it is answered even so; its key counts as under way until it is given up
+            log.warning("answer_not_kept", error=str(error))
         return finished
 
     @property

@@ -14,6 +14,7 @@ from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
 from accounts.refusals import Refused
+from portal import away
 from portal.api import problems
 from portal.api.problems import CONTENT_TYPE, Problem
 
@@ -46,6 +47,9 @@ def _problem(error: Exception) -> Problem:
             return problems.of_fields(error.detail)
         case exceptions.APIException():
             return _of_rest_framework(error)
+    if isinstance(error, away.FAULTS):
+        log.error("database_away", exc_info=error)
+        return away.PROBLEM
     for kind, problem in _OF_DJANGO.items():
         if isinstance(error, kind):
             return problem
