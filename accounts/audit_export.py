@@ -23,6 +23,7 @@ class AuditOut(serializers.ModelSerializer[AuditEvent]):
     at = serializers.DateTimeField(default_timezone=UTC)
     actor = serializers.CharField(source="actor_name")
     actor_id = serializers.UUIDField(allow_null=True)
+    details = serializers.DictField()
 
     class Meta:
         model = AuditEvent

@@ -1,6 +1,7 @@
 """The OpenAPI document: complete, valid, true to the URL configuration, and the same as the one in docs/."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,8 @@ from drf_spectacular.validation import validate_schema
 from frontdoor.place import CHECKOUT
 from portal.api import docs
 from portal.api.operations import OPERATIONS, TAGS
+from tests import openapi
+from tests.openapi import resolved
 from tests.test_api_matrix import operations
 
 COMMITTED = Path(CHECKOUT / "docs/openapi.yaml")
@@ -20,7 +23,7 @@ COMMITTED = Path(CHECKOUT / "docs/openapi.yaml")
 
 @pytest.fixture(scope="module")
 def document() -> dict[str, Any]:
-    return docs.document()
+    return openapi.document()
 
 
 @pytest.fixture(scope="module")
@@ -77,25 +80,51 @@ def test_refusals_are_told(described):
         assert address.startswith(("POST", "PATCH")) <= ({"409", "413", "415"} <= told), address
 
 
+def test_what_may_be_waited_for_may_be_gone(described):
+    assert "404" in described["POST pods/create"]["responses"]
+
+
+def test_body_of_a_delete_is_looked_at_too(described):
+    for address, operation in described.items():
+        assert not address.startswith("DELETE") or {"413", "415"} <= set(operation["responses"]), address
+
+
+def test_streams_are_told(described):
+    for address in ("GET events", "GET pods/{pod_name}/events"):
+        assert set(described[address]["responses"]["200"]["content"]) == {"application/json", "text/event-stream"}
+
+
+def test_headers_are_told(described):
+    for address, operation in described.items():
+        for status, response in resolved(operation["responses"]).items():
+            headers = response["headers"]
+            assert headers["X-Request-ID"]["required"], address
+            assert ("Retry-After" in headers) == (status in ("409", "429", "503")), f"{address} {status}"
+            can_be_repeated = address.startswith("POST") and "security" in operation and status < "300"
+            assert ("Idempotent-Replayed" in headers) == can_be_repeated, f"{address} {status}"
+
+
+def objects(node: Any) -> Iterator[dict[str, Any]]:
+    if isinstance(node, dict):
+        yield from [node] if "properties" in node else []
+        yield from (found for each in node.values() for found in objects(each))
+    elif isinstance(node, list):
+        yield from (found for each in node for found in objects(each))
+
+
+def test_answers_have_what_is_told_and_nothing_else(described):
+    for address, operation in described.items():
+        for place, content in contents(operation):
+            for schema in objects(resolved(content["schema"])):
+                assert schema["additionalProperties"] is False, f"{address} {place}"
+                assert place == "request" or set(schema["required"]) == set(schema["properties"]), f"{address} {place}"
+                assert {} not in schema["properties"].values(), f"{address} {place}: a field of any kind"
+
+
 def test_posts_take_an_idempotency_key(described):
     key = {"$ref": "#/components/parameters/IdempotencyKey"}
     for address, operation in described.items():
         assert (key in operation.get("parameters", [])) == (address.startswith("POST") and "security" in operation)
-
-
-def resolved(node: Any, document: dict[str, Any]) -> Any:
-    """As JSON Schema: references followed, OpenAPI 3.0's `nullable` said in its words."""
-    if isinstance(node, list):
-        return [resolved(each, document) for each in node]
-    if not isinstance(node, dict):
-        return node
-    if "$ref" in node:
-        found: Any = document
-        for part in node["$ref"].removeprefix("#/").split("/"):
-            found = found[part]
-        return resolved(found, document)
-    plain = {name: resolved(each, document) for name, each in node.items() if name != "nullable"}
-    return {"anyOf": [plain, {"type": "null"}]} if node.get("nullable") is True else plain
 
 
 def contents(operation: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
@@ -105,11 +134,11 @@ def contents(operation: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
     return [(place, content) for place, content in found if content]
 
 
-def test_each_has_examples_that_hold(described, document):
+def test_each_has_examples_that_hold(described):
     without = []
     for address, operation in described.items():
         for place, content in contents(operation):
-            schema = resolved(content["schema"], document)
+            schema = resolved(content["schema"])
             examples = [each["value"] for each in content.get("examples", {}).values()]
             examples += [content["example"]] if "example" in content else []
             if not examples and schema.get("properties"):

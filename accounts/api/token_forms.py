@@ -116,6 +116,7 @@ class TokenQuery(PageQuery):
 
 
 class TokenOut(serializers.ModelSerializer[SessionToken]):
+    permissions = serializers.ListField(child=serializers.ChoiceField(PERMISSIONS))
     current = serializers.SerializerMethodField(help_text="Is it the token that you sent?")
 
     class Meta:

@@ -93,10 +93,11 @@ class Tokens(Endpoint):
 
 
 class OneToken(Endpoint):
-    @extend_schema(responses={200: RevokedOut})
+    @extend_schema(request=None, responses={200: RevokedOut})
     def delete(self, request: Request, token_id: UUID) -> Response:
         """Revoke one of your session tokens, and close what it opened."""
         self.query(Nothing)
+        self.body(Nothing)
         token = get_object_or_404(token_services.kept_by(self.claims.user_id), pk=token_id)
         token_services.revoke(by=self.actor, token=token)
         return Response({"status": "revoked", "id": str(token.pk)})

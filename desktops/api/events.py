@@ -5,6 +5,7 @@ from typing import Any
 
 from django.http import HttpResponse, HttpResponseBase
 from django.utils.translation import gettext_lazy as _
+from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
 from rest_framework.exceptions import ValidationError
@@ -42,6 +43,12 @@ class EventOut(serializers.Serializer[DesktopEvent]):
         return feed.of_event(instance)
 
 
+_ANSWERS = {
+    (200, "application/json"): EventOut(many=True),
+    (200, sse.EventStreamRenderer.media_type): OpenApiTypes.STR,
+}
+
+
 class _Streaming(Endpoint):
     renderer_classes = [JSONRenderer, sse.EventStreamRenderer]
 
@@ -66,7 +73,7 @@ class _Streaming(Endpoint):
 class PodEvents(_Streaming):
     opens_to_bound = True
 
-    @extend_schema(parameters=[PageQuery, _AFTER], responses={(200, "application/json"): EventOut(many=True)})
+    @extend_schema(parameters=[PageQuery, _AFTER], responses=_ANSWERS)
     def get(self, request: Request, pod_name: str) -> HttpResponseBase:
         """The timeline of a desktop, newest line first; with `Accept: text/event-stream`, each line as it comes."""
         if self.claims.pod_name not in ("", pod_name):
@@ -81,7 +88,7 @@ class PodEvents(_Streaming):
 
 
 class Events(_Streaming):
-    @extend_schema(parameters=[PageQuery, _AFTER], responses={(200, "application/json"): EventOut(many=True)})
+    @extend_schema(parameters=[PageQuery, _AFTER], responses=_ANSWERS)
     def get(self, request: Request) -> HttpResponseBase:
         """The timelines of all my desktops in one, newest line first; or as a stream."""
         if self.wants_stream():

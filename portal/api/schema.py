@@ -8,7 +8,7 @@ from portal.api import examples, schema_parts
 from portal.api.operations import OPERATIONS, TAGS
 
 Node = dict[str, Any]
-_BODY_METHODS = {"post", "put", "patch"}
+_BODY_METHODS = {"post", "put", "patch", "delete"}  # of a DELETE, that it is empty
 
 
 class SessionTokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
@@ -33,8 +33,10 @@ def complete(result: Node, **_generator: Any) -> Node:
     components["headers"] = schema_parts.HEADERS
     components["parameters"] = schema_parts.PARAMETERS
     components["responses"] = schema_parts.responses()
-    for name in _sent(result["paths"], components["schemas"]):
-        components["schemas"][name]["additionalProperties"] = False
+    sent = _used(result["paths"], components["schemas"], "requestBody")
+    told = _used(result["paths"], components["schemas"], "responses")
+    for name in sent | told:  # what is sent refuses unknown fields: accounts.api.strict
+        _close(components["schemas"][name], whole=name not in sent)
     result["tags"] = [{"name": name, "description": told} for name, told in TAGS.items()]
     for path, methods in result["paths"].items():
         for method, operation in methods.items():
@@ -49,17 +51,26 @@ def _complete(operation: Node, method: str, path: str) -> None:
         operation.setdefault("parameters", []).append({"$ref": "#/components/parameters/IdempotencyKey"})
     for status in _problems(operation, method, path):
         operation["responses"].setdefault(str(status), {"$ref": f"#/components/responses/Problem{status}"})
+    replayed = schema_parts.REPLAYED if method == "post" and operation.get("security") else {}
     for response in operation["responses"].values():
         if "$ref" not in response:
-            response.setdefault("headers", {}).update(schema_parts.RATE_HEADERS)
+            response.setdefault("headers", {}).update(schema_parts.ALWAYS | replayed)
     operation["responses"] = dict(sorted(operation["responses"].items()))
     examples.add(operation)
 
 
-def _sent(paths: Node, schemas: Node) -> set[str]:
-    """Schemas of what is sent, which refuse unknown fields: accounts.api.strict."""
+def _close(schema: Node, *, whole: bool) -> None:
+    """Nothing but the named fields; `whole`: and all of them, since no answer leaves one out."""
+    if "properties" in schema:
+        schema["additionalProperties"] = False
+        if whole:
+            schema["required"] = list(schema["properties"])
+
+
+def _used(paths: Node, schemas: Node, place: str) -> set[str]:
+    """Names of the schemas that operations use at that place, and of those within them."""
     found: set[str] = set()
-    new = _referred([each.get("requestBody", {}) for methods in paths.values() for each in methods.values()])
+    new = _referred([each.get(place, {}) for methods in paths.values() for each in methods.values()])
     while new - found:
         found |= new
         new = _referred([schemas[name] for name in found])
@@ -71,7 +82,8 @@ def _referred(node: Any) -> set[str]:
         return {name for each in node for name in _referred(each)}
     if not isinstance(node, dict):
         return set()
-    own = {node["$ref"].removeprefix("#/components/schemas/")} if "$ref" in node else set()
+    prefix, _, name = node.get("$ref", "").rpartition("/")
+    own = {name} if prefix == "#/components/schemas" else set()
     return own | _referred(list(node.values()))
 
 
@@ -88,12 +100,10 @@ def _problems(operation: Node, method: str, path: str) -> list[int]:
         found += [401, 403]
     if "auth/token" in path:
         found.append(401)
-    if "{" in path:
+    if "{" in path or _takes(operation, "wait"):  # what one waits for may be deleted meanwhile
         found.append(404)
     if method in _BODY_METHODS:
         found += [409, 413, 415]
-    if method == "delete":
-        found.append(409)
     if "{pod_name}" in path or (method == "post" and "pods" in path):
         found += [409, 503]
     return found
@@ -101,7 +111,10 @@ def _problems(operation: Node, method: str, path: str) -> list[int]:
 
 def _page(operation: Node, path: str) -> None:
     """Where `limit` and `offset` may be asked, an array is the results of a page."""
-    asked = {parameter.get("name") for parameter in operation.get("parameters", [])}
     content = operation["responses"].get("200", {}).get("content", {}).get("application/json", {})
-    if {"limit", "offset"} <= asked and content.get("schema", {}).get("type") == "array":
+    if _takes(operation, "limit") and content.get("schema", {}).get("type") == "array":
         content["schema"] = schema_parts.page_of(content["schema"], of_pod="{pod_name}" in path)
+
+
+def _takes(operation: Node, name: str) -> bool:
+    return any(parameter.get("name") == name for parameter in operation.get("parameters", []))

@@ -52,12 +52,32 @@ HEADERS: Node = {
         "schema": _TEXT,
         "example": '"read";q=600;w=60, "address";q=3000;w=60',
     },
-    "RetryAfter": {"description": "Seconds after which to ask again.", "schema": {"type": "integer", "minimum": 1}},
+    "RetryAfter": {
+        "description": "Seconds after which to ask again.",
+        "required": True,
+        "schema": {"type": "integer", "minimum": 1},
+    },
+    "MayRetryAfter": {
+        "description": "Seconds after which to ask again; missing where nobody knows.",
+        "schema": {"type": "integer", "minimum": 1},
+    },
+    "RequestID": {
+        "description": "Stands in the logs too. Yours, if you sent a good one.",
+        "required": True,
+        "schema": {"type": "string", "pattern": "^[A-Za-z0-9._-]{8,64}$"},
+        "example": "5d0cf2b1d3e14b7f8e2b5a0f6c7d8e9f",
+    },
+    "IdempotentReplayed": {
+        "description": "The answer that the first request with this Idempotency-Key got; nothing was done now.",
+        "schema": {"type": "string", "enum": ["true"]},
+    },
 }
-RATE_HEADERS: Node = {
+ALWAYS: Node = {
+    "X-Request-ID": {"$ref": "#/components/headers/RequestID"},
     "RateLimit": {"$ref": "#/components/headers/RateLimit"},
     "RateLimit-Policy": {"$ref": "#/components/headers/RateLimitPolicy"},
 }
+REPLAYED: Node = {"Idempotent-Replayed": {"$ref": "#/components/headers/IdempotentReplayed"}}
 PARAMETERS: Node = {
     "IdempotencyKey": {
         "name": "Idempotency-Key",
@@ -93,9 +113,9 @@ def responses() -> Node:
 
 
 def _response(status: int, slug: str, description: str, detail: str) -> Node:
-    headers = dict(RATE_HEADERS)
-    if status in (429, 503):
-        headers["Retry-After"] = {"$ref": "#/components/headers/RetryAfter"}
+    headers = dict(ALWAYS)
+    if retry := {409: "MayRetryAfter", 429: "RetryAfter", 503: "RetryAfter"}.get(status):
+        headers["Retry-After"] = {"$ref": f"#/components/headers/{retry}"}
     content = {"schema": {"$ref": "#/components/schemas/Problem"}, "example": _example(status, slug, detail)}
     return {"description": description, "headers": headers, "content": {CONTENT_TYPE: content}}
 
