@@ -6,16 +6,19 @@ import re
 from collections.abc import Iterator
 from datetime import timedelta
 from itertools import product
+from typing import Any
 
 import pytest
+from django.apps import apps
 from django.contrib.auth.models import Group
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 from django.utils import timezone
 
 from accounts import sealing, tokens
-from accounts.models import Quota, SessionToken, User
-from desktops.models import Status, Volume
+from accounts.models import AuditEvent, Quota, SessionToken, User
+from desktops.models import Desktop, Status, Volume
+from tests import openapi
 
 WHO = ("anonymous", "stranger", "owner", "admin", "revoked", "expired", "unpermitted", "bound_elsewhere", "bound_here")
 # All ask for what is alice's. stranger: bob. admin: a superuser, who is a stranger too where it is not about
@@ -149,17 +152,94 @@ def token_of(who: str, things: dict[str, object], alice: User, bob: User, admin:
     return text
 
 
-@pytest.mark.parametrize(("operation", "who"), list(product(TABLE, WHO)))
-def test_status(operation, who, things, alice, bob, admin):
+def ask(operation: str, things: dict[str, object], token: str, body: dict[str, object]) -> Any:
     method, _, address = operation.partition(" ")
     for name, value in things.items():
         address = address.replace(f"<{name}>", str(value))
-    body = dict(BODIES.get(operation, {}))
+    sent = {"data": BODIES.get(operation, {}) | body, "content_type": "application/json"} if method != "GET" else {}
+    client = Client(headers={"X-User-Token": token} if token else {})
+    return getattr(client, method.lower())(f"/api/{address}", **sent)
+
+
+UNTOLD = {
+    AuditEvent: None,
+    SessionToken: ("last_used_at", "last_used_from"),
+}  # what a refusal may leave: None, all of it
+
+
+def fingerprint() -> dict[str, list[tuple[object, ...]]]:
+    """All that the database holds."""
+    found = {}
+    for model in apps.get_models():
+        passed_over = UNTOLD.get(model, ())
+        if passed_over is not None and model._meta.managed:
+            names = [field.attname for field in model._meta.concrete_fields if field.attname not in passed_over]
+            found[model._meta.label] = list(model._default_manager.order_by("pk").values_list(*names))
+    return found
+
+
+@pytest.mark.parametrize(("operation", "who"), list(product(TABLE, WHO)))
+def test_status(operation, who, things, alice, bob, admin):
+    """And a refused one changes nothing."""
+    body: dict[str, object] = {}
     if operation == "POST v1/auth/token/verify":
         body = {"token": tokens.issue(bob, scope=tokens.TokenScope("other"))}
     if operation == "POST v1/admin/quotas":
         body = {"user": str(things["user_id"]), "desktops": 1}
-    headers = {} if who == "anonymous" else {"X-User-Token": token_of(who, things, alice, bob, admin)}
-    sent = {"data": body, "content_type": "application/json"} if method != "GET" else {}
-    answer = getattr(Client(headers=headers), method.lower())(f"/api/{address}", **sent)
+    token = "" if who == "anonymous" else token_of(who, things, alice, bob, admin)
+    before = fingerprint()
+    answer = ask(operation, things, token, body)
     assert answer.status_code == dict(zip(WHO, TABLE[operation], strict=True))[who], answer.content
+    assert answer.status_code < 400 or fingerprint() == before
+    if " v1/" in operation:
+        openapi.assert_told(operation.replace(" v1/", " ").replace("<", "{").replace(">", "}"), answer)
+
+
+# Where it matters what the token permits: which permissions, what is sent beside, status.
+PERMITTED = [
+    ("POST v1/pods/<pod_name>/password", "vnc", {}, 200),
+    ("POST v1/pods/<pod_name>/password", "ssh", {}, 403),
+    ("POST v1/pods/<pod_name>/token", "vnc", {}, 201),
+    ("POST v1/pods/<pod_name>/token", "vnc", {"permissions": ["vnc"]}, 201),
+    ("POST v1/pods/<pod_name>/token", "vnc", {"permissions": ["ssh"]}, 403),
+    ("POST v1/pods/<pod_name>/token", "ssh", {"permissions": ["vnc", "ssh"]}, 403),
+    ("POST v1/pods/<pod_name>/token", "ssh", {}, 201),
+    ("POST v1/auth/tokens", "ssh", {}, 201),
+    ("POST v1/auth/tokens", "ssh", {"permissions": ["vnc"]}, 403),
+    ("POST v1/auth/tokens", "vnc", {"permissions": ["vnc"]}, 201),
+]
+
+
+@pytest.mark.parametrize(("operation", "held", "body", "status"), PERMITTED)
+def test_permission(operation, held, body, status, things, alice):
+    token = tokens.issue(alice, scope=tokens.TokenScope("some", permissions=(held,)), label="some")
+    before = fingerprint()
+    answer = ask(operation, things, token, body)
+    assert answer.status_code == status, answer.content
+    assert answer.status_code < 400 or fingerprint() == before
+    if status == 201:
+        assert answer.json()["permissions"] == [held]
+
+
+@pytest.mark.parametrize("operation", ["GET v1/pods/<pod_name>", "POST v1/pods/create"])
+@pytest.mark.parametrize("held", ["vnc", "ssh"])
+def test_only_what_the_token_permits_is_told(operation, held, things, alice):
+    Desktop.objects.update(endpoint_kind="tcp", exposed_host="192.0.2.1", exposed_vnc=30001, exposed_ssh=31001)
+    token = tokens.issue(alice, scope=tokens.TokenScope("some", permissions=(held,)))
+    told = ask(operation, things, token, {"name": "desktop"})
+    other = {"vnc": "ssh", "ssh": "vnc"}[held]
+    access = told.json().get("desktop", told.json())["access_info"]
+    assert (access[f"{held}_websocket"] is None, access[f"{other}_websocket"]) == (False, None)
+    assert (access[f"{held}_port"] is None, access[f"{other}_port"]) == (False, None)
+    assert (access["vnc_password"] is None) or held == "vnc"
+
+
+def test_each_endpoint_that_needs_a_permission_is_tried_above():
+    needing = {
+        f"{method} {re.sub(r'<[a-z]+:', '<', route.removeprefix('api/'))}"
+        for route, pattern in patterns(get_resolver())
+        for method in getattr(getattr(pattern.callback, "view_class", None), "needs", {})
+        if route.startswith("api/")
+    }
+    assert needing <= {operation for operation, *_ in PERMITTED}
+    assert needing
