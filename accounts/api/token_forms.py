@@ -106,7 +106,13 @@ class ObtainForm(TokenForm, TokenObtainSerializer):
 
 
 class VerifyForm(Strict):
-    token = serializers.CharField(help_text="The token to look at; it need not be the one of the header.")
+    # Without its spaces, a text that the schema allows would be none.
+    token = serializers.CharField(
+        trim_whitespace=False, help_text="The token to look at; it need not be the one of the header."
+    )
+
+    def validate_token(self, text: str) -> str:
+        return text.strip() or text
 
 
 class TokenQuery(PageQuery):

@@ -19,7 +19,7 @@ def verify(body):
 
 def test_says_what_the_token_says(alice, obtained):
     text = obtained(alice)["token"]
-    answer = verify({"token": text})
+    answer = verify({"token": f" {text}\n"})
     ring = keys.keyring()
     assert answer.status_code == 200
     assert answer.json() == jwt.decode(text, ring.public_keys[ring.signing_kid], algorithms=["RS256"])
@@ -45,7 +45,7 @@ def slug(answer) -> tuple[int, str]:
     return answer.status_code, answer.json()["slug"]
 
 
-@pytest.mark.parametrize("text", ["x", "a.b.c", "☃", "x" * 9000, "eyJhbGciOiJub25lIn0.e30."])
+@pytest.mark.parametrize("text", ["x", " ", "a.b.c", "☃", "x" * 9000, "eyJhbGciOiJub25lIn0.e30."])
 def test_malformed(db, text):
     assert slug(verify({"token": text})) == (401, "malformed")
 
