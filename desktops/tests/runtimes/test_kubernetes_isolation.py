@@ -1,11 +1,19 @@
-"""Whom a desktop can reach and who can reach it, tried from inside. The cluster must enforce NetworkPolicies."""
+"""Whom a desktop can reach and who can reach it, tried from inside. The cluster must enforce NetworkPolicies.
+
+What is refused is shown to be there: some other pod reaches it.
+"""
 
 import secrets
+import socket
+import subprocess
 from collections.abc import Iterator
+from contextlib import ExitStack
+from decimal import Decimal
 from typing import Any
 
 import pytest
 
+from desktops.runtimes.base import NodePorts
 from desktops.tests.runtimes.house import until
 from desktops.tests.runtimes.kube_house import KubeHouse
 from tests.cluster.conftest import IMAGE
@@ -14,6 +22,11 @@ from tests.cluster.kube import Kube
 pytestmark = pytest.mark.cluster
 
 SMALL = {"cpu": "100m", "memory": "64Mi"}
+QUARTER = {"cpu": Decimal("0.25")}  # all of them together must fit on a node of two cores
+PORTS = NodePorts(30421, 30422, 31421)
+# Addresses of this machine for the time of these tests: one that stands for the internet (RFC 5737), one of each cloud.
+INTERNET, METADATA = "203.0.113.1", "169.254.169.254"
+Target = tuple[str, int]
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +38,7 @@ def house(kube) -> Iterator[KubeHouse]:
 
 @pytest.fixture(scope="module")
 def desktop(house) -> str:
-    return house.run().name
+    return house.run(**QUARTER).name
 
 
 @pytest.fixture(scope="module")
@@ -49,6 +62,29 @@ def stranger(kube) -> str:
     return "proxy"
 
 
+@pytest.fixture(scope="module")
+def outside() -> Iterator[None]:
+    """Both of those addresses, with something that listens at port 80."""
+    link = "podesk-outside"
+    subprocess.run(["ip", "link", "add", link, "type", "bridge"], check=True)
+    try:
+        subprocess.run(["ip", "link", "set", link, "up"], check=True)
+        with ExitStack() as listeners:
+            for host in (INTERNET, METADATA):
+                subprocess.run(["ip", "address", "add", f"{host}/32", "dev", link], check=True)
+                listeners.enter_context(socket.create_server((host, 80)))
+            yield
+    finally:
+        subprocess.run(["ip", "link", "delete", link], check=True)
+
+
+@pytest.fixture(scope="module")
+def exposed(kube) -> Iterator[KubeHouse]:
+    house = KubeHouse(kube, IMAGE, exposure="nodeport")
+    yield house
+    house.close()
+
+
 def bystander(component: str) -> dict[str, Any]:
     labels = {"app.kubernetes.io/name": "podesk", "app.kubernetes.io/component": component}
     container = {"name": "main", "image": IMAGE, "command": ["sleep", "600"], "resources": {"limits": SMALL}}
@@ -56,9 +92,19 @@ def bystander(component: str) -> dict[str, Any]:
     return {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": component, "labels": labels}, "spec": spec}
 
 
-def reaches(kube: Kube, pod: str, host: str, port: int) -> bool:
-    command = f"timeout 2 bash -c 'exec 3<>/dev/tcp/{host}/{port}'"
-    return kube.run("exec", pod, "--", "sh", "-c", command, check=False).returncode == 0
+def reached(kube: Kube, pod: str, *targets: Target) -> set[Target]:
+    """Those of them that take a connection from that pod."""
+    tries = "".join(
+        f"(timeout 2 bash -c 'exec 3<>/dev/tcp/{host}/{port}' 2>/dev/null && echo {host} {port}) & "
+        for host, port in targets
+    )
+    lines = kube.exec(pod, "bash", "-c", f"{tries} wait").splitlines()
+    return {(host, int(port)) for host, port in map(str.split, lines)}
+
+
+def until_reached(kube: Kube, pod: str, *targets: Target) -> None:
+    """SSH and noVNC answer a little later than the screen, and a new pod's policy is known after a moment."""
+    until(lambda: reached(kube, pod, *targets) == set(targets), what=f"{pod}'s way to {targets}")
 
 
 def address(kube: Kube, pod: str) -> str:
@@ -73,35 +119,46 @@ def service(kube: Kube, name: str) -> str:
     return found["spec"]["clusterIP"]
 
 
+def inside(kube: Kube, name: str) -> list[Target]:
+    """All ports of a desktop at its two addresses in the cluster."""
+    pod, way = address(kube, name), service(kube, name)
+    return [(pod, 5901), (pod, 6080), (pod, 2222), (way, 5901), (way, 6080), (way, 22)]
+
+
 def test_the_portal_s_proxy_reaches_it_and_nobody_else_does(house, desktop, portal, stranger):
-    kube = house.kube
-    for host, ssh in ((address(kube, desktop), 2222), (service(kube, desktop), 22)):
-        until(lambda host=host: reaches(portal, "proxy", host, 5901), what="the proxy's way")
-        assert reaches(portal, "proxy", host, ssh)
-        assert not reaches(portal, "proxy", host, 6080)
-        for elsewhere, pod in ((portal, "web"), (kube, stranger)):
-            assert not reaches(elsewhere, pod, host, 5901)
-            assert not reaches(elsewhere, pod, host, ssh)
+    screen_and_ssh = [target for target in inside(house.kube, desktop) if target[1] != 6080]
+    until_reached(portal, "proxy", *screen_and_ssh)
+    assert reached(portal, "proxy", *inside(house.kube, desktop)) == set(screen_and_ssh)
+    assert not reached(portal, "web", *inside(house.kube, desktop))
+    assert not reached(house.kube, stranger, *inside(house.kube, desktop))
 
 
 def test_it_reaches_no_other_desktop(house, desktop, portal):
-    other = house.run()
-    for host in (address(house.kube, other.name), service(house.kube, other.name)):
-        until(lambda host=host: reaches(portal, "proxy", host, 5901), what="the proxy's way")
-        assert not reaches(house.kube, desktop, host, 5901)
-    assert reaches(house.kube, desktop, "127.0.0.1", 5901)  # that it can ask at all
+    other = house.run(**QUARTER).name
+    until_reached(portal, "proxy", *(target for target in inside(house.kube, other) if target[1] != 6080))
+    assert not reached(house.kube, desktop, *inside(house.kube, other))
+    until_reached(house.kube, desktop, *(("127.0.0.1", port) for port in (5901, 6080, 2222)))  # it can ask at all
 
 
-def test_it_reaches_neither_the_api_nor_the_cloud(house, desktop, stranger):
+def test_it_reaches_no_desktop_that_is_open_to_all_others(exposed, stranger, outside):
+    """By node port, from which also an address that is nobody's private one leads back into the cluster."""
+    kube, other = exposed.kube, exposed.run(ports=PORTS, **QUARTER).name
+    asks = exposed.run(ports=NodePorts(PORTS.vnc + 10, PORTS.novnc + 10, PORTS.ssh + 10), **QUARTER).name
+    [node] = kube.list("nodes")
+    hosts = [each["address"] for each in node["status"]["addresses"] if each["type"] == "InternalIP"]
+    ports = (PORTS.vnc, PORTS.novnc, PORTS.ssh)
+    targets = inside(kube, other) + [(host, port) for host in (*hosts, INTERNET) for port in ports]
+    until_reached(kube, stranger, *targets)
+    until_reached(kube, asks, (INTERNET, 80))
+    assert not reached(kube, asks, *targets)
+
+
+def test_it_reaches_the_internet_but_neither_the_api_nor_the_cloud(house, desktop, stranger, outside):
     [subset] = Kube("default").get("endpoints", "kubernetes")["subsets"]
-    servers = [
-        (subset["addresses"][0]["ip"], subset["ports"][0]["port"]),
-        (service(Kube("default"), "kubernetes"), 443),
-    ]
-    for host, port in servers:
-        assert reaches(house.kube, stranger, host, port)
-        assert not reaches(house.kube, desktop, host, port)
-    assert not reaches(house.kube, desktop, "169.254.169.254", 80)
+    api = (subset["addresses"][0]["ip"], subset["ports"][0]["port"])
+    targets = (INTERNET, 80), (METADATA, 80), api, (service(Kube("default"), "kubernetes"), 443)
+    until_reached(house.kube, stranger, *targets)
+    assert reached(house.kube, desktop, *targets) == {(INTERNET, 80)}
 
 
 def test_it_reaches_name_servers(house, desktop):
