@@ -97,13 +97,22 @@ class Calls:
 
     def log(self, pod: str, query: Body) -> str:
         """Empty when nothing runs there yet, or no longer."""
-        request = Request("GET", path("Pod", self.namespace, pod, "log"), query | {"limitBytes": _LOG_BYTES})
         try:
-            return str(self.api.call(request, self.deadline, parse=lambda data: data.decode(errors="replace")))
+            return self._newest(path("Pod", self.namespace, pod, "log"), query).decode(errors="replace")
         except Refused as refused:
             if refused.status in (400, 404):
                 return ""
             raise
+
+    def _newest(self, address: str, query: Body) -> bytes:
+        """Of more than fits the cluster sends what was printed first: fewer lines are asked for until all fit."""
+        lines = int(query.get("tailLines", 1))
+        while True:
+            asked = query | {"tailLines": lines, "limitBytes": _LOG_BYTES}
+            found: bytes = self.api.call(Request("GET", address, asked), self.deadline, parse=bytes)
+            if len(found) < _LOG_BYTES or lines <= 1:
+                return found
+            lines //= 2
 
     def pause(self, what: str) -> None:
         """Wait a moment for the cluster. Raises RuntimeFault, to be repeated, when the time is over."""

@@ -1,6 +1,7 @@
 """Calls of the cluster's API on bad days: repeated within one deadline, and told in the runtime's words."""
 
 import time
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
@@ -135,6 +136,23 @@ def test_what_is_not_there(server):
     assert calls().patch("Pod", "vnc-x", {}) is None
     calls().delete({"kind": "Pod", "metadata": {"name": "vnc-x", "uid": "u-1"}})
     assert calls().log("vnc-x", {}) == ""
+
+
+def test_of_a_long_log_the_newest_lines_come(server):
+    printed = [b"%05d " % number + b"x" * 1000 + b"\n" for number in range(5000)]
+
+    def as_clusters_do(handler) -> None:
+        """The first of the last."""
+        query = parse_qs(urlsplit(handler.path).query)
+        last = b"".join(printed[-int(query["tailLines"][0]) :])
+        says(200, last[: int(query["limitBytes"][0])])(handler)
+
+    server.script[:] = [as_clusters_do]
+    found = calls().log("vnc-x", {"tailLines": 5000}).splitlines()
+    assert found[-1].startswith("04999 ")
+    assert len(found) > 500
+    printed[-1] = b"y" * (2 << 20)  # one line that is longer than all that is taken
+    assert set(calls().log("vnc-x", {"tailLines": 3})) == {"y"}
 
 
 def test_what_is_there_already_is_not_made(server):
