@@ -76,7 +76,7 @@ class KubernetesRuntime:
         calls = self._look()
         with reading():
             pods = calls.list("Pod", **self._ours)
-            events = calls.list("Event", fieldSelector="involvedObject.kind=Pod") if self._ask_events(pods) else None
+            events = calls.list("Event") if self._ask_events(pods) else None
             services = _by_name(calls.list("Service", **self._ours)) if self._by_load_balancer else {}
             seen = [
                 self._observed(pod, self._heard(pod) if events is None else events, partial(services.get, name))
@@ -134,17 +134,20 @@ class KubernetesRuntime:
         return found if ours else None
 
     def _heard(self, pod: Body) -> Bodies:
-        return self._watch.events_of(pod["metadata"]["uid"]) or []
+        return self._watch.events_of(pod) or []
 
     def _events(self, calls: Calls, pod: Body) -> Bodies:
         if not self._ask_events([pod]):
             return self._heard(pod)
-        return calls.list("Event", fieldSelector=f"involvedObject.uid={pod['metadata']['uid']}")
+        asked = [f"involvedObject.uid={pod['metadata']['uid']}"]
+        if not pod["spec"].get("nodeName"):  # what it waits for may be said of its claim alone
+            asked.append(f"involvedObject.name={pod_state.claim_of(pod)}")
+        return [event for each in asked for event in calls.list("Event", fieldSelector=each)]
 
     def _ask_events(self, pods: Bodies) -> bool:
         """Is there something to know that we have not heard?"""
         wanted = [pod for pod in pods if not _settled(pod)]
-        return any(self._watch.events_of(pod["metadata"]["uid"]) is None for pod in wanted)
+        return any(self._watch.events_of(pod) is None for pod in wanted)
 
     # --- what it means ----------------------------------------------------------------------------------------------
 

@@ -16,7 +16,7 @@ from desktops.runtimes.kubernetes_api import NO_ANSWER, Api, Refused, Request
 from desktops.runtimes.kubernetes_calls import Body, path
 from desktops.runtimes.manifests import INSTALLATION
 from desktops.runtimes.pod_reasons import TELLING
-from desktops.runtimes.pod_state import about
+from desktops.runtimes.pod_state import about, claim_of
 
 log = structlog.get_logger("podesk.kubernetes")
 SERVER_SECONDS = 290  # after which the API ends a watch that nothing else has ended
@@ -135,8 +135,9 @@ class Watch:
     def __init__(self, api: Api, namespace: str, installation: str) -> None:
         self.bell = Bell()
         self._api, self._namespace, self._installation = api, namespace, installation
-        self._pods: dict[str, str] = {}  # name by uid
-        self._events: OrderedDict[str, deque[Body]] = OrderedDict()  # by uid of the pod
+        self._pods: dict[str, tuple[str, str]] = {}  # by uid: its name, and that of its claim
+        # By uid of the pod or by name of the claim: a pod does not know the uid of its own.
+        self._events: OrderedDict[str, deque[Body]] = OrderedDict()
         self._feeds: list[Feed] = []
         self._lock = threading.Lock()
 
@@ -149,12 +150,13 @@ class Watch:
                     feed.start()
         yield from self.bell.heard(timeout)
 
-    def events_of(self, uid: str) -> list[Body] | None:
-        """The last events of a pod; None while we do not hear of them."""
+    def events_of(self, pod: Body) -> list[Body] | None:
+        """The last events of a pod and of its claim; None while we do not hear of them."""
         with self._lock:
             if not self._feeds or not all(feed.live for feed in self._feeds):
                 return None
-            return list(self._events.get(uid, ()))
+            keys = (pod["metadata"]["uid"], claim_of(pod))
+            return [event for key in keys for event in self._events.get(key, ())]
 
     def close(self) -> None:
         with self._lock:
@@ -166,9 +168,9 @@ class Watch:
 
     def _new_feeds(self) -> list[Feed]:
         ours = {"labelSelector": f"{INSTALLATION}={self._installation}"}
-        of_pods = {"fieldSelector": "involvedObject.kind=Pod"}  # they bear none of our labels
         pods = Request("GET", path("Pod", self._namespace), ours)
-        events = Request("GET", path("Event", self._namespace), of_pods)
+        # They bear none of our labels, and no selector means "of pods or of claims".
+        events = Request("GET", path("Event", self._namespace))
         return [
             Feed(self._api, pods, self._all_pods, self._pod),
             Feed(self._api, events, self._all_events, self._event),
@@ -176,8 +178,8 @@ class Watch:
 
     def _all_pods(self, pods: list[Body]) -> None:
         with self._lock:
-            before, self._pods = self._pods, {pod["metadata"]["uid"]: pod["metadata"]["name"] for pod in pods}
-            names = {*before.values(), *self._pods.values()}
+            before, self._pods = self._pods, {pod["metadata"]["uid"]: _names(pod) for pod in pods}
+            names = {name for name, _ in (*before.values(), *self._pods.values())}
         for name in sorted(names):
             self.bell.ring(name)
 
@@ -188,7 +190,7 @@ class Watch:
                 self._pods.pop(uid, None)
                 self._events.pop(uid, None)
             else:
-                self._pods[uid] = name
+                self._pods[uid] = _names(pod)
         self.bell.ring(name)
 
     def _all_events(self, events: list[Body]) -> None:
@@ -198,19 +200,32 @@ class Watch:
             self._event("ADDED", event)
 
     def _event(self, change: str, event: Body) -> None:
-        thing = about(event)
-        if change == "DELETED" or not thing.get("name", "").startswith("vnc-"):
+        if change == "DELETED" or not (key := _key(event)):
             return
-        uid = thing.get("uid", "")
         with self._lock:
-            kept = self._events.setdefault(uid, deque(maxlen=KEPT_EVENTS))
+            kept = self._events.setdefault(key, deque(maxlen=KEPT_EVENTS))
             _replace(kept, event)
-            self._events.move_to_end(uid)
+            self._events.move_to_end(key)
             if len(self._events) > KEPT_PODS:
                 self._events.popitem(last=False)
-            known = uid in self._pods
-        if known and event.get("reason") in TELLING:
-            self.bell.ring(thing["name"])
+            known = [self._pods[key]] if key in self._pods else [each for each in self._pods.values() if each[1] == key]
+        if event.get("reason") in TELLING:
+            for name, _ in known:
+                self.bell.ring(name)
+
+
+def _names(pod: Body) -> tuple[str, str]:
+    return pod["metadata"]["name"], claim_of(pod)
+
+
+def _key(event: Body) -> str:
+    """Under which it is kept; empty when it is of nothing of ours."""
+    match about(event):
+        case {"kind": "Pod", "name": str(name), "uid": str(uid)} if name.startswith("vnc-"):
+            return uid
+        case {"kind": "PersistentVolumeClaim", "name": str(name)} if name.startswith("home-"):
+            return name
+    return ""
 
 
 def _replace(kept: deque[Body], event: Body) -> None:

@@ -55,7 +55,10 @@ _MAKING = {
 }
 # Events of a pod without a place, by a cluster that makes machines as needed.
 _MACHINES = {"TriggeredScaleUp": "machine_coming", "NotTriggerScaleUp": "no_machine_coming"}
-TELLING = frozenset({*_MAKING, *_MACHINES, "Failed"})  # events that tell more than the pod does by then
+# Events of the claim of its home folder, when that gets no volume: where volumes are made only once a pod has a
+# place, the pod itself says nothing of it.
+_CLAIM_FAILS = ("ProvisioningFailed", "FailedBinding")
+TELLING = frozenset({*_MAKING, *_MACHINES, *_CLAIM_FAILS, "Failed"})  # events that tell more than the pod does by then
 
 # As containerd and docker write them. The first list that fits wins: who cannot ask is neither denied nor not found.
 _CANNOT_ASK = (
@@ -77,15 +80,15 @@ _MAY_FIT_LATER = "insufficient|too many pods|free ports|volume"
 _NEVER_FITS = "didn't match|had taint|had untolerated taint|no nodes available|0/0 nodes"
 
 
-def verdict(pod: Body, container: Body, events: list[Body]) -> Verdict:
-    """`container`: its status, empty when there is none yet. `events`: of this pod, oldest first."""
+def verdict(pod: Body, container: Body, events: list[Body], of_claim: list[Body]) -> Verdict:
+    """`container`: its status, empty when there is none yet. `events`: of this pod, and of its claim; oldest first."""
     return (
         _disrupted(pod)
         or _ending(pod)
         or _ended(pod["status"], container)
         or _running(pod["status"], container)
         or _held_up(container, events)
-        or _unplaced(pod["status"], events)
+        or _unplaced(pod["status"], events, of_claim)
         or Verdict(Phase.CREATED)
     )
 
@@ -192,11 +195,23 @@ def _being_made(events: list[Body]) -> Verdict | None:
     return Verdict(Phase.CREATED, slug, newest["message"])
 
 
-def _unplaced(status: Body, events: list[Body]) -> Verdict | None:
+def _unplaced(status: Body, events: list[Body], of_claim: list[Body]) -> Verdict | None:
     why = condition(status, "PodScheduled")
-    if why.get("status") != "False":
+    if why.get("status") == "True":
         return None
-    message = why.get("message", "")
+    found = _no_node(why.get("message", ""), events) if why.get("status") == "False" else None
+    if found and found.reason != "volume_unbound":
+        return found
+    return _claim_fails(of_claim) or found
+
+
+def _claim_fails(of_claim: list[Body]) -> Verdict | None:
+    if of_claim and of_claim[-1]["reason"] in _CLAIM_FAILS:
+        return Verdict(Phase.CREATED, "volume_unbound", of_claim[-1]["message"])
+    return None
+
+
+def _no_node(message: str, events: list[Body]) -> Verdict:
     if _says(message, _CLAIM_MISSING):
         return Verdict(Phase.FAILED, "volume_lost", message)
     if _says(message, _CLAIM_UNBOUND):

@@ -14,11 +14,13 @@ STEPS = ("scheduled", "mounted", "pulled", "started", "ready")
 
 
 def observed(pod: Body, events: list[Body]) -> Observed:
-    """`events`: those that the cluster still has, of this pod or others, in any order."""
+    """`events`: those that the cluster still has, of this pod, its claim or others, in any order."""
     meta = pod["metadata"]
-    own = sorted((_whole(event) for event in events if about(event).get("uid") == meta["uid"]), key=event_time)
+    whole = sorted(map(_whole, events), key=event_time)
+    own = [event for event in whole if about(event).get("uid") == meta["uid"]]
+    of_claim = [event for event in whole if claim_of(pod) and is_of_claim(event, claim_of(pod))]
     container = _container(pod["status"])
-    phase, reason, detail = verdict(pod, container, own)
+    phase, reason, detail = verdict(pod, container, own, of_claim)
     return Observed(
         **identity(meta),
         phase=phase,
@@ -61,6 +63,17 @@ def waits_to_restart(pod: Body) -> bool:
 def event_time(event: Body) -> str:
     """When it happened last; text, but sortable."""
     return str(event.get("lastTimestamp") or event.get("eventTime") or event["metadata"].get("creationTimestamp"))
+
+
+def claim_of(pod: Body) -> str:
+    """The name of the claim of its home folder."""
+    volumes = pod.get("spec", {}).get("volumes", ())
+    claims = (volume.get("persistentVolumeClaim", {}).get("claimName", "") for volume in volumes)
+    return next(filter(None, claims), "")
+
+
+def is_of_claim(event: Body, claim: str) -> bool:
+    return (about(event).get("kind"), about(event).get("name")) == ("PersistentVolumeClaim", claim)
 
 
 def _whole(event: Body) -> Body:

@@ -200,6 +200,24 @@ def test_a_claim_of_somebody_else_is_not_used(kube_house):
         kube_house.runtime.start(other, deadline=soon())
 
 
+@pytest.mark.parametrize("watched", [False, True])
+def test_a_home_that_gets_no_volume_says_why(kube, watched):
+    house = KubeHouse(kube, IMAGE, storage_class="no-such-class")
+    try:
+        if watched:
+            list(house.runtime.watch(timeout=0.1))
+        spec = house.spec(**TINY)
+        house.start(spec)
+
+        def told() -> bool:
+            seen = (house.runtime.observe(spec.name), *house.runtime.list())
+            return all((each.reason, "no-such-class" in each.detail) == ("volume_unbound", True) for each in seen)
+
+        until(told, what="the claim's own words", every=0.2)
+    finally:
+        house.close()
+
+
 def test_an_earlier_run_that_takes_its_time_is_told_and_nobody_waits_for_it(kube_house):
     spec = kube_house.run(**TINY)
     again = kube_house.spec(desktop_id=spec.desktop_id, run=2, **TINY)

@@ -13,7 +13,9 @@ from desktops.tests.runtimes.odd_server import Handler, refuses, resets, says, s
 
 
 def pod(name: str, version: int = 5) -> dict:
-    return {"metadata": {"name": name, "uid": f"uid of {name}", "resourceVersion": str(version)}}
+    home = {"name": "home", "persistentVolumeClaim": {"claimName": name.replace("vnc-", "home-")}}
+    meta = {"name": name, "uid": f"uid of {name}", "resourceVersion": str(version)}
+    return {"metadata": meta, "spec": {"volumes": [home]}}
 
 
 def event(name: str, reason: str = "Pulling", count: int = 1, uid: str = "e-1") -> dict:
@@ -114,20 +116,37 @@ def test_nobody_there_at_first(cluster, watch):
 def test_events_ring_for_our_pods_alone_and_are_kept(cluster, watch):
     cluster.pods = [listed(pod("vnc-a"))]
     hear(watch, "vnc-a")
-    until(lambda: watch.events_of("any") is not None, what="both feeds")
+    until(lambda: watch.events_of(pod("any")) is not None, what="both feeds")
     others = [event(name, uid="e-2") for name in ("vnc-of-others", "something-else")]
     for told_of in (event("vnc-a"), *others, event("vnc-a", "Scheduled", uid="e-3"), event("vnc-a", count=2)):
         watch._event("ADDED", told_of)
     assert list(watch.names(0.2)) == ["vnc-a"]
-    assert [each["count"] for each in watch.events_of("uid of vnc-a")] == [1, 2]
-    assert watch.events_of("uid of something-else") == []
+    assert [each["count"] for each in watch.events_of(pod("vnc-a"))] == [1, 2]
+    assert watch.events_of(pod("something-else")) == []
+
+
+def of_claim(name: str, reason: str) -> dict:
+    about = {"kind": "PersistentVolumeClaim", "name": name, "uid": "of the claim"}
+    return event("", reason, uid=f"{name} {reason}") | {"involvedObject": about}
+
+
+def test_what_is_said_of_a_claim_is_told_of_the_pod_that_waits_for_it(cluster, watch):
+    cluster.pods = [listed(pod("vnc-a"), pod("vnc-b"))]
+    failed = of_claim("home-a", "ProvisioningFailed")
+    other = of_claim("home-of-others", "ProvisioningFailed")
+    cluster.events = [listed(), streams(told("ADDED", other), told("ADDED", failed))]
+    hear(watch, "vnc-a", "vnc-b")
+    until(lambda: watch.events_of(pod("vnc-a")) == [failed], what="the event")
+    assert watch.events_of(pod("vnc-b")) == []
+    assert "vnc-a" in watch.names(0.2)
+    assert not any("fieldSelector" in path for path in cluster.asked)
 
 
 def test_events_are_told_as_they_happen(cluster, watch):
     cluster.pods = [listed(pod("vnc-a"))]
     cluster.events = [listed(event("vnc-a")), streams(told("MODIFIED", event("vnc-a", count=2)))]
     hear(watch, "vnc-a")
-    assert until(lambda: [each["count"] for each in watch.events_of("uid of vnc-a") or ()] == [2], what="the event")
+    assert until(lambda: [each["count"] for each in watch.events_of(pod("vnc-a")) or ()] == [2], what="the event")
 
 
 @pytest.mark.parametrize("missing", ["reason", "message", "involvedObject"])
@@ -137,7 +156,7 @@ def test_an_event_that_leaves_something_out_is_taken(cluster, watch, missing):
     odd.pop(missing, None)
     cluster.events = [listed(odd), streams(told("ADDED", odd), told("ADDED", event("vnc-a", uid="e-2")))]
     hear(watch, "vnc-a")
-    until(lambda: "e-2" in str(watch.events_of("uid of vnc-a")), what="the event after it")
+    until(lambda: "e-2" in str(watch.events_of(pod("vnc-a"))), what="the event after it")
 
 
 @pytest.mark.parametrize("odd", [[], {"kind": "Pod"}, {"metadata": {}}])
@@ -152,9 +171,9 @@ def test_a_feed_that_broke_is_no_longer_live(cluster, watch, monkeypatch):
     monkeypatch.setattr(kubernetes_watch, "FIRST_PAUSE", 60)
     cluster.pods = [listed(), streams(told("ADDED", {}), then=lambda: cluster.silent.wait(1))]
     list(watch.names(0.1))
-    until(lambda: watch.events_of("any") is None, what="the feed to break")
+    until(lambda: watch.events_of(pod("any")) is None, what="the feed to break")
     time.sleep(0.3)
-    assert watch.events_of("any") is None
+    assert watch.events_of(pod("any")) is None
     assert len(threads()) == 2
 
 
@@ -185,7 +204,7 @@ def test_who_watches_too_often_waits_as_long_as_told(cluster, watch):
 
 
 def test_what_is_not_heard_is_not_known(watch):
-    assert watch.events_of("uid of vnc-a") is None
+    assert watch.events_of(pod("vnc-a")) is None
 
 
 def test_a_closed_watch_has_no_threads(cluster, watch):

@@ -294,6 +294,43 @@ def test_a_container_that_is_being_made(last, message, reason):
     assert observed(pod, [newest, before]).reason == reason
 
 
+def of_claim(reason: str, minute: int, name: str = "home-x") -> dict[str, Any]:
+    about = {"kind": "PersistentVolumeClaim", "name": name}
+    at = f"2026-01-01T12:{minute:02}:00Z"
+    return {"reason": reason, "message": f"so: {reason}", "involvedObject": about, "lastTimestamp": at, "metadata": {}}
+
+
+@pytest.mark.parametrize("conditions", ["none yet", "claim-unbound"])
+@pytest.mark.parametrize(
+    ("said", "fails"),
+    [
+        ([of_claim("WaitForFirstConsumer", 0), of_claim("ProvisioningFailed", 1)], "ProvisioningFailed"),
+        ([of_claim("FailedBinding", 1)], "FailedBinding"),
+        ([of_claim("ProvisioningSucceeded", 2), of_claim("ProvisioningFailed", 1)], ""),
+        ([of_claim("ProvisioningFailed", 1, "home-of-another")], ""),
+        ([], ""),
+    ],
+)
+def test_a_claim_that_gets_no_volume_says_why(said, fails, conditions):
+    """Where volumes are made only once the pod has a place, nothing stands on the pod itself."""
+    pod, _ = record("claim-unbound")
+    pod["spec"] = {"volumes": [{"name": "home", "persistentVolumeClaim": {"claimName": "home-x"}}]}
+    if conditions == "none yet":
+        pod["status"]["conditions"] = []
+    seen = observed(pod, said)
+    if fails:
+        assert (seen.phase, seen.reason, seen.detail) == (Phase.CREATED, "volume_unbound", f"so: {fails}")
+    else:
+        assert seen.reason == ("" if conditions == "none yet" else "volume_unbound")
+        assert "so: " not in seen.detail
+
+
+def test_what_is_said_of_a_claim_counts_no_longer_when_the_pod_has_its_place():
+    pod, events = record("secret-missing")
+    pod["spec"] = {"volumes": [{"persistentVolumeClaim": {"claimName": "home-x"}}]}
+    assert observed(pod, [*events, of_claim("ProvisioningFailed", 1)]).reason == "container_refused"
+
+
 @pytest.mark.parametrize(
     ("said", "reason"),
     [
