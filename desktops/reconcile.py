@@ -137,17 +137,19 @@ def _deleting(desktop: Desktop, seen: Observed | None) -> None:
     if seen:
         return _order_again_if_stuck(desktop)
     with transaction.atomic():
-        volume = desktop.volume
-        if not Desktop.objects.filter(pk=desktop.pk, status=Status.DELETING).delete()[0]:
+        # Locked: whoever still changes what becomes of the files has done so, or comes too late.
+        rows = Desktop.objects.select_for_update().filter(pk=desktop.pk, status=Status.DELETING)
+        keep_data = rows.values_list("keep_data", flat=True).first()
+        if keep_data is None or not rows.delete()[0]:
             return None
         # A start that was killed half way may have left something that only a runtime's stop finds.
         enqueue_after_commit(jobs.remove_orphan, desktop.object_name)
-        if desktop.keep_data:
-            Volume.objects.filter(pk=volume.pk).update(kept_at=timezone.now(), desktop_name=desktop.name)
+        if keep_data:
+            Volume.objects.filter(pk=desktop.volume_id).update(kept_at=timezone.now(), desktop_name=desktop.name)
         else:
-            enqueue_after_commit(jobs.delete_volume, volume.pk)
+            enqueue_after_commit(jobs.delete_volume, desktop.volume_id)
         desktop.tell_owner()
-    log.info("desktop_deleted", kept=desktop.keep_data)
+    log.info("desktop_deleted", kept=keep_data)
     return None
 
 

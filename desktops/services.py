@@ -151,14 +151,23 @@ def restart_desktop(*, desktop: Desktop, by: Actor) -> None:
 @_audited("desktop.delete")
 @transaction.atomic
 def delete_desktop(*, desktop: Desktop, by: Actor, keep_data: bool) -> None:
-    """The row goes when the runtime has nothing left; its files go too, or stay as a kept volume."""
+    """The row goes when the runtime has nothing left; its files go too, or stay as a kept volume. Asked again without
+    them, while it goes, they go; asked again to keep what was to go, they go all the same. Raises DesktopNotFound."""
     _refresh(desktop)
     if desktop.status == Status.DELETING:
+        if desktop.keep_data and not keep_data:
+            _give_up_files(desktop, by)
         return
     if not desktop.move(to=Status.DELETING, keep_data=keep_data, restarting=False):
         raise WrongStatus
     _order_stop(desktop, "deleted")
     _record("desktop.delete", desktop=desktop, by=by, keep_data=keep_data)
+
+
+def _give_up_files(desktop: Desktop, by: Actor) -> None:
+    if not Desktop.objects.filter(pk=desktop.pk, status=Status.DELETING).update(keep_data=False):
+        raise DesktopNotFound  # it is gone, and its files are kept volumes now
+    _record("desktop.delete", desktop=desktop, by=by, keep_data=False)
 
 
 @_audited("desktop.extend")

@@ -27,6 +27,13 @@ def test_asks_again_when_the_choice_makes_no_sense(client_for, alice, make_deskt
 
 def test_twice_is_once(client_for, alice, make_desktop):
     desktop, client = make_desktop(alice), client_for(alice)
-    for choice in ("keep", "delete"):
+    for choice in ("keep", "keep"):
         assert client.post(f"/desktops/{desktop.pk}/delete/", {"home_folder": choice}).status_code == 303
-    assert Desktop.objects.get().keep_data  # what was asked first
+    assert Desktop.objects.get().keep_data
+
+
+def test_who_thinks_better_of_the_files_is_heard_while_it_goes(client_for, alice, make_desktop):
+    desktop, client = make_desktop(alice), client_for(alice)
+    for choice in ("keep", "delete", "keep"):
+        assert client.post(f"/desktops/{desktop.pk}/delete/", {"home_folder": choice}).status_code == 303
+    assert not Desktop.objects.get().keep_data  # what is to go for good does not come back

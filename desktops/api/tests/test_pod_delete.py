@@ -2,6 +2,7 @@
 
 import pytest
 
+from accounts.models import AuditEvent
 from desktops.api.tests.scripts import fields, script_of
 from desktops.models import Desktop, Status
 
@@ -20,6 +21,15 @@ def test_deletes(alice, make_desktop, asked, kept):
 def test_twice_is_once(alice, make_desktop):
     address = f"pods/{make_desktop(alice).object_name}"
     assert [script_of(alice).delete(address).status_code for _ in range(2)] == [202, 202]
+
+
+def test_asked_again_without_the_files_they_go(alice, make_desktop):
+    script, address = script_of(alice), f"pods/{make_desktop(alice).object_name}"
+    for asked in ("", "?keep_data=false", ""):
+        assert script.delete(f"{address}{asked}").status_code == 202
+    assert not Desktop.objects.get().keep_data
+    told = AuditEvent.objects.filter(action="desktop.delete").order_by("pk")
+    assert [event.details["keep_data"] for event in told] == [True, False]
 
 
 @pytest.mark.parametrize("asked", ["keep_data=perhaps", "wait=-1", "force=true"])
