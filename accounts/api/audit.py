@@ -6,13 +6,12 @@ from django.db.models import QuerySet
 from django.http import HttpResponseBase
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
-from rest_framework import serializers
 from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 
 from accounts import audit_export
 from accounts.api.endpoint import Endpoint
-from accounts.api.fields import Filter
+from accounts.api.fields import Filter, Moment
 from accounts.api.strict import PageQuery, Strict
 from accounts.audit_export import AuditOut
 from accounts.models import AuditEvent
@@ -26,8 +25,8 @@ class Filters(Strict):
     target = Filter(max_length=200, help_text="A desktop's id, a user's name, …")
     pod_name = Filter(max_length=63, help_text="Of a desktop, also of one that is deleted.")
     result = Filter(max_length=50, help_text='"done", or the slug of the refusal.')
-    since = serializers.DateTimeField(required=False, help_text="At this moment or later.")
-    until = serializers.DateTimeField(required=False, help_text="Before this moment.")
+    since = Moment(help_text="At this moment or later.")
+    until = Moment(help_text="Before this moment.")
 
 
 class AuditQuery(PageQuery, Filters):

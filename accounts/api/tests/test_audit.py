@@ -117,6 +117,17 @@ def test_bad_query_names_the_field(script, query, field):
     assert [error["field"] for error in answer.json()["errors"]] == [field]
 
 
+@pytest.mark.parametrize(
+    ("zone", "query"),
+    [("Europe/Berlin", "since=0001-01-01T00:00:00"), ("America/New_York", "until=9999-12-31T23:59:59")],
+)
+def test_beyond_the_calendar_only_in_the_portals_zone(script, settings, zone, query):
+    settings.TIME_ZONE = zone
+    answer = script.get(f"{AUDIT}?{query}")
+    assert answer.status_code == 422
+    assert [error["field"] for error in answer.json()["errors"]] == [query.partition("=")[0]]
+
+
 def test_lines_know_no_pages(script):
     answer = script.get(f"{AUDIT}?limit=5", headers={"Accept": "application/x-ndjson"})
     assert answer.status_code == 422
