@@ -180,15 +180,17 @@ class Api:
 
 
 def _configuration() -> Configuration:
-    """In a pod its service account's, elsewhere that of $KUBECONFIG. Raises RuntimeUnknown."""
+    """That of $KUBECONFIG; without one, in a pod its service account's, elsewhere kubectl's. Raises RuntimeUnknown."""
     configuration = Configuration()
     configuration.connection_pool_maxsize = 16
     try:
+        if file := os.environ.get("KUBECONFIG"):
+            config.load_kube_config(file, client_configuration=configuration, persist_config=False)
+            return configuration
         try:
             config.load_incluster_config(client_configuration=configuration)
         except config.ConfigException:
-            file = os.environ.get("KUBECONFIG") or config.kube_config.KUBE_CONFIG_DEFAULT_LOCATION
-            config.load_kube_config(file, client_configuration=configuration, persist_config=False)
+            config.load_kube_config(client_configuration=configuration, persist_config=False)
     except Exception as error:  # the client raises whatever a broken file makes it stumble over
         raise RuntimeUnknown(
             f"cannot use the cluster's configuration; set KUBECONFIG to a working file: {type(error).__name__}: {error}"

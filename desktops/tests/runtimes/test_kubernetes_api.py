@@ -4,6 +4,7 @@ import time
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from kubernetes.config import incluster_config
 
 from desktops.runtimes import kubernetes_api
 from desktops.runtimes.base import Deadline, RuntimeFault, RuntimeUnknown
@@ -125,6 +126,18 @@ def test_a_repaired_configuration_is_used(monkeypatch, tmp_path, server):
         api.call(GET, Deadline.after(1))
     monkeypatch.setenv("KUBECONFIG", str(good))
     assert api.call(GET, Deadline.after(1)) == {"kind": "Pod"}
+
+
+def test_a_configuration_that_somebody_names_comes_before_that_of_the_pod(server, monkeypatch, tmp_path):
+    for name in ("token", "ca.crt"):
+        (tmp_path / name).write_text("of the pod")
+    monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "192.0.2.1")
+    monkeypatch.setenv("KUBERNETES_SERVICE_PORT", "443")
+    monkeypatch.setattr(incluster_config, "SERVICE_TOKEN_FILENAME", str(tmp_path / "token"))
+    monkeypatch.setattr(incluster_config, "SERVICE_CERT_FILENAME", str(tmp_path / "ca.crt"))
+    assert call() == {"kind": "Pod"}
+    monkeypatch.delenv("KUBECONFIG")
+    assert kubernetes_api._configuration().host == "https://192.0.2.1:443"
 
 
 # --- verbs
