@@ -6,7 +6,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 
 import psutil
 import pytest
@@ -84,24 +84,42 @@ def test_volume_deleted_by_hand(driven, desktop):
     assert not driven.pods()
 
 
-def test_image_that_does_not_exist(driven):
-    """There is no registry here, so the cluster can only say that it could not fetch it."""
+@contextmanager
+def launched(driven: Driven, image: str) -> Iterator[str]:
+    """A desktop of that container image; deleted afterwards."""
     driven.shell(
         "from desktops.models import DesktopImage, DesktopSize;"
-        "image = DesktopImage.objects.create(name='Nowhere', image='registry.invalid/no/such:1', position=0);"
+        f"image = DesktopImage.objects.create(name='Odd', image='{image}', position=0);"
         "image.sizes.set(DesktopSize.objects.all())"
     )
     desktop = driven.person.launch()
     try:
+        yield desktop
+    finally:
+        driven.delete(desktop)
+        driven.shell("from desktops.models import DesktopImage; DesktopImage.objects.filter(name='Odd').delete()")
+
+
+def test_what_crashes_again_and_again_is_ended_and_its_log_stays(driven):
+    """Here the portal's own image: no desktop, and nothing that runs without settings."""
+    with launched(driven, "vnc/manager-api:dev") as desktop:
+        driven.wait(desktop, "failed", 150)
+        assert driven.row(desktop) == ("failed", "crash_loop")
+        wait_for(lambda: not driven.pods(), 60)
+        log = driven.person.http.get(f"/desktops/{desktop}/log/").text
+        assert "SECRET_KEY" in log
+        assert "look at the log" in page(driven, desktop)
+
+
+def test_image_that_does_not_exist(driven):
+    """There is no registry here, so the cluster can only say that it could not fetch it."""
+    with launched(driven, "registry.invalid/no/such:1") as desktop:
         wait_for(lambda: driven.row(desktop) == ("starting", "image_pull_failed"), 60)
         assert "could not be fetched yet" in page(driven, desktop)
         driven.wait(desktop, "failed", 150)
         assert driven.row(desktop) == ("failed", "image_pull_failed")
         assert "Its image could not be fetched" in page(driven, desktop)
         wait_for(lambda: not driven.pods(), 60)
-    finally:
-        driven.delete(desktop)
-        driven.shell("from desktops.models import DesktopImage; DesktopImage.objects.filter(name='Nowhere').delete()")
 
 
 def test_quota_of_the_namespace_reached(driven):
