@@ -115,10 +115,14 @@ class VerifyForm(Strict):
         return text.strip() or text
 
 
+_ORDERS = ("created_at", "expires_at", "label")
+
+
 class TokenQuery(PageQuery):
     active = serializers.BooleanField(
         required=False, help_text="true: neither revoked nor expired. false: one or the other."
     )
+    ordering = serializers.ChoiceField([*(f"-{name}" for name in _ORDERS), *_ORDERS], default="-created_at")
 
 
 class TokenOut(serializers.ModelSerializer[SessionToken]):

@@ -77,9 +77,9 @@ class Verify(OpenEndpoint):
 class Tokens(Endpoint):
     @extend_schema(parameters=[TokenQuery], responses=TokenOut(many=True))
     def get(self, request: Request) -> Response:
-        """Your session tokens that have a label, newest first."""
+        """Your session tokens that have a label, newest first unless asked otherwise."""
         asked = self.query(TokenQuery)
-        mine = token_services.kept_by(self.claims.user_id).order_by("-created_at", "-id")
+        mine = token_services.kept_by(self.claims.user_id).order_by(asked["ordering"], "-id")
         live = token_services.live(mine)
         shown = {None: mine, True: live, False: mine.exclude(pk__in=live.order_by().values("pk"))}
         return self.paged(shown[asked.get("active")], asked, TokenOut)

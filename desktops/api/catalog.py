@@ -71,6 +71,13 @@ class VolumeOut(serializers.Serializer[Volume]):
         return f"{volume.storage_gib}Gi"
 
 
+_ORDERS = ("kept_at", "desktop_name", "storage")
+
+
+class VolumeQuery(PageQuery):
+    ordering = serializers.ChoiceField([*_ORDERS, *(f"-{name}" for name in _ORDERS)], default="kept_at")
+
+
 class DeletedVolumeOut(serializers.Serializer[Any]):
     status = serializers.ChoiceField(["deleted"])
     id = serializers.UUIDField()
@@ -93,10 +100,12 @@ class MyQuota(Endpoint):
 
 
 class Volumes(Endpoint):
-    @extend_schema(parameters=[PageQuery], responses=VolumeOut(many=True))
+    @extend_schema(parameters=[VolumeQuery], responses=VolumeOut(many=True))
     def get(self, request: Request) -> Response:
-        """Files that stayed when their desktop was deleted, oldest first."""
-        return self.paged(selectors.kept_volumes(self.actor.user), self.query(PageQuery), VolumeOut)
+        """Files that stayed when their desktop was deleted, longest kept first unless asked otherwise."""
+        asked = self.query(VolumeQuery)
+        order = asked["ordering"].replace("storage", "storage_gib")
+        return self.paged(selectors.kept_volumes(self.actor.user).order_by(order, "pk"), asked, VolumeOut)
 
 
 class OneVolume(Endpoint):

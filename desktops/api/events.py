@@ -3,6 +3,7 @@
 import re
 from typing import Any
 
+from django.db.models import QuerySet
 from django.http import HttpResponse, HttpResponseBase
 from django.utils.translation import gettext_lazy as _
 from drf_spectacular.types import OpenApiTypes
@@ -11,12 +12,14 @@ from rest_framework import serializers
 from rest_framework.exceptions import ValidationError
 from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
+from rest_framework.response import Response
 
 from accounts import client
 from accounts.api.endpoint import Endpoint
+from accounts.api.fields import Moment
 from accounts.api.strict import Nothing, PageQuery
 from accounts.places import Place
-from desktops import selectors
+from desktops import selectors, timeline
 from desktops.api import feed, sse
 from desktops.exceptions import DesktopNotFound
 from desktops.models import DesktopEvent
@@ -49,6 +52,15 @@ _ANSWERS = {
 }
 
 
+_KINDS = [kind for kind in timeline.SENTENCES if kind not in timeline.HIDDEN]
+
+
+class EventQuery(PageQuery):
+    kind = serializers.ChoiceField(_KINDS, required=False, help_text="One kind of line only.")
+    since = Moment(help_text="At this moment or later.")
+    ordering = serializers.ChoiceField(["-at", "at"], default="-at", help_text="-at: newest first.")
+
+
 class _Streaming(Endpoint):
     renderer_classes = [JSONRenderer, sse.EventStreamRenderer]
 
@@ -58,6 +70,13 @@ class _Streaming(Endpoint):
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)
         self.after = _after(request)  # wrong, it is refused for pages too: they have no use for it, but their asker has
+
+    def lines(self, rows: QuerySet[DesktopEvent]) -> Response:
+        asked = self.query(EventQuery)
+        named = {"kind": "kind", "since": "at__gte"}
+        rows = rows.filter(**{lookup: asked[name] for name, lookup in named.items() if name in asked})
+        back = "-" if asked["ordering"].startswith("-") else ""
+        return self.paged(rows.order_by(asked["ordering"], f"{back}id"), asked, EventOut)
 
     def stream(self, pod_name: str = "") -> HttpResponseBase:
         self.query(Nothing)
@@ -73,7 +92,7 @@ class _Streaming(Endpoint):
 class PodEvents(_Streaming):
     opens_to_bound = True
 
-    @extend_schema(parameters=[PageQuery, _AFTER], responses=_ANSWERS)
+    @extend_schema(parameters=[EventQuery, _AFTER], responses=_ANSWERS)
     def get(self, request: Request, pod_name: str) -> HttpResponseBase:
         """The timeline of a desktop, newest line first; with `Accept: text/event-stream`, each line as it comes."""
         if self.claims.pod_name not in ("", pod_name):
@@ -81,19 +100,18 @@ class PodEvents(_Streaming):
         desktop = selectors.named(user=self.actor.user, pod_name=pod_name)
         if self.wants_stream():
             return self.stream(pod_name)
-        rows = selectors.events_of(self.actor.user).filter(desktop=desktop)
-        answer = self.paged(rows, self.query(PageQuery), EventOut)
+        answer = self.lines(selectors.events_of(self.actor.user).filter(desktop=desktop))
         answer.data = {"pod_name": pod_name} | answer.data
         return answer
 
 
 class Events(_Streaming):
-    @extend_schema(parameters=[PageQuery, _AFTER], responses=_ANSWERS)
+    @extend_schema(parameters=[EventQuery, _AFTER], responses=_ANSWERS)
     def get(self, request: Request) -> HttpResponseBase:
         """The timelines of all my desktops in one, newest line first; or as a stream."""
         if self.wants_stream():
             return self.stream()
-        return self.paged(selectors.events_of(self.actor.user), self.query(PageQuery), EventOut)
+        return self.lines(selectors.events_of(self.actor.user))
 
 
 def _after(request: Request) -> int | None:

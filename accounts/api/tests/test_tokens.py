@@ -78,6 +78,18 @@ def test_newest_first_in_pages_and_stable(alice, obtained, api_for):
     assert client.get(f"{URL}?limit=2").json()["next"].endswith("?limit=2&offset=2")
 
 
+@pytest.mark.parametrize(
+    ("ordering", "found"),
+    [("label", ["a", "b"]), ("-label", ["b", "a"]), ("expires_at", ["b", "a"]), ("created_at", ["b", "a"])],
+)
+def test_order(alice, obtained, api_for, ordering, found):
+    first = obtained(alice, label="b", lifetime=3600)["id"]
+    SessionToken.objects.filter(pk=first).update(created_at=timezone.now() - timedelta(minutes=1))
+    obtained(alice, label="a")
+    assert labels(api_for(alice).get(f"{URL}?ordering={ordering}")) == found
+    assert api_for(alice).get(f"{URL}?ordering=id").status_code == 422
+
+
 def test_active_or_not(alice, obtained, api_for):
     for label in ("live", "revoked", "expired"):
         obtained(alice, label=label)

@@ -44,6 +44,28 @@ def test_pages_follow_each_other(api_for, make_desktop, alice):
     assert found == numbers[::-1]
 
 
+def test_some_of_them_and_oldest_first(api_for, make_desktop, alice):
+    desktop = make_desktop(alice)
+    queued, stopping, stopped, again = written(desktop, "queued", "stopping", "stopped", "stopping")
+    since = desktop.events.get(pk=stopped).at.isoformat()
+    for asked, found in (
+        ({"ordering": "at"}, [queued, stopping, stopped, again]),
+        ({"kind": "stopping"}, [again, stopping]),
+        ({"since": since}, [again, stopped]),
+        ({"since": since, "kind": "stopping", "ordering": "at"}, [again]),
+        ({"kind": "failed"}, []),
+    ):
+        for path in (address(desktop), "/api/v1/events"):
+            told = api_for(alice).get(path, asked).json()
+            assert [line["id"] for line in told["results"]] == found, asked
+
+
+@pytest.mark.parametrize(("field", "value"), [("kind", "starting"), ("kind", "x"), ("ordering", "id"), ("since", "x")])
+def test_filters_that_are_none(api_for, make_desktop, alice, field, value):
+    answer = api_for(alice).get(address(make_desktop(alice)), {field: value})
+    assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, field)
+
+
 def test_all_my_desktops_in_one(api_for, make_desktop, alice, bob):
     first, second, other = make_desktop(alice), make_desktop(alice, name="second"), make_desktop(bob)
     for desktop in (first, second, other):

@@ -43,6 +43,17 @@ def test_pages_in_a_stable_order(api_for, keep, alice):
     assert found == [str(row.pk) for row in sorted(rows, key=lambda row: (row.kept_at, row.pk.hex))]
 
 
+@pytest.mark.parametrize(
+    ("ordering", "found"), [("kept_at", ["b", "a"]), ("-kept_at", ["a", "b"]), ("desktop_name", ["a", "b"])]
+)
+def test_order(api_for, keep, alice, ordering, found):
+    keep(alice, "b", kept_at=timezone.now() - timedelta(minutes=1)), keep(alice, "a")
+    told = api_for(alice).get(VOLUMES, {"ordering": ordering}).json()["results"]
+    assert [line["desktop_name"] for line in told] == found
+    assert api_for(alice).get(VOLUMES, {"ordering": "-storage"}).status_code == 200
+    assert api_for(alice).get(VOLUMES, {"ordering": "owner"}).status_code == 422
+
+
 def test_number_of_queries_is_constant(api_for, keep, alice, django_assert_max_num_queries):
     api = api_for(alice)
     for number in range(20):
