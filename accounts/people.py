@@ -3,6 +3,7 @@ transaction: rules, change, what follows from it for logins and streams, audit."
 
 from typing import Any
 
+from django.contrib.auth.models import Group
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
@@ -63,8 +64,8 @@ def manages(by: User, user: User) -> bool:
 def add_user(*, fields: dict[str, Any], by: Actor) -> User:
     """`fields`: username, password and others of User. Raises SuperusersOnly, UsernameTaken, PasswordWeak."""
     fields = dict(fields)
-    _refuse_staff(fields.get("is_staff", False), before=False, by=by)
-    password = fields.pop("password")
+    _refuse_rights(fields, User(), set(), by)
+    password, groups = fields.pop("password"), fields.pop("groups", None)
     user = User(**fields)
     _refuse_weak(password, user)
     user.set_password(password)
@@ -73,7 +74,9 @@ def add_user(*, fields: dict[str, Any], by: Actor) -> User:
             user.save(force_insert=True)
     except IntegrityError:
         raise UsernameTaken(field="username")
-    was_saved(user=user, fields=["password", *fields], by=by, added=True)
+    if groups:
+        user.groups.set(groups)
+    was_saved(user=user, fields=["password", *fields, *(["groups"] if groups else [])], by=by, added=True)
     return user
 
 
@@ -83,17 +86,22 @@ def change_user(*, user: User, fields: dict[str, Any], by: Actor) -> None:
     """Raises SuperusersOnly, OwnAccount, OwnPassword, PasswordWeak."""
     fields = dict(fields)
     _refuse_above(user, by)
-    _refuse_staff(fields.get("is_staff", user.is_staff), before=user.is_staff, by=by)
+    groups_before = set(user.groups.all())
+    _refuse_rights(fields, user, groups_before, by)
     if user.pk == by.user.pk and not fields.get("is_active", True):
         raise OwnAccount(field="is_active")
     if user.pk == by.user.pk and "password" in fields:
         raise OwnPassword(field="password")
-    password = fields.pop("password", None)
+    password, groups = fields.pop("password", None), set(fields.pop("groups", groups_before))
     changed = [name for name, value in fields.items() if getattr(user, name) != value]
     for name in changed:
         setattr(user, name, fields[name])
     if changed:
         user.save(update_fields=changed)
+    if groups != groups_before:
+        user.groups.set(groups)
+        changed.append("groups")
+    if changed:
         was_saved(user=user, fields=changed, by=by)
     if password is not None:
         _refuse_weak(password, user)
@@ -132,9 +140,14 @@ def _refuse_above(user: User, by: Actor) -> None:
         raise SuperusersOnly
 
 
-def _refuse_staff(wanted: bool, *, before: bool, by: Actor) -> None:
-    if wanted != before and not by.user.is_superuser:
+def _refuse_rights(fields: dict[str, Any], user: User, groups: set[Group], by: Actor) -> None:
+    """A group may give rights, as belonging to the staff does."""
+    if by.user.is_superuser:
+        return
+    if fields.get("is_staff", user.is_staff) != user.is_staff:
         raise SuperusersOnly(field="is_staff")
+    if set(fields.get("groups", groups)) != groups:
+        raise SuperusersOnly(_("Only superusers say who is in which group."), field="groups")
 
 
 def _refuse_weak(password: str, user: User) -> None:

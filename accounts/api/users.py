@@ -5,9 +5,11 @@ from operator import or_
 from typing import Any
 from uuid import UUID
 
+from django.contrib.auth.models import Group
 from django.contrib.auth.validators import UnicodeUsernameValidator
 from django.db.models import Q, QuerySet
 from django.shortcuts import get_object_or_404
+from django.utils.translation import gettext as _
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
@@ -36,6 +38,15 @@ class UserChange(Strict):
     is_active = Flag(required=False, help_text="false: cannot sign in, and what is open is closed at once.")
     is_staff = Flag(required=False, help_text="Sees the administration. Superusers alone say who does.")
     password = Password(required=False)
+    groups = serializers.ListField(
+        child=Text(max_length=150), max_length=100, required=False, help_text="Names. Superusers alone change them."
+    )
+
+    def validate_groups(self, names: list[str]) -> list[Group]:
+        found = list(Group.objects.filter(name__in=names))
+        if missing := set(names) - {group.name for group in found}:
+            raise serializers.ValidationError(_("There is no such group: %(name)s.") % {"name": min(missing)})
+        return found
 
 
 class NewUser(UserChange):
@@ -44,16 +55,22 @@ class NewUser(UserChange):
 
 
 class UserOut(serializers.ModelSerializer[User]):
+    groups = serializers.SerializerMethodField(help_text="Names.")
+
     class Meta:
         model = User
         fields = (
             *("id", "username", "email", "first_name", "last_name"),
-            *("is_active", "is_staff", "is_superuser", "date_joined", "last_login"),
+            *("is_active", "is_staff", "is_superuser", "groups", "date_joined", "last_login"),
         )
+
+    def get_groups(self, user: User) -> list[str]:
+        return sorted(group.name for group in user.groups.all())
 
 
 class UserQuery(PageQuery):
     q = Filter(max_length=150, help_text="Part of a name or of an email address.")
+    group = Filter(max_length=150, help_text="Name of a group.")
     is_active = serializers.BooleanField(required=False)
     is_staff = serializers.BooleanField(required=False)
     ordering = serializers.ChoiceField([*_ORDERS, *(f"-{name}" for name in _ORDERS)], default="username")
@@ -116,6 +133,8 @@ def _user(user_id: UUID) -> User:
 
 def _found(asked: dict[str, Any]) -> QuerySet[User]:
     rows = User.objects.filter(**{name: asked[name] for name in ("is_active", "is_staff") if name in asked})
+    if "group" in asked:
+        rows = rows.filter(groups__name=asked["group"])
     if text := asked.get("q"):
         rows = rows.filter(reduce(or_, (Q(**{f"{name}__icontains": text}) for name in _SEARCHED)))
-    return rows.order_by(asked["ordering"], "pk")
+    return rows.prefetch_related("groups").order_by(asked["ordering"], "pk")

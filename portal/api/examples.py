@@ -76,6 +76,7 @@ _ADA: Node = {
     "is_active": True,
     "is_staff": False,
     "is_superuser": False,
+    "groups": ["physics"],
     "date_joined": _AT,
     "last_login": None,
 }

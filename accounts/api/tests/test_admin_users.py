@@ -3,7 +3,7 @@
 from uuid import uuid4
 
 import pytest
-from django.contrib.auth.models import Permission
+from django.contrib.auth.models import Group, Permission
 
 from accounts import tokens
 from accounts.models import AuditEvent, User
@@ -39,7 +39,7 @@ class TestList:
         assert (told["count"], [row["username"] for row in told["results"]]) == (3, ["admin", "alice", "bob"])
         assert told["results"][1] == {
             **{"id": str(alice.pk), "username": "alice", "email": "", "first_name": "", "last_name": ""},
-            **{"is_active": True, "is_staff": False, "is_superuser": False, "last_login": None},
+            **{"is_active": True, "is_staff": False, "is_superuser": False, "groups": [], "last_login": None},
             "date_joined": told["results"][1]["date_joined"],
         }
 
@@ -72,7 +72,7 @@ class TestList:
         api = api_for(admin)
         for number in range(20):
             User.objects.create(username=f"u{number}")
-        with django_assert_max_num_queries(4):
+        with django_assert_max_num_queries(5):  # one of them for all groups
             api.get(USERS)
 
     @pytest.mark.parametrize(
@@ -125,7 +125,10 @@ class TestAdd:
             ({"is_staff": 1}, "is_staff"),
             ({"is_staff": None}, "is_staff"),
             ({"is_superuser": True}, "is_superuser"),
-            ({"groups": []}, "groups"),
+            ({"groups": "staff"}, "groups"),
+            ({"groups": ["nobody's"]}, "groups"),
+            ({"groups": [7]}, "groups.0"),
+            ({"groups": None}, "groups"),
             ({"id": str(uuid4())}, "id"),
         ],
     )
@@ -229,6 +232,35 @@ class TestChange:
         assert send(api_for(staff), "patch", one(alice), {"is_staff": True}).status_code == 403
         assert send(api_for(staff), "patch", one(alice), {"is_staff": False, "email": "x@example.org"}).json()["email"]
         assert send(api_for(admin), "patch", one(alice), {"is_staff": True}).json()["is_staff"] is True
+
+
+class TestGroups:
+    @pytest.fixture
+    def groups(self):
+        return [Group.objects.create(name=name) for name in ("b", "a")]
+
+    def test_by_name(self, api_for, alice, admin, groups):
+        api = api_for(admin)
+        told = send(api, "post", USERS, {"username": "carol", "password": GOOD, "groups": ["b", "a"]})
+        assert (told.status_code, told.json()["groups"]) == (201, ["a", "b"])
+        assert send(api, "patch", one(alice), {"groups": ["a"]}).json()["groups"] == ["a"]
+        assert send(api, "patch", one(alice), {"email": "a@example.org"}).json()["groups"] == [
+            "a"
+        ]  # not sent, they stay
+        assert [row["username"] for row in api.get(USERS, {"group": "a"}).json()["results"]] == ["alice", "carol"]
+        assert send(api, "patch", one(alice), {"groups": []}).json()["groups"] == []
+        changes = AuditEvent.objects.filter(action="user.change", target="alice").order_by("pk")
+        assert [event.details["fields"] for event in changes] == [["groups"], ["email"], ["groups"]]
+
+    def test_staff_gives_no_rights_by_them(self, api_for, staff, alice, groups):
+        for method, path, body in (
+            ("patch", one(alice), {"groups": ["a"]}),
+            ("patch", one(staff), {"groups": ["a"]}),
+            ("post", USERS, {"username": "carol", "password": GOOD, "groups": ["a"]}),
+        ):
+            answer = send(api_for(staff), method, path, body)
+            assert (answer.status_code, answer.json()["slug"], named(answer)) == (403, "superusers_only", ["groups"])
+        assert send(api_for(staff), "patch", one(alice), {"groups": []}).status_code == 200  # as they are
 
 
 class TestDelete:
