@@ -2,17 +2,20 @@
 
 import subprocess
 import tempfile
-from base64 import b64encode
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from desktops.runtimes import manifests
+from desktops.runtimes.base import DesktopSpec
 from desktops.tests import rfb_client
 from desktops.tests.rfb_client import RfbClient
+from desktops.tests.runtimes.house import a_spec
+from desktops.tests.runtimes.kube_house import a_cluster
 from tests.cluster.kube import Kube
 
 PASSWORD = "s3cret-8"
-HOME = "/home/void/workspace"
+HOME = manifests.HOME
 
 
 class Keys:
@@ -47,64 +50,30 @@ class Pod:
     home: dict[str, Any] = field(default_factory=lambda: {"emptyDir": {}})
 
     def manifests(self) -> list[dict[str, Any]]:
-        metadata = {"name": self.name}
-        environment = {
-            "USER_ID": "1", "USER_NAME": "Ada 中文", "DISPLAY": ":1", "VNC_RESOLUTION": "1280x800",
-            "LANGUAGE_CODE": self.language,
-        }  # fmt: skip
-        secrets = {
-            "vnc-password": PASSWORD,
-            "ssh_host_ed25519_key": self.keys.host.read_text(),
-            "authorized_keys": self.keys.public(self.keys.person),
-        }
-        data = {name: b64encode(value.encode()).decode() for name, value in secrets.items()}
-        return [
-            {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": environment},
-            {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "data": data},
-            {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": self._spec()},
-        ]
+        """What the runtime makes, so that what is tried is what runs, but for the home and the room it asks for."""
+        spec, cluster = self._spec(), a_cluster(self.kube.namespace)
+        pod = manifests.pod(spec, cluster, service={"spec": {"clusterIP": "192.0.2.1"}})
+        [desktop], [home, *others] = pod["spec"]["containers"], pod["spec"]["volumes"]
+        desktop["resources"]["requests"] = {"cpu": "50m", "memory": "128Mi"}  # ten at once, on a node of two cores
+        pod["spec"]["volumes"] = [{"name": home["name"]} | self.home, *others]
+        if self.before:
+            shared = {part: desktop[part] for part in ("image", "imagePullPolicy", "securityContext", "volumeMounts")}
+            before = {"name": "before", "command": ["bash", "-ec", f"cd {HOME}; {self.before}"]}
+            pod["spec"]["initContainers"] = [shared | before]
+        return [manifests.config_map(spec, cluster), manifests.secret(spec, cluster), pod]
 
-    def _spec(self) -> dict[str, Any]:
-        container = {
-            "image": self.image,
-            "imagePullPolicy": "IfNotPresent",
-            "securityContext": {
-                "allowPrivilegeEscalation": False,
-                "readOnlyRootFilesystem": True,
-                "capabilities": {"drop": ["ALL"]},
-            },
-            "volumeMounts": [
-                {"name": "home", "mountPath": HOME},
-                {"name": "tmp", "mountPath": "/tmp"},
-                {"name": "run", "mountPath": "/run/podesk-session"},
-                {"name": "secret", "mountPath": "/run/podesk/secret", "readOnly": True},
-            ],
-        }
-        desktop = container | {
-            "name": "desktop",
-            "envFrom": [{"configMapRef": {"name": self.name}}],
-            "readinessProbe": {"exec": {"command": ["/opt/podesk/ready"]}, "timeoutSeconds": 30, "periodSeconds": 1},
-        }
-        before = container | {"name": "before", "command": ["bash", "-ec", f"cd {HOME}; {self.before}"]}
-        return {
-            "restartPolicy": "OnFailure",
-            "automountServiceAccountToken": False,
-            "enableServiceLinks": False,
-            "terminationGracePeriodSeconds": 10,
-            "securityContext": {
-                "runAsNonRoot": True,
-                **{"runAsUser": 1000, "runAsGroup": 1000, "fsGroup": 1000, "fsGroupChangePolicy": "OnRootMismatch"},
-                "seccompProfile": {"type": "RuntimeDefault"},
-            },
-            "initContainers": [before] if self.before else [],
-            "containers": [desktop],
-            "volumes": [
-                {"name": "home"} | self.home,
-                {"name": "tmp", "emptyDir": {}},
-                {"name": "run", "emptyDir": {"medium": "Memory"}},
-                {"name": "secret", "secret": {"secretName": self.name, "defaultMode": 0o440}},
-            ],
-        }
+    def _spec(self) -> DesktopSpec:
+        return a_spec(
+            name=self.name,
+            image=self.image,
+            owner_name="Ada 中文",
+            language=self.language,
+            resolution="1280x800",
+            vnc_password=PASSWORD,
+            host_key=self.keys.host.read_text(),
+            authorized_keys=self.keys.public(self.keys.person),
+            memory_mib=2048,
+        )
 
     # --- a look into it
 
