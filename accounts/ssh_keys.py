@@ -70,7 +70,7 @@ def authorized_keys(user: User) -> str:
 @audited("ssh_key.add")  # without a target: what was pasted may be a private key
 @transaction.atomic
 def add_key(*, by: Actor, text: str, name: str = "") -> SSHKey:
-    """Desktops take it at their next start. Without a name it gets its comment's. Raises KeyRefused."""
+    """Desktops that run take it within two minutes. Without a name it gets its comment's. Raises KeyRefused."""
     key = parse(text)
     owner = User.objects.select_for_update(no_key=True).get(pk=by.user.pk)  # two at once are still counted
     if SSHKey.objects.filter(owner=owner, fingerprint=key.fingerprint).exists():
@@ -89,7 +89,7 @@ def add_key(*, by: Actor, text: str, name: str = "") -> SSHKey:
 
 @transaction.atomic
 def delete_key(*, by: Actor, key: SSHKey) -> None:
-    """Desktops that run keep it until they are started again."""
+    """Desktops that run forget it within two minutes. Who is logged in with it stays so."""
     if SSHKey.objects.filter(pk=key.pk).delete()[0]:
         audit.record("ssh_key.delete", by=by, target=key.fingerprint, name=key.name)
 

@@ -1,10 +1,12 @@
 """What an owner needs to reach a desktop past the portal, with programs of his own. One answer for page and API."""
 
 from dataclasses import dataclass
+from datetime import timedelta
 
 from cryptography.fernet import InvalidToken
 from django.conf import settings
 from django.db.models import Min
+from django.utils import timezone
 
 from accounts import sealing
 from accounts.models import SSHKey
@@ -14,6 +16,7 @@ from desktops.facts import Facts
 from desktops.models import Desktop, Status
 
 SSH_USER = "void"
+_KEYS_TAKE = timedelta(minutes=2)  # to reach a desktop that runs
 
 
 @dataclass(frozen=True)
@@ -35,8 +38,8 @@ class Way:
 
 @dataclass(frozen=True)
 class Connection:
-    """`ssh_needs`: what is missing before the owner can log in by SSH: "key", "restart" (the keys are younger than the
-    desktop's start) or nothing. `host_key`: its fingerprint, as SSH programs ask whether to trust it."""
+    """`ssh_needs`: what is missing before the owner can log in by SSH: "key", "moment" (the first of them is on
+    its way to the desktop) or nothing. `host_key`: its fingerprint, as SSH programs ask whether to trust it."""
 
     ways: list[Way]
     in_browser: bool  # through desktops.gate
@@ -81,7 +84,8 @@ def _ssh_needs(desktop: Desktop) -> str:
     first = SSHKey.objects.filter(owner=desktop.owner_id).aggregate(at=Min("created_at"))["at"]
     if first is None:
         return "key"
-    return "restart" if desktop.started_at and first > desktop.started_at else ""
+    later = desktop.started_at and first > desktop.started_at
+    return "moment" if later and timezone.now() - first < _KEYS_TAKE else ""
 
 
 def _fingerprint(desktop: Desktop) -> str:

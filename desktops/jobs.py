@@ -56,6 +56,21 @@ def stop_desktop(desktop_id: str) -> None:
             _stop(desktop.object_name)
 
 
+def renew_keys(desktop_id: str) -> None:
+    """Its owner's SSH keys have changed while it is up."""
+    with _alone(renew_keys, desktop_id) as desktop:
+        if not desktop or desktop.status not in (Status.STARTING, Status.RUNNING):
+            return
+        keys = authorized_keys(desktop.owner)
+        try:
+            get_runtime().renew_keys(desktop.object_name, keys, deadline=Deadline.after(_SECONDS))
+        except RuntimeUnknown as error:  # a removed key must not stay for an API that was away
+            log.warning("keys_not_renewed", error=str(error))
+            enqueue_later(renew_keys, desktop_id, _LATEST)
+        except RuntimeFault as fault:
+            log.error("keys_not_renewed", reason=fault.reason, detail=fault.detail)
+
+
 def remove_orphan(object_name: str) -> None:
     """End what runs in our name without a row."""
     if not Desktop.objects.filter(object_name=object_name).exists():

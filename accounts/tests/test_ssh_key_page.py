@@ -31,7 +31,7 @@ def test_a_key_is_added_shown_and_removed(client_for, alice, pair):
     assert "You have added no key yet" in browser.get(PAGE).content.decode()
     page = browser.post(PAGE, {"public_key": pair[1], "name": ""}, follow=True).content.decode()
     key = SSHKey.objects.get(owner=alice)
-    assert "The key is added. Desktops take it when they are started." in page
+    assert "The key is added. Desktops that run take it within two minutes." in page
     assert "&lt;b&gt;laptop&lt;/b&gt;" in page
     assert key.fingerprint in page
     assert "ssh-ed25519 ·" in page
@@ -41,7 +41,7 @@ def test_a_key_is_added_shown_and_removed(client_for, alice, pair):
 
 
 def test_says_when_desktops_take_it(client_for, alice):
-    assert "A desktop takes changes at its next start." in client_for(alice).get(PAGE).content.decode()
+    assert "A desktop that runs takes changes within two minutes." in client_for(alice).get(PAGE).content.decode()
 
 
 def test_what_is_refused_stays_in_the_form(client_for, alice):

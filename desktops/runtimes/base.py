@@ -157,6 +157,9 @@ class Runtime(Protocol):
     def stop(self, name: str, *, deadline: Deadline) -> None:
         """Begin to end the desktop of that name; its volume stays. Forgets an ended or failed one."""
 
+    def renew_keys(self, name: str, authorized_keys: str, *, deadline: Deadline) -> None:
+        """From now on, or a minute later, these SSH keys open it. Nothing when it is not there, or has no SSH."""
+
     def delete_volume(self, volume: str, *, deadline: Deadline) -> None:
         """Remove the home folder for good. Call only when `observe` says that nothing uses it."""
 

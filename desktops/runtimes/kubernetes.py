@@ -57,6 +57,13 @@ class KubernetesRuntime:
                 give_to(pod, anchor, calls)
             end_pod(pod, calls)
 
+    def renew_keys(self, name: str, authorized_keys: str, *, deadline: Deadline) -> None:
+        """The kubelet brings the Secret into the pod within about a minute, where sshd reads it at each login."""
+        calls = self._calls(deadline)
+        with writing():
+            if self._get(calls, "Secret", check(name)):
+                calls.patch("Secret", name, {"stringData": {"authorized_keys": authorized_keys}})
+
     def delete_volume(self, volume: str, *, deadline: Deadline) -> None:
         calls = self._calls(deadline)
         with writing():

@@ -79,6 +79,9 @@ class LocalRuntime:
                 finally:
                     os.close(lock)
 
+    def renew_keys(self, name: str, authorized_keys: str, *, deadline: Deadline) -> None:
+        """Desktops of this machine have no SSH."""
+
     def delete_volume(self, volume: str, *, deadline: Deadline) -> None:
         with _faults():
             local_account.remove_home(self.root / "volumes" / check_name(volume), deadline)

@@ -10,7 +10,7 @@ from accounts import sealing
 from accounts.models import AuditEvent, SSHKey
 from accounts.ssh_keys import parse
 from desktops import connect, host_keys
-from desktops.models import Status
+from desktops.models import Desktop, Status
 
 HTMX = {"HX-Request": "true"}
 PASSWORD = "s3cr3tPw"
@@ -119,11 +119,14 @@ def test_without_a_key_the_page_says_where_to_add_one(expose, page):
     assert '<a href="/accounts/ssh-keys/">Add an SSH key</a>' in page()
 
 
-def test_a_key_younger_than_the_start_needs_a_restart(expose, page, key):
+def test_a_key_younger_than_the_start_needs_a_moment(expose, page, key, desktop):
     expose("nodeport")
-    SSHKey.objects.update(created_at=timezone.now() + timedelta(seconds=1))
+    Desktop.objects.update(started_at=timezone.now() - timedelta(hours=1))
+    SSHKey.objects.update(created_at=timezone.now() - timedelta(seconds=1))
     assert "ssh -p" not in page()
-    assert "Restart the desktop: it does not know the key yet" in page()
+    assert "reaches the desktop within two minutes" in page()
+    SSHKey.objects.update(created_at=timezone.now() - timedelta(minutes=3))
+    assert "ssh -p" in page()
 
 
 def test_a_load_balancer_without_an_address_yet(expose, page, desktop):

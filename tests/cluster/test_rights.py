@@ -16,7 +16,7 @@ MADE = ("pods", "services", "configmaps", "secrets", "persistentvolumeclaims")
 NETWORK = ("networkpolicies.networking.k8s.io", "ingresses.networking.k8s.io")
 USED = {
     "podesk-worker": {(verb, kind) for kind in (*MADE, *NETWORK) for verb in ("create", "get", "delete")}
-    | {("patch", "configmaps"), ("get", "pods/log")},
+    | {("patch", "configmaps"), ("patch", "secrets"), ("get", "pods/log")},
     "podesk-controller": {
         ("get", "pods"),
         ("list", "pods"),

@@ -129,6 +129,22 @@ def test_one_odd_pod_hides_no_other_and_is_there_itself(server, runtime, odd):
     assert seen["vnc-odd"].run == (0 if odd.get("labels") else 1)
 
 
+def test_new_ssh_keys_go_into_the_secret_of_a_desktop_of_ours(server, runtime):
+    secret = {"kind": "Secret", "metadata": {"name": "vnc-x", "labels": {"podesk/installation": "test"}}}
+    server.script[:] = [says(200, secret), says(200, secret)]
+    runtime.renew_keys("vnc-x", "ssh-ed25519 AAAA\n", deadline=soon())
+    method, path, body, _ = server.seen[-1]
+    assert (method, path) == ("PATCH", "/api/v1/namespaces/here/secrets/vnc-x")
+    assert body == {"stringData": {"authorized_keys": "ssh-ed25519 AAAA\n"}}
+
+
+@pytest.mark.parametrize("found", [refuses(404, "NotFound"), says(200, {"metadata": {"name": "vnc-x"}})])
+def test_no_secret_of_ours_takes_no_keys(server, runtime, found):
+    server.script[:] = [found]
+    runtime.renew_keys("vnc-x", "", deadline=soon())
+    assert {method for method, *_ in server.seen} == {"GET"}
+
+
 def test_warming_up_never_fails(server, runtime, monkeypatch):
     monkeypatch.setattr("desktops.runtimes.kubernetes.LOOK_SECONDS", 0.3)
     for answer in (refuses(404), refuses(403), resets):

@@ -200,6 +200,16 @@ def test_a_claim_of_somebody_else_is_not_used(kube_house):
         kube_house.runtime.start(other, deadline=soon())
 
 
+def test_a_key_that_is_removed_while_it_runs_opens_it_no_longer(kube_house):
+    spec = kube_house.run(authorized_keys="ssh-ed25519 OLD\n", **TINY)
+    kube_house.runtime.renew_keys(spec.name, "ssh-ed25519 NEW\n", deadline=soon())
+
+    def known() -> str:
+        return kube_house.shell(spec, "cat $(sed -n 's/^AuthorizedKeysFile //p' /opt/podesk/sshd_config)")
+
+    until(lambda: known() == "ssh-ed25519 NEW\n", what="the new key in the pod", seconds=120, every=1)
+
+
 @pytest.mark.parametrize("watched", [False, True])
 def test_a_home_that_gets_no_volume_says_why(kube, watched):
     house = KubeHouse(kube, IMAGE, storage_class="no-such-class")

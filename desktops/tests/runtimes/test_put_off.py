@@ -68,6 +68,13 @@ def test_a_webhook_that_is_away_is_said_on_the_page(starting, cluster, put_off):
     assert put_off()
 
 
+def test_a_removed_key_is_not_forgotten_because_the_cluster_was_away(starting, cluster, put_off, monkeypatch):
+    monkeypatch.setattr(jobs, "_SECONDS", 0.3)
+    cluster.away = refuses(503)
+    jobs.renew_keys(str(starting.pk))
+    assert list(put_off()) == [("renew_keys", str(starting.pk))]
+
+
 def test_the_longer_it_lasts_the_later_it_comes_again(starting, put_off):
     Desktop.objects.filter(pk=starting.pk).update(status_since=timezone.now() - timedelta(minutes=2))
     jobs.start_desktop(str(starting.pk))
