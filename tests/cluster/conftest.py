@@ -14,6 +14,9 @@ from tests.cluster.kube import Kube
 IMAGE = os.environ.get("DESKTOP_IMAGE", "vnc/void-desktop:dev")
 KEEP = bool(os.environ.get("KEEP_DEPLOYED"))  # take what is there, and leave it
 
+BUILT = (("vnc/manager-api:dev", "Dockerfile"), ("vnc/void-desktop:dev", "Dockerfile.vnc"))
+PUBLIC = ("postgres:15", "redis:7", "nginx:1.27")  # the cluster may reach no registry
+
 
 @pytest.fixture(scope="module")
 def kube() -> Iterator[Kube]:
@@ -25,15 +28,20 @@ def kube() -> Iterator[Kube]:
 
 @pytest.fixture(scope="session")
 def images() -> None:
-    """Both images of this checkout are on the cluster. PODESK_CLUSTER names the tool that builds and loads them."""
+    """Those of this checkout and the public ones beside them are on the cluster. PODESK_CLUSTER names the tool."""
     tool = os.environ.get("PODESK_CLUSTER")
     assert tool, "Set PODESK_CLUSTER to the program that builds an image and loads it into the cluster."
-    for tag, file in (("vnc/manager-api:dev", "Dockerfile"), ("vnc/void-desktop:dev", "Dockerfile.vnc")):
-        command = [tool, "image", tag, "-f", f"docker/{file}", "."]
-        done = subprocess.run(
-            command, cwd=CHECKOUT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
-        )
-        assert done.returncode == 0, done.stdout[-3000:]
+    for tag, file in BUILT:
+        _run(tool, "image", tag, "-f", f"docker/{file}", ".")
+    for name in PUBLIC:
+        _run(tool, "load", name)
+
+
+def _run(*command: str) -> None:
+    done = subprocess.run(
+        command, cwd=CHECKOUT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout[-3000:]
 
 
 @pytest.fixture(scope="module")

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 from typing import Any
 
 from playwright.sync_api import Page, TimeoutError, WebSocket
@@ -101,6 +102,27 @@ class Deployed:
         seen = self.desktops.run("get", "pods,events", check=False).stdout
         chosen = [("-l", f"app.kubernetes.io/component={part}", "--prefix", "--tail=15") for part in parts]
         return "\n".join([seen, *(self.system.run("logs", *each, check=False).stdout for each in chosen)])[-6000:]
+
+
+def clear(person: Visitor, deployed: Deployed) -> None:
+    """Desktops with their files, and files that were kept."""
+    page = person.http.get("/").text
+    address = str(person.http.get("/").url)
+    for desktop in set(re.findall(r"/desktops/([0-9a-f-]{36})/", page + address)):
+        person.act(desktop, "delete", home_folder="delete")
+        wait_for(lambda desktop=desktop: person.http.get(f"/desktops/{desktop}/panel/").status_code == 404, 120)
+    for volume in set(re.findall(r"/volumes/([0-9a-f-]{36})/delete/", person.http.get("/?new").text)):
+        person.post(f"/volumes/{volume}/delete/")
+    wait_for(lambda: not deployed.claims(), 60)
+
+
+def wait_status(person: Visitor, deployed: Deployed, desktop: str, status: str) -> None:
+    try:
+        wait_for(lambda: f'data-status="{status}"' in person.panel(desktop), 170)
+    except AssertionError:
+        raise AssertionError(
+            f"not {status}: {person.panel(desktop)}\n{deployed.evidence('worker', 'controller')}"
+        ) from None
 
 
 class Window(Screen):

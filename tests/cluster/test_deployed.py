@@ -1,6 +1,7 @@
 """Everything in the cluster, by `kubectl apply -k k8s/overlays/dev`: what a person sees in a real browser."""
 
 import re
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 from uuid import UUID
@@ -8,7 +9,11 @@ from uuid import UUID
 import pytest
 from playwright.sync_api import BrowserContext, expect
 
-from tests.cluster.deployed import Deployed, Window, generations
+from frontdoor.place import CHECKOUT
+from tests.cluster.conftest import BUILT
+from tests.cluster.deployed import Deployed, Window, clear, generations, wait_status
+from tests.ingress import listens
+from tests.operations_page import commands, typed
 from tests.visitor import Visitor
 from tests.whole import wait_for
 
@@ -45,27 +50,6 @@ def launch(person, deployed) -> Iterator[Callable[[], str]]:
 
     yield make
     clear(person, deployed)
-
-
-def clear(person: Visitor, deployed: Deployed) -> None:
-    """Desktops with their files, and files that were kept."""
-    page = person.http.get("/").text
-    address = str(person.http.get("/").url)
-    for desktop in set(re.findall(r"/desktops/([0-9a-f-]{36})/", page + address)):
-        person.act(desktop, "delete", home_folder="delete")
-        wait_for(lambda desktop=desktop: person.http.get(f"/desktops/{desktop}/panel/").status_code == 404, 120)
-    for volume in set(re.findall(r"/volumes/([0-9a-f-]{36})/delete/", person.http.get("/?new").text)):
-        person.post(f"/volumes/{volume}/delete/")
-    wait_for(lambda: not deployed.claims(), 60)
-
-
-def wait_status(person: Visitor, deployed: Deployed, desktop: str, status: str) -> None:
-    try:
-        wait_for(lambda: f'data-status="{status}"' in person.panel(desktop), 170)
-    except AssertionError:
-        raise AssertionError(
-            f"not {status}: {person.panel(desktop)}\n{deployed.evidence('worker', 'controller')}"
-        ) from None
 
 
 @pytest.fixture
@@ -229,3 +213,80 @@ def test_pod_without_a_policy_of_its_own_reaches_nothing(deployed):
         command = REACH.format(host=addresses[name], port=port)
         said = deployed.system.exec(entry, "sh", "-c", command).split()[-1]
         assert (said == "reached") is reached, name
+
+
+# --- docs/operations.md, typed as it stands there ---
+
+
+def test_a_new_user_tries_it(deployed, tmp_path):
+    """The images are built by PODESK_CLUSTER in the place of Docker; the rest is typed."""
+    *building, apply, wait, show, forward = commands("Try it on a small cluster")
+    assert building == [f"docker build -t {tag} -f docker/{file} ." for tag, file in BUILT]
+    for command in (apply, wait):
+        typed(command, CHECKOUT)
+    password = typed(show, tmp_path).strip()
+    with subprocess.Popen(["bash", "-c", f"exec {forward}"], stdout=subprocess.DEVNULL) as tunnel:
+        try:
+            wait_for(lambda: listens(8080))
+            newcomer = Visitor("http://localhost:8080")
+            newcomer.sign_in("admin", password)
+            assert newcomer.http.get("/").status_code == 200
+        finally:
+            tunnel.terminate()
+
+
+def test_an_operator_looks_backs_up_and_brings_back(launch, deployed, tmp_path):
+    pod = deployed.pod(launch())
+    said = {
+        heading: "".join(typed(command, tmp_path) for command in commands(heading))
+        for heading in ("Watch", "Room", "When something is wrong", "What desktops reach")
+    }
+    assert '"ready": true' in said["Watch"]
+    assert pod in said["Watch"]
+    assert re.search(r"^home-\S+ +admin +\d+", said["Room"], re.MULTILINE)
+
+    dump, secret, *_restore, pods, take_home, bring_home = commands("Back up")
+    for command in (dump, secret):
+        typed(command, tmp_path)
+    listed = typed(
+        f"kubectl -n vnc-system exec -i podesk-postgres-0 -- pg_restore --list < {tmp_path}/podesk.dump", tmp_path
+    )
+    assert "TABLE DATA public desktops_desktop" in listed
+    assert "SECRETS_KEYS" in (tmp_path / "podesk-keys.yaml").read_text()
+
+    assert re.search(rf"^{pod} +admin$", typed(pods, tmp_path), re.MULTILINE)
+    deployed.desktops.exec(pod, "sh", "-c", "echo mine > kept; echo mine > .hidden")
+    typed(take_home.replace("POD", pod), tmp_path)
+    deployed.desktops.exec(pod, "rm", "kept", ".hidden")
+    typed(bring_home.replace("POD", pod), tmp_path)
+    assert deployed.desktops.exec(pod, "cat", "kept", ".hidden") == "mine\nmine\n"
+
+
+def test_an_operator_finds_volumes_that_no_row_knows(launch, deployed, tmp_path):
+    launch()
+    claim = deployed.desktops.get("pvc", deployed.claims()[0])
+    kept = {key: claim["metadata"][key] for key in ("labels", "annotations")}
+    spec = {key: claim["spec"][key] for key in ("accessModes", "resources")}
+
+    def found() -> str:
+        return "".join(typed(command, tmp_path) for command in commands("Claims that no row knows"))
+
+    assert found() == ""
+    lost = {"kind": "PersistentVolumeClaim", "apiVersion": "v1", "metadata": kept | {"name": "home-lost"}, "spec": spec}
+    deployed.desktops.apply(lost)
+    try:
+        assert found() == "home-lost\n"
+    finally:
+        deployed.desktops("delete", "pvc", "home-lost")
+
+
+def test_a_node_with_a_desktop_is_emptied_by_force_alone(launch, deployed, tmp_path):
+    pod = deployed.pod(launch())
+    node = deployed.desktops.get("pod", pod)["spec"]["nodeName"]
+    _cordon, people, drain, _uncordon = (each.replace("NODE", node) for each in commands("Node maintenance"))
+    assert re.search(rf"^{pod} +admin$", typed(people, tmp_path), re.MULTILINE)
+    only_asked = [*drain.split()[1:], "--dry-run=client"]
+    assert pod in deployed.system.run(*only_asked).stdout
+    refused = deployed.system.run(*(word for word in only_asked if word != "--force"), check=False)
+    assert refused.returncode
+    assert pod in refused.stderr
