@@ -28,18 +28,26 @@ def kube() -> Iterator[Kube]:
 
 @pytest.fixture(scope="session")
 def images() -> None:
-    """Those of this checkout and the public ones beside them are on the cluster. PODESK_CLUSTER names the tool."""
+    """Those of this checkout and the public ones beside them are on the cluster."""
+    for tag, file in BUILT:
+        cluster_tool("image", tag, "-f", f"docker/{file}", ".")
+    for name in PUBLIC:
+        cluster_tool("load", name)
+
+
+@pytest.fixture(scope="session")
+def bare() -> str:
+    """The image of a desktop without a program in it."""
+    cluster_tool("image", "podesk-test/bare:1", "tests/cluster/bare")
+    return "podesk-test/bare:1"
+
+
+def cluster_tool(*arguments: str) -> None:
+    """PODESK_CLUSTER names the program that builds images and loads them into the cluster."""
     tool = os.environ.get("PODESK_CLUSTER")
     assert tool, "Set PODESK_CLUSTER to the program that builds an image and loads it into the cluster."
-    for tag, file in BUILT:
-        _run(tool, "image", tag, "-f", f"docker/{file}", ".")
-    for name in PUBLIC:
-        _run(tool, "load", name)
-
-
-def _run(*command: str) -> None:
     done = subprocess.run(
-        command, cwd=CHECKOUT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
+        [tool, *arguments], cwd=CHECKOUT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
     )
     assert done.returncode == 0, done.stdout[-3000:]
 

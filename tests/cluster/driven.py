@@ -1,5 +1,6 @@
 """A whole Podesk on this machine that drives the cluster, and what one does with it."""
 
+import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,6 +8,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+from tests.cluster.accounts import Accounts, accounts_in
 from tests.cluster.kube import Kube
 from tests.visitor import Visitor
 from tests.whole import Portal, running, wait_for
@@ -44,31 +46,48 @@ class Driven:
         except AssertionError:
             raise AssertionError(f"wanted {status}, the row is {self.row(desktop)}\n{self.evidence()}") from None
 
-    def run(self) -> str:
+    def launch(self, image: str = "", name: str = "desktop") -> str:
+        """The id of the desktop. `image`: another than the first on the page."""
+        choice = self._choice(image) if image else self.person.launch_choice()
+        answer = self.person.post("/desktops/launch/", **choice | {"name": name})
+        found = re.search(r"/desktops/([0-9a-f-]{36})/", str(answer.url))
+        assert found, (answer.status_code, answer.text)
+        return found[1]
+
+    def run(self, image: str = "", name: str = "desktop") -> str:
         """The id of a desktop that runs."""
-        desktop = self.person.launch()
+        desktop = self.launch(image, name)
         self.wait(desktop, "running")
         return desktop
 
     def pods(self) -> list[dict[str, Any]]:
         return self.kube.list("pods")
 
-    def delete(self, desktop: str) -> None:
-        """With its files, and nothing of it is left in the cluster."""
-        self.person.act(desktop, "delete", home_folder="delete")
-        self.wait(desktop, None)
+    def delete(self, *desktops: str) -> None:
+        """With their files, and nothing of any desktop is left in the cluster."""
+        for desktop in desktops:
+            self.person.act(desktop, "delete", home_folder="delete")
+        for desktop in desktops:
+            self.wait(desktop, None)
         wait_for(lambda: not self.objects(), 60)
 
     def clear(self) -> None:
         """However a test left it."""
-        for (identity,) in self.portal.query("SELECT id FROM desktops_desktop"):
-            self.delete(str(UUID(str(identity))))
+        self.delete(*(str(UUID(str(identity))) for (identity,) in self.portal.query("SELECT id FROM desktops_desktop")))
 
     def objects(self) -> list[str]:
         """All that is ours in the namespace, as kind/name."""
         kinds = "pods,configmaps,secrets,services,persistentvolumeclaims,networkpolicies,ingresses"
         found = self.kube.list(kinds, "app.kubernetes.io/managed-by=podesk")
         return [f"{each['kind']}/{each['metadata']['name']}" for each in found]
+
+    def _choice(self, image: str) -> dict[str, str]:
+        """That image in the first of its sizes."""
+        [(number, size)] = self.portal.query(
+            "SELECT i.id, min(s.desktopsize_id) FROM desktops_desktopimage i JOIN desktops_desktopimage_sizes s"
+            f" ON s.desktopimage_id = i.id WHERE i.name = '{image}' GROUP BY i.id"
+        )
+        return {"image": str(number), f"size-{number}": str(size)}
 
     def shell(self, code: str) -> str:
         """Python in the portal's own surroundings, as an administrator's `manage.py shell -c`."""
@@ -82,16 +101,20 @@ class Driven:
 
 
 @contextmanager
-def driving(kube: Kube, **settings: str) -> Iterator[Driven]:
-    """`./podesk run` with that namespace of the cluster as the place of its desktops."""
+def driving(
+    kube: Kube, *, accounts: Accounts | None = None, server: str = "", prepare: str = SMALL, **settings: str
+) -> Iterator[Driven]:
+    """`./podesk run` with that namespace of the cluster as the place of its desktops, and its processes' own rights.
+
+    `accounts`: of another namespace. `server`: to ask in the API's place. `prepare`: Python to begin with.
+    """
     cluster = {"DESKTOP_RUNTIME": "kubernetes", "K8S_NAMESPACE": kube.namespace, "INSTALLATION_ID": kube.namespace}
-    with (
-        tempfile.TemporaryDirectory(prefix="podesk-cluster-", ignore_cleanup_errors=True) as made,
-        running(Path(made) / "data", **cluster | settings) as portal,
-    ):
-        driven = Driven(portal, kube)
-        driven.shell(SMALL)  # a test must not wait for what runs beside it
-        yield driven
+    with tempfile.TemporaryDirectory(prefix="podesk-cluster-", ignore_cleanup_errors=True) as made:
+        given = (accounts or accounts_in(kube.namespace)).write_kubeconfig(Path(made) / "accounts", server)
+        with running(Path(made) / "data", KUBECONFIG=str(given), **cluster | settings) as portal:
+            driven = Driven(portal, kube)
+            driven.shell(prepare)  # a test must not wait for what runs beside it
+            yield driven
 
 
 def _hex(desktop: str) -> str:

@@ -11,6 +11,7 @@ from contextlib import AbstractContextManager, contextmanager
 import psutil
 import pytest
 
+from tests.cluster.accounts import accounts_in
 from tests.cluster.driven import SMALL, Driven, driving
 from tests.cluster.kube import Kube
 from tests.whole import wait_for
@@ -220,12 +221,13 @@ def test_api_server_away_for_a_minute(driven, desktop):
 
 
 def test_namespace_missing(kube):
+    """With it the rights in it are gone, so the cluster does not even say that it is missing."""
     missing = Kube(f"{kube.namespace}-missing")
-    with driving(missing) as driven:
+    with driving(missing, accounts=accounts_in(kube.namespace)) as driven:
         desktop = driven.person.launch()
         driven.wait(desktop, "failed")
-        assert driven.row(desktop) == ("failed", "namespace_missing")
-        assert "does not exist" in page(driven, desktop)
+        assert driven.row(desktop) == ("failed", "cluster_forbids")
+        assert "lacks a right in the cluster" in page(driven, desktop)
 
 
 def test_node_ports_that_something_else_has_are_skipped(kube):

@@ -3,11 +3,18 @@
 import json
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 import yaml
 
+from desktops.runtimes import manifests
+from desktops.runtimes.base import Phase
+from desktops.runtimes.kubernetes_api import Api, Request
+from desktops.tests.runtimes.house import soon, until
+from desktops.tests.runtimes.kube_house import KubeHouse
 from frontdoor.place import CHECKOUT
+from tests.cluster.accounts import accounts_in
 from tests.cluster.kube import Kube
 
 pytestmark = pytest.mark.cluster
@@ -31,6 +38,7 @@ USED = {
     "podesk-web": {("get", "pods"), ("get", "pods/log"), ("get", "pods.metrics.k8s.io")},
     "podesk": set(),
 }
+ACCOUNTS = ("podesk-worker", "podesk-controller", "podesk-web")  # in the order of SharedRuntime.apis
 FORBIDDEN = [
     "podesk-worker list secrets",
     "podesk-worker create pods/exec",
@@ -53,13 +61,9 @@ ELSEWHERE = ("vnc-system", "default", "kube-system")
 
 
 @pytest.fixture(scope="module")
-def rights(kube) -> Iterator[Kube]:
-    """Base's accounts and roles, with that namespace in the place of both of theirs."""
-    kinds = ("ServiceAccount", "Role", "RoleBinding")
-    files = ("accounts.yaml", "rights.yaml")
-    found = [each for file in files for each in yaml.safe_load_all((CHECKOUT / "k8s/base" / file).read_text())]
-    assert {each["kind"] for each in found} == set(kinds)
-    kube.apply(*json.loads(re.sub(r"vnc-(system|pods)", kube.namespace, json.dumps(found))))
+def rights(kube) -> Kube:
+    """Where base's accounts and roles are."""
+    accounts_in(kube.namespace)
     return kube
 
 
@@ -78,6 +82,54 @@ def allowed(kube: Kube, account: str, namespace: str) -> set[tuple[str, str]]:
 @pytest.mark.parametrize("account", USED)
 def test_account_may_do_exactly_what_it_uses(rights, account):
     assert allowed(rights, account, rights.namespace) == USED[account]
+
+
+class Lives:
+    """What a cluster is asked in the lives of desktops, by each account."""
+
+    def __init__(self, kube: Kube, image: str) -> None:
+        self.kube, self.image = kube, image
+        self.used: dict[str, set[tuple[str, str]]] = {account: set() for account in USED}
+
+    def begun_again(self, exposure: str) -> None:
+        """Somebody took the anchor away before the start had ended: all that it had made is replaced."""
+        with self._house(exposure) as house:
+            spec = house.spec()
+            house.runtime.start(spec, deadline=soon())
+            self.kube("delete", "configmap", spec.name, "--cascade=orphan")
+            house.runtime.start(spec, deadline=soon())
+            house.wait(spec.name, Phase.READY)
+            list(house.runtime.watch(timeout=3))
+            assert house.runtime.list()
+            until(lambda: house.runtime.usage(spec.name), what="figures")
+            house.runtime.logs(spec.name)
+            house.runtime.worker.logs(spec.name)  # as of one that failed
+            house.runtime.stop(spec.name, deadline=soon())
+            house.runtime.delete_volume(spec.volume, deadline=soon())
+
+    def cut_off(self) -> None:
+        """There is an anchor, and nothing that would take it along."""
+        with self._house("proxy") as house:
+            spec = house.spec()
+            self.kube.apply(manifests.config_map(spec, house.runtime.cluster))
+            house.runtime.stop(spec.name, deadline=soon())
+
+    @contextmanager
+    def _house(self, exposure: str) -> Iterator[KubeHouse]:
+        house = KubeHouse(self.kube, self.image, exposure=exposure)
+        yield house
+        for account, api in zip(ACCOUNTS, house.runtime.apis, strict=True):
+            self.used[account] |= api.used
+        house.close()
+
+
+def test_each_right_is_used(rights, bare):
+    """What is granted above, and not asked for in any life of a desktop, should not be granted."""
+    lives = Lives(rights, bare)
+    for exposure in ("ingress", "loadbalancer"):
+        lives.begun_again(exposure)
+    lives.cut_off()
+    assert lives.used == USED
 
 
 @pytest.mark.parametrize("account", USED)
@@ -102,9 +154,15 @@ def test_forbidden(rights, account, verb, resource):
 
 @pytest.mark.parametrize("account", USED)
 def test_nothing_of_the_whole_cluster(rights, account):
-    for kind in ("nodes", "namespaces", "persistentvolumes", "clusterroles", "storageclasses"):
-        for verb in ("get", "list", "delete"):
-            assert not can(rights, account, verb, kind, "--all-namespaces")
+    api, user = Api(), f"system:serviceaccount:{rights.namespace}:{account}"
+    groups = {"clusterroles": "rbac.authorization.k8s.io", "storageclasses": "storage.k8s.io"}
+    for kind in ("nodes", "namespaces", "persistentvolumes", *groups):
+        for verb in ("get", "list", "watch", "create", "update", "patch", "delete"):
+            asked = {"verb": verb, "resource": kind, "group": groups.get(kind, "")}
+            review = {"kind": "SubjectAccessReview", "spec": {"user": user, "resourceAttributes": asked}}
+            path = "/apis/authorization.k8s.io/v1/subjectaccessreviews"
+            answer = api.call(Request("POST", path, body={"apiVersion": "authorization.k8s.io/v1"} | review), soon())
+            assert not answer["status"]["allowed"], asked
 
 
 def test_keys_job_makes_secrets_and_reads_its_own_alone(rights):

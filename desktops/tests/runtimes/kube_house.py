@@ -1,4 +1,4 @@
-"""A Kubernetes runtime in a namespace of its own, of a real cluster."""
+"""A Kubernetes runtime in a namespace of its own, of a real cluster, with the rights of the portal's accounts."""
 
 import secrets
 from decimal import Decimal
@@ -11,6 +11,7 @@ from desktops.runtimes.base import DesktopSpec
 from desktops.runtimes.cluster import Cluster, IngressSettings
 from desktops.runtimes.kubernetes import KubernetesRuntime
 from desktops.tests.runtimes.house import House, until
+from tests.cluster.accounts import Accounts, accounts_in
 from tests.cluster.kube import Kube
 
 HOST_KEY = (
@@ -39,22 +40,39 @@ def a_cluster(namespace: str, installation: str = "test", **changes: Any) -> Clu
     return Cluster(**(usual | changes))
 
 
+class SharedRuntime:
+    """The runtime as the portal's processes share it: each verb with the account of the process that calls it."""
+
+    steps = KubernetesRuntime.steps
+
+    def __init__(self, cluster: Cluster, accounts: Accounts) -> None:
+        apis = [accounts.api(process) for process in ("worker", "controller", "web")]
+        worker, controller, web = (KubernetesRuntime(cluster, api) for api in apis)
+        self.cluster, self.apis, self.worker = cluster, apis, worker
+        self.warm_up, self.start, self.stop = worker.warm_up, worker.start, worker.stop
+        self.delete_volume = worker.delete_volume
+        self.observe, self.list = controller.observe, controller.list
+        self.watch, self.close = controller.watch, controller.close
+        self.logs, self.usage, self.unlimited = web.logs, web.usage, web.unlimited
+
+
 class KubeHouse(House):
     every = 0.2
 
     def __init__(self, kube: Kube, image: str, **changes: Any) -> None:
         self.kube, self.image = kube, image
         self.installation = f"test-{secrets.token_hex(4)}"
-        self.runtime = KubernetesRuntime(a_cluster(kube.namespace, self.installation, **changes))
+        self.accounts = accounts_in(kube.namespace)
+        self.runtime = SharedRuntime(a_cluster(kube.namespace, self.installation, **changes), self.accounts)
 
     def spec(self, **changes: Any) -> DesktopSpec:
         # Small, because a test cluster has few cores and what is requested is kept free.
         small: dict[str, Any] = {"image": self.image, "cpu": Decimal("0.4"), "storage_gib": 1, "host_key": HOST_KEY}
         return super().spec(**(small | changes))
 
-    def other(self) -> KubernetesRuntime:
+    def other(self) -> SharedRuntime:
         """A runtime of another installation in the same place."""
-        return KubernetesRuntime(a_cluster(self.kube.namespace, "another"), self.runtime.api)
+        return SharedRuntime(a_cluster(self.kube.namespace, "another"), self.accounts)
 
     def has_home(self, spec: DesktopSpec) -> bool:
         return self.kube.get("pvc", spec.volume) is not None

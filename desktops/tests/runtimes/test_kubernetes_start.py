@@ -9,13 +9,14 @@ from typing import Any
 
 import pytest
 
-from desktops.runtimes import kubernetes
+from desktops.runtimes import kubernetes, manifests_network
 from desktops.runtimes.base import DesktopSpec, Exposed, NodePorts, Phase, RuntimeFault
 from desktops.runtimes.kubernetes import KubernetesRuntime
 from desktops.runtimes.kubernetes_api import Api, Request
 from desktops.runtimes.kubernetes_calls import path
 from desktops.tests.runtimes.house import soon, until
-from desktops.tests.runtimes.kube_house import KubeHouse, a_cluster
+from desktops.tests.runtimes.kube_house import KubeHouse, SharedRuntime, a_cluster
+from tests.cluster.accounts import AccountApi
 from tests.cluster.conftest import IMAGE
 
 pytestmark = pytest.mark.cluster
@@ -29,12 +30,10 @@ class Killed(BaseException):
     """As when a worker's process is gone: nothing catches it."""
 
 
-class MortalApi(Api):
+class MortalApi(AccountApi):
     """Killed in a call: it is carried out, and nobody hears the answer."""
 
-    def __init__(self, calls: int) -> None:
-        super().__init__()
-        self.left = calls
+    left: int
 
     def _send(self, *arguments: Any, **options: Any) -> Any:
         answer = super()._send(*arguments, **options)
@@ -45,7 +44,10 @@ class MortalApi(Api):
 
 
 def mortal(house: KubeHouse, calls: int) -> KubernetesRuntime:
-    return KubernetesRuntime(house.runtime.cluster, MortalApi(calls))
+    """With the worker's rights."""
+    api = MortalApi(house.accounts.api("worker").kubeconfig)
+    api.left = calls
+    return KubernetesRuntime(house.runtime.cluster, api)
 
 
 @pytest.fixture(params=CALLS_BY_EXPOSURE)
@@ -109,9 +111,8 @@ def test_a_stop_that_was_cut_off_after_any_call_is_done_again(kube_house):
 
 
 def test_a_first_start_is_few_calls(kube_house):
-    api = kube_house.runtime.api
     kube_house.runtime.start(kube_house.spec(**TINY), deadline=soon())
-    assert api.calls.total() == CALLS
+    assert [api.calls.total() for api in kube_house.runtime.apis] == [CALLS, 0, 0]
 
 
 def test_a_pod_deleted_from_outside_is_made_again_by_the_same_start(kube_house):
@@ -138,11 +139,16 @@ def test_a_pod_that_lost_its_parts_is_still_ended(kube_house):
 
 
 def test_a_missing_namespace_is_said(kube_house):
-    runtime = KubernetesRuntime(a_cluster("test-nowhere", kube_house.installation), kube_house.runtime.api)
-    with pytest.raises(RuntimeFault) as caught:
-        runtime.start(kube_house.spec(), deadline=soon())
-    assert (caught.value.reason, caught.value.hopeless) == ("namespace_missing", True)
-    assert runtime.list() == []
+    """To whoever has rights everywhere. The portal's own went with the namespace: it is only told that they lack."""
+    nowhere = a_cluster("test-nowhere", kube_house.installation)
+    for runtime, reason in (
+        (KubernetesRuntime(nowhere), "namespace_missing"),
+        (SharedRuntime(nowhere, kube_house.accounts), "cluster_forbids"),
+    ):
+        with pytest.raises(RuntimeFault) as caught:
+            runtime.start(kube_house.spec(), deadline=soon())
+        assert (caught.value.reason, caught.value.hopeless) == (reason, True)
+    assert KubernetesRuntime(nowhere).list() == []
 
 
 def test_a_quota_that_is_reached_is_said_but_not_of_what_is_there(kube_house):
@@ -261,8 +267,29 @@ def test_a_load_balancer_s_address_is_told_when_there_is_one(kube):
         assert exposed.runtime.observe(spec.name).exposed is None
         given = {"status": {"loadBalancer": {"ingress": [{"ip": "192.0.2.9"}]}}}
         status = path("Service", kube.namespace, spec.name, "status")
-        exposed.runtime.api.call(Request("PATCH", status, body=given), soon())
+        Api().call(Request("PATCH", status, body=given), soon())
         for seen in (exposed.runtime.observe(spec.name), *exposed.runtime.list()):
             assert seen.exposed == Exposed("192.0.2.9", 5901, 6080, 22)
+    finally:
+        exposed.close()
+
+
+def test_a_way_by_ingress_is_made_with_the_desktop_and_goes_with_it(kube):
+    """Also when the start was cut off just after it."""
+    exposed = KubeHouse(kube, IMAGE, exposure="ingress")
+    try:
+        spec = exposed.spec(**TINY)
+        wanted = manifests_network.ingress(spec, exposed.runtime.cluster)
+        with pytest.raises(Killed):
+            mortal(exposed, 5).start(spec, deadline=soon())
+        made = kube.get("ingress", spec.name)
+        exposed.runtime.start(spec, deadline=soon())
+        exposed.wait(spec.name, Phase.READY)
+        there = kube.get("ingress", spec.name)
+        assert there["metadata"]["uid"] == made["metadata"]["uid"]
+        assert there["spec"] == wanted["spec"]
+        assert there["metadata"]["annotations"] == wanted["metadata"]["annotations"]
+        exposed.runtime.stop(spec.name, deadline=soon())
+        until(lambda: nothing_is_left(exposed), what="all to be collected")
     finally:
         exposed.close()
