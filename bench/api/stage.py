@@ -23,6 +23,7 @@ NO_LIMIT = str(10**9)  # requests per minute: counted as always, and never too m
 class Stage:
     url: str
     token: str
+    newcomers: list[str]  # a token for each of these people, who have no desktop
     pod: str  # object name of the desktop
     answer: Path  # where the bare view's JSON is to be
     redis: Any
@@ -30,7 +31,7 @@ class Stage:
 
 
 @contextmanager
-def staged(folder: Path) -> Iterator[Stage]:
+def staged(folder: Path, *, newcomers: int) -> Iterator[Stage]:
     answer = folder / "answer.json"
     rates = {f"API_RATE_{name}": NO_LIMIT for name in ("READ", "WRITE", "CREATE", "ADDRESS")}
     with ExitStack() as stack, database(folder) as rows:
@@ -38,12 +39,13 @@ def staged(folder: Path) -> Iterator[Stage]:
         _start(stack, folder / "redis.log", *redis_command(folder))
         wait_until((folder / "redis.sock").exists)
         token, pod = _rows()
+        tokens = _newcomers(newcomers)
         port = free_port()
         settings = ["env", "DJANGO_SETTINGS_MODULE=bench.api.server_settings", "PGAPPNAME=web"]
         _start(stack, folder / "web.log", *settings, sys.executable, "-m", "portal.server", "--port", str(port))
         wait_until(partial(answers, port))
         redis = Redis(unix_socket_path=str(folder / "redis.sock"), decode_responses=True)
-        yield Stage(f"http://127.0.0.1:{port}", token, pod, answer, redis, rows)
+        yield Stage(f"http://127.0.0.1:{port}", token, tokens, pod, answer, redis, rows)
 
 
 def _start(stack: ExitStack, log: Path, *command: str) -> None:
@@ -86,7 +88,25 @@ def _rows() -> tuple[str, str]:
         vnc_password_sealed=sealing.seal("password"),
     )
     desktop.tell_owner()
-    scope = tokens.TokenScope(session_id="bench", permissions=("vnc", "ssh"))
-    token = tokens.issue(user, scope=scope, lifetime=timedelta(hours=2))
+    token = tokens.issue(user, scope=_scope("bench"), lifetime=timedelta(hours=2))
     connections.close_all()
     return token, desktop.object_name
+
+
+def _newcomers(count: int) -> list[str]:
+    from django.db import connections, transaction
+
+    from accounts import tokens
+    from accounts.models import User
+
+    with transaction.atomic():
+        people = User.objects.bulk_create(User(username=f"newcomer-{number}") for number in range(count))
+        issued = [tokens.issue(each, scope=_scope(each.username), lifetime=timedelta(hours=2)) for each in people]
+    connections.close_all()
+    return issued
+
+
+def _scope(session_id: str) -> Any:
+    from accounts import tokens
+
+    return tokens.TokenScope(session_id=session_id, permissions=("vnc", "ssh"))
