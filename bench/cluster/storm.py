@@ -21,7 +21,7 @@ from bench.cluster.launch import namespace
 from bench.cluster.postgres import telling_postgres
 from bench.cluster.records import Job, Log, Told, statements
 from bench.report import ms, tell
-from tests.cluster.crowd import Crowd, Person, more_workers
+from tests.cluster.crowd import Crowd, Person, more
 from tests.cluster.driven import Driven, driving
 from tests.whole import wait_for
 
@@ -169,7 +169,7 @@ def main() -> None:
         postgres = stack.enter_context(telling_postgres(folder))
         kube = stack.enter_context(namespace())
         driven = stack.enter_context(driving(kube, LOG_LEVEL="DEBUG", LOG_FORMAT="json"))
-        workers = stack.enter_context(more_workers(driven.portal, WORKERS - 1))
+        workers = stack.enter_context(more(driven.portal, "rqworker", WORKERS - 1))
         try:
             lines = measure(driven, Books(driven, workers, postgres), people)
         except AssertionError:

@@ -120,17 +120,24 @@ def _where(pod: dict[str, Any]) -> tuple[str, str]:
 
 
 @contextmanager
-def more_workers(portal: Portal, count: int) -> Iterator[list[Path]]:
-    """So many beside the portal's own; yields where they log."""
-    worker = portal.part("rqworker")
-    assert worker
-    logs = [portal.data.parent / f"worker-{number}.log" for number in range(2, count + 2)]
+def more(portal: Portal, word: str, count: int, **settings: str) -> Iterator[list[Path]]:
+    """So many of that part beside the portal's own (see Portal.part), which they equal but for `settings`.
+
+    Yields where they log.
+    """
+    part = portal.part(word)
+    assert part
+    logs = [portal.data.parent / f"{word}-{number}.log" for number in range(2, count + 2)]
     processes = []
     try:
         for log in logs:
             with log.open("wb") as sink:
                 command = subprocess.Popen(
-                    worker.cmdline(), env=worker.environ(), cwd=CHECKOUT, stdout=sink, stderr=subprocess.STDOUT
+                    part.cmdline(),
+                    env=part.environ() | settings,
+                    cwd=CHECKOUT,
+                    stdout=sink,
+                    stderr=subprocess.STDOUT,
                 )
             processes.append(command)
         yield logs

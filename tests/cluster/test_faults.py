@@ -2,27 +2,57 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import time
+from collections import Counter
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 
 import psutil
 import pytest
 
 from tests.cluster.accounts import accounts_in
-from tests.cluster.driven import SMALL, Driven, driving
+from tests.cluster.crowd import more
+from tests.cluster.driven import Driven, driving
+from tests.cluster.gateway import Gateway, Moment, gateway_to
 from tests.cluster.kube import Kube
+from tests.cluster.registry import empty_registry
+from tests.cluster.viewing import viewing
 from tests.whole import wait_for
 
 pytestmark = pytest.mark.cluster
 
+CALLS = 7  # of a first start that change something: see desktops/tests/runtimes/test_kubernetes_start.py
+AWAY = 60  # seconds
+# The first image is the real desktop; the others are for faults in which nobody looks at a screen.
+PREPARE = """
+from accounts.models import Quota
+from desktops.models import DesktopImage, DesktopSize
+Quota.objects.filter(user=None, group=None).update(desktops=50, cpu=1000, memory_mib=99999, storage_gib=999)
+DesktopSize.objects.filter(name="Small").update(cpu="0.4")
+for name, image, cpu in (
+    ("Bare", "{bare}", "0.05"), ("Huge", "{bare}", 500), ("Nowhere", "{registry}/no/such:1", "0.05"),
+    ("Unreachable", "registry.invalid/no/such:1", "0.05"), ("Broken", "vnc/manager-api:dev", "0.4"),
+):
+    size = DesktopSize.objects.create(name=name, cpu=cpu, memory_mib=256, storage_gib=1)
+    DesktopImage.objects.create(name=name, image=image, position=999).sizes.add(size)
+"""
+
 
 @pytest.fixture(scope="module")
-def driven(kube) -> Iterator[Driven]:
-    with driving(kube, ORPHAN_GRACE="5", RELIST_SECONDS="5") as made:
+def gateway(kube) -> Iterator[Gateway]:
+    with gateway_to(accounts_in(kube.namespace).cluster) as made:
         yield made
+
+
+@pytest.fixture(scope="module")
+def driven(kube, gateway, bare) -> Iterator[Driven]:
+    with empty_registry() as registry:
+        prepare = PREPARE.format(bare=bare, registry=registry)
+        with driving(kube, server=gateway.url, prepare=prepare, ORPHAN_GRACE="5", RELIST_SECONDS="5") as made:
+            yield made
 
 
 @pytest.fixture(autouse=True)
@@ -33,101 +63,132 @@ def nothing_is_left(driven) -> Iterator[None]:
 
 @pytest.fixture
 def desktop(driven) -> str:
-    """One that runs."""
+    """One that runs, with all that a desktop has."""
     return driven.run()
+
+
+@pytest.fixture
+def bare_desktop(driven) -> str:
+    """One that runs, without a program in it."""
+    return driven.run("Bare")
 
 
 def page(driven: Driven, desktop: str) -> str:
     return driven.person.panel(desktop)
 
 
-def test_controller_killed(driven, desktop):
+def shows(driven: Driven, desktop: str, status: str) -> bool:
+    return f'data-status="{status}"' in page(driven, desktop)
+
+
+def test_controller_killed(driven, bare_desktop):
+    """Another one goes on; until then the page says what was asked for, and that it is being done."""
     driven.portal.kill("run_controller")
-    driven.person.act(desktop, "stop")
-    driven.wait(desktop, "stopped")
+    driven.person.act(bare_desktop, "stop")
+    assert "Ending the programs of the desktop." in page(driven, bare_desktop)
+    driven.wait(bare_desktop, "stopped")
+    assert "You stopped it." in page(driven, bare_desktop)
     assert not driven.pods()
 
 
-def test_worker_killed_in_mid_launch(driven):
-    """At moments spread over a launch; between each two API calls of it: see the runtime's own tests."""
-    for milliseconds in (0, 60, 150):
-        wait_for(lambda: driven.portal.part("rqworker"))
-        desktop = driven.person.launch()
-        time.sleep(milliseconds / 1000)
-        driven.portal.kill("rqworker")
-        driven.wait(desktop, "running")
-        assert len(driven.pods()) == 1
-        driven.delete(desktop)
+def test_a_controller_that_hangs_is_replaced_within_seconds(driven, bare_desktop):
+    """As one whose machine is gone: its lease runs out, and the one that waited takes over."""
+    with more(driven.portal, "run_controller", 1), held(driven.portal.part("run_controller")):
+        driven.person.act(bare_desktop, "stop")
+        assert "Ending the programs of the desktop." in page(driven, bare_desktop)
+        driven.wait(bare_desktop, "stopped", 25)
+    assert "You stopped it." in page(driven, bare_desktop)
 
 
-def test_pod_deleted_by_hand(driven, desktop):
-    driven.kube("delete", "pod", driven.name(desktop))
-    driven.wait(desktop, "failed")
-    assert driven.row(desktop) == ("failed", "vanished")
-    assert "ended from outside" in page(driven, desktop)
-    assert "Start it again" in page(driven, desktop)
-    driven.person.act(desktop, "start")
-    driven.wait(desktop, "running")
+def test_worker_killed_between_each_two_calls_of_a_launch(driven, gateway):
+    """Also before it heard the answer. Another worker goes on; the person sees a start that takes a little longer."""
+    moments = [Moment(calls, heard) for heard in (True, False) for calls in range(1, CALLS + 1)]
+    gateway.kill_at(*moments)
+    with more(driven.portal, "rqworker", len(moments)):  # beside the portal's own: one is left
+        desktops = []
+        for moment in moments:
+            desktops.append(driven.launch("Bare", name=f"desktop {len(desktops)}"))
+            wait_for(lambda moment=moment: moment.last, 60)
+            assert driven.row(desktops[-1]) == ("starting", ""), moment
+            assert "Starting the desktop." in page(driven, desktops[-1]), moment
+        for moment, desktop in zip(moments, desktops, strict=True):
+            driven.wait(desktop, "running", 120)
+            assert driven.row(desktop) == ("running", ""), moment
+            assert shows(driven, desktop, "running"), moment
+    assert [moment.last for moment in gateway.passed] == 2 * [
+        "POST persistentvolumeclaims",
+        *("POST configmaps", "POST secrets", "POST networkpolicies", "POST services", "POST pods"),
+        "PATCH configmaps",
+    ]
+    pods = Counter(pod["metadata"]["labels"]["podesk/desktop"] for pod in driven.pods())
+    assert pods == Counter(desktops)
+    kinds = Counter(each.split("/")[0] for each in driven.objects())
+    assert kinds == dict.fromkeys(
+        ("ConfigMap", "NetworkPolicy", "PersistentVolumeClaim", "Pod", "Secret", "Service"), len(desktops)
+    )
+    assert not driven.portal.query("SELECT 1 FROM desktops_desktopevent WHERE kind = 'failed'")
 
 
-def test_volume_deleted_by_hand(driven, desktop):
+def test_pod_deleted_by_hand(driven, bare_desktop):
+    driven.kube("delete", "pod", driven.name(bare_desktop))
+    driven.wait(bare_desktop, "failed")
+    assert driven.row(bare_desktop) == ("failed", "vanished")
+    assert "ended from outside" in page(driven, bare_desktop)
+    assert "Start it again" in page(driven, bare_desktop)
+    driven.person.act(bare_desktop, "start")
+    driven.wait(bare_desktop, "running")
+
+
+def test_volume_deleted_by_hand(driven, bare_desktop):
     """Kubernetes keeps a claim that is in use until its pod has ended; then the files are gone, and we say so."""
     [claim] = driven.kube.list("pvc")
     driven.kube("delete", "pvc", claim["metadata"]["name"], "--wait=false")
-    assert driven.row(desktop) == ("running", "")
-    driven.person.act(desktop, "stop")
-    driven.wait(desktop, "stopped")
+    assert driven.row(bare_desktop) == ("running", "")
+    driven.person.act(bare_desktop, "stop")
+    driven.wait(bare_desktop, "stopped")
     wait_for(lambda: not driven.kube.list("pvc"), 60)
-    driven.person.act(desktop, "start")
-    driven.wait(desktop, "failed")
-    assert driven.row(desktop) == ("failed", "volume_lost")
-    assert "home folder is no longer in the cluster" in page(driven, desktop)
+    driven.person.act(bare_desktop, "start")
+    driven.wait(bare_desktop, "failed")
+    assert driven.row(bare_desktop) == ("failed", "volume_lost")
+    assert "home folder is no longer in the cluster" in page(driven, bare_desktop)
     assert not driven.pods()
-
-
-@contextmanager
-def launched(driven: Driven, image: str) -> Iterator[str]:
-    """A desktop of that container image; deleted afterwards."""
-    driven.shell(
-        "from desktops.models import DesktopImage, DesktopSize;"
-        f"image = DesktopImage.objects.create(name='Odd', image='{image}', position=0);"
-        "image.sizes.set(DesktopSize.objects.all())"
-    )
-    desktop = driven.person.launch()
-    try:
-        yield desktop
-    finally:
-        driven.delete(desktop)
-        driven.shell("from desktops.models import DesktopImage; DesktopImage.objects.filter(name='Odd').delete()")
 
 
 def test_what_crashes_again_and_again_is_ended_and_its_log_stays(driven):
     """Here the portal's own image: no desktop, and nothing that runs without settings."""
-    with launched(driven, "vnc/manager-api:dev") as desktop:
-        driven.wait(desktop, "failed", 150)
-        assert driven.row(desktop) == ("failed", "crash_loop")
-        wait_for(lambda: not driven.pods(), 60)
-        log = driven.person.http.get(f"/desktops/{desktop}/log/").text
-        assert "SECRET_KEY" in log
-        assert "look at the log" in page(driven, desktop)
+    desktop = driven.launch("Broken")
+    driven.wait(desktop, "failed", 150)
+    assert driven.row(desktop) == ("failed", "crash_loop")
+    wait_for(lambda: not driven.pods(), 60)
+    log = driven.person.http.get(f"/desktops/{desktop}/log/").text
+    assert "SECRET_KEY" in log
+    assert "look at the log" in page(driven, desktop)
 
 
 def test_image_that_does_not_exist(driven):
-    """There is no registry here, so the cluster can only say that it could not fetch it."""
-    with launched(driven, "registry.invalid/no/such:1") as desktop:
-        wait_for(lambda: driven.row(desktop) == ("starting", "image_pull_failed"), 60)
-        assert "could not be fetched yet" in page(driven, desktop)
-        driven.wait(desktop, "failed", 150)
-        assert driven.row(desktop) == ("failed", "image_pull_failed")
-        assert "Its image could not be fetched" in page(driven, desktop)
-        wait_for(lambda: not driven.pods(), 60)
+    """Its registry says so: waiting would not help."""
+    desktop = driven.launch("Nowhere")
+    driven.wait(desktop, "failed", 30)
+    assert driven.row(desktop) == ("failed", "image_not_found")
+    assert "Its image does not exist, or its name is wrong." in page(driven, desktop)
+    assert "Ask an administrator" in page(driven, desktop)
+
+
+def test_image_whose_registry_does_not_answer(driven):
+    """It may come back: the cluster tries again, until the patience for that is over (see test_waiting.py)."""
+    desktop = driven.launch("Unreachable")
+    wait_for(lambda: driven.row(desktop) == ("starting", "image_pull_failed"), 60)
+    assert "could not be fetched yet" in page(driven, desktop)
+    driven.person.act(desktop, "stop")
+    driven.wait(desktop, "stopped")
+    wait_for(lambda: not driven.pods(), 60)
 
 
 def test_quota_of_the_namespace_reached(driven):
     quota = {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "full"}, "spec": {"hard": {"pods": "0"}}}
     driven.kube.apply(quota)
     wait_for(lambda: "hard" in driven.kube.get("resourcequota", "full")["status"])
-    desktop = driven.person.launch()
+    desktop = driven.launch("Bare")
     driven.wait(desktop, "failed")
     assert driven.row(desktop) == ("failed", "namespace_quota")
     assert "reached what the cluster allows" in page(driven, desktop)
@@ -139,16 +200,11 @@ def test_quota_of_the_namespace_reached(driven):
 
 def test_no_room_in_the_cluster(driven):
     """It waits, says so, and starts by itself when there is room: here it is cancelled instead."""
-    driven.shell("from desktops.models import DesktopSize; DesktopSize.objects.update(cpu=500)")
-    driven.shell("from accounts.models import Quota; Quota.objects.filter(user=None).update(cpu=1000)")
-    try:
-        desktop = driven.person.launch()
-        wait_for(lambda: driven.row(desktop) == ("starting", "unschedulable"), 60)
-        assert "has no room for it at present" in page(driven, desktop)
-        driven.person.act(desktop, "stop")
-        driven.wait(desktop, "stopped")
-    finally:
-        driven.shell(SMALL)
+    desktop = driven.launch("Huge")
+    wait_for(lambda: driven.row(desktop) == ("starting", "unschedulable"), 60)
+    assert "has no room for it at present" in page(driven, desktop)
+    driven.person.act(desktop, "stop")
+    driven.wait(desktop, "stopped")
 
 
 def test_a_program_that_needs_too_much_memory_ends_and_the_desktop_goes_on(driven, desktop):
@@ -168,7 +224,7 @@ def test_a_desktop_that_is_killed_for_its_memory_comes_back_and_says_so(driven, 
     assert driven.portal.query("SELECT count(*) FROM desktops_desktopevent WHERE kind = 'restarted'")[0][0] == 1
 
 
-def test_own_orphan_goes_after_its_grace_and_foreign_objects_stay(driven, desktop):
+def test_own_orphan_goes_after_its_grace_and_foreign_objects_stay(driven, bare_desktop):
     """As after a restored backup of the database; and another portal's desktop beside it, in the same namespace."""
     [pod] = driven.pods()
     for name, installation in (("vnc-orphan-1", driven.kube.namespace), ("vnc-foreign-1", "another")):
@@ -204,69 +260,117 @@ def _like(driven: Driven, pod: dict, name: str, installation: str) -> list[dict]
 
 
 def test_api_server_away_for_a_minute(driven, desktop):
-    """Nothing is known, so nothing changes; the picture goes on; what was asked for happens afterwards."""
-    server = next(each for each in psutil.process_iter(["name"]) if each.info["name"] == "kube-apiserver")
-    server.send_signal(signal.SIGSTOP)
+    """Nothing is known, so nothing changes; a picture goes on; what was asked for happens afterwards.
+
+    Also where a start may take less time than the API is away.
+    """
+    stopping = driven.run("Bare", name="to be stopped")
+    with (
+        more(driven.portal, "run_controller", 1, START_DEADLINE=str(AWAY - 20)),
+        held(driven.portal.part("run_controller")),
+        viewing(driven, desktop) as screen,
+    ):
+        wait_for(lambda: screen.colours() > 20)
+        begun = driven.launch("Bare", name="begun before")
+        with held(api_server()):
+            until = time.monotonic() + AWAY
+            driven.person.act(stopping, "stop")
+            asked = driven.launch("Bare", name="asked for meanwhile")
+            for moving in (stopping, begun, asked):
+                wait_for(lambda moving=moving: "do not answer at present" in page(driven, moving), 40)
+            while time.monotonic() < until:
+                assert screen.colours() > 20
+                time.sleep(5)
+            assert driven.row(desktop) == ("running", "")
+            assert driven.row(stopping) == ("stopping", "by_owner")
+            assert {driven.row(begun), driven.row(asked)} <= {("starting", ""), ("pending", "")}
+        subprocess.run([os.environ["PODESK_CLUSTER"], "up"], check=True, capture_output=True)
+        driven.wait(stopping, "stopped", 120)
+        driven.wait(begun, "running", 120)
+        driven.wait(asked, "running", 120)
+        assert screen.colours() > 20  # the same stream as ever
+    wait_for(lambda: driven.row(desktop) == ("running", ""))  # for a moment the cluster may have lost its node
+    assert len(driven.pods()) == 3
+    assert not driven.portal.query("SELECT 1 FROM desktops_desktopevent WHERE kind = 'failed'")
+
+
+def api_server() -> psutil.Process:
+    return next(each for each in psutil.process_iter(["name"]) if each.info["name"] == "kube-apiserver")
+
+
+@contextmanager
+def held(process: psutil.Process) -> Iterator[None]:
+    """It takes connections, and says nothing."""
+    process.send_signal(signal.SIGSTOP)
     try:
-        driven.person.act(desktop, "stop")
-        wait_for(lambda: "do not answer at present" in page(driven, desktop), 60)
-        time.sleep(60)
-        assert driven.row(desktop) == ("stopping", "by_owner")
+        yield
     finally:
-        server.send_signal(signal.SIGCONT)
-    subprocess.run([os.environ["PODESK_CLUSTER"], "up"], check=True, capture_output=True)
-    driven.wait(desktop, "stopped", 120)
-    driven.person.act(desktop, "start")
-    driven.wait(desktop, "running", 120)
+        process.send_signal(signal.SIGCONT)
 
 
 def test_namespace_missing(kube):
     """With it the rights in it are gone, so the cluster does not even say that it is missing."""
     missing = Kube(f"{kube.namespace}-missing")
     with driving(missing, accounts=accounts_in(kube.namespace)) as driven:
-        desktop = driven.person.launch()
+        desktop = driven.launch()
         driven.wait(desktop, "failed")
         assert driven.row(desktop) == ("failed", "cluster_forbids")
         assert "lacks a right in the cluster" in page(driven, desktop)
 
 
-def test_node_ports_that_something_else_has_are_skipped(kube):
-    """As the ingress controller's own ports, which lie in the ranges."""
-    vnc, ssh = (_takes_a_port(kube, name) for name in ("ingress-http", "ingress-https"))
-    with _by_node_port(kube, f"{vnc}-{vnc + 2}", f"{ssh}-{ssh + 1}") as driven:
-        desktop = driven.run()
-        service = driven.kube.get("service", driven.name(desktop))
-        given = {port["nodePort"] for port in service["spec"]["ports"]}
-        assert given == _leased(driven) == {vnc + 1, vnc + 2, ssh + 1}
-        driven.clear()
-
-
-def test_a_node_port_that_turned_out_to_be_taken_is_remembered(kube):
-    vnc, ssh = (_takes_a_port(kube, name) for name in ("another", "and-another"))
-    with _by_node_port(kube, f"{vnc}-{vnc + 1}", f"{ssh}-{ssh + 1}") as driven:
-        desktop = driven.person.launch()
-        driven.wait(desktop, "failed")
-        assert driven.row(desktop) == ("failed", "no_port_left"), driven.evidence()
-        assert "All ports for direct connections are taken" in page(driven, desktop)
-        assert vnc in _leased(driven, foreign=True)
-        driven.clear()
-
-
-def _by_node_port(kube: Kube, vnc: str, ssh: str) -> AbstractContextManager[Driven]:
+@pytest.fixture(scope="module")
+def by_node_port(kube, bare) -> Iterator[Driven]:
+    """With the ranges that come with it, in which an ingress controller has two ports of its own."""
+    ports = [{"name": f"p{port}", "port": port, "nodePort": port} for port in FOREIGN]
+    spec = {"type": "NodePort", "selector": {"app": "none"}, "ports": ports}
+    kube.apply({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "ingress-controller"}, "spec": spec})
     # An installation of its own: else the other portal here takes its pods for orphans.
     itself = {"INSTALLATION_ID": f"{kube.namespace}-ports", "DESKTOP_EXPOSURE": "nodeport"}
-    return driving(kube, DESKTOP_VNC_PORTS=vnc, DESKTOP_SSH_PORTS=ssh, **itself)
+    with driving(kube, prepare=PREPARE.format(bare=bare, registry="registry.invalid"), **itself) as made:
+        yield made
 
 
-def _takes_a_port(kube: Kube, name: str) -> int:
-    spec = {"type": "NodePort", "selector": {"app": "none"}, "ports": [{"port": 80}]}
-    kube.apply({"apiVersion": "v1", "kind": "Service", "metadata": {"name": name}, "spec": spec})
-    return kube.get("service", name)["spec"]["ports"][0]["nodePort"]
+FOREIGN = (30843, 31290)  # in the default ranges for VNC and for SSH
 
 
-def _leased(driven: Driven, *, foreign: bool = False) -> set[int]:
+def leave_free(driven: Driven, *ports: int) -> None:
+    """All others of both ranges are taken, so that it comes to these."""
+    driven.shell(
+        "from desktops.models import PortLease;"
+        f"PortLease.objects.all().delete(); free = {ports};"
+        "PortLease.objects.bulk_create(PortLease(port=port, use='foreign') for port in range(30000, 32001)"
+        " if port not in free)"
+    )
+
+
+def leased(driven: Driven, *, foreign: bool = False) -> set[int]:
     found = driven.portal.query("SELECT port, use FROM desktops_portlease")
     return {port for port, use in found if (use == "foreign") == foreign}
+
+
+def test_node_ports_that_something_else_has_are_skipped(by_node_port):
+    driven, (vnc, ssh) = by_node_port, FOREIGN
+    leave_free(driven, vnc, vnc + 1, vnc + 2, ssh, ssh + 1)
+    desktop = driven.run("Bare")
+    service = driven.kube.get("service", driven.name(desktop))
+    given = {port["nodePort"] for port in service["spec"]["ports"]}
+    assert given == leased(driven) == {vnc + 1, vnc + 2, ssh + 1}
+    told = driven.person.http.get(f"/desktops/{desktop}/").text
+    for port in leased(driven) - {ssh + 1}:  # that one is shown to who has added a key
+        assert re.search(rf"http://[^:]+:{port}/vnc.html|>[^:<]+:{port}<", told), port
+    assert not re.search(rf":({vnc}|{ssh})\b", told)
+    driven.clear()
+
+
+def test_a_node_port_that_turned_out_to_be_taken_is_remembered(by_node_port):
+    driven, (vnc, ssh) = by_node_port, FOREIGN
+    leave_free(driven, vnc, vnc + 1, ssh, ssh + 1)
+    desktop = driven.launch("Bare")
+    driven.wait(desktop, "failed")
+    assert driven.row(desktop) == ("failed", "no_port_left"), driven.evidence()
+    assert "All ports for direct connections are taken" in page(driven, desktop)
+    assert vnc in leased(driven, foreign=True)
+    driven.clear()
 
 
 def test_the_whole_table_leaves_nothing_behind(driven):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.cluster.crowd import Crowd, more_workers
+from tests.cluster.crowd import Crowd, more
 from tests.cluster.driven import driving
 from tests.whole import wait_for
 
@@ -11,7 +11,7 @@ PEOPLE, FITTING = 200, 2
 
 
 def test_storm(kube):
-    with driving(kube) as driven, more_workers(driven.portal, 3):
+    with driving(kube) as driven, more(driven.portal, "rqworker", 3):
         crowd = Crowd(driven, PEOPLE, FITTING)
         crowd.launch()
         wait_for(lambda: len(driven.pods()) == PEOPLE, 300)
