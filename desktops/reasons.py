@@ -78,6 +78,12 @@ WAITING = {
         _("The cluster is making room for its home folder."),
         patience=120,
     ),
+    "volume_lost": Reason(
+        _("Its home folder is no longer in the cluster."),
+        _("Ask an administrator to restore it. To begin with an empty one, delete this desktop and launch another."),
+        _("The cluster does not find its home folder. It looks again."),
+        patience=20,
+    ),
     "container_refused": Reason(
         _("The cluster could not start it as it is configured."),
         _ASK_ADMIN,
@@ -158,10 +164,6 @@ REFUSED = {
     "admission_denied": Reason(_("The cluster's rules do not admit this desktop."), _ASK_ADMIN),
     "cluster_forbids": Reason(_("The portal lacks a right in the cluster that it needs for this."), _ASK_ADMIN),
     "namespace_missing": Reason(_("The place in the cluster where desktops live does not exist."), _ASK_ADMIN),
-    "volume_lost": Reason(
-        _("Its home folder is no longer in the cluster."),
-        _("Ask an administrator to restore it. To begin with an empty one, delete this desktop and launch another."),
-    ),
     "no_port_left": Reason(
         _("All ports for direct connections are taken."), _("Try again when others have stopped their desktops.")
     ),

@@ -213,7 +213,8 @@ def _claim_fails(of_claim: list[Body]) -> Verdict | None:
 
 def _no_node(message: str, events: list[Body]) -> Verdict:
     if _says(message, _CLAIM_MISSING):
-        return Verdict(Phase.FAILED, "volume_lost", message)
+        # Who places pods may not have heard of it yet: a second after the API was away, claims are news as well.
+        return Verdict(Phase.CREATED, "volume_lost", message)
     if _says(message, _CLAIM_UNBOUND):
         return Verdict(Phase.CREATED, "volume_unbound", message)
     if newest := next((event for event in reversed(events) if event["reason"] in _MACHINES), None):

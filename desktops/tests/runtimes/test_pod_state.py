@@ -34,7 +34,7 @@ def record(name: str) -> tuple[dict[str, Any], list[dict[str, Any]]]:
         ("gpu", Phase.CREATED, "unschedulable", 0, ()),
         ("selector", Phase.CREATED, "no_matching_node", 0, ()),
         ("claim-unbound", Phase.CREATED, "volume_unbound", 0, ()),
-        ("claim-missing", Phase.FAILED, "volume_lost", 0, ()),
+        ("claim-missing", Phase.CREATED, "volume_lost", 0, ()),
         ("secret-missing", Phase.CREATED, "container_refused", 0, ("scheduled",)),
         ("config-missing", Phase.CREATED, "container_refused", 0, PULLED),
         ("invalid-name", Phase.FAILED, "image_not_found", 0, ("scheduled",)),
