@@ -1,23 +1,47 @@
-"""What schemathesis is told when it tries the API out; see test_api_fuzz.py."""
+"""What schemathesis is told when it tries the API out; see test_api_fuzz.py.
 
+What a schema cannot say is put right here: which desktops, users and images there are, which password is good enough,
+that a key is for one request, and which token may be spent."""
+
+import json
 import os
 import re
-from itertools import count
+from itertools import count, cycle
+from pathlib import Path
 from typing import Any
 
+import httpx
 import schemathesis
 
-KEY, UNKNOWN = "Idempotency-Key", "x-schemathesis-unknown-property"
-REAL = {"pod_name": os.environ.get("FUZZ_POD", ""), "volume_id": "", "user_id": os.environ.get("FUZZ_USER", "")}
+KEY, UNKNOWN, TOKEN = "Idempotency-Key", "x-schemathesis-unknown-property", "X-User-Token"
+WORLD: dict[str, Any] = json.loads(os.environ["FUZZ_WORLD"])
+ANSWERED = Path(os.environ["FUZZ_ANSWERED"])
+_UUID = "[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+_SHAPES = {"pod_name": "[a-z0-9-]+", "quota_id": "[0-9]{1,9}"}  # of values that the schema allows; others: _UUID
 _numbers = count()
+_ids = {name: cycle(ids) for name, ids in WORLD["ids"].items()}
+
+
+def _id(operation: str, name: str) -> str:
+    """A real one; of desktops, the one that this operation is for."""
+    pods = WORLD["pods"]
+    return str(pods.get(operation, pods[""]) if name == "pod_name" else next(_ids[name]))
+
+
+def _name(operation: Any) -> str:
+    return str(operation.definition.raw["operationId"])
+
+
+# --- addresses and headers ---
 
 
 @schemathesis.hook
 def map_path_parameters(context: Any, path_parameters: dict[str, Any] | None) -> dict[str, Any] | None:
     """Of the names that could be real, every other one is."""
     for name, value in (path_parameters or {}).items():
-        if REAL.get(name) and next(_numbers) % 2 and re.fullmatch(r"[a-z0-9-]+", str(value)):
-            path_parameters[name] = REAL[name]
+        known = name == "pod_name" or name in _ids
+        if known and re.fullmatch(_SHAPES.get(name, _UUID), str(value)) and next(_numbers) % 2:
+            path_parameters[name] = _id(_name(context.operation), name)
     return path_parameters
 
 
@@ -29,6 +53,108 @@ def filter_case(context: Any, case: Any) -> bool:
 
 @schemathesis.hook
 def before_call(context: Any, case: Any, kwargs: Any) -> None:
-    """A key is for one request; schemathesis takes the same one for many."""
+    name = _name(case.operation)
     if re.fullmatch(r"[!-~]{1,180}", str((case.headers or {}).get(KEY, ""))):
-        case.headers[KEY] += str(next(_numbers))
+        case.headers[KEY] += str(next(_numbers))  # schemathesis takes the same one for many
+    is_wrong = case.meta and case.meta.generation.mode.is_negative
+    if name in BODIES and isinstance(case.body, dict) and not is_wrong:
+        case.body = BODIES[name](dict(case.body))
+    if WORLD["spends"]:
+        _give_token(name, case)
+
+
+@schemathesis.hook
+def after_call(context: Any, case: Any, response: Any) -> None:
+    name = _name(case.operation)
+    with ANSWERED.open("a") as told:
+        told.write(f"{name if case.method.upper() == case.operation.method.upper() else '-'} {response.status_code}\n")
+    if name == "revokeAllTokens" and response.status_code == 200:
+        _spender.signed_in = ""
+
+
+# --- tokens that end ---
+
+
+class Spender:
+    """Somebody whose tokens may be spent."""
+
+    def __init__(self) -> None:
+        self._portal = httpx.Client(base_url=WORLD["api"], timeout=30)
+        self.signed_in = ""
+
+    def token(self) -> str:
+        """By password, if need be; what ends all of them needs no other."""
+        self.signed_in = self.signed_in or self._made("/auth/token", WORLD["spender"])["token"]
+        return self.signed_in
+
+    def further(self) -> dict[str, str]:
+        return self._made("/auth/tokens", {"lifetime": 600}, self.token())
+
+    def _made(self, path: str, body: dict[str, Any], token: str = "") -> dict[str, str]:
+        headers = {TOKEN: token} if token else {}
+        return dict(self._portal.post(path, json=body, headers=headers).raise_for_status().json())
+
+
+_spender = Spender()
+
+
+def _give_token(name: str, case: Any) -> None:
+    token = WORLD["token"]
+    if name == "revokeAllTokens":
+        token = _spender.token()
+    if name in ("refreshToken", "revokeToken"):
+        token = (spent := _spender.further())["token"]
+        if name == "revokeToken" and re.fullmatch(_UUID, str(case.path_parameters["token_id"])):
+            case.path_parameters["token_id"] = spent["id"] if next(_numbers) % 2 else WORLD["ids"]["user_id"][0]
+    case.headers[TOKEN] = token
+
+
+# --- bodies ---
+Body = dict[str, Any]
+GOOD = "lorem ipsum dolor sit amet"
+
+
+def _pod(body: Body) -> Body:
+    """No image, no files, no name and no small text of a quantity that nobody knows."""
+    known = {name: value for name, value in body.items() if name not in ("image", "volume")}
+    for name, value in (known.get("resource_quota") or {}).items():
+        if isinstance(value, str):
+            known["resource_quota"] = known["resource_quota"] | {name: "2" if name == "cpu" else "2Gi"}
+    return known | {"name": "moved" if next(_numbers) % 2 else "new"}
+
+
+def _user(body: Body) -> Body:
+    return body | {"password": GOOD} if "password" in body else body
+
+
+def _changed(body: Body) -> Body:
+    """Mostly without a password: making its hash takes long, on purpose."""
+    return _user(body) if next(_numbers) % 4 == 0 else {name: body[name] for name in body if name != "password"}
+
+
+def _quota(body: Body) -> Body:
+    return {name: value for name, value in body.items() if name != "group"} | {"user": next(_ids["user_id"])}
+
+
+def _token(body: Body) -> Body:
+    return body | {"lifetime": 600} if "lifetime" in body else body  # the token that asks lives no longer
+
+
+def _login(body: Body) -> Body:
+    return _token(body) | (WORLD["spender"] if next(_numbers) % 2 else {})
+
+
+def _verified(body: Body) -> Body:
+    return {"token": WORLD["token"]} if next(_numbers) % 2 else body
+
+
+BODIES = {
+    "createPod": _pod,
+    "createUser": _user,
+    "changeUser": _changed,
+    "createQuota": _quota,
+    "issueToken": _token,
+    "issuePodToken": _token,
+    "obtainToken": _login,
+    "verifyToken": _verified,
+}

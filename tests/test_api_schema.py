@@ -11,6 +11,7 @@ import yaml
 from django.test import Client
 from drf_spectacular.validation import validate_schema
 
+from desktops.api.pod_forms import ResourceQuota
 from frontdoor.place import CHECKOUT
 from portal.api import docs
 from portal.api.operations import OPERATIONS, TAGS
@@ -119,6 +120,20 @@ def test_answers_have_what_is_told_and_nothing_else(described):
                 assert schema["additionalProperties"] is False, f"{address} {place}"
                 assert place == "request" or set(schema["required"]) == set(schema["properties"]), f"{address} {place}"
                 assert {} not in schema["properties"].values(), f"{address} {place}: a field of any kind"
+
+
+QUANTITIES = {
+    "cpu": [0, 0.05, 0.1, 2, 9999.99, 10_000, "2", "1.5", "500m", "1e3", "1Gi", "-1", "2 ", "", "x", True, None, []],
+    "memory": [0, 2**27 - 1, 2**27, 2**51, 2**52, "1Gi", "1000M", "1.5e9", "1gi", "1GiB", "m", {}],
+    "storage": [0, 2**30 - 1, 2**30, 2**60, 2**62, "10Gi", "1T", "1E", "10 Gi", False],
+}
+
+
+@pytest.mark.parametrize(("name", "value"), [(name, value) for name, row in QUANTITIES.items() for value in row])
+def test_quantities_are_those_that_are_taken(document, name, value):
+    schema = resolved(document["components"]["schemas"]["ResourceQuotaRequest"])["properties"][name]
+    allowed = jsonschema.Draft202012Validator(schema).is_valid(value)
+    assert allowed == ResourceQuota(data={name: value}).is_valid()
 
 
 def test_posts_take_an_idempotency_key(described):

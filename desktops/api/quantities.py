@@ -47,10 +47,17 @@ class Quantity(serializers.Field[Decimal, Any, str, Any]):
         raise serializers.ValidationError(self.error_messages[code] % self.written, code=code)
 
 
-_SCHEMA = {"oneOf": [{"type": "string", "maxLength": 50}, {"type": "number"}]}
+def _schema(units: str, least: float, most: float, **told: str) -> dict[str, Any]:
+    """The bounds of texts, with their units, no schema can say."""
+    pattern = rf"^[0-9]{{1,20}}(\.[0-9]{{1,20}})?({units}|[eE][+-]?[0-9]{{1,2}})?$"
+    text = {"type": "string", "maxLength": 50, "pattern": pattern}
+    return {"oneOf": [text, {"type": "number", "minimum": least, "maximum": most}], **told}
 
 
-@extend_schema_field(_SCHEMA | {"description": "Cores.", "example": "2"})
+_UNITS = "[KMGTP]i|[kMGTP]"
+
+
+@extend_schema_field(_schema("m", 0.1, 9999.99, description="Cores.", example="2"))
 class Cores(Quantity):
     units = {"": 1, "m": Decimal("0.001")}
     step = Decimal("0.01")
@@ -58,7 +65,9 @@ class Cores(Quantity):
     written = {"examples": "2, 1.5, 500m", "least": "100m", "most": "9999.99"}
 
 
-@extend_schema_field(_SCHEMA | {"description": "Memory; without a unit: bytes.", "example": "4Gi"})
+@extend_schema_field(
+    _schema(_UNITS, 2**27, (2**31 - 1) * 2**20, description="Memory; without a unit: bytes.", example="4Gi")
+)
 class MiB(Quantity):
     units = _BYTES
     one = 2**20
@@ -66,7 +75,9 @@ class MiB(Quantity):
     written = {"examples": "4Gi, 512Mi, 2G", "least": "128Mi", "most": "2147483647Mi"}
 
 
-@extend_schema_field(_SCHEMA | {"description": "Home folder; without a unit: bytes.", "example": "10Gi"})
+@extend_schema_field(
+    _schema(_UNITS, 2**30, (2**31 - 1) * 2**30, description="Home folder; without a unit: bytes.", example="10Gi")
+)
 class GiB(Quantity):
     units = _BYTES
     one = 2**30
