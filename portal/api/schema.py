@@ -95,7 +95,7 @@ def _name(operation: Node, address: str) -> None:
 
 def _problems(operation: Node, method: str, path: str) -> list[int]:
     """Statuses that this operation may be refused with, beside those that its view declares."""
-    found = [400, 405, 406, 422, 429]
+    found = [400, 405, 406, 422, 429, 503]  # the last: the database is away
     if operation.get("security"):
         found += [401, 403]
     if "auth/token" in path:
@@ -105,7 +105,7 @@ def _problems(operation: Node, method: str, path: str) -> list[int]:
     if method in _BODY_METHODS:
         found += [409, 413, 415]
     if "{pod_name}" in path or (method == "post" and "pods" in path):
-        found += [409, 503]
+        found.append(409)
     return found
 
 
