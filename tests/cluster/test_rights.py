@@ -11,7 +11,7 @@ import yaml
 from desktops.runtimes import manifests
 from desktops.runtimes.base import Phase
 from desktops.runtimes.kubernetes_api import Api, Request
-from desktops.tests.runtimes.house import soon, until
+from desktops.tests.runtimes.house import soon
 from desktops.tests.runtimes.kube_house import KubeHouse
 from frontdoor.place import CHECKOUT
 from tests.cluster.accounts import accounts_in
@@ -101,7 +101,9 @@ class Lives:
             house.wait(spec.name, Phase.READY)
             list(house.runtime.watch(timeout=3))
             assert house.runtime.list()
-            until(lambda: house.runtime.usage(spec.name), what="figures")
+            assert house.runtime.volumes() == [spec.volume]
+            house.runtime.renew_keys(spec.name, "ssh-ed25519 AAAA", deadline=soon())
+            house.runtime.usage(spec.name)
             house.runtime.logs(spec.name)
             house.runtime.worker.logs(spec.name)  # as of one that failed
             house.runtime.stop(spec.name, deadline=soon())

@@ -50,8 +50,8 @@ class SharedRuntime:
         worker, controller, web = (KubernetesRuntime(cluster, api) for api in apis)
         self.cluster, self.apis, self.worker = cluster, apis, worker
         self.warm_up, self.start, self.stop = worker.warm_up, worker.start, worker.stop
-        self.delete_volume = worker.delete_volume
-        self.observe, self.list = controller.observe, controller.list
+        self.renew_keys, self.delete_volume = worker.renew_keys, worker.delete_volume
+        self.observe, self.list, self.volumes = controller.observe, controller.list, controller.volumes
         self.watch, self.close = controller.watch, controller.close
         self.logs, self.usage, self.unlimited = web.logs, web.usage, web.unlimited
 
