@@ -45,7 +45,8 @@ class QuotaLine:
 class SizeOffer:
     size: DesktopSize
     fits: bool
-    why_not: str
+    why_not: str  # also of one that fits with kept files alone
+    with_kept_only: bool = False
 
 
 @dataclass(frozen=True)
@@ -117,8 +118,9 @@ def has_room(user: User) -> bool:
 
 def launch_offer(user: User) -> LaunchOffer:
     quota, use = effective(user), use_of(user)
+    volumes = list(Volume.objects.filter(owner=user, kept_at__isnull=False).order_by("kept_at"))
     images = [
-        ImageOffer(image, [_size_offer(size, quota, use) for size in image.sizes.all()])
+        ImageOffer(image, [_size_offer(size, quota, use, volumes) for size in image.sizes.all()])
         for image in DesktopImage.objects.filter(enabled=True).prefetch_related("sizes")
     ]
     names = set(Desktop.objects.filter(owner=user).values_list("name", flat=True))
@@ -127,7 +129,7 @@ def launch_offer(user: User) -> LaunchOffer:
     return LaunchOffer(
         images=images,
         quota=_lines(quota, use),
-        volumes=list(Volume.objects.filter(owner=user, kept_at__isnull=False).order_by("kept_at")),
+        volumes=volumes,
         can_launch=fits,
         why_not="" if fits else offers[0].why_not if offers else _("No kind of desktop is offered at present."),
         suggested_name=next(name for name in _names() if name not in names),
@@ -143,9 +145,14 @@ def _names() -> Any:
         number += 1
 
 
-def _size_offer(size: DesktopSize, quota: EffectiveQuota, use: Use) -> SizeOffer:
+def _size_offer(size: DesktopSize, quota: EffectiveQuota, use: Use, volumes: list[Volume]) -> SizeOffer:
     short = _shortage(quota, use, need_of(size, kept=None, new=True))
-    return SizeOffer(size, fits=not short, why_not=short.sentence if short else "")
+    if not short:
+        return SizeOffer(size, fits=True, why_not="")
+    if volumes and not _shortage(quota, use, need_of(size, kept=volumes[0], new=True)):
+        why = _("Only with files that you kept. %(shortage)s") % {"shortage": short.sentence}
+        return SizeOffer(size, fits=True, why_not=why, with_kept_only=True)
+    return SizeOffer(size, fits=False, why_not=short.sentence)
 
 
 @dataclass(frozen=True)

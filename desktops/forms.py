@@ -90,7 +90,10 @@ class LaunchForm(forms.Form):
         return str(self.data.get("name", self.offer.suggested_name))
 
     def given_volume(self) -> str:
-        return str(self.data.get("volume", ""))
+        """As chosen, or else the files without which nothing fits."""
+        fitting = [size for image in self.offer.images for size in image.sizes if size.fits]
+        only_kept = fitting and all(size.with_kept_only for size in fitting)
+        return str(self.data.get("volume", self.offer.volumes[0].pk if only_kept else ""))
 
 
 class DeleteForm(forms.Form):

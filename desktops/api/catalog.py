@@ -21,7 +21,7 @@ class SizeOut(serializers.Serializer[SizeOffer]):
     resource_quota = serializers.SerializerMethodField(help_text="What POST pods/create takes.")
     gpu = serializers.IntegerField(source="size.gpu")
     fits = serializers.BooleanField(help_text="Does your quota leave room for it now?")
-    why_not = serializers.CharField()
+    why_not = serializers.CharField(help_text="Empty when it fits, unless that is with kept files only.")
 
     @extend_schema_field(QuantitiesOut)
     def get_resource_quota(self, offer: SizeOffer) -> dict[str, str]:

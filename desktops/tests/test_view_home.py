@@ -55,6 +55,22 @@ def test_offers_kept_files(client_for, alice, bob, make_desktop):
     assert "thesis" not in client_for(bob).get("/").content.decode()
 
 
+def test_storage_full_of_kept_files_leaves_what_uses_them(client_for, alice, image, make_desktop):
+    """They are counted already: one click launches with them."""
+    Quota.objects.create(user=alice, cpu=9, memory_mib=99999, storage_gib=5, desktops=2)
+    volume = make_desktop(alice).volume
+    alice.desktops.all().delete()
+    Volume.objects.update(kept_at="2026-01-01T00:00:00Z")
+    client = client_for(alice)
+    page = client.get("/").content.decode()
+    assert "You cannot launch another desktop now" not in page
+    assert "Only with files that you kept. Storage: this needs 5, and you use 5 of 5 GiB." in page
+    assert f'<option value="{volume.pk}" selected' in page
+    choice = {"image": image.pk, f"size-{image.pk}": image.sizes.all()[0].pk, "name": "desktop"}
+    assert client.post("/desktops/launch/", choice | {"volume": ""}).status_code == 409
+    assert client.post("/desktops/launch/", choice | {"volume": str(volume.pk)}).status_code == 303
+
+
 def test_one_desktop_leads_to_its_page(client_for, alice, make_desktop):
     desktop = make_desktop(alice)
     response = client_for(alice).get("/")
