@@ -27,6 +27,12 @@ def commands(heading: str) -> list[str]:
     return [command for line in lines if (command := re.sub(r"(^|\s+)##? .*", "", line))]
 
 
+def table_row(heading: str, first: str) -> list[str]:
+    """The cells of the row that begins with that cell, in that chapter."""
+    found = next(line for line in chapter(heading).splitlines() if line.startswith(f"| {first} |"))
+    return [cell.strip() for cell in re.split(r"(?<!\\)\|", found)[1:-1]]
+
+
 def typed(command: str, folder: Path) -> str:
     """In a shell, in that folder; what it printed. Again for a minute: figures, say, are there seconds after a pod."""
     until = time.monotonic() + 60

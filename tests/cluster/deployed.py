@@ -178,3 +178,9 @@ def generations(kube: Kube) -> dict[str, Any]:
     """Of what would be rolled out anew by a change."""
     items = json.loads(kube("get", "deployments,statefulsets", "-o", "json"))["items"]
     return {item["metadata"]["name"]: item["metadata"]["generation"] for item in items}
+
+
+def reaches(kube: Kube, pod: str, host: str, port: int) -> bool:
+    """From within that pod."""
+    opened = f"timeout 3 bash -c 'exec 3<>/dev/tcp/$0/$1' {host} {port}"
+    return kube.exec(pod, "sh", "-c", f"{opened} && echo reached || echo refused").split()[-1] == "reached"

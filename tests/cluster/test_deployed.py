@@ -11,9 +11,9 @@ from playwright.sync_api import BrowserContext, expect
 
 from frontdoor.place import CHECKOUT
 from tests.cluster.conftest import BUILT
-from tests.cluster.deployed import Deployed, Window, clear, generations, wait_status
+from tests.cluster.deployed import Window, clear, generations, reaches, wait_status
 from tests.ingress import listens
-from tests.operations_page import commands, typed
+from tests.operations_page import commands, table_row, typed
 from tests.visitor import Visitor
 from tests.whole import wait_for
 
@@ -185,20 +185,12 @@ def test_redis_away_cuts_no_screen_and_takes_no_pod_out_of_service(window, deplo
 # --- what is closed ---
 
 
-REACH = "timeout 3 bash -c 'exec 3<>/dev/tcp/$0/$1' {host} {port} && echo reached || echo refused"
-
-
-def reaches(deployed: Deployed, pod: str, host: str, port: int) -> bool:
-    said = deployed.desktops.exec(pod, "sh", "-c", REACH.format(host=host, port=port))
-    return said.split()[-1] == "reached"
-
-
 def test_desktop_reaches_nothing_of_the_portal(launch, deployed):
-    pod = deployed.pod(launch())
+    pod = deployed.desktops, deployed.pod(launch())
     addresses = {s["metadata"]["name"]: s["spec"]["clusterIP"] for s in deployed.system.list("services")}
     ports = {"podesk-web": 80, "podesk-proxy": 80, "podesk-redis": 6379, "podesk-postgres": 5432}
-    assert reaches(deployed, pod, "127.0.0.1", 5901), "the test itself cannot see anything"
-    assert [name for name, port in ports.items() if reaches(deployed, pod, addresses[name], port)] == []
+    assert reaches(*pod, "127.0.0.1", 5901), "the test itself cannot see anything"
+    assert [name for name, port in ports.items() if reaches(*pod, addresses[name], port)] == []
 
 
 def test_pod_without_a_policy_of_its_own_reaches_nothing(deployed):
@@ -210,9 +202,7 @@ def test_pod_without_a_policy_of_its_own_reaches_nothing(deployed):
         ("podesk-redis", 6379, False),
         ("podesk-postgres", 5432, False),
     ):
-        command = REACH.format(host=addresses[name], port=port)
-        said = deployed.system.exec(entry, "sh", "-c", command).split()[-1]
-        assert (said == "reached") is reached, name
+        assert reaches(deployed.system, entry, addresses[name], port) is reached, name
 
 
 # --- docs/operations.md, typed as it stands there ---
@@ -290,3 +280,16 @@ def test_a_node_with_a_desktop_is_emptied_by_force_alone(launch, deployed, tmp_p
     refused = deployed.system.run(*(word for word in only_asked if word != "--force"), check=False)
     assert refused.returncode
     assert pod in refused.stderr
+
+
+def test_the_password_of_redis_is_changed_while_people_work(window, deployed, person, tmp_path):
+    functions, row = commands("Change secrets")[:3], table_row("Change secrets", "`REDIS_PASSWORD`")
+    typed("\n".join([*functions, row[1].strip("`").replace("\\|", "|")]), tmp_path)
+    for name in ("web", "proxy", "worker", "controller"):
+        assert person.http.get("/").status_code == 200
+        deployed.rolled_out(name)
+    wait_for(lambda: person.http.get("/readyz").json()["redis"] == "ok", 60)
+    window.wait_connected(60)
+    person.act(window.desktop, "restart")
+    wait_for(lambda: 'data-status="running"' not in person.panel(window.desktop))
+    wait_status(person, deployed, window.desktop, "running")
