@@ -124,12 +124,14 @@ def _pod(body: Body) -> Body:
 
 
 def _user(body: Body) -> Body:
-    return body | {"password": GOOD} if "password" in body else body
+    known = {"password": GOOD, "groups": ["group-0"] if next(_numbers) % 2 else []}
+    return body | {name: value for name, value in known.items() if name in body}
 
 
 def _changed(body: Body) -> Body:
     """Mostly without a password: making its hash takes long, on purpose."""
-    return _user(body) if next(_numbers) % 4 == 0 else {name: body[name] for name in body if name != "password"}
+    sent = body if next(_numbers) % 4 == 0 else {name: body[name] for name in body if name != "password"}
+    return _user(sent)
 
 
 def _quota(body: Body) -> Body:
