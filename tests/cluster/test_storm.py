@@ -15,8 +15,8 @@ from tests.whole import wait_for
 
 pytestmark = pytest.mark.cluster
 PEOPLE, FITTING = 200, 2
-# Seconds that a job may hold a worker beyond its calls to the cluster, for its row, its lock and its turn: at most, on two
-# cores that 200 launches compete for, and half of them. Whoever waited for a pod would be far beyond the latter.
+# Seconds that a job may hold a worker beyond its calls to the cluster, for its row, its lock and its turn: at most,
+# on two cores that 200 launches share, and half of the jobs. Whoever waited for a pod would be far beyond the latter.
 MARGIN, USUAL_MARGIN = 3.0, 0.25
 
 
