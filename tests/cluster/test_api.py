@@ -58,6 +58,12 @@ class Script:
             said = f"{self(STATUS, pod)}\n{self._deployed.evidence('web', 'worker', 'controller')}"
             raise AssertionError(f"not {status}: {said}") from None
 
+    def metrics(self, pod: str) -> dict[str, Any] | None:
+        """None until the cluster has measured it."""
+        answer = self._http.get(f"/pods/{pod}/metrics").raise_for_status().json()
+        assert answer["pod_name"] == pod
+        return answer["metrics"]
+
     def clear(self) -> None:
         """Desktops with their files."""
         for pod in self._http.get("/pods").raise_for_status().json()["results"]:
@@ -125,6 +131,12 @@ def test_four_commands_until_it_runs(script, deployed):
     assert status == 200
     assert logs["logs"].strip()
     assert script(LOGS.replace("/logs", "/logs?tail_lines=1"), pod)[1]["logs"].strip().count("\n") == 0
+
+    wait_for(lambda: script.metrics(pod), 60)
+    used = script.metrics(pod)
+    assert (used["cpu_limit"], used["memory_limit_mib"]) == (0.3, 512)
+    assert 0 <= used["cpu"] <= 0.4
+    assert 5 < used["memory_mib"] <= 512
 
     claims = deployed.claims()
     assert script(DELETE, pod)[0] == 202
