@@ -64,13 +64,26 @@ def prepare_data(place: Place, runner: Runner, env: dict[str, str]) -> None:
         private = replace(runner, umask=0o077)
         private.run([*manage, "migrate", "--noinput"], what="Bringing the database up to date", environment=env)
     with runner.progress.step("Static files (about 20 seconds on the first run)"):
-        # The stamp lies among what it vouches for: who removes the folder removes it too.
-        stamp = Path(env.get("STATIC_ROOT") or place.data / "static") / ".sources"
-        now = _static_fingerprint(place.checkout)
-        if not stamp.exists() or stamp.read_text() != now:
-            command = [*manage, "collectstatic", "--noinput", *NOT_SERVED, "--verbosity", "2"]
-            runner.run(command, what="Collecting static files", environment=env)
-            stamp.write_text(now)
+        collect_static(place, runner, env)
+
+
+def collect_static(place: Place, runner: Runner, env: dict[str, str]) -> None:
+    """One at a time: two may be started at once that serve from one STATIC_ROOT."""
+    lock = hold_checkout(place.checkout)
+    try:
+        _collect_static(place, runner, env)
+    finally:
+        os.close(lock)
+
+
+def _collect_static(place: Place, runner: Runner, env: dict[str, str]) -> None:
+    # The stamp lies among what it vouches for: who removes the folder removes it too.
+    stamp = Path(env.get("STATIC_ROOT") or place.data / "static") / ".sources"
+    now = _static_fingerprint(place.checkout)
+    if not stamp.exists() or stamp.read_text() != now:
+        command = [environment.python(place.checkout), "manage.py", "collectstatic", "--noinput", *NOT_SERVED]
+        runner.run([*command, "--verbosity", "2"], what="Collecting static files", environment=env)
+        stamp.write_text(now)
 
 
 def create_admin(place: Place, env: dict[str, str]) -> str:

@@ -1,15 +1,17 @@
 """What the front door does before anything starts: packages, virtualenv, keys, environment."""
 
 import json
+import os
 import re
 import socket
 import stat
 import subprocess
 import sys
+from threading import Thread
 
 import pytest
 
-from frontdoor import environment, packages, place, settings
+from frontdoor import environment, packages, place, settings, setup
 from frontdoor.commands import Runner
 from frontdoor.place import CHECKOUT
 from frontdoor.report import Failure, Progress
@@ -68,6 +70,28 @@ def test_what_the_operator_set_wins(tmp_path, monkeypatch):
     assert env["SECRET_KEY_FILE"] == "/run/secrets/key"
     assert env["PUBLIC_URL"] == "http://127.0.0.1:81"
     assert socket.gethostname() in env["ALLOWED_HOSTS"].split(",")
+
+
+def test_static_files_are_collected_by_one_at_a_time(tmp_path):
+    """The second waits, and finds them there."""
+    stamp = tmp_path / "static/.sources"
+    stamp.parent.mkdir()
+    runner = Runner(CHECKOUT, tmp_path / "log", Progress(total=1))
+    waits = Thread(
+        target=setup.collect_static,
+        args=(place.Place(CHECKOUT, tmp_path), runner, {"STATIC_ROOT": str(stamp.parent)}),
+    )
+    lock = place.hold_checkout(CHECKOUT)
+    try:
+        waits.start()
+        waits.join(0.3)
+        assert waits.is_alive()
+        stamp.write_text(setup._static_fingerprint(CHECKOUT))
+    finally:
+        os.close(lock)
+    waits.join(30)
+    assert not waits.is_alive()
+    assert not runner.log.exists()  # it started nothing
 
 
 def test_lock_file_names_no_registry():
