@@ -51,8 +51,13 @@ def test(place: Place, arguments: Sequence[str], *, kind: str = "") -> int:
 
 
 def _spread(kind: str) -> list[str]:
-    """For a whole run. Most tests wait as much as they work: one process more than cores. One browser, one cluster."""
-    return [] if kind in ("browser", "cluster") else ["-n", str(1 + (os.cpu_count() or 1)), "--dist", "loadgroup"]
+    """For a whole run. Most tests wait as much as they work: one process more than cores. One browser, one cluster.
+
+    A file stays in one process, since its tests share what they start.
+    """
+    if kind in ("browser", "cluster"):
+        return []
+    return ["-n", str(1 + (os.cpu_count() or 1)), "--dist", "loadfile", "--no-loadscope-reorder"]
 
 
 def _refuse_without_cluster() -> None:

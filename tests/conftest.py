@@ -11,16 +11,6 @@ QUIET = [
 ]
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """With several processes (`-n 2 --dist loadgroup`): one of them has all that runs a whole Podesk.
-
-    Two of those on one machine would disturb what each other counts and kills.
-    """
-    for item in items:
-        if item.nodeid.startswith("tests/"):
-            item.add_marker(pytest.mark.xdist_group("whole"))
-
-
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """What tests counted or measured: `record_property("figure", …)`, from whichever process."""
     for report in terminalreporter.getreports("passed"):
