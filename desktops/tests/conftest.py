@@ -137,7 +137,7 @@ def controlled(told, monkeypatch, transactional_db, first_rows) -> Iterator[Cont
 def wait_for():
     """Ask until the answer is true; the answer. Fails after some seconds."""
 
-    def wait(ask: Callable[[], Any], seconds: float = 15) -> Any:
+    def wait(ask: Callable[[], Any], seconds: float = 60) -> Any:
         end = time.monotonic() + seconds
         while not (answer := ask()):
             assert time.monotonic() < end, f"waited {seconds} s in vain"

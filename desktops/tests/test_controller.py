@@ -107,13 +107,11 @@ def test_what_a_watch_misses_the_next_full_look_finds(told, settings, controlled
     desktop = make_desktop(alice, status=Status.STARTING)
     wait_for(lambda: told.looks() > 1)
     told.deaf = True
-    told.sees(desktop, Phase.READY)
     missed = told.looks()
-    while (found := status(desktop)) and told.looks() == missed:
-        assert found == Status.STARTING
-        time.sleep(0.1)
+    told.sees(desktop, Phase.READY)
     wait_for(lambda: status(desktop) == Status.RUNNING)
-    assert told.looks() == missed + 1
+    assert told.looks() <= missed + 1  # one that was just under way may have seen it
+    assert ("observe", desktop.object_name) not in told.calls
 
 
 def test_what_a_watch_hears_waits_for_no_full_look(told, settings, controlled, make_desktop, alice, wait_for):
