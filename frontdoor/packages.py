@@ -17,7 +17,7 @@ DESKTOP = [
     *("fonts-dejavu-core", "fonts-wqy-microhei"),
 ]
 TESTS = ["curl", "gettext", "nginx-light", "openssh-client", "openssl"]
-BROWSER = ["chromium"]
+BROWSER = ["chromium", "xclip"]  # xclip: what a desktop has in its clipboard
 POSTGRES = ["postgresql"]
 LOAD = ["apache2-utils"]  # ab
 
