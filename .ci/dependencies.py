@@ -1,7 +1,10 @@
-"""Are there known faults in what is installed? Told from .ci/advisories.json, an excerpt of PyPA's advisory database,
-so that it can be asked without the internet. What it cannot know: see docs/security.md.
+"""Is what is installed what was tested, and are there known faults in it? The latter is told from .ci/advisories.json,
+an excerpt of PyPA's advisory database, so that it can be asked without the internet. What it cannot know: see
+docs/security.md.
 
-    .venv/bin/python .ci/dependencies.py [--renew CHECKOUT_OF_PYPA_ADVISORY_DATABASE]
+    .venv/bin/python .ci/dependencies.py [--renew CHECKOUT_OF_PYPA_ADVISORY_DATABASE | --pin]
+
+--pin writes constraints.txt: the versions, as they are installed now, of all that came along with requirements*.txt.
 """
 
 import json
@@ -15,6 +18,9 @@ from typing import Any
 import yaml
 from packaging.version import Version
 
+CONSTRAINTS = Path("constraints.txt")
+HEAD = "# What requirements*.txt need in turn, as tested. Written by `.venv/bin/python .ci/dependencies.py --pin`."
+WITH_PYTHON = {"pip", "setuptools"}  # put into a virtualenv by Python itself
 EXCERPT = Path(__file__).parent / "advisories.json"
 ANSWERED = {
     "PYSEC-2023-228": "pip installs nothing from Mercurial here, and is no part of what runs",
@@ -25,6 +31,8 @@ ANSWERED = {
 def main(arguments: list[str]) -> int:
     if arguments[:1] == ["--renew"]:
         renew(Path(arguments[1]))
+    if arguments[:1] == ["--pin"]:
+        pin()
     excerpt = json.loads(EXCERPT.read_text())
     packages = installed()
     faults = [each for each in excerpt["advisories"] if hits(each, packages.get(each["package"]))]
@@ -34,8 +42,10 @@ def main(arguments: list[str]) -> int:
     unknown = not_looked_up(excerpt["packages"])
     print(f"{len(packages)} packages, {len(excerpt['advisories'])} advisories of {excerpt['date']} and before.")
     print(f"Not looked up when the excerpt was made, which --renew does: {', '.join(unknown) or 'none'}.")
+    loose = sorted(set(packages) - pinned() - named_in(CONSTRAINTS) - WITH_PYTHON)
+    print(f"In no requirements and not in constraints.txt, which --pin mends: {', '.join(loose) or 'none'}.")
     print(f"Older than the newest that the index offers: {', '.join(outdated()) or 'none'}.")
-    return 1 if unknown or any(fault["id"] not in ANSWERED for fault in faults) else 0
+    return 1 if unknown or loose or any(fault["id"] not in ANSWERED for fault in faults) else 0
 
 
 def not_looked_up(known: list[str]) -> list[str]:
@@ -48,8 +58,17 @@ def installed() -> dict[str, str]:
 
 
 def pinned() -> set[str]:
-    lines = [line for file in Path().glob("requirements*.txt") for line in file.read_text().splitlines()]
-    return {plain(match[0]) for line in lines if (match := re.match(r"[A-Za-z0-9][\w.-]*", line))}
+    return {name for file in Path().glob("requirements*.txt") for name in named_in(file)}
+
+
+def named_in(file: Path) -> set[str]:
+    found = re.findall(r"^[A-Za-z0-9][\w.-]*", file.read_text(), re.MULTILINE)
+    return {plain(name) for name in found}
+
+
+def pin() -> None:
+    came_along = {name: version for name, version in installed().items() if name not in pinned() | WITH_PYTHON}
+    CONSTRAINTS.write_text("\n".join([HEAD, *(f"{name}=={came_along[name]}" for name in sorted(came_along)), ""]))
 
 
 def plain(name: str) -> str:

@@ -1,5 +1,6 @@
 """Who is on the other end of a request, and from where."""
 
+from functools import lru_cache
 from ipaddress import IPv6Address, ip_address, ip_network
 
 from django.conf import settings
@@ -28,6 +29,7 @@ def counted(address: str) -> str:
     return str(ip_network((address, 64), strict=False).network_address) if ":" in address else address
 
 
+@lru_cache(maxsize=4096)  # each request asks several times
 def _clean(text: str) -> str:
     """One spelling per address, without port; empty for what is no address."""
     text = text.strip().strip('"')

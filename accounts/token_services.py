@@ -52,6 +52,7 @@ class Wanted:
     pod_name: str = ""  # of the one desktop that it is for; such a token ends with the login of its issuer
     resource_quota: dict[str, str] | None = None  # None: what its user may have
     issuer_session: str = ""
+    ends_by: datetime | None = None  # it lives no longer than that, whatever `lifetime` says
 
 
 @dataclass(frozen=True)
@@ -89,8 +90,7 @@ def issue_from_token(*, by: Actor, claims: Claims, wanted: Wanted) -> Issued:
     if wanted.lifetime and wanted.lifetime > left:
         message = _("The session token that asks lives %(seconds)s more seconds, and what it issues no longer.")
         raise TooLong(message % {"seconds": int(left.total_seconds())}, field="lifetime")
-    lifetime = wanted.lifetime or min(left, _default_lifetime())
-    smaller = replace(wanted, permissions=wanted.permissions or held, lifetime=lifetime)
+    smaller = replace(wanted, permissions=wanted.permissions or held, ends_by=claims.expires_at)
     if wanted.pod_name:
         return _issue(by, smaller, session_id=claims.session_id, refresh_until=claims.expires_at)
     further = replace(smaller, issuer_session=claims.session_id)
@@ -112,8 +112,13 @@ def refresh(*, by: Actor, claims: Claims) -> Issued:
     if old.refresh_until is None or old.refresh_until <= _now():
         raise NotRefreshable
     revocation.revoke_token(old.pk, reason="refreshed")
-    lifetime = min(old.expires_at - old.created_at, old.refresh_until - _now())
-    same = Wanted(old.label, tuple(old.permissions), lifetime, issuer_session=old.issuer_session)
+    same = Wanted(
+        old.label,
+        tuple(old.permissions),
+        lifetime=old.expires_at - old.created_at,
+        issuer_session=old.issuer_session,
+        ends_by=old.refresh_until,
+    )
     return _issue(by, same, session_id=old.session_id, refresh_until=old.refresh_until, action="token.refresh")
 
 
@@ -159,7 +164,11 @@ def _issue(
     by: Actor, wanted: Wanted, *, session_id: str, refresh_until: datetime, action: str = "token.issue"
 ) -> Issued:
     """Where a refresh would not lengthen its life, the token says that it cannot be refreshed."""
-    lifetime = wanted.lifetime or _default_lifetime()
+    life = tokens.living(wanted.lifetime)
+    if wanted.ends_by:
+        life = replace(life, expires_at=min(life.expires_at, wanted.ends_by))
+    if not wanted.pod_name and life.expires_at < refresh_until:
+        life = replace(life, refresh_until=refresh_until)
     scope = TokenScope(
         session_id=session_id,
         issuer_session=wanted.issuer_session,
@@ -167,14 +176,7 @@ def _issue(
         permissions=PERMISSIONS if wanted.permissions is None else wanted.permissions,
         resource_quota=wanted.resource_quota or quotas.effective(by.user).as_claims(),
     )
-    refreshable = not wanted.pod_name and _now() + lifetime < refresh_until
-    text, token = tokens.issue_row(
-        by.user,
-        scope=scope,
-        lifetime=lifetime,
-        label=wanted.label,
-        refresh_until=refresh_until if refreshable else None,
-    )
+    text, token = tokens.issue_row(by.user, scope=scope, life=life, label=wanted.label)
     told = {"id": str(token.pk), "label": token.label, "permissions": token.permissions}
     audit.record(action, by=by, target=token, pod_name=token.pod_name, **told)
     return Issued(text, token)
@@ -191,10 +193,6 @@ def _hold(claims: Claims) -> SessionToken:
 
 def _lock(user_id: UUID | str) -> User | None:
     return User.objects.select_for_update(no_key=True).filter(pk=user_id).first()
-
-
-def _default_lifetime() -> timedelta:
-    return timedelta(seconds=settings.TOKEN_LIFETIME)
 
 
 def _now() -> datetime:

@@ -2,7 +2,7 @@
 permissions, resource_quota beside the registered iss, jti, iat, exp."""
 
 import secrets
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any
@@ -56,27 +56,34 @@ class TokenScope:
     issuer_session: str = ""  # of the token that it is made with, where that is another
 
 
+@dataclass(frozen=True)
+class Life:
+    """Whole seconds, as a JWT counts them, so that row and token say the same."""
+
+    created_at: datetime
+    expires_at: datetime
+    refresh_until: datetime | None = None  # None: it cannot be refreshed
+
+
+def living(lifetime: timedelta | None = None) -> Life:
+    """From now on; None: as long as the settings say."""
+    now = timezone.now().replace(microsecond=0)
+    return Life(now, now + (lifetime or timedelta(seconds=settings.TOKEN_LIFETIME)))
+
+
 def fresh_session_id() -> str:
     return f"sess_{secrets.token_urlsafe(18)}"
 
 
 def issue(user: User, *, scope: TokenScope, lifetime: timedelta | None = None, label: str = "") -> str:
     """The signed text, which is kept nowhere. Raises TokenRefused("disabled"), ValueError for an unknown permission."""
-    return issue_row(user, scope=scope, lifetime=lifetime, label=label)[0]
+    return issue_row(user, scope=scope, life=living(lifetime), label=label)[0]
 
 
-def issue_row(
-    user: User,
-    *,
-    scope: TokenScope,
-    lifetime: timedelta | None = None,
-    label: str = "",
-    refresh_until: datetime | None = None,
-) -> tuple[str, SessionToken]:
+def issue_row(user: User, *, scope: TokenScope, life: Life, label: str = "") -> tuple[str, SessionToken]:
     """The same, with the row that tells of it."""
     if unknown := set(scope.permissions) - set(PERMISSIONS):
         raise ValueError(f"unknown permissions: {sorted(unknown)}")
-    created = timezone.now().replace(microsecond=0)  # a JWT counts whole seconds; the row says the same
     token = SessionToken(
         id=uuid4(),
         user=user,
@@ -85,9 +92,7 @@ def issue_row(
         pod_name=scope.pod_name,
         permissions=list(scope.permissions),
         label=label,
-        refresh_until=refresh_until,
-        created_at=created,
-        expires_at=created + (lifetime or timedelta(seconds=settings.TOKEN_LIFETIME)),
+        **asdict(life),
     )
     with transaction.atomic():
         _refuse_disabled(user)

@@ -33,7 +33,8 @@ def ensure_virtualenv(checkout: Path, runner: Runner) -> None:
 
 
 def ensure_python_packages(checkout: Path, runner: Runner, *, development: bool) -> None:
-    names = ["requirements.txt", "requirements-local.txt", *(["requirements-dev.txt"] if development else [])]
+    names = ["constraints.txt", "requirements.txt", "requirements-local.txt"]
+    names += ["requirements-dev.txt"] if development else []
     wanted = fingerprint(*(checkout / name for name in names))
     if _stamp(checkout, names[-1]) == wanted:
         return

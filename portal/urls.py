@@ -4,6 +4,7 @@ from django.urls import include, path
 from accounts import views as accounts
 
 urlpatterns = [
+    path("api/", include("portal.api.urls")),  # first: scripts ask most
     path("", include("desktops.urls")),
     path("accounts/", include("accounts.urls")),
     path("admin/login/", accounts.admin_login),
@@ -11,6 +12,5 @@ urlpatterns = [
     path("admin/password_change/", accounts.change_password),
     path("admin/", admin.site.urls),
     path(".well-known/jwks.json", accounts.jwks, name="jwks"),
-    path("api/", include("portal.api.urls")),
     path("i18n/", include("django.conf.urls.i18n")),
 ]

@@ -10,7 +10,7 @@ from django.urls import get_resolver
 
 from accounts import revocation, sealing
 from accounts.models import SSHKey
-from accounts.tokens import TokenScope, issue_row
+from accounts.tokens import TokenScope, issue_row, living
 from desktops.models import Status, Volume
 from desktops.proxy import access
 from desktops.urls import websocket_urlpatterns
@@ -49,7 +49,7 @@ def things(alice, make_desktop) -> dict[str, object]:
         "<uuid:desktop_id>": make_desktop(alice, status=Status.RUNNING).pk,
         "<uuid:volume_id>": Volume.objects.create(owner=alice, object_name="v", desktop_name="d", storage_gib=1).pk,
         "<int:key_id>": key.pk,
-        "<uuid:token_id>": issue_row(alice, scope=TokenScope("s"), label="kept")[1].pk,
+        "<uuid:token_id>": issue_row(alice, scope=TokenScope("s"), life=living(), label="kept")[1].pk,
     }
 
 
@@ -109,7 +109,7 @@ def test_sockets(socket, who, alice, bob, make_desktop):
     bound = {"stranger": own.object_name, "bound to none": "", "bound elsewhere": "elsewhere"}
     scope = TokenScope("s", bound.get(who, desktop.object_name), () if who == "unpermitted" else ("vnc", "ssh"))
     lifetime = timedelta(hours=-1 if who == "expired" else 1)
-    text, row = issue_row(bob if stranger else alice, scope=scope, lifetime=lifetime, label="matrix")
+    text, row = issue_row(bob if stranger else alice, scope=scope, life=living(lifetime), label="matrix")
     if who == "revoked":
         revocation.revoke_token(row.pk, reason="revoked")
     # The route that names no desktop opens whichever the token is for: here one of alice's that does not run.

@@ -159,3 +159,10 @@ def test_redis_away_refuses_nobody(api, rates):
     assert [answer.status_code for answer in answers] == [200, 200, 200]
     assert not any("RateLimit" in answer for answer in answers)
     assert [api.get(f"{GROUND}/things").status_code for _ in range(2)] == [200, 429]
+
+
+def test_a_redis_that_was_emptied_of_its_scripts_counts_all_the_same(api, rates):
+    rates(read=1)
+    assert api.get(f"{GROUND}/things").status_code == 200
+    counters.client().script_flush()
+    assert api.get(f"{GROUND}/things").status_code == 429
