@@ -29,7 +29,7 @@ def left(limits: Limits) -> dict[str, int]:
     """Counts one more; how many more are allowed then, negative when this one is too many. Empty when Redis is away."""
     counters = [_counter(name, who) for name, (_, who) in limits.items()]
     try:
-        counts = _count()(keys=counters, args=[2 * WINDOW])
+        counts = _count()(keys=counters, args=[2 * WINDOW], client=client())
     except redis.RedisError as error:
         log.warning("rates_not_counted", error=str(error))
         return {}

@@ -36,7 +36,7 @@ class RfbClient:
             raise ConnectionRefusedError(f"not password authentication alone: {types!r}")
         self.socket.sendall(b"\x02")
         key = bytes(int(f"{byte:08b}"[::-1], 2) for byte in password.encode()[:8].ljust(8, b"\0"))
-        encryptor = Cipher(TripleDES(key * 3), modes.ECB()).encryptor()  # noqa: S305 - as RFB has it
+        encryptor = Cipher(TripleDES(key * 3), modes.ECB()).encryptor()
         self.socket.sendall(encryptor.update(self.read(16)))
         if self.read(4) != b"\0\0\0\0":
             raise ConnectionRefusedError("wrong password")

@@ -19,7 +19,7 @@ SERVER_INIT = struct.pack(">HH16sI", 64, 48, bytes(16), 5) + b"tests"
 class Manners:
     """How the server behaves."""
 
-    password: str = "pa55word"  # noqa: S105
+    password: str = "pa55word"
     banner: bytes = b"RFB 003.008\n"
     security_types: bytes = b"\2"
     then: str = "swallow"  # name of a method of FarEnd

@@ -23,7 +23,7 @@ from desktops.runtimes.local import LocalRuntime
 from desktops.runtimes.local_state import Place
 
 ACCOUNT = "podesk-test"
-PASSWORD = "s3cret-8"  # noqa: S105 - of desktops that live for seconds
+PASSWORD = "s3cret-8"
 
 
 def soon() -> Deadline:

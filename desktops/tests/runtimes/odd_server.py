@@ -49,7 +49,7 @@ class OddServer(ThreadingHTTPServer):
     def paths(self) -> list[str]:
         return [path for _, path, _, _ in self.seen]
 
-    def kubeconfig(self, folder: Path, token: str = "first") -> Path:  # noqa: S107 - of no real account
+    def kubeconfig(self, folder: Path, token: str = "first") -> Path:
         file = folder / "kubeconfig"
         url = f"http://127.0.0.1:{self.server_port}"
         config = {

@@ -1,0 +1,29 @@
+"""A desktop whose facts Redis has."""
+
+import pytest
+from django.utils import timezone
+
+from desktops import status_cache
+from desktops.facts import Facts
+from desktops.models import Desktop, Status
+from desktops.tests.status_cache.looking import THERE, known, warm
+
+
+@pytest.fixture
+def running(make_desktop, alice) -> Desktop:
+    """One that runs, whose facts Redis has."""
+    desktop = make_desktop(alice, status=Status.RUNNING, started_at=timezone.now(), **THERE)
+    return warm(desktop)
+
+
+@pytest.fixture
+def same_as_row(django_assert_num_queries):
+    """What a script reads is what the row says; a settled one without any query."""
+
+    def compare(desktop: Desktop) -> Facts:
+        row = Desktop.facts_of(desktop.object_name)
+        with django_assert_num_queries(0 if row.status in status_cache.SETTLED else 1):
+            assert known(desktop) == row
+        return row
+
+    return compare

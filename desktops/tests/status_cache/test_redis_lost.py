@@ -1,0 +1,65 @@
+"""Redis may be empty, away, or lose a message."""
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+
+import pytest
+
+from accounts.redis import client
+from desktops import status_cache
+from desktops.models import Desktop, Status
+from desktops.tests.status_cache.looking import assert_failed, fails, known
+
+pytestmark = pytest.mark.django_db(transaction=True)  # what is remembered changes on commit
+
+
+def test_emptied_redis_is_filled_again(running, same_as_row):
+    client().flushdb()
+    for _ in range(2):  # first a mark, then what is read under it
+        assert known(running).status == "running"
+    same_as_row(running)
+
+
+def test_without_redis_the_database_answers(running, redis_away):
+    with redis_away():
+        assert known(running).status == "running"
+        Desktop.objects.filter(pk=running.pk).update(status=Status.STOPPED)
+        assert known(running).status == "stopped"
+    assert known(running).status == "stopped"
+
+
+def test_commit_without_redis_succeeds_and_shows(running, redis_away, same_as_row):
+    with redis_away():
+        assert fails(running)()
+        assert known(running).status == "failed"
+    assert [known(running).status for _ in range(2)] == ["failed"] * 2
+    same_as_row(running)
+
+
+@pytest.fixture
+def redis_out_of_reach(settings) -> Iterator[Callable[[], AbstractContextManager[None]]]:
+    """A context in which the portal does not reach Redis, which lives on with all that it knows."""
+    right = settings.REDIS_URL
+
+    @contextmanager
+    def lost() -> Iterator[None]:
+        settings.REDIS_URL = "unix:///nowhere.sock"
+        client.cache_clear()
+        yield
+        settings.REDIS_URL = right
+        client.cache_clear()
+
+    yield lost
+    client.cache_clear()
+
+
+def test_message_that_redis_lost_costs_a_minute_at_most(running, redis_out_of_reach):
+    with redis_out_of_reach():
+        assert fails(running)()
+    assert known(running).status == "running"
+    snapshot = status_cache._snapshot(running.object_name)
+    assert client().ttl(snapshot) <= 60
+    client().pexpire(snapshot, 1)  # the minute is over
+    while client().exists(snapshot):
+        pass
+    assert_failed(running)
