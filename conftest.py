@@ -16,6 +16,12 @@ from accounts.models import Quota, User
 from accounts.redis import client as redis_client
 from desktops.models import Desktop, DesktopImage, DesktopSize, Status, Volume
 from desktops.runs import fresh_run
+from tests.lanes import Lanes
+
+
+def pytest_xdist_make_scheduler(config, log):
+    """For `--dist loadfile`."""
+    return Lanes(config, log) if config.getvalue("dist") == "loadfile" else None
 
 
 @pytest.fixture(scope="session")

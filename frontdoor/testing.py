@@ -44,19 +44,27 @@ def test(place: Place, arguments: Sequence[str], *, kind: str = "") -> int:
         try:
             setup.install(place, runner, setup.Wanted(debian=packages.DESKTOP + extra, development=True))
             with throwaway_postgres(runner) if postgres else nullcontext("") as url:
-                return _pytest(place, ["-m", _MARKED[kind], *(arguments or _spread(kind))], url)
+                return max(_pytest(place, run, url) for run in _runs(kind, arguments))
         except Interrupted as asked:
             say(f"Stopped ({asked}).")
             return 130
 
 
-def _spread(kind: str) -> list[str]:
-    """For a whole run. Most tests wait as much as they work: one process more than cores. One browser, one cluster.
+def _runs(kind: str, arguments: Sequence[str]) -> list[list[str]]:
+    """Of pytest, one after another. What the person asks for runs in one process; the whole is spread over several."""
+    marked = _MARKED[kind]
+    if arguments or kind == "browser":  # one browser
+        return [["-m", marked, *arguments]]
+    if kind == "cluster":
+        return [["-m", f"{marked} and alone"], ["-m", f"{marked} and not alone", *_spread()]]
+    return [["-m", marked, *_spread()]]
+
+
+def _spread() -> list[str]:
+    """Most tests wait as much as they work: one process more than cores.
 
     A file stays in one process, since its tests share what they start.
     """
-    if kind in ("browser", "cluster"):
-        return []
     return ["-n", str(1 + (os.cpu_count() or 1)), "--dist", "loadfile", "--no-loadscope-reorder"]
 
 

@@ -122,6 +122,13 @@ def test_every_container_says_what_it_takes(manifests):
             assert container["resources"][kind].keys() >= {"cpu", "memory"}, name
 
 
+def test_what_may_take_long_to_start_says_at_once_that_it_has(manifests):
+    """A kubelet of 1.20 looks at a pod anew when its readiness changes, and else once a minute: roll-outs waited."""
+    slow = [(name, each) for name, each in containers(manifests) if "startupProbe" in each]
+    assert len(slow) >= 6
+    assert [name for name, each in slow if "readinessProbe" not in each] == []
+
+
 def test_every_pod_is_restricted_and_writes_no_root_file_system(manifests):
     for name, template in templates(manifests):
         context = template["spec"]["securityContext"]

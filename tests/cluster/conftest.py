@@ -52,7 +52,7 @@ def cluster_tool(*arguments: str) -> None:
     assert done.returncode == 0, done.stdout[-3000:]
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def deployed(images) -> Iterator[Deployed]:
     """All of Podesk in the cluster."""
     made = Deployed()

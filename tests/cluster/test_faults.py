@@ -259,6 +259,7 @@ def _like(driven: Driven, pod: dict, name: str, installation: str) -> list[dict]
     ]
 
 
+@pytest.mark.alone
 def test_api_server_away_for_a_minute(driven, desktop):
     """Nothing is known, so nothing changes; a picture goes on; what was asked for happens afterwards.
 

@@ -13,7 +13,7 @@ from tests.cluster.crowd import Crowd, more
 from tests.cluster.driven import Driven, driving
 from tests.whole import wait_for
 
-pytestmark = pytest.mark.cluster
+pytestmark = [pytest.mark.cluster, pytest.mark.alone]
 PEOPLE, FITTING = 200, 2
 # Seconds that a job may hold a worker beyond its calls to the cluster, for its row, its lock and its turn: at most,
 # on two cores that 200 launches share, and half of the jobs. Whoever waited for a pod would be far beyond the latter.
