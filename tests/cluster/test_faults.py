@@ -100,6 +100,7 @@ def test_a_controller_that_hangs_is_replaced_within_seconds(driven, bare_desktop
     assert "You stopped it." in page(driven, bare_desktop)
 
 
+@pytest.mark.alone
 def test_worker_killed_between_each_two_calls_of_a_launch(driven, gateway):
     """Also before it heard the answer. Another worker goes on; the person sees a start that takes a little longer."""
     moments = [Moment(calls, heard) for heard in (True, False) for calls in range(1, CALLS + 1)]
