@@ -53,19 +53,19 @@ def test(place: Place, arguments: Sequence[str], *, kind: str = "") -> int:
 def _runs(kind: str, arguments: Sequence[str]) -> list[list[str]]:
     """Of pytest, one after another. What the person asks for runs in one process; the whole is spread over several."""
     marked = _MARKED[kind]
-    if arguments or kind == "browser":  # one browser
+    if arguments:
         return [["-m", marked, *arguments]]
     if kind == "cluster":
-        return [["-m", f"{marked} and alone"], ["-m", f"{marked} and not alone", *_spread()]]
-    return [["-m", marked, *_spread()]]
+        return [["-m", f"{marked} and alone"], ["-m", f"{marked} and not alone", *_spread(1)]]
+    return [["-m", marked, *_spread(0 if kind == "browser" else 2)]]
 
 
-def _spread() -> list[str]:
-    """Most tests wait as much as they work: one process more than cores.
+def _spread(more: int) -> list[str]:
+    """Tests wait as much as they work: so many processes more than cores.
 
     A file stays in one process, since its tests share what they start.
     """
-    return ["-n", str(1 + (os.cpu_count() or 1)), "--dist", "loadfile", "--no-loadscope-reorder"]
+    return ["-n", str(more + (os.cpu_count() or 1)), "--dist", "loadfile", "--no-loadscope-reorder"]
 
 
 def _refuse_without_cluster() -> None:
