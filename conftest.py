@@ -10,6 +10,7 @@ from django.apps import apps
 from django.core.cache import cache
 from django.db import connection
 from django.test import Client
+from django.utils import translation
 
 from accounts import tokens
 from accounts.models import Quota, User
@@ -37,6 +38,12 @@ def empty_redis():
     """Redis holds nothing that cannot be rebuilt: each test begins without."""
     redis_client().flushdb()
     cache.clear()
+
+
+@pytest.fixture(autouse=True)
+def english():
+    """A request leaves its language behind in the thread that answered it."""
+    translation.deactivate()
 
 
 @pytest.fixture(autouse=True)

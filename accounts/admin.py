@@ -23,7 +23,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_safe
 
-from accounts import audit_export, client, lockout, people, quota_services, quotas, services, token_services
+from accounts import audit_export, client, lockout, people, quota_services, quotas, services, ssh_keys, token_services
 from accounts.audited_admin import AuditedAdmin
 from accounts.models import AuditEvent, Quota, SessionToken, SSHKey, User
 from accounts.quota_services import LIMITS as _LIMITS
@@ -217,6 +217,16 @@ class SSHKeyAdmin(ReadOnly):
     list_select_related = ("owner",)
     search_fields = ("name", "fingerprint", "owner__username")
     ordering = ("-created_at",)
+    actions = ["remove"]
+
+    def has_remove_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("accounts.delete_sshkey")
+
+    @admin.action(description=_("Remove selected keys from all desktops of their owners"), permissions=["remove"])
+    def remove(self, request: HttpRequest, queryset: QuerySet[SSHKey]) -> None:
+        for key in queryset:
+            ssh_keys.delete_key(by=client.actor(request), key=key)
+        self.message_user(request, _("The keys are removed. Desktops that run forget them within two minutes."))
 
     @admin.display(description=_("type"))
     def kind(self, key: SSHKey) -> str:

@@ -17,6 +17,7 @@ class User(AbstractUser):
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     login_generation = models.PositiveIntegerField(default=0, editable=False)  # counted up to end all logins
+    ssh_keys_version = models.PositiveIntegerField(default=0, editable=False)  # counted up with each change of them
 
     class Meta(AbstractUser.Meta):
         pass

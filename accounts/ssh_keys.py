@@ -3,11 +3,13 @@
 import base64
 import hashlib
 from dataclasses import dataclass
+from typing import Any
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.serialization import load_ssh_public_key
 from django.db import transaction
+from django.db.models import F
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
@@ -83,6 +85,7 @@ def add_key(*, by: Actor, text: str, name: str = "") -> SSHKey:
         public_key=str(key),
         fingerprint=key.fingerprint,
     )
+    _have_changed(owner.pk)
     audit.record("ssh_key.add", by=by, target=added.fingerprint, name=added.name)
     return added
 
@@ -91,7 +94,13 @@ def add_key(*, by: Actor, text: str, name: str = "") -> SSHKey:
 def delete_key(*, by: Actor, key: SSHKey) -> None:
     """Desktops that run forget it within two minutes. Who is logged in with it stays so."""
     if SSHKey.objects.filter(pk=key.pk).delete()[0]:
-        audit.record("ssh_key.delete", by=by, target=key.fingerprint, name=key.name)
+        _have_changed(key.owner_id)
+        audit.record("ssh_key.delete", by=by, target=key.fingerprint, name=key.name, owner=key.owner.username)
+
+
+def _have_changed(owner_id: Any) -> None:
+    """Desktops that were told of an earlier version hear of it: see desktops/ssh_access.py."""
+    User.objects.filter(pk=owner_id).update(ssh_keys_version=F("ssh_keys_version") + 1)
 
 
 def parse(text: str) -> PublicKey:

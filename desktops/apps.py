@@ -7,4 +7,4 @@ class DesktopsConfig(AppConfig):
     verbose_name = _("Desktops")
 
     def ready(self) -> None:
-        from desktops import checks, ssh_access  # noqa: F401 - registers the system checks, and hears of SSH keys
+        from desktops import checks  # noqa: F401 - registers the system checks

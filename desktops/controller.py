@@ -11,7 +11,7 @@ from django.db import DatabaseError, close_old_connections
 from django.utils import timezone
 
 from accounts.redis import key
-from desktops import exclusive, heartbeat, orphans, queue, reconcile
+from desktops import exclusive, heartbeat, orphans, queue, reconcile, ssh_access
 from desktops.models import AT_REST, Desktop
 from desktops.runtimes import get_runtime
 from desktops.runtimes.base import Observed, RuntimeFault, RuntimeUnknown
@@ -57,6 +57,7 @@ class Controller:
             return
         heartbeat.beat()
         queue.send_due()
+        ssh_access.order_renewals()
         if time.monotonic() - self._listed_at >= settings.RELIST_SECONDS:
             compare_all()
             self._listed_at = time.monotonic()

@@ -57,18 +57,17 @@ def stop_desktop(desktop_id: str) -> None:
 
 
 def renew_keys(desktop_id: str) -> None:
-    """Its owner's SSH keys have changed while it is up."""
+    """Its owner's SSH keys have changed while it runs."""
     with _alone(renew_keys, desktop_id) as desktop:
-        if not desktop or desktop.status not in (Status.STARTING, Status.RUNNING):
+        if not desktop or desktop.status != Status.RUNNING:
             return
-        keys = authorized_keys(desktop.owner)
+        version, keys = desktop.owner.ssh_keys_version, authorized_keys(desktop.owner)  # in this order: see _claim
         try:
             get_runtime().renew_keys(desktop.object_name, keys, deadline=Deadline.after(_SECONDS))
-        except RuntimeUnknown as error:  # a removed key must not stay for an API that was away
+        except (RuntimeFault, RuntimeUnknown) as error:  # the controller orders it again
             log.warning("keys_not_renewed", error=str(error))
-            enqueue_later(renew_keys, desktop_id, _LATEST)
-        except RuntimeFault as fault:
-            log.error("keys_not_renewed", reason=fault.reason, detail=fault.detail)
+        else:
+            Desktop.objects.filter(pk=desktop.pk, run=desktop.run).update(ssh_keys_version=version)
 
 
 def remove_orphan(object_name: str) -> None:
@@ -135,9 +134,12 @@ def _alone(work: Work, desktop_id: str) -> Iterator[Desktop | None]:
 
 
 def _claim(desktop: Desktop) -> bool:
-    """Is it ours to start? Starting already: an earlier worker may have been killed, so go over it again."""
+    """Is it ours to start? Starting already: an earlier worker may have been killed, so go over it again.
+
+    The keys are read after their version: what changes in between is told once more, not never.
+    """
     if desktop.status == Status.PENDING:
-        return desktop.move(to=Status.STARTING)
+        return desktop.move(to=Status.STARTING, ssh_keys_version=desktop.owner.ssh_keys_version)
     return desktop.status == Status.STARTING
 
 

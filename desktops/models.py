@@ -154,6 +154,7 @@ class Desktop(Resources):
     endpoint_port = models.PositiveIntegerField(default=0)
     vnc_password_sealed = models.CharField(max_length=255, blank=True)  # see accounts.sealing
     host_key_sealed = models.TextField(blank=True)  # SSH host key: made once, so that programs recognise the desktop
+    ssh_keys_version = models.PositiveIntegerField(default=0, editable=False)  # of its owner's keys that it was told
     # Where VNC and SSH programs outside reach it directly; see desktops.runtimes.base.Exposed.
     exposed_host = models.CharField(max_length=255, blank=True)
     exposed_vnc = models.PositiveIntegerField(default=0)

@@ -1,19 +1,17 @@
-"""Desktops that run learn of their owner's new and removed SSH keys. Heard as a signal: accounts knows no desktops."""
+"""Desktops that run learn of their owner's new and removed SSH keys.
 
-from typing import Any
+accounts knows no desktops and can tell nobody: it counts a version up, and the controller looks which desktops were
+told of another. So a removed key is not forgotten because Redis or the cluster was away when it was removed."""
 
-from django.db.models.signals import post_delete, post_save
-from django.dispatch import receiver
+from django.db.models import F
 
-from accounts.models import SSHKey
 from desktops import jobs
 from desktops.models import Desktop, Status
-from desktops.queue import enqueue_after_commit
+from desktops.queue import enqueue_again
 
 
-@receiver([post_save, post_delete], sender=SSHKey)
-def renew_keys(instance: SSHKey, **_: Any) -> None:
-    """One that does not run reads them when it is started."""
-    up = Desktop.objects.filter(owner=instance.owner_id, status__in=(Status.STARTING, Status.RUNNING))
-    for desktop_id in up.values_list("pk", flat=True):
-        enqueue_after_commit(jobs.renew_keys, desktop_id)
+def order_renewals() -> None:
+    """One query, whatever the number of desktops. Those that do not run yet read the keys at their start."""
+    told_another = Desktop.objects.filter(status=Status.RUNNING).exclude(ssh_keys_version=F("owner__ssh_keys_version"))
+    for desktop_id in told_another.values_list("pk", flat=True):
+        enqueue_again(jobs.renew_keys, desktop_id)

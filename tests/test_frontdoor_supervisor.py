@@ -18,11 +18,12 @@ pytestmark = pytest.mark.once
 
 # Two or three services under the real supervisor; each writes a line when it starts and when it is asked to stop.
 PROGRAM = """
-import sys, time
+import signal, sys, time
 from pathlib import Path
 from frontdoor.place import CHECKOUT
 from frontdoor.supervisor import Interrupted, Service, Supervisor, interruptible
 folder = Path(sys.argv[1])
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # also where the tests run under nohup
 script = '''
 import signal, sys, time
 def leave(*_):

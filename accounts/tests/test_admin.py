@@ -4,10 +4,11 @@ import pytest
 from django.contrib.auth.models import Group, Permission
 
 from accounts import tokens
-from accounts.models import AuditEvent, Quota, SessionToken, User
+from accounts.models import AuditEvent, Quota, SessionToken, SSHKey, User
 from accounts.tokens import TokenRefused
 
-USERS, QUOTAS, TOKENS, EVENTS = (f"/admin/accounts/{name}/" for name in ("user", "quota", "sessiontoken", "auditevent"))
+_PAGES = ("user", "quota", "sessiontoken", "auditevent", "sshkey")
+USERS, QUOTAS, TOKENS, EVENTS, KEYS = (f"/admin/accounts/{name}/" for name in _PAGES)
 NO_QUOTA = {"quota-TOTAL_FORMS": "0", "quota-INITIAL_FORMS": "0"}
 LIMITS = dict.fromkeys(("memory_mib", "storage_gib", "gpu", "desktops", "max_lifetime_minutes", "idle_minutes"), "")
 
@@ -257,6 +258,25 @@ def test_staff_who_may_only_look_cannot_revoke(alice, bob, client_for, token_for
     assert browser.get(TOKENS).status_code == 200
     act(browser, TOKENS, "revoke", SessionToken.objects.get())
     assert not is_revoked(text)
+
+
+def test_keys_are_removed_and_desktops_told(browser, alice):
+    key = SSHKey.objects.create(owner=alice, name="lost laptop", public_key="ssh-ed25519 AAAA", fingerprint="SHA256:x")
+    page = act(browser, KEYS, "remove", key)
+    assert "The keys are removed." in page.content.decode()
+    assert not SSHKey.objects.exists()
+    alice.refresh_from_db()
+    assert alice.ssh_keys_version == 1
+    event = AuditEvent.objects.get(action="ssh_key.delete")
+    assert (event.actor_name, event.target, event.details["owner"]) == ("admin", "SHA256:x", "alice")
+
+
+def test_staff_who_may_only_look_removes_no_key(alice, bob, client_for):
+    key = SSHKey.objects.create(owner=bob, name="laptop", public_key="ssh-ed25519 AAAA", fingerprint="SHA256:x")
+    User.objects.filter(pk=alice.pk).update(is_staff=True)
+    alice.user_permissions.add(Permission.objects.get(codename="view_sshkey"))
+    act(client_for(User.objects.get(pk=alice.pk)), KEYS, "remove", key)
+    assert SSHKey.objects.exists()
 
 
 class TestStaffThatIsNoSuperuser:

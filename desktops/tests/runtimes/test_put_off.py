@@ -4,12 +4,17 @@ import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from django.db import connection
 from django.utils import timezone
 
-from desktops import jobs
+from accounts import ssh_keys
+from accounts.audit import Actor
+from accounts.models import User
+from desktops import jobs, ssh_access
 from desktops.models import Desktop, Status
 from desktops.runtimes import get_runtime
 from desktops.tests.runtimes.odd_server import Answer, Handler, refuses, says, serving
+from desktops.tests.test_ssh_access import KEY
 
 
 class EndingPod:
@@ -68,11 +73,33 @@ def test_a_webhook_that_is_away_is_said_on_the_page(starting, cluster, put_off):
     assert put_off()
 
 
-def test_a_removed_key_is_not_forgotten_because_the_cluster_was_away(starting, cluster, put_off, monkeypatch):
+@pytest.mark.parametrize("refusal", [(503,), (403, "Forbidden", "may not")])
+def test_a_removed_key_is_not_forgotten_because_the_cluster_was_away(starting, cluster, queued, monkeypatch, refusal):
     monkeypatch.setattr(jobs, "_SECONDS", 0.3)
-    cluster.away = refuses(503)
+    cluster.away = refuses(*refusal)
+    Desktop.objects.filter(pk=starting.pk).update(status=Status.RUNNING)
+    User.objects.update(ssh_keys_version=7)
     jobs.renew_keys(str(starting.pk))
-    assert list(put_off()) == [("renew_keys", str(starting.pk))]
+    ssh_access.order_renewals()
+    assert queued() == [("renew_keys", str(starting.pk))]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_key_that_comes_while_the_others_are_told_is_told_after_them(starting, cluster, alice, queued):
+    def slow(handler: Handler) -> None:
+        if handler.command == "PATCH":
+            ssh_keys.add_key(by=Actor(alice), text=KEY)
+            connection.close()
+        says(200, {"kind": "Secret", "metadata": {"name": "vnc-x", "labels": cluster.labels}})(handler)
+
+    cluster.away = slow
+    Desktop.objects.filter(pk=starting.pk).update(status=Status.RUNNING)
+    User.objects.update(ssh_keys_version=7)
+    jobs.renew_keys(str(starting.pk))
+    starting.refresh_from_db()
+    assert starting.ssh_keys_version == 7
+    ssh_access.order_renewals()
+    assert queued() == [("renew_keys", str(starting.pk))]
 
 
 def test_the_longer_it_lasts_the_later_it_comes_again(starting, put_off):
