@@ -66,6 +66,8 @@ def device(chromium, portal) -> Iterator[Callable[..., BrowserContext]]:
 
     yield make
     for context in made:
+        for page in context.pages:
+            page.unroute_all(behavior="wait")  # an answer that a test meddles with may be on its way
         context.close()
 
 
