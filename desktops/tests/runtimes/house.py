@@ -32,10 +32,17 @@ def soon() -> Deadline:
 
 def connect(endpoint: Endpoint) -> socket.socket:
     if endpoint.kind == "tcp":
-        return socket.create_connection((endpoint.address, endpoint.port), timeout=10)
+        return until(lambda: _opened(endpoint), what="its port", seconds=10)
     client = socket.socket(socket.AF_UNIX)
     client.connect(endpoint.address)
     return client
+
+
+def _opened(endpoint: Endpoint) -> socket.socket | None:
+    """None: refused. Nodes hear a moment later of a pod that is ready; see ROAD_PATIENCE in desktops/proxy."""
+    with suppress(ConnectionRefusedError):
+        return socket.create_connection((endpoint.address, endpoint.port), timeout=10)
+    return None
 
 
 def until(found: Callable[[], Any], *, what: str, seconds: float = 60, every: float = 0.01, seen: Any = "") -> Any:
