@@ -32,7 +32,10 @@ _EXTRA = {
 
 
 def test(place: Place, arguments: Sequence[str], *, kind: str = "") -> int:
-    """pytest's exit status. `kind`: browser, cluster, postgres, or empty. Raises Failure when the set-up fails."""
+    """pytest's exit status; of several runs, the first that is not 0.
+
+    `kind`: browser, cluster, postgres, or empty. Raises Failure when the set-up fails.
+    """
     if kind == "cluster":
         _refuse_without_cluster()
     postgres = kind == "postgres"
@@ -44,7 +47,8 @@ def test(place: Place, arguments: Sequence[str], *, kind: str = "") -> int:
         try:
             setup.install(place, runner, setup.Wanted(debian=packages.DESKTOP + extra, development=True))
             with throwaway_postgres(runner) if postgres else nullcontext("") as url:
-                return max(_pytest(place, run, url) for run in _runs(kind, arguments))
+                ended = [_pytest(place, run, url) for run in _runs(kind, arguments)]
+                return next(filter(None, ended), 0)  # negative: killed
         except Interrupted as asked:
             say(f"Stopped ({asked}).")
             return 130
