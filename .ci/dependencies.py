@@ -42,15 +42,19 @@ def main(arguments: list[str]) -> int:
     unknown = not_looked_up(excerpt["packages"])
     print(f"{len(packages)} packages, {len(excerpt['advisories'])} advisories of {excerpt['date']} and before.")
     print(f"Not looked up when the excerpt was made, which --renew does: {', '.join(unknown) or 'none'}.")
-    loose = sorted(set(packages) - pinned() - named_in(CONSTRAINTS) - WITH_PYTHON)
-    print(f"In no requirements and not in constraints.txt, which --pin mends: {', '.join(loose) or 'none'}.")
+    any_version = pinned_nowhere(named_in(CONSTRAINTS))
+    print(f"In no requirements and not in constraints.txt, which --pin mends: {', '.join(any_version) or 'none'}.")
     print(f"Older than the newest that the index offers: {', '.join(outdated()) or 'none'}.")
-    return 1 if unknown or loose or any(fault["id"] not in ANSWERED for fault in faults) else 0
+    return 1 if unknown or any_version or any(fault["id"] not in ANSWERED for fault in faults) else 0
 
 
 def not_looked_up(known: list[str]) -> list[str]:
     """Also what came along with what is pinned, of which nobody chose the version."""
     return sorted((pinned() | set(installed())) - set(known))
+
+
+def pinned_nowhere(constrained: set[str]) -> list[str]:
+    return sorted(set(installed()) - pinned() - constrained - WITH_PYTHON)
 
 
 def installed() -> dict[str, str]:

@@ -51,3 +51,9 @@ def test_package_that_the_excerpt_does_not_know_is_named(check):
 
 def test_names_are_one_however_they_are_written(check):
     assert check.plain("Django_RQ.x") == "django-rq-x"
+
+
+def test_package_that_came_along_in_any_version_is_named(check):
+    constrained = check.named_in(CHECKOUT / check.CONSTRAINTS)
+    assert check.pinned_nowhere(constrained) == []
+    assert check.pinned_nowhere(constrained - {"asgiref"}) == ["asgiref"]
