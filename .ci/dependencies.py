@@ -71,8 +71,11 @@ def named_in(file: Path) -> set[str]:
 
 
 def pin() -> None:
+    """What is there and not installed stays: another Python needs it, as Debian's 3.11.2 does async-timeout."""
+    before = dict(re.findall(r"^([\w.-]+)==(\S+)", CONSTRAINTS.read_text(), re.MULTILINE))
     came_along = {name: version for name, version in installed().items() if name not in pinned() | WITH_PYTHON}
-    CONSTRAINTS.write_text("\n".join([HEAD, *(f"{name}=={came_along[name]}" for name in sorted(came_along)), ""]))
+    versions = before | came_along
+    CONSTRAINTS.write_text("\n".join([HEAD, *(f"{name}=={versions[name]}" for name in sorted(versions)), ""]))
 
 
 def plain(name: str) -> str:
@@ -105,11 +108,12 @@ def outdated() -> list[str]:
 
 
 def renew(database: Path) -> None:
-    found = [each for name in sorted(installed()) for each in advisories(database / "vulns" / name)]
+    packages = sorted(set(installed()) | named_in(CONSTRAINTS))
+    found = [each for name in packages for each in advisories(database / "vulns" / name)]
     command = ["git", "-C", str(database), "log", "-1", "--format=%H %cs"]
     commit, date = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
     source = "https://github.com/pypa/advisory-database, CC-BY-4.0"
-    told = {"source": source, "commit": commit, "date": date, "packages": sorted(installed()), "advisories": found}
+    told = {"source": source, "commit": commit, "date": date, "packages": packages, "advisories": found}
     EXCERPT.write_text(json.dumps(told, indent=1) + "\n")
 
 
