@@ -64,8 +64,10 @@ def renew_keys(desktop_id: str) -> None:
         version, keys = desktop.owner.ssh_keys_version, authorized_keys(desktop.owner)  # in this order: see _claim
         try:
             get_runtime().renew_keys(desktop.object_name, keys, deadline=Deadline.after(_SECONDS))
-        except (RuntimeFault, RuntimeUnknown) as error:  # the controller orders it again
+        except RuntimeUnknown as error:  # the controller orders it again
             log.warning("keys_not_renewed", error=str(error))
+        except RuntimeFault as fault:  # here too; but until somebody acts, a removed key may go on opening it
+            log.error("keys_not_renewed", reason=fault.reason, detail=fault.detail)
         else:
             Desktop.objects.filter(pk=desktop.pk, run=desktop.run).update(ssh_keys_version=version)
 

@@ -151,6 +151,7 @@ def novnc(web: Path, *, port: int, address: str) -> Iterator[None]:
         server.wait(10)
 
 
-def listens(port: int) -> bool:
+def listens(port: int, host: str = "127.0.0.1") -> bool:
     with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
+        probe.settimeout(5)
+        return probe.connect_ex((host, port)) == 0

@@ -3,11 +3,9 @@
 import html
 import os
 import re
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 
 import httpx
@@ -17,6 +15,7 @@ from websockets.sync.client import connect
 from desktops.tests.rfb_client import RfbClient
 from frontdoor.place import CHECKOUT
 from tests.cluster.driven import Driven, driving
+from tests.ingress import listens
 from tests.whole import wait_for
 
 pytestmark = pytest.mark.cluster
@@ -83,18 +82,11 @@ def ssh(key: Path, known_hosts: Path, *arguments: str, **environment: str) -> st
     return done.stdout
 
 
-def opens(host: str, port: int) -> bool:
-    """The cluster tells its nodes of a pod that is ready, and each opens the port when it hears of it."""
-    with suppress(ConnectionRefusedError), socket.create_connection((host, port), timeout=5):
-        return True
-    return False
-
-
 def test_a_vnc_program(driven, desktop, shown):
     host, port = shown("way-vnc").rsplit(":", 1)
     password = re.search(r'id="vnc-password">([^<]+)<', driven.person.act(desktop, "password").text)
     assert password
-    wait_for(lambda: opens(host, int(port)), 30)
+    wait_for(lambda: listens(int(port), host), 30)  # each node opens it when it hears that the pod is ready
     with RfbClient((host, int(port)), html.unescape(password[1])) as screen:
         assert (screen.width, screen.height) == (1920, 1080)
     with pytest.raises(ConnectionRefusedError):

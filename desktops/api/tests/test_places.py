@@ -63,6 +63,7 @@ def test_the_place_of_a_killed_server_is_free_after_a_while(alice, two_each):
     for _ in range(2):
         Place("streams", str(alice.pk), seconds=-1).take()
     Place("streams", str(alice.pk)).take()
+    assert in_use() == 1
 
 
 def test_who_stays_says_so(alice, two_each):
@@ -90,6 +91,7 @@ def test_no_limit(alice, settings):
     settings.API_OPEN = {"streams": 0, "waits": 0}
     for _ in range(3):
         Place("streams", str(alice.pk)).take()
+    assert in_use() == 0  # nobody counts
 
 
 def test_redis_away(alice, two_each, redis_away):
@@ -98,3 +100,4 @@ def test_redis_away(alice, two_each, redis_away):
         for place in places_:
             place.take()
             place.leave()
+    assert in_use() == 0
