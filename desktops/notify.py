@@ -3,7 +3,7 @@
 import asyncio
 from concurrent.futures import Future
 from functools import cache
-from threading import Thread
+from threading import Lock, Thread
 from typing import Any
 from uuid import UUID
 
@@ -12,6 +12,7 @@ from channels.layers import get_channel_layer
 from django.db import transaction
 
 log = structlog.get_logger("podesk.notify")
+_starting = Lock()
 
 
 def group_of(user_id: Any) -> str:
@@ -30,9 +31,15 @@ def _send(group: str, message: dict[str, str]) -> None:
     sent.add_done_callback(_log_failure)
 
 
-@cache
 def _loop() -> asyncio.AbstractEventLoop:
-    """One loop for all messages of this process: a loop for each would open a connection to Redis for each."""
+    """Return the one event loop that sends this process's messages: every further loop would need its own connection
+    to Redis. The lock matters because `cache` alone lets two threads that come first at once start two loops."""
+    with _starting:
+        return _start_loop()
+
+
+@cache
+def _start_loop() -> asyncio.AbstractEventLoop:
     loop = asyncio.new_event_loop()
     Thread(target=loop.run_forever, name="notify", daemon=True).start()
     return loop

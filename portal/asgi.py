@@ -3,13 +3,16 @@
 import os
 
 from django.core.asgi import get_asgi_application
+from django.urls import re_path
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
 pages = get_asgi_application()  # loads the models; what follows imports them
 
 from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402
 
+from desktops.proxy.app import refuse_unknown_path  # noqa: E402
 from desktops.urls import websocket_urlpatterns  # noqa: E402
 from portal.api.bodies import bounded  # noqa: E402
 
-application = ProtocolTypeRouter({"http": bounded(pages), "websocket": URLRouter(websocket_urlpatterns)})
+sockets = URLRouter([*websocket_urlpatterns, re_path("", refuse_unknown_path)])
+application = ProtocolTypeRouter({"http": bounded(pages), "websocket": sockets})

@@ -7,6 +7,7 @@ import asyncio
 import socket
 from struct import pack
 
+from uvicorn._types import ASGISendEvent
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.frames import Frame
 from websockets.http11 import Request
@@ -50,6 +51,13 @@ class BoundedWebSocket(WebSocketsSansIOProtocol):
         if not self.handshake_initiated:  # the request came whole, and was not understood: nobody would answer it
             self.transport.write(TOO_LARGE)
             self.transport.close()
+
+    async def send(self, message: ASGISendEvent) -> None:
+        """After a refusal with a response of its own (`websocket.http.response.*`), the handshake is over. uvicorn sets
+        this for a plain `websocket.close` only, and else logs an error for each refusal."""
+        await super().send(message)
+        if self.close_sent:
+            self.handshake_complete = True
 
     def _takes(self) -> bool:
         return self.taker is not None and not self.close_sent

@@ -24,6 +24,7 @@ _REFUSALS: dict[str, tuple[int, Promise]] = {
     "revoked": (401, _("The session token has been revoked.")),
     "not_permitted": (403, _("The session token does not permit this.")),
     "not_found": (404, _("There is no such desktop.")),
+    "no_such_path": (404, _("There is no WebSocket at this address.")),
     "no_ssh": (404, _("There is no SSH where this desktop runs.")),
     "not_running": (409, _("This desktop is not running.")),
     "busy": (503, _("The portal cannot answer now. Try again in a moment.")),

@@ -33,6 +33,12 @@ async def application(scope: Scope, receive: Receive, send: Send) -> None:
         await _serve(Stream(admission), scope, Browser(scope, receive, send), send)
 
 
+async def refuse_unknown_path(scope: Scope, receive: Receive, send: Send) -> None:
+    """Refuse a WebSocket at a path that no route has. Channels would raise, and log a traceback for every scanner."""
+    await receive()  # websocket.connect
+    await _refuse(scope, send, access.Refused("no_such_path"))
+
+
 async def _admit(scope: Scope) -> access.Admission:
     try:
         async with asyncio.timeout(settings.PROXY_HANDSHAKE_TIMEOUT):

@@ -185,6 +185,22 @@ def test_a_refusal_is_logged_with_its_reason_and_without_the_token(uvicorn, desk
     assert token not in uvicorn.log and token.split(".")[2] not in uvicorn.log
 
 
+@pytest.mark.parametrize(
+    ("path", "answer"),
+    [
+        ("/ws/desktops/11111111-1111-1111-1111-111111111111/vnc", (401, "missing")),
+        ("/ws/status/", (403, "")),  # nobody is signed in
+        ("/ws/no/such/path", (404, "no_such_path")),
+    ],
+)
+def test_an_ordinary_refusal_is_no_error_in_the_log(uvicorn, committed, path, answer):
+    before = len(uvicorn.log)
+    assert refusal(uvicorn, path) == answer
+    assert refusal(uvicorn, "/ws/status/") == (403, "")  # by then the server has logged what it has to say of the first
+    said = uvicorn.log[before:]
+    assert "[error" not in said and "Traceback" not in said and "handshake" not in said, said
+
+
 def test_a_script_needs_no_subprotocol(uvicorn, desktop):
     headers = {"X-User-Token": token_for(desktop)}
     with dial(uvicorn, routes(desktop)[0], subprotocols=None, additional_headers=headers) as browser:
