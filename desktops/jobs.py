@@ -20,6 +20,7 @@ log = structlog.get_logger("podesk.jobs")
 _SECONDS = 25.0  # for all calls of one job
 _LOG_LINES, _LOG_LENGTH = 200, 20_000  # of what is kept of a failure: lines, characters
 _BUSY = 3.0  # seconds until work is tried again that found another worker at its desktop
+_ONLY_SLOW = ("still_stopping", "still_deleting")  # faults that are part of normal life
 _SOON, _LATEST = 2.0, 15.0  # the same, for a start that the runtime has put off
 
 
@@ -73,9 +74,16 @@ def renew_keys(desktop_id: str) -> None:
 
 
 def remove_orphan(object_name: str) -> None:
-    """End what runs in our name without a row."""
+    """End what runs in our name without a row, which should not happen."""
     if not Desktop.objects.filter(object_name=object_name).exists():
         log.warning("orphan_removed", name=object_name)
+        _stop(object_name)
+
+
+def remove_leftovers(object_name: str) -> None:
+    """Remove what a deleted desktop may have left: as a rule, nothing."""
+    if not Desktop.objects.filter(object_name=object_name).exists():
+        log.info("leftovers_removed", name=object_name)
         _stop(object_name)
 
 
@@ -87,7 +95,7 @@ def delete_volume(volume_id: str) -> None:
     try:
         get_runtime().delete_volume(volume.object_name, deadline=Deadline.after(_SECONDS))
     except (RuntimeFault, RuntimeUnknown) as error:  # the controller orders it again
-        log.warning("volume_not_deleted", volume=volume.object_name, error=str(error))
+        _say("volume_not_deleted", error, volume=volume.object_name)
     else:
         volume.delete()
 
@@ -128,7 +136,7 @@ def _alone(work: Work, desktop_id: str) -> Iterator[Desktop | None]:
     """The row, with nobody else at work on it; None when it is gone, or somebody else is at it: then later again."""
     with structlog.contextvars.bound_contextvars(desktop=desktop_id), alone_with(desktop_id) as ours:
         if not ours:
-            log.warning("lock_busy")
+            log.info("lock_busy")
             enqueue_later(work, desktop_id, _BUSY)
             yield None
         else:
@@ -147,7 +155,7 @@ def _claim(desktop: Desktop) -> bool:
 
 def _put_off(desktop: Desktop, fault: RuntimeFault) -> None:
     """The page says why. Nobody waits while holding a worker: the longer it has lasted, the later it comes again."""
-    log.warning("start_put_off", reason=fault.reason, detail=fault.detail)
+    _say("start_put_off", fault, reason=fault.reason, detail=fault.detail)
     waiting.say(desktop, fault.reason, fault.detail)
     age = (timezone.now() - desktop.status_since).total_seconds()
     enqueue_later(start_desktop, desktop.pk, min(_LATEST, max(_SOON, age / 4)))
@@ -178,4 +186,10 @@ def _stop(object_name: str) -> None:
     try:
         get_runtime().stop(object_name, deadline=Deadline.after(_SECONDS))
     except (RuntimeFault, RuntimeUnknown) as error:  # the controller orders it again
-        log.warning("not_stopped", name=object_name, error=str(error))
+        _say("not_stopped", error, name=object_name)
+
+
+def _say(event: str, error: RuntimeFault | RuntimeUnknown, **facts: str) -> None:
+    """Log a call that did not succeed: as a warning, unless something only needs a moment longer."""
+    only_slow = isinstance(error, RuntimeFault) and error.reason in _ONLY_SLOW
+    (log.info if only_slow else log.warning)(event, error=str(error), **facts)

@@ -143,7 +143,7 @@ def _deleting(desktop: Desktop, seen: Observed | None) -> None:
         if keep_data is None or not rows.delete()[0]:
             return None
         # A start that was killed half way may have left something that only a runtime's stop finds.
-        enqueue_after_commit(jobs.remove_orphan, desktop.object_name)
+        enqueue_after_commit(jobs.remove_leftovers, desktop.object_name)
         if keep_data:
             Volume.objects.filter(pk=desktop.volume_id).update(kept_at=timezone.now(), desktop_name=desktop.name)
         else:

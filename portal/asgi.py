@@ -1,6 +1,7 @@
 """The ASGI application: pages, status socket and VNC relay, routed by path."""
 
 import os
+from typing import Any
 
 from django.core.asgi import get_asgi_application
 from django.urls import re_path
@@ -14,5 +15,6 @@ from desktops.proxy.app import refuse_unknown_path  # noqa: E402
 from desktops.urls import websocket_urlpatterns  # noqa: E402
 from portal.api.bodies import bounded  # noqa: E402
 
-sockets = URLRouter([*websocket_urlpatterns, re_path("", refuse_unknown_path)])
+nowhere: Any = refuse_unknown_path
+sockets = URLRouter([*websocket_urlpatterns, re_path("", nowhere)])
 application = ProtocolTypeRouter({"http": bounded(pages), "websocket": sockets})

@@ -49,6 +49,8 @@ def configuration(form: str, level: str) -> dict[str, Any]:
         "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "structured"}},
         "root": {"handlers": ["stderr"], "level": level},
         "loggers": {
+            "axes": {"level": "ERROR", "propagate": True, "handlers": []},  # wrong passwords are in the audit trail
+            "django.request": {"level": "ERROR", "propagate": True, "handlers": []},  # it warns of each 404 and 401
             "django.server": {"level": level, "propagate": True, "handlers": []},
             "uvicorn": {"level": level, "propagate": True, "handlers": []},
             "uvicorn.error": {"level": "WARNING", "propagate": True, "handlers": []},  # it logs addresses whole

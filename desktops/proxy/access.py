@@ -30,6 +30,9 @@ _REFUSALS: dict[str, tuple[int, Promise]] = {
     "busy": (503, _("The portal cannot answer now. Try again in a moment.")),
 }
 
+# Refusals that an administrator should look at: a foreign page, a forged token, a portal that cannot answer.
+SUSPICIOUS = ("foreign_origin", "malformed", "busy")
+
 
 class Refused(Exception):
     """`slug` names a line of the table above; `detail` is for the log and holds no secret."""

@@ -26,7 +26,8 @@ async def application(scope: Scope, receive: Receive, send: Send) -> None:
         admission = await _admit(scope)
     except access.Refused as refused:
         wanted = {name: str(value) for name, value in scope["url_route"]["kwargs"].items()}
-        log.warning("stream_refused", reason=refused.slug, detail=refused.detail, **wanted)
+        say = log.warning if refused.slug in access.SUSPICIOUS else log.info
+        say("stream_refused", reason=refused.slug, detail=refused.detail, **wanted)
         await _refuse(scope, send, refused)
         return
     with structlog.contextvars.bound_contextvars(desktop=str(admission.desktop_id), user=admission.user_id):

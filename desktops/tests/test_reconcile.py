@@ -174,7 +174,7 @@ def test_deleted_when_nothing_is_left(settle, queued, keep):
     volume = Volume.objects.get()
     assert bool(volume.kept_at) == keep
     assert queued() == [
-        ("remove_orphan", desktop.object_name),  # whatever a start that was killed half way has left
+        ("remove_leftovers", desktop.object_name),  # whatever a start that was killed half way has left
         *([] if keep else [("delete_volume", str(volume.pk))]),
     ]
     assert desktop.keep_data == keep
