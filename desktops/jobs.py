@@ -5,22 +5,24 @@ from contextlib import contextmanager
 
 import structlog
 from django.conf import settings
+from django.db import transaction
 from django.utils import timezone
 
 from accounts import sealing
 from accounts.ssh_keys import authorized_keys
-from desktops import host_keys, ports, waiting
+from desktops import host_keys, notify, ports, selectors, waiting
 from desktops.exclusive import alone_with
 from desktops.models import AT_REST, Desktop, Status, Volume
 from desktops.queue import Work, enqueue_later
 from desktops.runtimes import get_runtime
-from desktops.runtimes.base import Deadline, DesktopSpec, Placement, RuntimeFault, RuntimeUnknown
+from desktops.runtimes.base import Deadline, DeletionBegun, DesktopSpec, Placement, RuntimeFault, RuntimeUnknown
 
 log = structlog.get_logger("podesk.jobs")
 _SECONDS = 25.0  # for all calls of one job
 _LOG_LINES, _LOG_LENGTH = 200, 20_000  # of what is kept of a failure: lines, characters
 _BUSY = 3.0  # seconds until work is tried again that found another worker at its desktop
 _ONLY_SLOW = ("still_stopping", "still_deleting")  # faults that are part of normal life
+_SHORTLY = 1.0  # seconds until a look whether a home folder is gone
 _SOON, _LATEST = 2.0, 15.0  # the same, for a start that the runtime has put off
 
 
@@ -88,16 +90,24 @@ def remove_leftovers(object_name: str) -> None:
 
 
 def delete_volume(volume_id: str) -> None:
-    """Remove a home folder that no desktop has, then its row."""
-    volume = Volume.objects.filter(pk=volume_id, desktop=None, kept_at=None).first()
+    """Remove a home folder that no desktop has. Its row goes when nothing of it is left."""
+    volume = selectors.volumes_being_deleted().filter(pk=volume_id).first()
     if not volume:
         return
     try:
         get_runtime().delete_volume(volume.object_name, deadline=Deadline.after(_SECONDS))
+    except DeletionBegun:  # in most cases it takes a moment; after that the controller orders it again
+        enqueue_later(delete_volume, volume_id, _SHORTLY)
     except (RuntimeFault, RuntimeUnknown) as error:  # the controller orders it again
         _say("volume_not_deleted", error, volume=volume.object_name)
     else:
-        volume.delete()
+        _forget(volume)
+
+
+@transaction.atomic
+def _forget(volume: Volume) -> None:
+    notify.after_commit(owner_id=volume.owner_id, desktop_id=volume.pk, status="")  # what is used has changed
+    volume.delete()
 
 
 def spec_of(desktop: Desktop) -> DesktopSpec:

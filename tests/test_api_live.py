@@ -48,6 +48,18 @@ class Shell:
     def ask(self, method: str, path: str) -> tuple[int, Any]:
         return self(f'curl -X {method} "http://vnc-api.example.com/api/v1/{path}" -H "X-User-Token: your-token-here"')
 
+    def send(self, method: str, path: str, body: dict[str, str]) -> tuple[int, Any]:
+        address = f"http://vnc-api.example.com/api/v1/{path}"
+        token = '-H "X-User-Token: your-token-here"' if path != "auth/token" else ""
+        return self(f"curl -X {method} {address} {token} -H 'Content-Type: application/json' -d '{json.dumps(body)}'")
+
+    def fill_homes(self, files: int) -> None:
+        """So that it takes a moment to delete them."""
+        for home in (self._portal.data / "local/volumes").glob("[!.]*"):
+            (home / "many").mkdir()
+            for number in range(files):
+                (home / "many" / str(number)).touch()
+
 
 @pytest.fixture
 def shell() -> Iterator[Shell]:
@@ -93,3 +105,19 @@ def test_the_life_of_a_desktop_by_curl(shell):
     assert again["pod_name"] != shell.pod
     status, told = shell.ask("DELETE", f"pods/{again['pod_name']}?keep_data=false&wait=60")
     assert (status, told["status"]) == (200, "deleted")
+
+
+def test_nothing_is_left_when_a_delete_says_so(shell):
+    whole = shell.token
+    for number in range(3):
+        name, password = f"guest{number}", "Umbrella-stand-7"
+        status, guest = shell.send("POST", "admin/users", {"username": name, "password": password})
+        assert status == 201, guest
+        shell.token = shell.send("POST", "auth/token", {"username": name, "password": password})[1]["token"]
+        shell.pod = shell.ask("POST", "pods/create?wait=120")[1]["pod_name"]
+        shell.fill_homes(files=5_000)
+        assert shell.ask("DELETE", f"pods/{shell.pod}?keep_data=false&wait=60")[0] == 200
+        used = {line["key"]: line["used"] for line in shell.ask("GET", "quota")[1]["results"]}
+        shell.token = whole
+        assert (used["storage_gib"], used["desktops"]) == (0, 0)
+        assert shell.ask("DELETE", f"admin/users/{guest['id']}")[0] == 200

@@ -111,11 +111,11 @@ class Pod(PodEndpoint):
     )
     def delete(self, request: Request, pod_name: str) -> Response:
         """Delete a desktop. Its files are kept, unless keep_data=false. 202: it is being deleted. 200: you waited, and
-        it is gone."""
+        nothing of it is left, nor of files that were to go with it."""
         self.body(Nothing)
         asked, desktop = self.query(DeleteQuery), self.desktop_of(pod_name)
         with places.waiting(self.claims.user_id, asked["wait"]):
             services.delete_desktop(desktop=desktop, by=self.actor, keep_data=asked["keep_data"])
-            gone = wait.until_settled(desktop, asked["wait"]) is None
+            gone = wait.until_gone(desktop, asked["wait"])
         answer: dict[str, Any] = {"status": "deleted", "pod_name": pod_name}
         return Response(answer, status=200 if gone else 202)

@@ -5,6 +5,7 @@ the database, no place in a pool. He is woken by what open pages are told too, a
 be lost."""
 
 import asyncio
+from collections.abc import Callable
 from contextlib import suppress
 from uuid import UUID
 
@@ -12,6 +13,7 @@ import structlog
 from asgiref.sync import async_to_sync, sync_to_async
 from django.db import close_old_connections
 
+from desktops import selectors
 from desktops.api import ear
 from desktops.models import MOVING, Desktop
 from desktops.notify import group_of
@@ -20,26 +22,40 @@ log = structlog.get_logger("podesk.api")
 _LOOK = 2.0  # seconds between two looks, though nothing was heard
 _LEAVE = 1.0  # seconds that Redis may take to let one go
 
+IsOver = Callable[[Desktop], bool]
+
 
 def until_settled(desktop: Desktop, seconds: int) -> Desktop | None:
-    """The row as it is then; None: it is gone. When the client goes away, at once: whatever is answered now is kept for
-    its Idempotency-Key."""
+    """Return the row as it is then, or None when it is gone. When the client goes away, return at once: whatever is
+    answered now is kept for its Idempotency-Key."""
     if not seconds:
         return desktop
-    try:
-        async_to_sync(_watch)(desktop, seconds)
-    except asyncio.CancelledError:
-        log.info("client_gone", desktop=str(desktop.pk))
+    _hold(desktop, seconds, _is_settled)
     return _row(desktop.pk)
 
 
-async def _watch(desktop: Desktop, seconds: int) -> None:
+def until_gone(desktop: Desktop, seconds: int) -> bool:
+    """Return whether the desktop is gone, and its files with it if they were to go. Without `seconds`: False."""
+    if not seconds:
+        return False
+    _hold(desktop, seconds, _is_gone)
+    return _is_gone(desktop)
+
+
+def _hold(desktop: Desktop, seconds: int, is_over: IsOver) -> None:
+    try:
+        async_to_sync(_watch)(desktop, seconds, is_over)
+    except asyncio.CancelledError:
+        log.info("client_gone", desktop=str(desktop.pk))
+
+
+async def _watch(desktop: Desktop, seconds: int, is_over: IsOver) -> None:
     clock = asyncio.get_running_loop().time
     end = clock() + seconds
     woken = asyncio.Event()
     listening = asyncio.create_task(ear.listen(group_of(desktop.owner_id), woken))
     try:
-        while not await sync_to_async(_is_settled)(desktop.pk) and (left := end - clock()) > 0:
+        while not await sync_to_async(_look)(desktop, is_over) and (left := end - clock()) > 0:
             with suppress(TimeoutError):
                 await asyncio.wait_for(woken.wait(), min(left, _LOOK))
             woken.clear()
@@ -48,13 +64,24 @@ async def _watch(desktop: Desktop, seconds: int) -> None:
         await asyncio.wait({listening}, timeout=_LEAVE)
 
 
-def _is_settled(desktop_id: UUID) -> bool:
+def _look(desktop: Desktop, is_over: IsOver) -> bool:
     """In the request's own thread."""
     try:
-        row = _row(desktop_id)
-        return row is None or row.status not in MOVING
+        return is_over(desktop)
     finally:
         close_old_connections()
+
+
+def _is_settled(desktop: Desktop) -> bool:
+    row = _row(desktop.pk)
+    return row is None or row.status not in MOVING
+
+
+def _is_gone(desktop: Desktop) -> bool:
+    """In this order: the desktop goes in the same transaction that decides about its files."""
+    if Desktop.objects.filter(pk=desktop.pk).exists():
+        return False
+    return not selectors.volumes_being_deleted().filter(pk=desktop.volume_id).exists()
 
 
 def _row(desktop_id: UUID) -> Desktop | None:

@@ -117,6 +117,13 @@ class RuntimeFault(Exception):
         self.reason, self.detail, self.hopeless = reason, detail, hopeless
 
 
+class DeletionBegun(RuntimeFault):
+    """The deletion has just begun and goes on by itself. Call again to learn whether anything is left."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__("deletion_begun", name, hopeless=False)
+
+
 class RuntimeUnknown(Exception):
     """The runtime did not answer. Says nothing about any desktop: never read it as "not running"."""
 
@@ -161,7 +168,8 @@ class Runtime(Protocol):
         """From now on, or a minute later, these SSH keys open it. Nothing when it is not there, or has no SSH."""
 
     def delete_volume(self, volume: str, *, deadline: Deadline) -> None:
-        """Remove the home folder for good. Call only when `observe` says that nothing uses it."""
+        """Remove the home folder for good, and return when nothing of it is left. Call only when `observe` says that
+        nothing uses it. Raises DeletionBegun, and RuntimeFault while an earlier deletion has not ended: call again."""
 
     def observe(self, name: str) -> Observed | None:
         """What is so now; None: certainly not there. Raises RuntimeUnknown."""

@@ -9,7 +9,18 @@ from functools import partial
 import structlog
 
 from desktops.runtimes import pod_state
-from desktops.runtimes.base import Deadline, DesktopSpec, Exposed, Names, Observed, Phase, RuntimeUnknown, Usage
+from desktops.runtimes.base import (
+    Deadline,
+    DeletionBegun,
+    DesktopSpec,
+    Exposed,
+    Names,
+    Observed,
+    Phase,
+    RuntimeFault,
+    RuntimeUnknown,
+    Usage,
+)
 from desktops.runtimes.cluster import Cluster
 from desktops.runtimes.kubernetes_api import Api
 from desktops.runtimes.kubernetes_calls import Bodies, Body, Calls
@@ -68,8 +79,11 @@ class KubernetesRuntime:
         calls = self._calls(deadline)
         with writing():
             claim = self._get(calls, "PersistentVolumeClaim", check(volume))
-            if claim and not is_ending(claim):
+            if claim and is_ending(claim):
+                raise RuntimeFault("still_deleting", f"{volume} is still in the cluster", hopeless=False)
+            if claim:  # its finalizers keep it a moment longer
                 calls.delete(claim)
+                raise DeletionBegun(volume)
 
     def observe(self, name: str) -> Observed | None:
         calls = self._look()

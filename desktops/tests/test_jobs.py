@@ -8,7 +8,7 @@ import pytest
 
 from accounts.audit import Actor
 from accounts.redis import client, key
-from desktops import exclusive, jobs, selectors, services
+from desktops import allowance, exclusive, jobs, selectors, services
 from desktops.models import Desktop, Status, Volume
 from desktops.runtimes import names
 from desktops.runtimes.base import Deadline, Phase
@@ -140,6 +140,17 @@ def test_orphans_end_and_rows_are_spared(starting, runtime, wait_for):
     jobs.remove_orphan("vnc-stray")
     wait_for(lambda: runtime.observe("vnc-stray") is None)
     assert phase_of(runtime, starting) == Phase.READY
+
+
+def test_files_that_take_a_moment_count_until_they_are_gone(told, alice, make_desktop, put_off):
+    volume = make_desktop(alice).volume
+    Desktop.objects.all().delete()
+    told.homes = [volume.object_name]
+    jobs.delete_volume(str(volume.pk))
+    assert list(put_off()) == [("delete_volume", str(volume.pk))]
+    assert allowance.use_of(alice).storage_gib == volume.storage_gib
+    jobs.delete_volume(str(volume.pk))
+    assert allowance.use_of(alice).storage_gib == 0
 
 
 def test_files_go_only_when_that_was_asked(starting, runtime, settings, wait_for):

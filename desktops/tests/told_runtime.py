@@ -9,7 +9,16 @@ from django.db import connection
 
 from desktops.controller import Controller
 from desktops.models import Desktop
-from desktops.runtimes.base import Deadline, DesktopSpec, Endpoint, Observed, Phase, RuntimeUnknown, Usage
+from desktops.runtimes.base import (
+    Deadline,
+    DeletionBegun,
+    DesktopSpec,
+    Endpoint,
+    Observed,
+    Phase,
+    RuntimeUnknown,
+    Usage,
+)
 
 
 class Controlled:
@@ -77,6 +86,9 @@ class ToldRuntime:
 
     def delete_volume(self, volume: str, *, deadline: Deadline) -> None:
         self._call("delete_volume", volume)
+        if volume in self.homes:
+            self.homes.remove(volume)
+            raise DeletionBegun(volume)
 
     def observe(self, name: str) -> Observed | None:
         self._call("observe", name)

@@ -107,7 +107,7 @@ class Lives:
             house.runtime.logs(spec.name)
             house.runtime.worker.logs(spec.name)  # as of one that failed
             house.runtime.stop(spec.name, deadline=soon())
-            house.runtime.delete_volume(spec.volume, deadline=soon())
+            house.delete_home(spec)
 
     def cut_off(self) -> None:
         """There is an anchor, and nothing that would take it along."""

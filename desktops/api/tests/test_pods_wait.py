@@ -10,6 +10,7 @@ import pytest
 
 from accounts import tokens
 from accounts.models import IdempotentRequest
+from desktops import jobs, reconcile
 from desktops.api.tests.scripts import script_of
 from desktops.models import Desktop, Status
 from desktops.tests.proxy.server import running
@@ -100,8 +101,28 @@ def test_delete_is_answered_when_it_is_gone(alice, make_desktop, ask, in_backgro
     desktop = make_desktop(alice, status=Status.RUNNING)
     answer = in_background(ask, "DELETE", f"pods/{desktop.object_name}?wait=20")
     assert waiting(answer)
-    row().delete()
+    reconcile.settle(row(), None)
     assert (answer.result(10).status_code, answer.result().json()["status"]) == (200, "deleted")
+
+
+def test_delete_is_answered_when_the_files_are_gone_too(alice, make_desktop, ask, in_background):
+    desktop = make_desktop(alice, status=Status.RUNNING)
+    answer = in_background(ask, "DELETE", f"pods/{desktop.object_name}?wait=20&keep_data=false")
+    assert waiting(answer)
+    reconcile.settle(row(), None)
+    assert waiting(answer)
+    jobs.delete_volume(str(desktop.volume_id))
+    gone = time.monotonic()
+    assert (answer.result(10).status_code, answer.result().json()["status"]) == (200, "deleted")
+    assert time.monotonic() - gone < 1.5  # it was told, and did not look by itself
+
+
+def test_delete_whose_files_take_longer_is_under_way(alice, make_desktop, ask, in_background):
+    desktop = make_desktop(alice, status=Status.RUNNING)
+    answer = in_background(ask, "DELETE", f"pods/{desktop.object_name}?wait=2&keep_data=false")
+    assert waiting(answer)
+    reconcile.settle(row(), None)
+    assert answer.result(10).status_code == 202
 
 
 @pytest.mark.parametrize(

@@ -100,6 +100,19 @@ class House:
             return False
         return True
 
+    def delete_home(self, spec: DesktopSpec) -> None:
+        """Ordered again and again while something is left, as the product does."""
+        until(lambda: self._deleted(spec), what=f"{spec.volume} to be deleted", every=self.every)
+
+    def _deleted(self, spec: DesktopSpec) -> bool:
+        try:
+            self.runtime.delete_volume(spec.volume, deadline=soon())
+        except RuntimeFault as fault:
+            if fault.hopeless:
+                raise
+            return False
+        return True
+
     def run(self, **changes: Any) -> DesktopSpec:
         """A desktop that is ready."""
         spec = self.spec(**changes)
