@@ -42,6 +42,12 @@ WAITING = {
         _("No machine of the kind that this desktop needs is there at present."),
         patience=300,
     ),
+    "scheduling_gated": Reason(
+        _("Another part of the cluster did not allow it to start in time."),
+        _LATER_OR_ASK,
+        _("Another part of the cluster decides when it may start, and has not allowed it yet."),
+        patience=600,
+    ),
     "machine_coming": Reason(
         _("The cluster had no room for it, and the machine that it was adding did not come in time."),
         _LATER_OR_ASK,
@@ -142,6 +148,8 @@ ENDED = {
         _("Its temporary files, such as those in /tmp, took more room than a desktop may have, so it was ended."),
         _("Start it again; your files are there. Keep large files in your home folder instead."),
     ),
+    "preempted": Reason(_("The cluster needed its room for something more important and ended it."), _START_AGAIN),
+    "node_shutdown": Reason(_("The machine it ran on was shut down."), _START_AGAIN),
     "node_lost": Reason(_("The machine it ran on is no longer there."), _START_AGAIN),
 }
 

@@ -8,12 +8,14 @@ from desktops.runtimes.base import RuntimeFault, RuntimeUnknown
 from desktops.runtimes.kubernetes_api import WEBHOOK_AWAY, Refused
 
 _PORT_TAKEN = re.compile(r"Invalid value: (\d+): provided port is already allocated")
+_DENIED = re.compile("denied (the )?request")
 
 # The first that is found in the message of a 403 or of a webhook says the reason; all are words of Kubernetes itself.
 _FORBIDDEN = (
     ("because it is being terminated", "namespace_missing"),
     ("exceeded quota", "namespace_quota"),
-    ("denied the request", "admission_denied"),
+    ("denied the request", "admission_denied"),  # a webhook
+    ("denied request", "admission_denied"),  # a ValidatingAdmissionPolicy, from 1.26 on: with status 422
     ("violates PodSecurity", "admission_denied"),
     (" cannot ", "cluster_forbids"),  # RBAC: User "…" cannot create resource "…"
     ("", "admission_denied"),  # limit ranges, priority classes, what else an admission plug-in may say
@@ -33,7 +35,7 @@ def fault(refused: Refused) -> RuntimeFault:
         return RuntimeFault("start_failed", str(refused), hopeless=False)
     if refused.status == 404 and refused.details.get("kind") == "namespaces":
         return RuntimeFault("namespace_missing", message)
-    if refused.status in (401, 403) or "denied the request" in message:
+    if refused.status in (401, 403) or _DENIED.search(message):
         return RuntimeFault(_forbidden(refused), message or str(refused))
     return RuntimeFault("start_failed", str(refused))
 

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import structlog
 
-from desktops.runtimes import manifests, manifests_network, pod_reasons, pod_state
+from desktops.runtimes import manifests, manifests_network, pod_disruption, pod_state
 from desktops.runtimes.base import Deadline, DesktopSpec, RuntimeFault
 from desktops.runtimes.cluster import Cluster
 from desktops.runtimes.kubernetes_calls import Body, Calls
@@ -148,7 +148,7 @@ def end_pod(pod: Body, calls: Calls) -> None:
 
 def _is_overdue(pod: Body) -> bool:
     """The API's deletionTimestamp has the grace in it already."""
-    patience = LOST_NODE if pod_reasons.is_lost(pod) else DEAD_NODE
+    patience = LOST_NODE if pod_disruption.is_lost(pod) else DEAD_NODE
     return datetime.now(UTC) - datetime.fromisoformat(pod["metadata"]["deletionTimestamp"]) > patience
 
 

@@ -5,18 +5,20 @@ from typing import Any
 
 from desktops.runtimes.base import Endpoint, Observed, Phase
 from desktops.runtimes.manifests import CONTAINER, DESKTOP, ENDPOINT, RUN
-from desktops.runtimes.pod_reasons import condition, verdict
+from desktops.runtimes.pod_reasons import verdict
+from desktops.runtimes.pod_verdict import condition
 
 Body = dict[str, Any]
 
 _NEVER = "1970"  # the year in which a container began that could not be started
+_SANDBOX_READY = ("PodReadyToStartContainers", "PodHasNetwork")  # from 1.28 on, and in 1.25 to 1.27
 STEPS = ("scheduled", "mounted", "pulled", "started", "ready")
 
 
 def observed(pod: Body, events: list[Body]) -> Observed:
     """`events`: those that the cluster still has, of this pod, its claim or others, in any order."""
     meta = pod["metadata"]
-    whole = sorted(map(_whole, events), key=event_time)
+    whole = sorted(map(_whole, events), key=_in_order)
     own = [event for event in whole if about(event).get("uid") == meta["uid"]]
     of_claim = [event for event in whole if claim_of(pod) and is_of_claim(event, claim_of(pod))]
     container = _container(pod["status"])
@@ -61,8 +63,15 @@ def waits_to_restart(pod: Body) -> bool:
 
 
 def event_time(event: Body) -> str:
-    """When it happened last; text, but sortable."""
-    return str(event.get("lastTimestamp") or event.get("eventTime") or event["metadata"].get("creationTimestamp"))
+    """Return when it happened last: as a series says, else as the fields of older or of newer events do."""
+    in_series = (event.get("series") or {}).get("lastObservedTime")
+    last = in_series or event.get("lastTimestamp") or event.get("eventTime")
+    return str(last or event["metadata"].get("creationTimestamp"))
+
+
+def _in_order(event: Body) -> str:
+    """Return text that sorts as time does: some clocks write whole seconds, others parts of a second as well."""
+    return event_time(event).rstrip("Z")
 
 
 def claim_of(pod: Body) -> str:
@@ -94,7 +103,7 @@ def _steps(status: Body, container: Body, events: list[Body]) -> dict[str, datet
     """The cluster's clocks tell whole seconds, and forget events: what must have been by then, was then."""
     times = {
         "scheduled": _became(status, "PodScheduled"),
-        "mounted": _first(events, "Pulling", "Pulled"),
+        "mounted": _became(status, *_SANDBOX_READY) or _first(events, "Pulling", "Pulled"),
         "pulled": _first(events, "Pulled"),
         "started": _started(container),
         "ready": _became(status, "Ready"),
@@ -105,14 +114,19 @@ def _steps(status: Body, container: Body, events: list[Body]) -> dict[str, datet
     return {step: datetime.fromisoformat(at) for step, at in times.items() if at}
 
 
-def _became(status: Body, kind: str) -> str | None:
-    found = condition(status, kind)
-    return found.get("lastTransitionTime") if found.get("status") == "True" else None
+def _became(status: Body, *kinds: str) -> str | None:
+    """Return since when the first of these conditions that is true has been so."""
+    found = (condition(status, kind) for kind in kinds)
+    return next((each.get("lastTransitionTime") for each in found if each.get("status") == "True"), None)
 
 
 def _first(events: list[Body], *reasons: str) -> str | None:
     return min(
-        (event.get("firstTimestamp") or event_time(event) for event in events if event["reason"] in reasons),
+        (
+            event.get("firstTimestamp") or event.get("eventTime") or event_time(event)
+            for event in events
+            if event["reason"] in reasons
+        ),
         default=None,
     )
 

@@ -221,6 +221,7 @@ QUOTA = 'pods "vnc-x" is forbidden: exceeded quota: q, requested: pods=1, used: 
 RBAC = 'pods is forbidden: User "system:serviceaccount:a:b" cannot create resource "pods" in API group ""'
 SECURITY = 'pods "x" is forbidden: violates PodSecurity "restricted:latest": allowPrivilegeEscalation != false'
 WEBHOOK = 'admission webhook "policy.example.org" denied the request: no images from there'
+POLICY = "pods \"x\" is forbidden: ValidatingAdmissionPolicy 'a' with binding 'b' denied request: too many cores"
 AWAY = 'Internal error occurred: failed calling webhook "policy.example.org": Post "https://policy": connection refused'
 ENDING = 'pods "x" is forbidden: unable to create new content in namespace here because it is being terminated'
 LIMITS = 'pods "x" is forbidden: maximum cpu usage per Container is 1, but limit is 2'
@@ -237,6 +238,7 @@ RANGE = 'Service "x" is invalid: spec.ports[0].nodePort: Invalid value: 80: prov
         (403, SECURITY, "admission_denied", True),
         (403, WEBHOOK, "admission_denied", True),
         (400, WEBHOOK, "admission_denied", True),
+        (422, POLICY, "admission_denied", True),
         (500, AWAY, "admission_away", False),
         (403, ENDING, "namespace_missing", True),
         (403, LIMITS, "admission_denied", True),

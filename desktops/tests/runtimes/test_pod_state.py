@@ -185,24 +185,16 @@ def with_status(name: str, **status: Any) -> Any:
     return observed(pod, events)
 
 
-def disrupted(reason: str) -> Any:
-    pod, events = record("terminating")
-    pod["status"]["conditions"].append(
-        {"type": "DisruptionTarget", "status": "True", "reason": reason, "message": "so"}
-    )
-    return observed(pod, events)
-
-
 @pytest.mark.parametrize(
     ("reason", "slug"),
     [
         ("NodeLost", "node_lost"),
-        ("NodeShutdown", "node_lost"),
-        ("Terminated", "node_lost"),
+        ("NodeShutdown", "node_shutdown"),
+        ("Terminated", "node_shutdown"),
         ("Evicted", "evicted"),
-        ("Preempting", "evicted"),
+        ("Preempting", "preempted"),
         ("UnexpectedAdmissionError", "start_failed"),
-        ("OutOfcpu", "start_failed"),
+        ("OutOfcpu", "unschedulable"),
         ("", "session_crashed"),
     ],
 )
@@ -218,20 +210,6 @@ def test_a_pod_that_failed_for_lack_of_memory():
     assert observed(pod, events).reason == "out_of_memory"
 
 
-@pytest.mark.parametrize(
-    ("reason", "slug"),
-    [
-        ("DeletionByTaintManager", "node_lost"),
-        ("DeletionByPodGC", "node_lost"),
-        ("EvictionByEvictionAPI", "evicted"),
-        ("PreemptionByScheduler", "evicted"),
-    ],
-)
-def test_a_pod_that_the_cluster_itself_ends(reason, slug):
-    seen = disrupted(reason)
-    assert (seen.phase, seen.reason) == (Phase.FAILED, slug)
-
-
 def test_what_the_cluster_meant_to_end_and_did_not_goes_on_running():
     """The condition is written before the pod is ended, and stays when that was refused."""
     pod, events = record("ready")
@@ -239,7 +217,7 @@ def test_what_the_cluster_meant_to_end_and_did_not_goes_on_running():
     pod["status"]["conditions"].append(meant)
     assert (observed(pod, events).phase, observed(pod, events).reason) == (Phase.READY, "")
     pod["status"] |= {"phase": "Failed"}
-    assert (observed(pod, events).phase, observed(pod, events).reason) == (Phase.FAILED, "evicted")
+    assert (observed(pod, events).phase, observed(pod, events).reason) == (Phase.FAILED, "vanished")
 
 
 @pytest.mark.parametrize(
