@@ -93,6 +93,16 @@ def launch(*, by: Actor, wanted: LaunchRequest) -> Launched:
     return Launched(desktop, created=True, ordered=True)
 
 
+@audited("desktop.launch", target=lambda given: given["desktop"].name)
+@transaction.atomic
+def launch_existing(*, desktop: Desktop, by: Actor) -> Launched | None:
+    """Set a desktop on its way that is there already, whatever is offered today. Return None when its deletion has just
+    ended. Raises DesktopRefused."""
+    _lock(by.user)
+    existing = Desktop.objects.filter(pk=desktop.pk).first()
+    return _take(existing, by) if existing else None
+
+
 def _take(existing: Desktop, by: Actor) -> Launched:
     if existing.status == Status.DELETING:
         raise BeingDeleted

@@ -141,6 +141,12 @@ DEEDS = {
         lambda world: audit_export.download(AuditEvent.objects.all(), by=world.by, filters={}), "audit.export"
     ),
     desktop_services.launch: Deed(launch("new"), "desktop.launch", launch("two\nlines"), "name_invalid"),
+    desktop_services.launch_existing: Deed(
+        of_desktop(desktop_services.launch_existing, "stopped"),
+        "desktop.start",
+        of_desktop(desktop_services.launch_existing, "deleting"),
+        "wrong_status",
+    ),
     desktop_services.launch_desktop: Deed(
         launch("stopped", desktop_services.launch_desktop),
         "desktop.start",

@@ -4,6 +4,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
+from django.db.models import Q
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from rest_framework.exceptions import ValidationError
@@ -12,7 +13,7 @@ from accounts.audit import Actor, audited
 from accounts.models import User
 from desktops import allowance, selectors, services
 from desktops.exceptions import DesktopNotFound, ImageUnavailable
-from desktops.models import AT_REST, DesktopImage, DesktopSize, Status, Volume
+from desktops.models import AT_REST, Desktop, DesktopImage, DesktopSize, Status, Volume
 from desktops.services import Launched, LaunchRequest
 
 _MATTERS = (*AT_REST, Status.DELETING)  # then the service starts it, or refuses
@@ -20,12 +21,15 @@ _COLUMNS = {"cpu": "cpu", "memory": "memory_mib", "storage": "storage_gib"}
 
 
 def launch(by: Actor, asked: dict[str, Any]) -> Launched:
-    """`asked`: of a valid PodCreate. One that is there and on its way, or runs, is found without any lock."""
+    """Return the desktop of that name, on its way. `asked`: of a valid PodCreate."""
     name, wanted = asked.get("name") or "desktop", asked.get("image")
-    image = _image(wanted) if wanted else None  # an unknown one is refused, whatever is there
     existing = selectors.visible_to(by.user).filter(name=name).first()
-    if existing and existing.status not in _MATTERS:
+    # An unknown image is refused, whatever is there; that of the desktop itself may no longer be enabled.
+    image = _image(wanted, of=existing) if wanted else None
+    if existing and existing.status not in _MATTERS:  # found without any lock
         return Launched(existing)
+    if existing and (launched := services.launch_existing(desktop=existing, by=by)):
+        return launched
     return services.launch(by=by, wanted=_request(by=by, name=name, image=image, asked=asked))
 
 
@@ -40,9 +44,11 @@ def _request(*, by: Actor, name: str, image: DesktopImage | None, asked: dict[st
     return LaunchRequest(image, size, name, volume, get_language() or "")
 
 
-def _image(wanted: str | None) -> DesktopImage | None:
-    """By name, or else by number; without either the first, if there is one."""
-    offered = list(DesktopImage.objects.filter(enabled=True))
+def _image(wanted: str | None, *, of: Desktop | None = None) -> DesktopImage | None:
+    """By name, or else by number; without either the first, if there is one. `of`: a desktop whose image may be named
+    too."""
+    own = Q(desktop=of) if of else Q()
+    offered = list(DesktopImage.objects.filter(Q(enabled=True) | own).distinct())
     if not wanted:
         return offered[0] if offered else None
     matches = [image for image in offered if image.name == wanted]

@@ -47,6 +47,14 @@ def test_launch_again_starts_the_stopped_one(launch, make_desktop, alice):
     assert (desktop.status, desktop.run) == (Status.PENDING, 2)
 
 
+def test_launching_one_whose_deletion_has_just_ended_does_nothing(by_alice, make_desktop, queued):
+    desktop = make_desktop(by_alice.user, status=Status.STOPPED)
+    Desktop.objects.all().delete()
+    assert services.launch_existing(desktop=desktop, by=by_alice) is None
+    assert not AuditEvent.objects.exists()
+    assert queued() == []
+
+
 def test_launch_while_the_old_one_is_deleted_is_refused(launch, make_desktop, alice):
     make_desktop(alice, status=Status.DELETING)
     with pytest.raises(WrongStatus):

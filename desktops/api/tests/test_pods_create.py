@@ -190,6 +190,29 @@ def test_one_at_rest_is_started(alice, make_desktop, status):
     assert desktop.status == Status.PENDING
 
 
+@pytest.mark.parametrize("asked", [{}, {"image": "its own"}, {"volume": "gone"}, {"resource_quota": {"cpu": "2"}}])
+@pytest.mark.parametrize("offered", ["nothing", "another", "no sizes"])
+def test_one_at_rest_is_started_whatever_is_offered_today(alice, make_desktop, image, offered, asked):
+    desktop = make_desktop(alice, status=Status.STOPPED)
+    image.sizes.clear()
+    DesktopImage.objects.update(enabled=offered == "no sizes")
+    if offered == "another":
+        DesktopImage.objects.create(name="another")
+    answer = script_of(alice).post("pods/create", asked | ({"image": image.name} if "image" in asked else {}))
+    assert (answer.status_code, answer.json()["status"]) == (202, "exists")
+    desktop.refresh_from_db()
+    assert (desktop.status, desktop.image) == (Status.PENDING, image)
+
+
+def test_one_that_is_there_takes_no_unknown_image(alice, make_desktop):
+    desktop = make_desktop(alice, status=Status.STOPPED)
+    disabled = DesktopImage.objects.create(name="of yesterday", enabled=False)
+    for name in ("no such", disabled.name):
+        assert fields(script_of(alice).post("pods/create", {"image": name})) == ["image"]
+    desktop.refresh_from_db()
+    assert desktop.status == Status.STOPPED
+
+
 def test_while_the_old_one_is_being_deleted(alice, make_desktop):
     make_desktop(alice, status=Status.DELETING)
     answer = script_of(alice).post("pods/create")
