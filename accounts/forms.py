@@ -19,6 +19,15 @@ class LoginForm(AuthenticationForm):
         widget=TextInput(attrs={"autofocus": True}),
     )
 
+    @classmethod
+    def filled(cls, username: str) -> "LoginForm":
+        """Return an unsent form with the name in it; the cursor goes to the first empty field."""
+        form = cls(initial={"username": username[: cls.base_fields["username"].max_length]})
+        if username:
+            del form.fields["username"].widget.attrs["autofocus"]
+            form.fields["password"].widget.attrs["autofocus"] = True
+        return form
+
 
 class SSHKeyForm(forms.Form):
     public_key = forms.CharField(

@@ -55,6 +55,20 @@ class Login(LoginView):
 login = sensitive_post_parameters()(Login.as_view())
 
 
+def login_again(request: HttpRequest) -> HttpResponse:
+    """Answer a login form whose form token has expired, as after signing in in another tab. Reads no password."""
+    view, typed = Login(), request.POST.get("username", "")
+    view.setup(request)
+    if not request.user.is_authenticated:
+        context = view.get_context_data(form=LoginForm.filled(typed), expired=True)
+        return view.render_to_response(context, status=403)
+    name = request.user.get_username()
+    if typed != name:
+        said = _("You are signed in as %(name)s. To use another account, sign out first.")
+        messages.info(request, said % {"name": name})
+    return redirect(view.get_success_url())
+
+
 def locked_out(request: HttpRequest, *rest: Any) -> HttpResponse:
     """What axes answers in place of the login page, from the failure that locks until the lock ends."""
     # `rest` is (response, credentials), but under ASGI axes 8.3 puts the credentials in the wrong place.
