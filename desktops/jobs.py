@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from accounts import sealing
 from accounts.ssh_keys import authorized_keys
-from desktops import host_keys, notify, ports, selectors, waiting
+from desktops import host_keys, notify, ports, waiting
 from desktops.exclusive import alone_with
 from desktops.models import AT_REST, Desktop, Status, Volume
 from desktops.queue import Work, enqueue_later
@@ -91,7 +91,7 @@ def remove_leftovers(object_name: str) -> None:
 
 def delete_volume(volume_id: str) -> None:
     """Remove a home folder that no desktop has. Its row goes when nothing of it is left."""
-    volume = selectors.volumes_being_deleted().filter(pk=volume_id).first()
+    volume = Volume.being_deleted().filter(pk=volume_id).first()
     if not volume:
         return
     try:

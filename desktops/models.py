@@ -121,6 +121,11 @@ class Volume(models.Model):
     def __str__(self) -> str:
         return self.object_name
 
+    @classmethod
+    def being_deleted(cls) -> "models.QuerySet[Volume]":
+        """Return the home folders that are to go, and of which something may still be left."""
+        return cls.objects.filter(desktop=None, kept_at=None)
+
 
 class Desktop(Resources):
     """One person's desktop, from first launch until deleted."""

@@ -14,7 +14,7 @@ from django.utils import timezone
 from accounts.cuts import Cut, cut_after_commit
 from accounts.quotas import effective
 from accounts.redis import client, key
-from desktops import jobs, ports, selectors, waiting
+from desktops import jobs, ports, waiting
 from desktops.models import AT_REST, Desktop, DesktopEvent, Status, Volume
 from desktops.queue import enqueue_after_commit, enqueue_again, is_behind
 from desktops.runs import NO_ENDPOINT, fresh_run
@@ -71,7 +71,7 @@ def _free_ports(desktop: Desktop) -> None:
 
 def sweep_volumes() -> None:
     """Files whose deletion was asked for and did not happen."""
-    for volume in selectors.volumes_being_deleted():
+    for volume in Volume.being_deleted():
         enqueue_again(jobs.delete_volume, volume.pk)
 
 

@@ -74,11 +74,6 @@ def kept_volumes(user: User) -> QuerySet[Volume]:
     return Volume.objects.filter(owner=user, kept_at__isnull=False).order_by("kept_at", "pk")
 
 
-def volumes_being_deleted() -> QuerySet[Volume]:
-    """Return the home folders that are to go, and of which something may still be left."""
-    return Volume.objects.filter(desktop=None, kept_at=None)
-
-
 def volume_for(*, user: User, volume_id: UUID) -> Volume:
     """Raises DesktopNotFound."""
     volume = Volume.objects.filter(owner=user, pk=volume_id).first()

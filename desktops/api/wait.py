@@ -81,7 +81,7 @@ def _is_gone(desktop: Desktop) -> bool:
     """In this order: the desktop goes in the same transaction that decides about its files."""
     if Desktop.objects.filter(pk=desktop.pk).exists():
         return False
-    return not selectors.volumes_being_deleted().filter(pk=desktop.volume_id).exists()
+    return not Volume.being_deleted().filter(pk=desktop.volume_id).exists()
 
 
 def _row(desktop_id: UUID) -> Desktop | None:
