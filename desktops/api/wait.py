@@ -13,9 +13,8 @@ import structlog
 from asgiref.sync import async_to_sync, sync_to_async
 from django.db import close_old_connections
 
-from desktops import selectors
 from desktops.api import ear
-from desktops.models import MOVING, Desktop
+from desktops.models import MOVING, Desktop, Volume
 from desktops.notify import group_of
 
 log = structlog.get_logger("podesk.api")
