@@ -14,10 +14,10 @@ from django.utils import translation
 
 from accounts import tokens
 from accounts.models import Quota, User
-from accounts.redis import client as redis_client
+from core.redis import client as redis_client
+from desktops.lifecycle.runs import fresh_run
 from desktops.models import Desktop, DesktopImage, DesktopSize, Status, Volume
-from desktops.runs import fresh_run
-from tests.lanes import Lanes
+from tests.support.scheduling import Lanes
 
 
 def pytest_xdist_make_scheduler(config, log):

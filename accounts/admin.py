@@ -23,7 +23,17 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_safe
 
-from accounts import audit_export, client, lockout, people, quota_services, quotas, services, ssh_keys, token_services
+from accounts import (
+    audit_export,
+    client,
+    lockout,
+    quota_services,
+    quotas,
+    services,
+    ssh_keys,
+    token_services,
+    user_services,
+)
 from accounts.audited_admin import AuditedAdmin
 from accounts.models import AuditEvent, Quota, SessionToken, SSHKey, User
 from accounts.quota_services import LIMITS as _LIMITS
@@ -77,12 +87,12 @@ class UserAdmin(DjangoUserAdmin[User]):
         return super().has_delete_permission(request, obj) and self._manages(request, obj) and obj != request.user
 
     def _manages(self, request: HttpRequest, obj: User | None) -> bool:
-        return obj is None or people.manages(client.actor(request).user, obj)
+        return obj is None or user_services.manages(client.actor(request).user, obj)
 
     @transaction.atomic
     def save_model(self, request: HttpRequest, obj: User, form: ModelForm[User], change: bool) -> None:
         super().save_model(request, obj, form, change)
-        people.was_saved(user=obj, fields=form.changed_data, by=client.actor(request), added=not change)
+        user_services.was_saved(user=obj, fields=form.changed_data, by=client.actor(request), added=not change)
 
     def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> HttpResponse:
         """Django's page saves by itself: look whether it did. The own password is changed on the page that asks for the
@@ -117,12 +127,12 @@ class UserAdmin(DjangoUserAdmin[User]):
         return names, counts, forbidden - go_along, protected
 
     def delete_model(self, request: HttpRequest, obj: User) -> None:
-        people.delete_user(user=obj, by=client.actor(request))
+        user_services.delete_user(user=obj, by=client.actor(request))
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
         with transaction.atomic():
             for user in queryset:
-                people.delete_user(user=user, by=client.actor(request))
+                user_services.delete_user(user=user, by=client.actor(request))
 
     @admin.action(description=_("Enable selected users"), permissions=["change"])
     def enable(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
@@ -136,7 +146,7 @@ class UserAdmin(DjangoUserAdmin[User]):
 
     def _set_active(self, request: HttpRequest, queryset: QuerySet[User], *, active: bool) -> None:
         by = client.actor(request).user
-        changed = [user for user in queryset.exclude(is_active=active) if people.manages(by, user)]
+        changed = [user for user in queryset.exclude(is_active=active) if user_services.manages(by, user)]
         for user in changed:
             services.set_active(user=user, active=active, by=client.actor(request))
         said = ngettext("%d user changed.", "%d users changed.", len(changed)) % len(changed)

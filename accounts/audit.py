@@ -10,7 +10,7 @@ from typing import Any, ParamSpec, TypeVar
 from django.db import transaction
 
 from accounts.models import AuditEvent, User
-from accounts.refusals import Refused
+from core.errors import Refused
 
 Given = ParamSpec("Given")
 Made = TypeVar("Made")

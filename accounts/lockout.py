@@ -12,9 +12,10 @@ from django.http import HttpRequest
 from django.utils import timezone
 from rest_framework.request import Request
 
-from accounts import audit, client, rates, services
+from accounts import audit, client, services
 from accounts.audit import Actor
 from accounts.models import User
+from core import rate_limits
 
 
 def record_failure(request: HttpRequest | Request, username: str, *, locked: bool) -> None:
@@ -33,13 +34,13 @@ def may_try(request: HttpRequest) -> bool:
     """Axes locks one name from one address. This slows down who tries many names from there, on the page and at the
     API together; whoever gets in has not counted."""
     limit = settings.API_RATES["login"]
-    left = rates.left({"login": (limit, counted_address(request))}) if limit else {}
+    left = rate_limits.left({"login": (limit, counted_address(request))}) if limit else {}
     return left.get("login", 0) >= 0
 
 
 def got_in(request: HttpRequest) -> None:
     if settings.API_RATES["login"]:
-        rates.give_back("login", counted_address(request))
+        rate_limits.give_back("login", counted_address(request))
 
 
 def seconds_left(username: str, address: str) -> int:

@@ -8,7 +8,7 @@ from django.utils.translation import gettext_lazy as _
 from accounts import audit
 from accounts.audit import Actor, audited
 from accounts.models import Quota
-from accounts.refusals import Refused
+from core.errors import Refused
 
 LIMITS = ("cpu", "memory_mib", "storage_gib", "gpu", "desktops", "max_lifetime_minutes", "idle_minutes")
 

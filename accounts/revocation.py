@@ -12,9 +12,9 @@ from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
-from accounts.cuts import Cut, cut_after_commit
+from accounts.disconnects import Cut, cut_after_commit
 from accounts.models import SessionToken, User
-from accounts.redis import client, key
+from core.redis import client, key
 
 log = structlog.get_logger("podesk.revocation")
 _VALID, _REVOKED = "valid", "revoked"

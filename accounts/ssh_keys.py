@@ -16,7 +16,7 @@ from django.utils.translation import gettext_lazy as _
 from accounts import audit
 from accounts.audit import Actor, audited
 from accounts.models import SSHKey, User
-from accounts.refusals import Refused
+from core.errors import Refused
 
 MOST = 20  # keys of one person
 LONGEST = 16 * 1024  # characters
@@ -99,7 +99,7 @@ def delete_key(*, by: Actor, key: SSHKey) -> None:
 
 
 def _have_changed(owner_id: Any) -> None:
-    """Desktops that were told of an earlier version hear of it: see desktops/ssh_access.py."""
+    """Desktops that were told of an earlier version hear of it: see desktops/lifecycle/ssh_key_sync.py."""
     User.objects.filter(pk=owner_id).update(ssh_keys_version=F("ssh_keys_version") + 1)
 
 

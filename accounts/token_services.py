@@ -14,8 +14,8 @@ from django.utils.translation import gettext_lazy as _
 from accounts import audit, quotas, revocation, tokens
 from accounts.audit import Actor, audited
 from accounts.models import SessionToken, User
-from accounts.refusals import Refused
 from accounts.tokens import PERMISSIONS, Claims, TokenScope
+from core.errors import Refused
 
 SHORTEST = 60  # seconds
 

@@ -1,6 +1,6 @@
 from django.urls import path
 
-from accounts import ssh_key_pages, token_pages, views
+from accounts import ssh_key_views, token_views, views
 
 app_name = "accounts"
 urlpatterns = [
@@ -8,9 +8,9 @@ urlpatterns = [
     path("logout/", views.logout, name="logout"),
     path("password/", views.change_password, name="password_change"),
     path("sign-out-everywhere/", views.sign_out_everywhere, name="sign_out_everywhere"),
-    path("ssh-keys/", ssh_key_pages.page, name="ssh_keys"),
-    path("ssh-keys/<int:key_id>/delete/", ssh_key_pages.delete, name="delete_ssh_key"),
-    path("tokens/", token_pages.page, name="tokens"),
-    path("tokens/revoke-all/", token_pages.revoke_all, name="revoke_all_tokens"),
-    path("tokens/<uuid:token_id>/revoke/", token_pages.revoke, name="revoke_token"),
+    path("ssh-keys/", ssh_key_views.page, name="ssh_keys"),
+    path("ssh-keys/<int:key_id>/delete/", ssh_key_views.delete, name="delete_ssh_key"),
+    path("tokens/", token_views.page, name="tokens"),
+    path("tokens/revoke-all/", token_views.revoke_all, name="revoke_all_tokens"),
+    path("tokens/<uuid:token_id>/revoke/", token_views.revoke, name="revoke_token"),
 ]

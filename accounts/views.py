@@ -17,10 +17,11 @@ from django.views.decorators.cache import cache_control, never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from accounts import client, keys, lockout, rates, revocation, services
+from accounts import client, keys, lockout, revocation, services
 from accounts.decorators import login_required
 from accounts.forms import LoginForm
 from accounts.login_session import session_id
+from core import rate_limits
 
 
 class Login(LoginView):
@@ -37,7 +38,7 @@ class Login(LoginView):
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         if lockout.may_try(request):
             return super().post(request, *args, **kwargs)
-        return _wait(request, rates.until_next())
+        return _wait(request, rate_limits.until_next())
 
     @transaction.atomic
     def form_valid(self, form: AuthenticationForm) -> HttpResponse:

@@ -16,11 +16,13 @@ from django.utils.translation import ngettext
 from accounts import audit
 from accounts.audited_admin import AuditedAdmin
 from accounts.client import actor
-from desktops import ports, services, timeline
+from desktops import services
 from desktops.exceptions import DesktopRefused
-from desktops.image_form import DesktopImageForm
+from desktops.lifecycle import node_ports
 from desktops.models import Desktop, DesktopEvent, DesktopImage, DesktopSize, PortLease, Volume
-from desktops.reasons import reason
+from desktops.web.image_form import DesktopImageForm
+from desktops.wording import timeline
+from desktops.wording.reasons import reason
 
 admin.site.site_header = _("Podesk administration")
 admin.site.site_title = _("Podesk administration")
@@ -154,7 +156,7 @@ class PortLeaseAdmin(ReadOnlyAdmin):
     @transaction.atomic
     def try_again(self, request: HttpRequest, rows: QuerySet[PortLease]) -> None:
         """A desktop's own ports stay its own."""
-        tried = [lease.port for lease in rows if ports.forget_foreign(lease.port)]
+        tried = [lease.port for lease in rows if node_ports.forget_foreign(lease.port)]
         if tried:
             audit.record("port.try_again", by=actor(request), target=", ".join(map(str, tried)))
         text = ngettext("%d port may be given out again.", "%d ports may be given out again.", len(tried))

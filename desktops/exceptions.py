@@ -2,7 +2,7 @@
 
 from django.utils.translation import gettext_lazy as _
 
-from accounts.refusals import Refused, Text
+from core.errors import Refused, Text
 
 
 class DesktopRefused(Refused):

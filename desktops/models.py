@@ -12,7 +12,7 @@ from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from desktops import facts, notify, status_cache
+from desktops import desktop_snapshot, notify, status_cache
 
 
 class Status(models.TextChoices):
@@ -147,7 +147,7 @@ class Desktop(Resources):
     run = models.PositiveIntegerField(_("run"), default=1)  # counts starts; what belongs to an earlier run is ignored
     restarting = models.BooleanField(default=False)  # when it has stopped, it is started again
     keep_data = models.BooleanField(default=True)  # while deleting: does the volume stay?
-    # Slug of desktops.diagnosis: why it failed, stopped or waits.
+    # Slug of desktops.wording.diagnosis: why it failed, stopped or waits.
     reason = models.CharField(_("reason"), max_length=50, blank=True)
     reason_since = models.DateTimeField(null=True, blank=True)  # of what a start waits for
     # What it printed last before it failed: what runs no longer has no log of its own.
@@ -157,7 +157,7 @@ class Desktop(Resources):
     endpoint_kind = models.CharField(max_length=10, blank=True)  # "unix" or "tcp"
     endpoint_address = models.CharField(max_length=255, blank=True)
     endpoint_port = models.PositiveIntegerField(default=0)
-    vnc_password_sealed = models.CharField(max_length=255, blank=True)  # see accounts.sealing
+    vnc_password_sealed = models.CharField(max_length=255, blank=True)  # see core.encryption
     host_key_sealed = models.TextField(blank=True)  # SSH host key: made once, so that programs recognise the desktop
     ssh_keys_version = models.PositiveIntegerField(default=0, editable=False)  # of its owner's keys that it was told
     # Where VNC and SSH programs outside reach it directly; see desktops.runtimes.base.Exposed.
@@ -209,13 +209,13 @@ class Desktop(Resources):
         notify.after_commit(owner_id=self.owner_id, desktop_id=self.pk, status=self.status)
 
     @classmethod
-    def facts_of(cls, object_name: str) -> facts.Facts | None:
+    def facts_of(cls, object_name: str) -> desktop_snapshot.Facts | None:
         row = cls.objects.select_related("image").filter(object_name=object_name).first()
-        return facts.of(row) if row else None
+        return desktop_snapshot.of(row) if row else None
 
 
 class DesktopEvent(models.Model):
-    """One line of a desktop's timeline. `kind` names a sentence in desktops.timeline; `params` fill it in."""
+    """One line of a desktop's timeline. `kind` names a sentence in desktops.wording.timeline; `params` fill it in."""
 
     # Steps of a start happen once per run, however often they are reported.
     STEPS = ("queued", "created", "scheduled", "mounted", "pulled", "started", "ready")

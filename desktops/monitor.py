@@ -9,8 +9,8 @@ from django.db import Error
 from django.db.models import Count
 
 from accounts.models import User
-from accounts.redis import client
-from desktops import heartbeat, queue
+from core.redis import client
+from desktops.lifecycle import heartbeat, queue
 from desktops.models import Desktop, Status
 
 

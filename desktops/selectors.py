@@ -11,12 +11,14 @@ from django.utils.translation import gettext as _
 
 from accounts.models import User
 from accounts.tokens import Claims
-from desktops import diagnosis, heartbeat, status_cache, timeline
+from desktops import status_cache
+from desktops.desktop_snapshot import Facts
 from desktops.exceptions import DesktopNotFound, RuntimeAway
-from desktops.facts import Facts
+from desktops.lifecycle import heartbeat
 from desktops.models import LAUNCHING, MOVING, Desktop, DesktopEvent, Status, Volume
 from desktops.runtimes import get_runtime
 from desktops.runtimes.base import RuntimeFault, RuntimeUnknown, Usage
+from desktops.wording import diagnosis, timeline
 
 
 def visible_to(user: User) -> QuerySet[Desktop]:

@@ -13,10 +13,10 @@ from django.utils import timezone
 
 from accounts import audit
 from accounts.audit import Actor, Given, Made, audited
-from accounts.cuts import Cut, cut_after_commit
+from accounts.disconnects import Cut, cut_after_commit
 from accounts.models import User
 from accounts.quotas import effective
-from desktops import allowance, connect, host_keys, jobs, scopes
+from desktops import connection_info, quota, token_scopes
 from desktops.exceptions import (
     BeingDeleted,
     DesktopNotFound,
@@ -28,9 +28,10 @@ from desktops.exceptions import (
     VolumeInUse,
     WrongStatus,
 )
+from desktops.lifecycle import host_keys, jobs
+from desktops.lifecycle.queue import enqueue_after_commit
+from desktops.lifecycle.runs import fresh_run
 from desktops.models import AT_REST, LAUNCHING, Desktop, DesktopEvent, DesktopImage, DesktopSize, Status, Volume
-from desktops.queue import enqueue_after_commit
-from desktops.runs import fresh_run
 from desktops.runtimes import names
 
 
@@ -80,15 +81,15 @@ def launch(*, by: Actor, wanted: LaunchRequest) -> Launched:
     name = _clean_name(wanted.name)
     if existing := Desktop.objects.filter(owner=owner, name=name).first():
         return _take(existing, by)
-    if not allowance.is_offered(wanted.image, wanted.size):
+    if not quota.is_offered(wanted.image, wanted.size):
         raise ImageUnavailable(field="image")
-    need = allowance.need_of(wanted.size, kept=wanted.volume, new=True)
-    allowance.refuse_if_over(owner, need, asked_in="resource_quota")
+    need = quota.need_of(wanted.size, kept=wanted.volume, new=True)
+    quota.refuse_if_over(owner, need, asked_in="resource_quota")
     desktop = _create(owner, name, wanted)
     DesktopEvent.write(desktop, "queued")
     enqueue_after_commit(jobs.start_desktop, desktop.pk)
     desktop.tell_owner()
-    size: dict[str, Any] = {"size": wanted.size.name, "resource_quota": scopes.quantities(desktop)}
+    size: dict[str, Any] = {"size": wanted.size.name, "resource_quota": token_scopes.quantities(desktop)}
     _record("desktop.launch", desktop=desktop, by=by, image=wanted.image.name, **size)
     return Launched(desktop, created=True, ordered=True)
 
@@ -121,7 +122,7 @@ def start_desktop(*, desktop: Desktop, by: Actor) -> None:
         return
     if desktop.status not in AT_REST:
         raise WrongStatus
-    allowance.refuse_if_over(owner, allowance.need_of(desktop, kept=desktop.volume, new=False))
+    quota.refuse_if_over(owner, quota.need_of(desktop, kept=desktop.volume, new=False))
     if not desktop.move(to=Status.PENDING, run=desktop.run + 1, event="queued", **fresh_run()):
         raise WrongStatus
     enqueue_after_commit(jobs.start_desktop, desktop.pk)
@@ -203,10 +204,10 @@ def show_password(*, desktop: Desktop, by: Actor) -> str:
     """The VNC password, for programs that go past the portal. Raises DesktopRefused."""
     if settings.DESKTOP_EXPOSURE == "proxy":
         raise NoPassword  # nobody needs it, so it never leaves the server
-    if not connect.is_direct(desktop):
+    if not connection_info.is_direct(desktop):
         raise NotRunning
     try:
-        password = connect.password(desktop)
+        password = connection_info.password(desktop)
     except InvalidToken:
         raise PasswordUnreadable(detail="none of SECRETS_KEYS opens it")
     _record("desktop.password_shown", desktop=desktop, by=by)

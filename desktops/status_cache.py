@@ -15,9 +15,9 @@ import redis
 import structlog
 from django.db import transaction
 
-from accounts.redis import client, key
-from desktops import facts
-from desktops.facts import Facts
+from core.redis import client, key
+from desktops import desktop_snapshot
+from desktops.desktop_snapshot import Facts
 
 log = structlog.get_logger("podesk.status_cache")
 Load = Callable[[], Facts | None]  # reads the row
@@ -63,7 +63,7 @@ def _renew(name: str, load: Load) -> None:
 def _keep(name: str, mark: str, found: Facts) -> None:
     try:
         if mark:
-            text = json.dumps({"mark": mark, "facts": facts.to_dict(found)})
+            text = json.dumps({"mark": mark, "facts": desktop_snapshot.to_dict(found)})
             client().set(_snapshot(name), text, ex=REMEMBERED)
         else:  # what was read before there was a mark may be old; the next reader keeps his
             client().set(_mark(name), uuid4().hex, ex=_MARKED, nx=True)
@@ -73,7 +73,7 @@ def _keep(name: str, mark: str, found: Facts) -> None:
 
 def _read(kept: str, mark: str) -> Facts | None:
     snapshot = json.loads(kept)
-    return facts.from_dict(snapshot["facts"]) if snapshot["mark"] == mark else None
+    return desktop_snapshot.from_dict(snapshot["facts"]) if snapshot["mark"] == mark else None
 
 
 def _text(answer: Any) -> str:

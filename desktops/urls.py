@@ -3,9 +3,9 @@ from typing import Any
 from channels.auth import AuthMiddlewareStack
 from django.urls import URLPattern, path
 
-from desktops import gate, viewer, views
-from desktops.consumers import StatusConsumer
 from desktops.proxy import app as proxy
+from desktops.web import ingress_auth, viewer, views
+from desktops.web.status_socket import StatusConsumer
 
 relay: Any = proxy.application  # Channels' routes are Django's, with ASGI applications for views
 app_name = "desktops"
@@ -21,8 +21,8 @@ urlpatterns: list[URLPattern] = [
     path("desktops/<uuid:desktop_id>/usage/", views.usage, name="usage"),
     path("desktops/<uuid:desktop_id>/log/", views.log, name="log"),
     path("desktops/<uuid:desktop_id>/password/", views.password, name="password"),
-    path("desktops/<uuid:desktop_id>/open-directly/", gate.open_directly, name="open_directly"),
-    path("desktops/<uuid:desktop_id>/gate/", gate.gate, name="gate"),
+    path("desktops/<uuid:desktop_id>/open-directly/", ingress_auth.open_directly, name="open_directly"),
+    path("desktops/<uuid:desktop_id>/gate/", ingress_auth.gate, name="gate"),
     path("desktops/<uuid:desktop_id>/view/", viewer.viewer, name="viewer"),
     path("desktops/<uuid:desktop_id>/session-token/", viewer.session_token, name="session_token"),
     path("volumes/<uuid:volume_id>/delete/", views.delete_volume, name="delete_volume"),

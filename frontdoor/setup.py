@@ -105,7 +105,7 @@ def told_of_limits(place: Place, env: dict[str, str]) -> str:
     """One sentence on whether this machine lets desktops have limits; empty when desktops run elsewhere."""
     if not runs_local_desktops():
         return ""
-    code = "from desktops.runtimes.local_limits import hindrance; print(hindrance() or '')"
+    code = "from desktops.runtimes.local.cgroups import hindrance; print(hindrance() or '')"
     asked = subprocess.run(
         [environment.python(place.checkout), "-c", code],
         cwd=place.checkout,

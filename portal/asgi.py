@@ -13,7 +13,7 @@ from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402
 
 from desktops.proxy.app import refuse_unknown_path  # noqa: E402
 from desktops.urls import websocket_urlpatterns  # noqa: E402
-from portal.api.bodies import bounded  # noqa: E402
+from portal.api.body_limits import bounded  # noqa: E402
 
 nowhere: Any = refuse_unknown_path
 sockets = URLRouter([*websocket_urlpatterns, re_path("", nowhere)])

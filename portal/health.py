@@ -8,7 +8,7 @@ from redis import Redis, RedisError
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from desktops import heartbeat
+from desktops.lifecycle import heartbeat
 
 _PATIENCE = 2  # seconds for each question; the kubelet has five for the whole answer
 

@@ -51,7 +51,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "portal.middleware.ProbeMiddleware",
     "portal.middleware.RequestContextMiddleware",
-    "portal.api.answers.ProblemMiddleware",
+    "portal.api.problem_middleware.ProblemMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "csp.middleware.CSPMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -63,7 +63,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
-    "portal.away.DatabaseAwayMiddleware",
+    "portal.database_outage.DatabaseAwayMiddleware",
     "axes.middleware.AxesMiddleware",  # last, as its documentation asks
 ]
 ROOT_URLCONF = "portal.urls"
@@ -106,8 +106,8 @@ else:
 REDIS_URL = env.text("REDIS_URL", "redis://127.0.0.1:6379/0")
 RQ_QUEUES = {"desktops": {"URL": REDIS_URL, "DEFAULT_TIMEOUT": 60}}  # seconds; a job makes API calls and returns
 RQ = {
-    "COMMIT_MODE": "auto",  # desktops.queue waits for the commit itself, and survives a Redis that is away
-    "WORKER_CLASS": "desktops.worker.Worker",
+    "COMMIT_MODE": "auto",  # desktops.lifecycle.queue waits for the commit itself, and survives a Redis that is away
+    "WORKER_CLASS": "desktops.lifecycle.worker.Worker",
 }
 CHANNEL_LAYERS = {
     "default": {
@@ -189,10 +189,10 @@ REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["accounts.api.authentication.SessionTokenAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["accounts.api.permissions.TokenMay"],
     "DEFAULT_THROTTLE_CLASSES": ["portal.api.throttles.RateLimit"],
-    "DEFAULT_PARSER_CLASSES": ["portal.api.parsers.StrictJSONParser"],
+    "DEFAULT_PARSER_CLASSES": ["core.api.parsers.StrictJSONParser"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
-    "EXCEPTION_HANDLER": "portal.api.errors.handler",
+    "EXCEPTION_HANDLER": "portal.api.exception_handler.handler",
     "UNICODE_JSON": True,
     "UNAUTHENTICATED_USER": None,
     "URL_FORMAT_OVERRIDE": None,

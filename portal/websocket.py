@@ -14,8 +14,8 @@ from websockets.http11 import Request
 from websockets.protocol import State
 
 from desktops.proxy.asgi import DIRECT
-from desktops.proxy.browser import Taker
-from portal.frames import FrameSplitter
+from desktops.proxy.browser_connection import Taker
+from portal.websocket_frames import FrameSplitter
 
 EARLY = 64 * 1024  # bytes that a client may send before it is accepted
 FRAGMENTS = 1024  # frames of one message
@@ -71,7 +71,7 @@ class BoundedWebSocket(WebSocketsSansIOProtocol):
         if not self.close_sent:
             self.scope["extensions"][DIRECT] = {"connection": self}
 
-    # --- desktops.proxy.direct calls these
+    # --- desktops.proxy.direct_relay calls these
     def has_messages(self) -> bool:
         return not self.queue.empty()
 

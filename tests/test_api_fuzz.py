@@ -20,7 +20,7 @@ import pytest
 import yaml
 
 from frontdoor.place import CHECKOUT
-from tests.whole import Portal, running, wait_for
+from tests.support.running_podesk import Portal, running, wait_for
 
 UNLIMITED = {f"API_RATE_{kind}": "0" for kind in ("READ", "WRITE", "CREATE", "LOGIN", "ADDRESS")}
 API = "/api/v1"
@@ -63,7 +63,7 @@ def runs(portal) -> dict[str, tuple[str, set[tuple[str, int]]]]:
     for name in ("una", "spender"):
         admin.post("/admin/users", json={"username": name, "password": PASSWORD}).raise_for_status()
     una = signed_in(portal, "una", PASSWORD)
-    made = portal.manage("shell", "-c", "from tests.fuzz_world import make; make()")
+    made = portal.manage("shell", "-c", "from tests.support.fuzz_data import make; make()")
     assert made.returncode == 0, made.stderr
     ids = json.loads(made.stdout.splitlines()[-1])
 
@@ -101,7 +101,7 @@ def tried(
                 *("run", f"{portal.url}/api/schema/", *header, *options),
             ],
             cwd=place,
-            env=os.environ | told | {"SCHEMATHESIS_HOOKS": "tests.fuzz_hooks", "PYTHONPATH": str(CHECKOUT)},
+            env=os.environ | told | {"SCHEMATHESIS_HOOKS": "tests.support.fuzz_hooks", "PYTHONPATH": str(CHECKOUT)},
             capture_output=True,
             text=True,
             timeout=600,

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from tests.first_design import CREATE, DELETE, LOGS, STATUS
-from tests.whole import Portal, running
+from tests.support.curl_examples import CREATE, DELETE, LOGS, STATUS
+from tests.support.running_podesk import Portal, running
 
 
 class Shell:

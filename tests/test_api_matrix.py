@@ -16,10 +16,11 @@ from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 from django.utils import timezone
 
-from accounts import sealing, tokens
+from accounts import tokens
 from accounts.models import AuditEvent, Quota, SessionToken, User
+from core import encryption
 from desktops.models import Desktop, Status, Volume
-from tests import openapi
+from tests.support import openapi
 
 WHO = ("anonymous", "stranger", "owner", "admin", "revoked", "expired", "unpermitted", "bound_elsewhere", "bound_here")
 # All ask for what is alice's. stranger: bob. admin: a superuser, who is a stranger too where it is not about
@@ -125,7 +126,7 @@ def things(request, alice, make_desktop, settings) -> dict[str, object]:
     settings.DESKTOP_EXPOSURE = "nodeport"  # else there is no password to ask for
     Quota.objects.filter(user=None, group=None).update(desktops=5, cpu=100, memory_mib=10**6, storage_gib=10**4)
     status = STATUS.get(request.node.callspec.params["operation"], Status.RUNNING)
-    desktop = make_desktop(alice, status=status, vnc_password_sealed=sealing.seal("k7Wq2xPz"))
+    desktop = make_desktop(alice, status=status, vnc_password_sealed=encryption.seal("k7Wq2xPz"))
     make_desktop(alice, name="elsewhere", object_name="elsewhere")
     volume = Volume.objects.create(owner=alice, object_name="kept", desktop_name="old", storage_gib=1)
     quota = Quota.objects.create(group=Group.objects.create(name="some"), desktops=2)

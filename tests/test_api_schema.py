@@ -11,12 +11,12 @@ import yaml
 from django.test import Client
 from drf_spectacular.validation import validate_schema
 
-from desktops.api.pod_forms import ResourceQuota
+from desktops.api.input_serializers import ResourceQuota
 from frontdoor.place import CHECKOUT
 from portal.api import docs
 from portal.api.operations import OPERATIONS, TAGS
-from tests import openapi
-from tests.openapi import resolved
+from tests.support import openapi
+from tests.support.openapi import resolved
 from tests.test_api_matrix import operations
 
 COMMITTED = Path(CHECKOUT / "docs/openapi.yaml")

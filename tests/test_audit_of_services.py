@@ -14,11 +14,11 @@ from django.utils import timezone
 
 import accounts
 import desktops
-from accounts import audit_export, lockout, people, quota_services, services, ssh_keys, token_services, tokens
+from accounts import audit_export, lockout, quota_services, services, ssh_keys, token_services, tokens, user_services
 from accounts.audit import Actor
 from accounts.models import AuditEvent, Quota, SSHKey
-from accounts.refusals import Refused
 from accounts.token_services import Wanted
+from core.errors import Refused
 from desktops import services as desktop_services
 from desktops.models import Desktop, Status, Volume
 from desktops.services import LaunchRequest
@@ -92,25 +92,29 @@ DEEDS = {
     ),
     token_services.revoke: Deed(service(token_services.revoke, token=lambda world: world.token), "token.revoke"),
     token_services.revoke_all: Deed(service(token_services.revoke_all), "token.revoke_all"),
-    people.add_user: Deed(
-        service(people.add_user, fields=lambda world: {"username": "carol", "password": "correct horse battery"}),
+    user_services.add_user: Deed(
+        service(
+            user_services.add_user, fields=lambda world: {"username": "carol", "password": "correct horse battery"}
+        ),
         "user.add",
-        service(people.add_user, fields=lambda world: {"username": "bob", "password": "correct horse battery"}),
+        service(user_services.add_user, fields=lambda world: {"username": "bob", "password": "correct horse battery"}),
         "username_taken",
     ),
-    people.change_user: Deed(
-        service(people.change_user, user=lambda world: world.bob, fields=lambda world: {"email": "b@example.org"}),
+    user_services.change_user: Deed(
+        service(
+            user_services.change_user, user=lambda world: world.bob, fields=lambda world: {"email": "b@example.org"}
+        ),
         "user.change",
-        service(people.change_user, user=lambda world: world.by.user, fields=lambda world: {"is_active": False}),
+        service(user_services.change_user, user=lambda world: world.by.user, fields=lambda world: {"is_active": False}),
         "own_account",
     ),
-    people.was_saved: Deed(
-        service(people.was_saved, user=lambda world: world.bob, fields=lambda world: ["email"]), "user.change"
+    user_services.was_saved: Deed(
+        service(user_services.was_saved, user=lambda world: world.bob, fields=lambda world: ["email"]), "user.change"
     ),
-    people.delete_user: Deed(
-        service(people.delete_user, user=lambda world: world.bob),
+    user_services.delete_user: Deed(
+        service(user_services.delete_user, user=lambda world: world.bob),
         "user.delete",
-        service(people.delete_user, user=lambda world: world.by.user),
+        service(user_services.delete_user, user=lambda world: world.by.user),
         "own_account",
     ),
     quota_services.add_quota: Deed(

@@ -11,8 +11,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.visitor import Visitor
-from tests.whole import Portal, running, wait_for
+from tests.support.page_client import Visitor
+from tests.support.running_podesk import Portal, running, wait_for
 
 
 @pytest.fixture(scope="module")

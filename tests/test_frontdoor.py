@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.whole import Portal, free_port, podesk, running, wait_for
+from tests.support.running_podesk import Portal, free_port, podesk, running, wait_for
 
 pytestmark = pytest.mark.once
 

@@ -13,14 +13,14 @@ from django.conf import settings
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
-from desktops.runtimes import manifests_network
-from desktops.runtimes.manifests import NOVNC, Body
-from desktops.scopes import SUBPROTOCOL, TOKEN_PREFIX
-from desktops.tests.runtimes.house import a_spec
-from desktops.tests.runtimes.kube_house import a_cluster
-from tests.ingress import nginx, novnc
-from tests.visitor import Visitor
-from tests.whole import Portal, free_port, running, wait_for
+from desktops.runtimes.kubernetes import network_manifests
+from desktops.runtimes.kubernetes.manifests import NOVNC, Body
+from desktops.tests.support.kubernetes_namespace import a_cluster
+from desktops.tests.support.runtime_specs import a_spec
+from desktops.token_scopes import SUBPROTOCOL, TOKEN_PREFIX
+from tests.support.nginx import nginx, novnc
+from tests.support.page_client import Visitor
+from tests.support.running_podesk import Portal, free_port, running, wait_for
 
 pytestmark = pytest.mark.once
 
@@ -71,7 +71,7 @@ def ingress_of(desktop: str, name: str, url: str) -> Body:
     """As in a cluster, with the default of DESKTOP_INGRESS_AUTH_URL."""
     usual = a_cluster("vnc-pods", exposure="ingress")
     asked = replace(usual.ingress, public_url=url, auth_url=settings.DESKTOP_INGRESS_AUTH_URL)
-    return manifests_network.ingress(a_spec(desktop_id=desktop, name=name), replace(usual, ingress=asked))
+    return network_manifests.ingress(a_spec(desktop_id=desktop, name=name), replace(usual, ingress=asked))
 
 
 def row(portal: Portal) -> tuple[str, str, str]:

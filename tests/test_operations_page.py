@@ -5,7 +5,7 @@ import re
 import pytest
 
 from frontdoor.place import CHECKOUT
-from tests.operations_page import PAGE, chapter
+from tests.support.operations_page import PAGE, chapter
 
 LINKS = sorted(set(re.findall(r"\]\(([^)\s]+)\)", PAGE)))
 

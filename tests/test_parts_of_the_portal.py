@@ -14,7 +14,7 @@ import yaml
 from redis import Redis, RedisError
 
 from frontdoor.place import CHECKOUT
-from tests.whole import free_port, wait_for
+from tests.support.running_podesk import free_port, wait_for
 
 PASSWORD = "not-$HOME"  # no shell may read it
 

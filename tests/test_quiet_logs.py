@@ -10,8 +10,8 @@ import pytest
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
-from tests.visitor import Visitor
-from tests.whole import Portal, running, wait_for
+from tests.support.page_client import Visitor
+from tests.support.running_podesk import Portal, running, wait_for
 
 pytestmark = pytest.mark.once
 

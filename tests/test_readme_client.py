@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from frontdoor.place import CHECKOUT
-from tests.whole import Portal, running
+from tests.support.running_podesk import Portal, running
 
 pytestmark = pytest.mark.once
 

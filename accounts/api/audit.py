@@ -12,9 +12,9 @@ from rest_framework.request import Request
 from accounts import audit_export
 from accounts.api.endpoint import Endpoint
 from accounts.api.fields import Filter, Moment
-from accounts.api.strict import PageQuery, Strict
 from accounts.audit_export import AuditOut
 from accounts.models import AuditEvent
+from core.api.serializers import PageQuery, Strict
 
 _EXACT = ("action", "target", "pod_name", "result")
 

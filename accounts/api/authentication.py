@@ -9,7 +9,7 @@ from rest_framework.request import Request
 from rest_framework_simplejwt.authentication import JWTAuthentication
 
 from accounts import client, tokens
-from accounts.api.words import TOKEN_SENTENCES
+from accounts.api.messages import TOKEN_SENTENCES
 from accounts.models import User
 
 

@@ -16,11 +16,11 @@ from rest_framework.views import APIView
 
 from accounts import audit, client
 from accounts.api import idempotency
-from accounts.api.pages import Pages
 from accounts.api.permissions import read_as
 from accounts.audit import Actor
 from accounts.models import User
 from accounts.tokens import Claims
+from core.api.pagination import Pages
 
 log = structlog.get_logger("podesk.api")
 Row = TypeVar("Row", bound=Model)
@@ -110,7 +110,7 @@ class Endpoint(APIView):
         return _checked(form(data=given.dict(), context={"request": self.request}))
 
     def paged(self, rows: QuerySet[Row], asked: dict[str, Any], shown_by: type[Serializer[Any]]) -> Response:
-        """One page of `rows`; `asked` comes from a query form that derives from accounts.api.strict.PageQuery."""
+        """One page of `rows`; `asked` comes from a query form that derives from core.api.serializers.PageQuery."""
         pages = Pages(limit=asked["limit"], offset=asked["offset"])
         found = pages.paginate_queryset(rows, self.request, self)
         return pages.get_paginated_response(shown_by(found, many=True, context={"request": self.request}).data)

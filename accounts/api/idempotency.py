@@ -19,10 +19,10 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.utils.encoders import JSONEncoder
 
-from accounts import sealing
 from accounts.models import IdempotentRequest
-from accounts.refusals import Refused
 from accounts.tokens import Claims
+from core import encryption
+from core.errors import Refused
 
 GIVEN_UP = timedelta(seconds=180 + settings.API_WAIT_LIMIT)  # whoever began it so long ago has died over it
 _KEY = re.compile(r"[\x21-\x7e]{1,200}")
@@ -90,13 +90,13 @@ def finish(request: Request, response: Any) -> None:
         return
     row.status = response.status_code
     kept = {"data": response.data, "headers": {name: response[name] for name in _HEADERS if name in response}}
-    row.answer_sealed = sealing.seal(json.dumps(kept, cls=JSONEncoder))
+    row.answer_sealed = encryption.seal(json.dumps(kept, cls=JSONEncoder))
     row.save(update_fields=["status", "answer_sealed"])
 
 
 def _answer(row: IdempotentRequest) -> Response:
     try:
-        kept = json.loads(sealing.unseal(row.answer_sealed))
+        kept = json.loads(encryption.unseal(row.answer_sealed))
     except InvalidToken:  # SECRETS_KEYS has changed since
         raise KeyUsed(detail="none of SECRETS_KEYS opens the answer")
     headers = kept["headers"] | {"Idempotent-Replayed": "true"}

@@ -6,7 +6,7 @@ from rest_framework.exceptions import PermissionDenied
 from rest_framework.permissions import SAFE_METHODS, BasePermission
 from rest_framework.request import Request
 
-from accounts.api.words import BOUND, NOT_ADMINISTRATOR, NOT_PERMITTED
+from accounts.api.messages import BOUND, NOT_ADMINISTRATOR, NOT_PERMITTED
 from accounts.tokens import Claims
 
 if TYPE_CHECKING:

@@ -13,9 +13,9 @@ from rest_framework.response import Response
 from accounts import quota_services, quotas
 from accounts.api.endpoint import Endpoint
 from accounts.api.fields import Cores, Count, Filter
-from accounts.api.strict import Nothing, PageQuery, Strict
 from accounts.models import Quota, User
 from accounts.quota_services import LIMITS
+from core.api.serializers import Nothing, PageQuery, Strict
 
 _INHERITED: dict[str, Any] = {"required": False, "allow_null": True}
 

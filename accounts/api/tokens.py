@@ -10,8 +10,8 @@ from rest_framework.response import Response
 
 from accounts import client, token_services, tokens
 from accounts.api.endpoint import Endpoint, OpenEndpoint
-from accounts.api.strict import Nothing
-from accounts.api.token_forms import (
+from accounts.api.messages import TOKEN_SENTENCES
+from accounts.api.token_serializers import (
     ClaimsOut,
     IssuedOut,
     ObtainForm,
@@ -23,10 +23,10 @@ from accounts.api.token_forms import (
     VerifyForm,
     wanted,
 )
-from accounts.api.words import TOKEN_SENTENCES
 from accounts.audit import Actor
-from accounts.refusals import Refused
 from accounts.token_services import Issued
+from core.api.serializers import Nothing
+from core.errors import Refused
 
 
 class TokenRefused(Refused):

@@ -1,4 +1,4 @@
-"""`admin/users`: accounts, for administrators. The rules are those of accounts.people."""
+"""`admin/users`: accounts, for administrators. The rules are those of accounts.user_services."""
 
 from functools import reduce
 from operator import or_
@@ -15,11 +15,11 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts import people
+from accounts import user_services
 from accounts.api.endpoint import Endpoint
 from accounts.api.fields import Email, Filter, Flag, Text, Username
-from accounts.api.strict import Nothing, PageQuery, Strict
 from accounts.models import User
+from core.api.serializers import Nothing, PageQuery, Strict
 
 _ORDERS = ("username", "email", "date_joined", "last_login")
 _SEARCHED = ("username", "email", "first_name", "last_name")
@@ -94,7 +94,7 @@ class Users(Endpoint):
     def post(self, request: Request) -> Response:
         """Add a user. The password must pass the portal's rules."""
         self.query(Nothing)
-        user = people.add_user(fields=self.body(NewUser), by=self.actor)
+        user = user_services.add_user(fields=self.body(NewUser), by=self.actor)
         return Response(UserOut(user).data, status=201)
 
 
@@ -115,7 +115,7 @@ class OneUser(Endpoint):
         """Change what is sent. A new password, like disabling, ends all logins and tokens of the user."""
         self.query(Nothing)
         user = _user(user_id)
-        people.change_user(user=user, fields=self.body(UserChange), by=self.actor)
+        user_services.change_user(user=user, fields=self.body(UserChange), by=self.actor)
         return Response(UserOut(user).data)
 
     @extend_schema(request=None, responses={200: DeletedUserOut})
@@ -123,7 +123,7 @@ class OneUser(Endpoint):
         """Delete a user who owns neither desktops nor kept files any more."""
         self.query(Nothing)
         self.body(Nothing)
-        people.delete_user(user=_user(user_id), by=self.actor)
+        user_services.delete_user(user=_user(user_id), by=self.actor)
         return Response({"status": "deleted", "id": str(user_id)})
 
 

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from accounts import cuts, redis, tokens
+from accounts import disconnects, tokens
 from accounts.models import User
 from accounts.tokens import TokenScope
+from core import redis
 
 
 @pytest.fixture
@@ -24,7 +25,7 @@ def token_for() -> Callable[..., str]:
 def cuts_heard() -> Iterator[Callable[[], dict[str, str]]]:
     """The next cut on the real channel, as a proxy hears it; fails after a second of silence."""
     listener = redis.client().pubsub(ignore_subscribe_messages=True)
-    listener.subscribe(cuts.channel())
+    listener.subscribe(disconnects.channel())
     assert listener.get_message(timeout=1) is None  # the subscription is confirmed
 
     def hear() -> dict[str, str]:

@@ -13,7 +13,7 @@ from django.utils import timezone
 from accounts import audit, services, ssh_keys
 from accounts.audit import Actor, Stranger, audited
 from accounts.models import AppendOnly, AuditEvent, User
-from accounts.refusals import Refused
+from core.errors import Refused
 
 
 class Late(Refused):

@@ -5,10 +5,11 @@ from datetime import timedelta
 import pytest
 from django.db import transaction
 
-from accounts import redis, revocation, tokens
+from accounts import revocation, tokens
 from accounts.models import SessionToken
 from accounts.tokens import TokenRefused
-from tests import environment
+from core import redis
+from tests.support import environment
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -7,9 +7,10 @@ import jwt
 import pytest
 from django.conf import settings as given
 
-from accounts import keys, redis, revocation, tokens
+from accounts import keys, revocation, tokens
 from accounts.models import SessionToken, User
 from accounts.tokens import TokenRefused
+from core import redis
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

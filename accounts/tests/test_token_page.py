@@ -147,7 +147,7 @@ def test_login_that_ends_meanwhile(client_for, alice, monkeypatch):
         services.sign_out_everywhere(user=alice, by=Actor(alice))
         return issue(**given)
 
-    monkeypatch.setattr("accounts.token_pages.token_services.issue_for_login", ends_first)
+    monkeypatch.setattr("accounts.token_views.token_services.issue_for_login", ends_first)
     answer = browser.post(PAGE, FORM)
     assert (answer.status_code, answer["Location"]) == (302, PAGE)
     assert browser.get(PAGE)["Location"].startswith("/accounts/login/")

@@ -26,7 +26,7 @@ import httpx
 from bench.api.newcomers import Newcomers
 from bench.api.stage import Stage, staged
 from bench.report import rounds_asked, tell
-from tests.ab import Answers, ab
+from tests.support.apache_bench import Answers, ab
 
 HOLD = 1.6
 AT_ONCE = 50

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from http.client import HTTPConnection
 from urllib.parse import urlsplit
 
-from tests.ab import Answers
+from tests.support.apache_bench import Answers
 
 _BODY = json.dumps({"resource_quota": {"cpu": "1", "memory": "1Gi"}})
 

@@ -65,8 +65,9 @@ def _rows() -> tuple[str, str]:
     from django.db import connections
     from django.utils import timezone
 
-    from accounts import sealing, tokens
+    from accounts import tokens
     from accounts.models import User
+    from core import encryption
     from desktops.models import Desktop, DesktopImage, Volume
 
     user = User.objects.create_user("bench")
@@ -85,7 +86,7 @@ def _rows() -> tuple[str, str]:
         storage_gib=size.storage_gib,
         endpoint_kind="unix",
         endpoint_address="/run/none.sock",
-        vnc_password_sealed=sealing.seal("password"),
+        vnc_password_sealed=encryption.seal("password"),
     )
     desktop.tell_owner()
     token = tokens.issue(user, scope=_scope("bench"), lifetime=timedelta(hours=2))

@@ -10,12 +10,12 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from bench.cluster.onlooker import Times
-from desktops.runtimes import manifests, manifests_network
 from desktops.runtimes.base import DesktopSpec
-from desktops.runtimes.cluster import Cluster, IngressSettings
+from desktops.runtimes.kubernetes import manifests, network_manifests
+from desktops.runtimes.kubernetes.cluster_settings import Cluster, IngressSettings
 from desktops.runtimes.names import desktop_name, volume_name
 from tests.cluster.conftest import IMAGE
-from tests.cluster.kube import Kube
+from tests.support.cluster.kubectl import Kube
 
 CORES = Decimal("0.5")  # of each desktop here: one fits beside the portal and its tests on a small node
 
@@ -68,8 +68,8 @@ class Floor:
             manifests.volume_claim,
             manifests.config_map,
             manifests.secret,
-            manifests_network.network_policy,
-            manifests_network.service,
+            network_manifests.network_policy,
+            network_manifests.service,
         )
         bodies = [make(spec, self._cluster) for make in makers]
         # Which address its Service will have is not known beforehand; nothing here reads the annotation.

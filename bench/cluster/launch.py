@@ -20,8 +20,8 @@ from bench.cluster.onlooker import Onlooker, Times
 from bench.cluster.records import Log
 from bench.launch.click import Browser
 from bench.report import ms, rounds_asked, tell
-from tests.cluster.driven import Driven, driving
-from tests.cluster.kube import Kube
+from tests.support.cluster.kubectl import Kube
+from tests.support.cluster.podesk_outside import Driven, driving
 
 FACTOR, EXTRA = 1.15, 0.300  # of kubectl's time; seconds
 CALM = 4.0  # seconds before each measurement: the cluster has collected what the one before left

@@ -9,7 +9,7 @@ from pathlib import Path
 from threading import Thread
 from typing import Any
 
-from desktops.runtimes.kubernetes_api import Api, Request
+from desktops.runtimes.kubernetes.client import Api, Request
 
 Times = dict[str, float]  # step -> time.time()
 _TICKS = os.sysconf("SC_CLK_TCK")

@@ -21,9 +21,9 @@ from bench.cluster.launch import namespace
 from bench.cluster.postgres import telling_postgres
 from bench.cluster.records import Job, Log, Told, statements
 from bench.report import ms, tell
-from tests.cluster.crowd import Crowd, Person, more
-from tests.cluster.driven import Driven, driving
-from tests.whole import wait_for
+from tests.support.cluster.parallel_launches import Crowd, Person, more
+from tests.support.cluster.podesk_outside import Driven, driving
+from tests.support.running_podesk import wait_for
 
 WORKERS, FEW, FITTING = 4, 10, 2
 LONGEST = 600.0  # seconds for everything to agree

@@ -23,7 +23,7 @@ from websockets.sync.client import ClientConnection
 from bench.launch.click import Browser
 from bench.relay.stage import ROOT
 from bench.report import ms, rounds_asked, tell
-from tests.whole import Portal, free_port, running, wait_for
+from tests.support.running_podesk import Portal, free_port, running, wait_for
 
 STREAMS, HOLD = 10, 1.0  # on each replica; seconds
 

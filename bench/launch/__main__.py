@@ -15,7 +15,7 @@ from pathlib import Path
 from bench.launch.click import Browser, report
 from bench.launch.shell import seconds_to_banner
 from bench.report import ms, rounds_asked, tell
-from tests.whole import running
+from tests.support.running_podesk import running
 
 FACTOR, EXTRA = 1.15, 0.150  # of the shell's time; seconds
 CALM = 2.0  # seconds before each measurement: what the one before left running has ended

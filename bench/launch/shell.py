@@ -10,16 +10,16 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from desktops.runtimes import local_account, local_desktop
 from desktops.runtimes.base import DesktopSpec
-from desktops.runtimes.local_state import Place, Plan
+from desktops.runtimes.local import session_commands, unix_account
+from desktops.runtimes.local.desktop_files import Place, Plan
 
 USER = os.environ.get("LOCAL_DESKTOP_USER", "podesk")
 
 
 def prepare(root: Path, number: int) -> tuple[Place, Plan]:
     """All that a start needs, made beforehand: only the start itself is measured."""
-    account = local_account.account(USER)
+    account = unix_account.account(USER)
     place = Place(root, f"vnc-bench-{number}")
     for folder in (root, root / "s", root / "volumes", root / "desktops", place.folder):
         folder.mkdir(exist_ok=True)
@@ -27,8 +27,8 @@ def prepare(root: Path, number: int) -> tuple[Place, Plan]:
     spec = DesktopSpec(
         "bench", "0", 1, place.name, f"home-{number}", False, "0", "bench", "local", Decimal(1), 2048, 5, 0, "password"
     )
-    plan = local_desktop.plan(spec, place, account, os.environ["PATH"])
-    local_account.make_home(Path(plan.home), account, local_desktop.SESSION / "skel")
+    plan = session_commands.plan(spec, place, account, os.environ["PATH"])
+    unix_account.make_home(Path(plan.home), account, session_commands.SESSION / "skel")
     return place, plan
 
 

@@ -117,8 +117,9 @@ def _portal_target(far_end_port: int) -> Target:
 
     django.setup()
     call_command("migrate", verbosity=0)
-    from accounts import sealing, tokens
+    from accounts import tokens
     from accounts.models import User
+    from core import encryption
     from desktops.models import Desktop, DesktopImage, Volume
 
     user = User.objects.create_user("bench")
@@ -134,7 +135,7 @@ def _portal_target(far_end_port: int) -> Target:
         endpoint_kind="tcp",
         endpoint_address="127.0.0.1",
         endpoint_port=far_end_port,
-        vnc_password_sealed=sealing.seal(PASSWORD),
+        vnc_password_sealed=encryption.seal(PASSWORD),
     )
     scope = tokens.TokenScope(session_id="bench", pod_name=desktop.object_name)
     token = tokens.issue(user, scope=scope, lifetime=timedelta(hours=2))

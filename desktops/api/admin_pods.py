@@ -9,10 +9,10 @@ from rest_framework.response import Response
 
 from accounts.api.endpoint import Endpoint
 from accounts.api.fields import Filter
-from accounts.api.strict import Nothing
+from core.api.serializers import Nothing
 from desktops import selectors, services
-from desktops.api.pod_forms import PodQuery
-from desktops.api.serializers import DeletedOut, PodOut
+from desktops.api.input_serializers import PodQuery
+from desktops.api.output_serializers import DeletedOut, PodOut
 from desktops.models import Desktop
 
 

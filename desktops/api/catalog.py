@@ -9,11 +9,11 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.api.endpoint import Endpoint
-from accounts.api.strict import Nothing, PageQuery
-from desktops import scopes, selectors, services
-from desktops.allowance import ImageOffer, LaunchOffer, QuotaLine, SizeOffer, launch_offer, quota_lines
-from desktops.api.serializers import QuantitiesOut
+from core.api.serializers import Nothing, PageQuery
+from desktops import selectors, services, token_scopes
+from desktops.api.output_serializers import QuantitiesOut
 from desktops.models import Volume
+from desktops.quota import ImageOffer, LaunchOffer, QuotaLine, SizeOffer, launch_offer, quota_lines
 
 
 class SizeOut(serializers.Serializer[SizeOffer]):
@@ -25,7 +25,7 @@ class SizeOut(serializers.Serializer[SizeOffer]):
 
     @extend_schema_field(QuantitiesOut)
     def get_resource_quota(self, offer: SizeOffer) -> dict[str, str]:
-        return scopes.quantities(offer.size)
+        return token_scopes.quantities(offer.size)
 
 
 class ImageOut(serializers.Serializer[ImageOffer]):

@@ -17,12 +17,13 @@ from rest_framework.response import Response
 from accounts import client
 from accounts.api.endpoint import Endpoint
 from accounts.api.fields import Moment
-from accounts.api.strict import Nothing, PageQuery
-from accounts.places import Place
-from desktops import selectors, timeline
-from desktops.api import feed, sse
+from core.api.serializers import Nothing, PageQuery
+from core.concurrency import Place
+from desktops import selectors
+from desktops.api import event_feed, sse
 from desktops.exceptions import DesktopNotFound
 from desktops.models import DesktopEvent
+from desktops.wording import timeline
 
 _NUMBER = re.compile("[0-9]{1,18}")  # within 64 bits
 _AFTER = OpenApiParameter(
@@ -43,7 +44,7 @@ class EventOut(serializers.Serializer[DesktopEvent]):
     why = serializers.CharField()
 
     def to_representation(self, instance: DesktopEvent) -> dict[str, Any]:
-        return feed.of_event(instance)
+        return event_feed.of_event(instance)
 
 
 _ANSWERS = {
@@ -83,10 +84,10 @@ class _Streaming(Endpoint):
         if self.request.method == "HEAD":  # nothing follows, and a stream would go on saying it
             return HttpResponse(content_type=sse.CONTENT_TYPE)
         token, address = client.session_token(self.request), client.address(self.request)
-        listener = feed.Listener(self.claims, token, address)
+        listener = event_feed.Listener(self.claims, token, address)
         place = Place("streams", self.claims.user_id)
         place.take()
-        return sse.answer(feed.Feed(listener, pod_name=pod_name, after=self.after), place)
+        return sse.answer(event_feed.Feed(listener, pod_name=pod_name, after=self.after), place)
 
 
 class PodEvents(_Streaming):

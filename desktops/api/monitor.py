@@ -8,7 +8,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.api.endpoint import Endpoint
-from accounts.api.strict import Nothing
+from core.api.serializers import Nothing
 from desktops import monitor
 from desktops.models import Status
 from desktops.monitor import Report

@@ -8,19 +8,20 @@ from rest_framework.exceptions import PermissionDenied
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts import places, token_services
-from accounts.api.strict import Nothing
-from accounts.api.token_forms import IssuedOut, TokenForm
-from accounts.api.token_forms import wanted as token_wanted
-from accounts.api.words import NOT_PERMITTED
+from accounts import token_services
+from accounts.api.messages import NOT_PERMITTED
+from accounts.api.token_serializers import IssuedOut, TokenForm
+from accounts.api.token_serializers import wanted as token_wanted
 from accounts.token_services import Issued
-from desktops import facts, scopes, selectors, services
-from desktops.api import pod_out, wait
-from desktops.api.pod_forms import LogQuery, WaitQuery
+from core import concurrency
+from core.api.serializers import Nothing
+from desktops import desktop_snapshot, selectors, services, token_scopes
+from desktops.api import pod_representation, wait
+from desktops.api.input_serializers import LogQuery, WaitQuery
+from desktops.api.output_serializers import ActionOut, LogsOut, MetricsOut, PasswordOut, PodTokenOut
 from desktops.api.pods import PodEndpoint
-from desktops.api.serializers import ActionOut, LogsOut, MetricsOut, PasswordOut, PodTokenOut
+from desktops.desktop_snapshot import Facts
 from desktops.exceptions import DesktopNotFound
-from desktops.facts import Facts
 from desktops.models import MOVING, Desktop
 
 _ANSWERS = {200: ActionOut, 202: ActionOut}
@@ -33,7 +34,7 @@ class Action(PodEndpoint):
         return self.desktop_of(pod_name), self.query(WaitQuery)["wait"]
 
     def answer(self, desktop: Desktop) -> Response:
-        told = pod_out.of(desktop, may=self.claims.permissions)
+        told = pod_representation.of(desktop, may=self.claims.permissions)
         status = 202 if desktop.status in MOVING else 200
         return Response({"pod_name": desktop.object_name, "desktop": told}, status=status)
 
@@ -43,7 +44,7 @@ class Start(Action):
     def post(self, request: Request, pod_name: str) -> Response:
         """Start a stopped or failed desktop. One that runs goes on running."""
         desktop, seconds = self.asked(pod_name)
-        with places.waiting(self.claims.user_id, seconds):
+        with concurrency.waiting(self.claims.user_id, seconds):
             services.start_desktop(desktop=desktop, by=self.actor)
             found = self.started(desktop, seconds)
         return self.answer(found)
@@ -54,7 +55,7 @@ class Stop(Action):
     def post(self, request: Request, pod_name: str) -> Response:
         """Stop a desktop, or cancel its start. Its files stay."""
         desktop, seconds = self.asked(pod_name)
-        with places.waiting(self.claims.user_id, seconds):
+        with concurrency.waiting(self.claims.user_id, seconds):
             services.stop_desktop(desktop=desktop, by=self.actor)
             found = wait.until_settled(desktop, seconds)
         if found is None:
@@ -67,7 +68,7 @@ class Restart(Action):
     def post(self, request: Request, pod_name: str) -> Response:
         """Stop a desktop and start it again, or start one that is at rest."""
         desktop, seconds = self.asked(pod_name)
-        with places.waiting(self.claims.user_id, seconds):
+        with concurrency.waiting(self.claims.user_id, seconds):
             services.restart_desktop(desktop=desktop, by=self.actor)
             found = self.started(desktop, seconds)
         return self.answer(found)
@@ -109,21 +110,21 @@ class Token(PodEndpoint):
         wanted = replace(
             token_wanted(asked | {"label": asked.get("label") or desktop.name}),
             pod_name=pod_name,
-            resource_quota=scopes.quantities(desktop),
+            resource_quota=token_scopes.quantities(desktop),
         )
         issued = token_services.issue_from_token(by=self.actor, claims=self.claims, wanted=wanted)
-        return Response(_told_once(issued, facts.of(desktop)), status=201)
+        return Response(_told_once(issued, desktop_snapshot.of(desktop)), status=201)
 
 
 def _told_once(issued: Issued, of: Facts) -> dict[str, Any]:
-    access = pod_out.access_info(of, may=frozenset(issued.token.permissions))
+    access = pod_representation.access_info(of, may=frozenset(issued.token.permissions))
     return {
         **IssuedOut(issued).data,
         "pod_name": of.pod_name,
         "vnc_websocket": access["vnc_websocket"],
         "ssh_websocket": access["ssh_websocket"],
         "header": "X-User-Token",
-        "subprotocols": [scopes.SUBPROTOCOL, f"{scopes.TOKEN_PREFIX}{issued.text}"],
+        "subprotocols": [token_scopes.SUBPROTOCOL, f"{token_scopes.TOKEN_PREFIX}{issued.text}"],
     }
 
 

@@ -8,15 +8,15 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts import places
 from accounts.api.endpoint import Endpoint
-from accounts.api.strict import Nothing
-from desktops import connect, selectors, services
-from desktops.api import launching, pod_out, wait
-from desktops.api.pod_forms import DeleteQuery, PodCreate, PodQuery, WaitQuery
-from desktops.api.serializers import CreatedOut, DeletedOut, PodOut
+from core import concurrency
+from core.api.serializers import Nothing
+from desktops import connection_info, selectors, services
+from desktops.api import launch_requests, pod_representation, wait
+from desktops.api.input_serializers import DeleteQuery, PodCreate, PodQuery, WaitQuery
+from desktops.api.output_serializers import CreatedOut, DeletedOut, PodOut
+from desktops.desktop_snapshot import Facts
 from desktops.exceptions import DesktopNotFound, DesktopRefused, DidNotStart, NotRunning
-from desktops.facts import Facts
 from desktops.models import MOVING, Desktop, Status
 
 
@@ -37,7 +37,7 @@ class PodEndpoint(Endpoint):
 
     def password_of(self, desktop: Desktop) -> str | None:
         """Where the token may know it, and it is of use."""
-        if "vnc" in self.claims.permissions and connect.is_direct(desktop):
+        if "vnc" in self.claims.permissions and connection_info.is_direct(desktop):
             with suppress(DesktopRefused):  # POST …/password says why
                 return services.show_password(desktop=desktop, by=self.actor)
         return None
@@ -80,11 +80,11 @@ class Create(PodEndpoint):
         """Launch a desktop, or find the one of that name. 202: it is on its way. 200: it was there already, or runs
         now that you waited. What is there keeps its size, image and files, whatever is sent."""
         asked, seconds = self.body(PodCreate), self.query(WaitQuery)["wait"]
-        with places.waiting(self.claims.user_id, seconds):
-            launched = launching.launch(self.actor, asked)
+        with concurrency.waiting(self.claims.user_id, seconds):
+            launched = launch_requests.launch(self.actor, asked)
             desktop = self.started(launched.desktop, seconds)
         on_its_way = desktop.status in MOVING and (launched.ordered or seconds)
-        told = pod_out.of(desktop, may=self.claims.permissions, password=self.password_of(desktop))
+        told = pod_representation.of(desktop, may=self.claims.permissions, password=self.password_of(desktop))
         answer = {
             "status": "created" if launched.created else "exists",
             "pod_name": desktop.object_name,
@@ -101,7 +101,7 @@ class Pod(PodEndpoint):
     def get(self, request: Request, pod_name: str) -> Response:
         """One desktop as it is now."""
         self.query(Nothing)
-        return Response(pod_out.shown(self.facts_of(pod_name), may=self.claims.permissions))
+        return Response(pod_representation.shown(self.facts_of(pod_name), may=self.claims.permissions))
 
     @extend_schema(
         operation_id="delete_pod",
@@ -114,7 +114,7 @@ class Pod(PodEndpoint):
         nothing of it is left, nor of files that were to go with it."""
         self.body(Nothing)
         asked, desktop = self.query(DeleteQuery), self.desktop_of(pod_name)
-        with places.waiting(self.claims.user_id, asked["wait"]):
+        with concurrency.waiting(self.claims.user_id, asked["wait"]):
             services.delete_desktop(desktop=desktop, by=self.actor, keep_data=asked["keep_data"])
             gone = wait.until_gone(desktop, asked["wait"])
         answer: dict[str, Any] = {"status": "deleted", "pod_name": pod_name}

@@ -16,8 +16,8 @@ from django.http import StreamingHttpResponse
 from rest_framework.renderers import JSONRenderer
 from rest_framework.utils.encoders import JSONEncoder
 
-from accounts.places import LEASE, Place
-from desktops.api import ear
+from core.concurrency import LEASE, Place
+from desktops.api import channel_listener
 
 log = structlog.get_logger("podesk.events")
 MEDIA_TYPE = "text/event-stream"
@@ -64,7 +64,7 @@ def answer(teller: Teller, place: Place) -> StreamingHttpResponse:
 
 async def _stream(teller: Teller, place: Place) -> AsyncIterator[bytes]:
     woken = asyncio.Event()
-    beside = [asyncio.create_task(work) for work in (ear.listen(teller.group, woken), _keep(place))]
+    beside = [asyncio.create_task(work) for work in (channel_listener.listen(teller.group, woken), _keep(place))]
     try:
         await _let_go()
         yield f"retry: {COME_BACK * 1000}\n\n".encode()

@@ -1,8 +1,8 @@
 from django.urls import URLPattern, path, register_converter
 
-from desktops.api import admin_pods, catalog, converters, events, monitor, pod_actions, pods
+from desktops.api import admin_pods, catalog, events, monitor, pod_actions, pods, url_converters
 
-register_converter(converters.PodName, "pod")
+register_converter(url_converters.PodName, "pod")
 
 app_name = "desktops_api"
 urlpatterns: list[URLPattern] = [

@@ -13,7 +13,7 @@ import structlog
 from asgiref.sync import async_to_sync, sync_to_async
 from django.db import close_old_connections
 
-from desktops.api import ear
+from desktops.api import channel_listener
 from desktops.models import MOVING, Desktop, Volume
 from desktops.notify import group_of
 
@@ -52,7 +52,7 @@ async def _watch(desktop: Desktop, seconds: int, is_over: IsOver) -> None:
     clock = asyncio.get_running_loop().time
     end = clock() + seconds
     woken = asyncio.Event()
-    listening = asyncio.create_task(ear.listen(group_of(desktop.owner_id), woken))
+    listening = asyncio.create_task(channel_listener.listen(group_of(desktop.owner_id), woken))
     try:
         while not await sync_to_async(_look)(desktop, is_over) and (left := end - clock()) > 0:
             with suppress(TimeoutError):

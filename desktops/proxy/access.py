@@ -7,11 +7,12 @@ from cryptography.fernet import InvalidToken
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-from accounts import client, sealing, tokens
-from desktops import origins, selectors
+from accounts import client, tokens
+from core import encryption, origins
+from desktops import selectors
 from desktops.models import Desktop, Status
 from desktops.proxy.asgi import Scope
-from desktops.scopes import TOKEN_PREFIX
+from desktops.token_scopes import TOKEN_PREFIX
 
 TOKEN_LIMIT = 8192  # characters
 SSH_PORT = 22  # beside the screen's, at the same address
@@ -86,7 +87,7 @@ def admit(scope: Scope) -> Admission:
 
 def _admission(claims: tokens.Claims, desktop: Desktop, permission: str) -> Admission:
     try:
-        password = sealing.unseal(desktop.vnc_password_sealed)
+        password = encryption.unseal(desktop.vnc_password_sealed)
     except InvalidToken:
         raise Refused("busy", "none of SECRETS_KEYS opens this desktop's password")
     return Admission(

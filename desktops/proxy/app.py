@@ -7,13 +7,13 @@ import structlog
 from django.conf import settings
 from django.db import Error as DatabaseFault
 
-from desktops import closes
-from desktops.proxy import access, live, relay, rfb, rows
+from desktops.proxy import access, registry, relay, rfb, stream_checks
 from desktops.proxy.asgi import Receive, Scope, Send
-from desktops.proxy.browser import Browser, BrowserLeft
-from desktops.proxy.desktop import Desktop
+from desktops.proxy.browser_connection import Browser, BrowserLeft
+from desktops.proxy.desktop_connection import Desktop
 from desktops.proxy.stream import Stream
-from desktops.scopes import SUBPROTOCOL
+from desktops.token_scopes import SUBPROTOCOL
+from desktops.wording import close_codes
 
 log = structlog.get_logger("podesk.proxy")
 
@@ -43,7 +43,7 @@ async def refuse_unknown_path(scope: Scope, receive: Receive, send: Send) -> Non
 async def _admit(scope: Scope) -> access.Admission:
     try:
         async with asyncio.timeout(settings.PROXY_HANDSHAKE_TIMEOUT):
-            return await rows.in_thread(access.admit, scope)
+            return await stream_checks.in_thread(access.admit, scope)
     except (DatabaseFault, TimeoutError) as error:
         raise access.Refused("busy", str(error) or "took too long")
 
@@ -61,7 +61,7 @@ async def _serve(stream: Stream, scope: Scope, browser: Browser, send: Send) -> 
     offered = SUBPROTOCOL in scope.get("subprotocols", [])
     await send({"type": "websocket.accept", "subprotocol": SUBPROTOCOL if offered else None})
     log.info("stream_opened")
-    async with live.present(stream):
+    async with registry.present(stream):
         work = asyncio.create_task(_work(stream, browser))
         try:
             reason = await stream.ended()
@@ -70,7 +70,7 @@ async def _serve(stream: Stream, scope: Scope, browser: Browser, send: Send) -> 
             await asyncio.wait([work])
     log.info("stream_closed", reason=reason, seconds=round(stream.seconds, 1), down=stream.down, up=stream.up)
     if not stream.browser_left:
-        await _close(send, closes.of(reason))
+        await _close(send, close_codes.of(reason))
 
 
 async def _work(stream: Stream, browser: Browser) -> None:
@@ -99,7 +99,7 @@ async def _connect(stream: Stream, browser: Browser) -> None:
     desktop = await Desktop.connect(*stream.admission.endpoint)
     try:
         if stream.admission.permission == "ssh":
-            await live.confirm(stream)  # SSH programs and sshd shake hands themselves
+            await registry.confirm(stream)  # SSH programs and sshd shake hands themselves
         else:
             await _shake_hands(stream, desktop, browser)
         await relay.run(stream, desktop, browser)
@@ -112,7 +112,7 @@ async def _shake_hands(stream: Stream, desktop: Desktop, browser: Browser) -> No
     async with asyncio.TaskGroup() as hands:
         hands.create_task(_enter(desktop, stream.admission.password))
         hands.create_task(_let_in(browser))
-        hands.create_task(live.confirm(stream))
+        hands.create_task(registry.confirm(stream))
     await desktop.write(rfb.SHARED)
 
 
@@ -129,7 +129,7 @@ async def _let_in(browser: Browser) -> None:
         raise rfb.BadClient("took too long to say hello")
 
 
-async def _close(send: Send, close: closes.Close) -> None:
+async def _close(send: Send, close: close_codes.Close) -> None:
     with contextlib.suppress(OSError, RuntimeError):  # too late, or gone already
         async with asyncio.timeout(CLOSE_WAIT):
             await send({"type": "websocket.close", "code": close.code, "reason": close.reason})

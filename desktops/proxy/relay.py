@@ -3,9 +3,9 @@
 import asyncio
 import time
 
-from desktops.proxy import direct
-from desktops.proxy.browser import Browser
-from desktops.proxy.desktop import Desktop
+from desktops.proxy import direct_relay
+from desktops.proxy.browser_connection import Browser
+from desktops.proxy.desktop_connection import Desktop
 from desktops.proxy.stream import Stream
 
 
@@ -15,7 +15,7 @@ async def run(stream: Stream, desktop: Desktop, browser: Browser) -> None:
     Raises BrowserLeft and BadClient, alone or in a group.
     """
     if browser.connection:
-        await direct.run(stream, desktop, browser, browser.connection)
+        await direct_relay.run(stream, desktop, browser, browser.connection)
     async with asyncio.TaskGroup() as pumps:  # any ASGI server
         pumps.create_task(_to_browser(stream, desktop, browser))
         pumps.create_task(_to_desktop(stream, desktop, browser))

@@ -4,7 +4,7 @@ import asyncio
 import time
 
 from desktops.proxy.access import Admission
-from desktops.proxy.input import InputCounter
+from desktops.proxy.input_counter import InputCounter
 
 
 class Stream:
@@ -21,7 +21,7 @@ class Stream:
         self._end: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 
     def end(self, reason: str) -> None:
-        """`reason` names a desktops.closes.Close. The first call counts."""
+        """`reason` names a desktops.wording.close_codes.Close. The first call counts."""
         if not self._end.done():
             self._end.set_result(reason)
 

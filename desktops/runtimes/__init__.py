@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 # A desktop's own process starts through this package while a person waits: it needs neither Django nor a runtime.
 if TYPE_CHECKING:
     from desktops.runtimes.base import Runtime
-    from desktops.runtimes.cluster import Cluster
+    from desktops.runtimes.kubernetes.cluster_settings import Cluster
 
 
 @cache
@@ -16,10 +16,10 @@ def get_runtime() -> "Runtime":
 
     if settings.DESKTOP_RUNTIME == "kubernetes":
         # Its client takes long to import, and only clusters need it.
-        from desktops.runtimes.kubernetes import KubernetesRuntime
+        from desktops.runtimes.kubernetes.kubernetes_runtime import KubernetesRuntime
 
         return KubernetesRuntime(_cluster(settings))
-    from desktops.runtimes.local import LocalRuntime
+    from desktops.runtimes.local.local_runtime import LocalRuntime
 
     return LocalRuntime(
         settings.LOCAL_RUNTIME_DIR, installation=settings.INSTALLATION_ID, user=settings.LOCAL_DESKTOP_USER
@@ -27,7 +27,7 @@ def get_runtime() -> "Runtime":
 
 
 def _cluster(settings: Any) -> "Cluster":
-    from desktops.runtimes.cluster import Cluster, IngressSettings
+    from desktops.runtimes.kubernetes.cluster_settings import Cluster, IngressSettings
 
     return Cluster(
         installation=settings.INSTALLATION_ID,

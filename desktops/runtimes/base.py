@@ -93,7 +93,7 @@ class Observed:
     phase: Phase
     endpoint: Endpoint | None = None
     steps: dict[str, datetime] = field(default_factory=dict)
-    reason: str = ""  # slug of desktops/diagnosis.py: why it ended or, before it is ready, why it waits
+    reason: str = ""  # slug of desktops/wording/diagnosis.py: why it ended or, before it is ready, why it waits
     detail: str = ""  # for the log, not for people
     restarts: int = 0  # how often what runs in it was started anew within this run
     exposed: Exposed | None = None

@@ -1,25 +1,26 @@
-"""Template filters over desktops.meters and desktops.diagnosis."""
+"""Template filters over desktops.wording.amounts and desktops.wording.diagnosis."""
 
 from decimal import Decimal
 from math import ceil
 
 from django import template
 
-from desktops import icons, meters
 from desktops.models import AT_REST, Desktop
-from desktops.reasons import reason
+from desktops.web import icons
+from desktops.wording import amounts
+from desktops.wording.reasons import reason
 
 register = template.Library()
 
 
 @register.filter
 def gib(mib: float) -> str:
-    return meters.gib(mib)
+    return amounts.gib(mib)
 
 
 @register.filter
 def amount(number: float | Decimal) -> str:
-    return meters.amount(number)
+    return amounts.amount(number)
 
 
 @register.filter

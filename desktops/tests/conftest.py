@@ -12,13 +12,13 @@ import pytest
 from django.conf import settings
 from redis import RedisError
 
-from accounts.cuts import Cut, channel
-from accounts.redis import client, key
-from desktops import controller
+from accounts.disconnects import Cut, channel
+from core.redis import client, key
+from desktops.lifecycle import controller
 from desktops.runtimes import get_runtime
 from desktops.runtimes.base import Deadline, Runtime
-from desktops.tests.told_runtime import Controlled, ToldRuntime
-from tests import environment
+from desktops.tests.support.scripted_runtime import Controlled, ToldRuntime
+from tests.support import environment
 
 
 @pytest.fixture
@@ -118,7 +118,7 @@ def long_watched() -> None:
 def told(monkeypatch, db) -> Iterator[ToldRuntime]:
     """The runtime is one that sees what the test tells it."""
     runtime = ToldRuntime()
-    monkeypatch.setattr("desktops.runtimes.local.LocalRuntime", lambda *_, **__: runtime)
+    monkeypatch.setattr("desktops.runtimes.local.local_runtime.LocalRuntime", lambda *_, **__: runtime)
     get_runtime.cache_clear()
     yield runtime
     get_runtime.cache_clear()

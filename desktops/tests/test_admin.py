@@ -8,7 +8,7 @@ from django.contrib.auth.models import Permission
 from django.test import Client
 
 from accounts.models import AuditEvent
-from desktops import ports
+from desktops.lifecycle import node_ports
 from desktops.models import Desktop, DesktopEvent, DesktopImage, PortLease, Status, Volume
 
 LISTS = ("desktop", "desktopevent", "desktopimage", "desktopsize", "portlease", "volume")
@@ -209,7 +209,7 @@ def test_what_a_cluster_would_refuse_is_refused(save, image, field, given, said)
 def test_who_has_which_port(page, admin, alice, make_desktop):
     desktop = make_desktop(alice, name="thesis", status=Status.RUNNING, exposed_host="192.0.2.1", exposed_vnc=30000)
     PortLease.objects.create(port=30000, use="vnc", desktop=desktop)
-    ports.remember_foreign(31290)
+    node_ports.remember_foreign(31290)
     shown = page.get("/admin/desktops/portlease/").content.decode()
     assert "30000" in shown
     assert "thesis (alice)" in shown
@@ -220,7 +220,7 @@ def test_who_has_which_port(page, admin, alice, make_desktop):
 
 def test_foreign_ports_are_tried_again_and_desktops_keep_theirs(page, admin, alice, make_desktop):
     own = PortLease.objects.create(port=30000, use="vnc", desktop=make_desktop(alice))
-    ports.remember_foreign(31290)
+    node_ports.remember_foreign(31290)
     rows = [str(lease.pk) for lease in PortLease.objects.all()]
     answer = page.post("/admin/desktops/portlease/", {"action": "try_again", "_selected_action": rows}, follow=True)
     assert "1 port may be given out again." in answer.content.decode()

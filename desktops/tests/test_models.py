@@ -55,9 +55,9 @@ def test_a_step_stands_once_per_run_and_other_events_as_often_as_they_happen(mak
 
 
 def test_secrets_are_not_in_the_database_in_plain_text(make_desktop, alice):
-    from accounts import sealing
+    from core import encryption
 
     desktop = make_desktop(alice)
-    password = sealing.unseal(desktop.vnc_password_sealed)
+    password = encryption.unseal(desktop.vnc_password_sealed)
     assert len(password) == 8
     assert password not in desktop.vnc_password_sealed

@@ -4,8 +4,9 @@ import pytest
 
 from accounts.audit import Actor
 from accounts.models import AuditEvent, Quota
-from desktops import allowance, jobs, services
+from desktops import quota, services
 from desktops.exceptions import ImageUnavailable, NameInvalid, QuotaExceeded, VolumeInUse, WrongStatus
+from desktops.lifecycle import jobs
 from desktops.models import Desktop, DesktopSize, Status, Volume
 from desktops.services import LaunchRequest
 
@@ -128,7 +129,7 @@ def test_kept_files_keep_the_storage_that_they_have(launch, alice, storage):
     )
     desktop = launch(volume=kept)
     assert (desktop.storage_gib, desktop.volume.storage_gib) == (storage, storage)
-    assert (jobs.spec_of(desktop).storage_gib, allowance.use_of(alice).storage_gib) == (storage, storage)
+    assert (jobs.spec_of(desktop).storage_gib, quota.use_of(alice).storage_gib) == (storage, storage)
 
 
 def test_files_of_somebody_else_or_in_use_are_refused(launch, bob, alice, make_desktop):

@@ -35,7 +35,7 @@ def complete(result: Node, **_generator: Any) -> Node:
     components["responses"] = schema_parts.responses()
     sent = _used(result["paths"], components["schemas"], "requestBody")
     told = _used(result["paths"], components["schemas"], "responses")
-    for name in sent | told:  # what is sent refuses unknown fields: accounts.api.strict
+    for name in sent | told:  # what is sent refuses unknown fields: core.api.serializers
         _close(components["schemas"][name], whole=name not in sent)
     result["tags"] = [{"name": name, "description": told} for name, told in TAGS.items()]
     for path, methods in result["paths"].items():

@@ -3,7 +3,7 @@
 from http import HTTPStatus
 from typing import Any
 
-from portal.api.problems import CONTENT_TYPE
+from core.api.problems import CONTENT_TYPE
 
 Node = dict[str, Any]
 _TEXT: Node = {"type": "string"}

@@ -1,11 +1,11 @@
 from django.urls import include, path, re_path
 
-from portal.api import docs, errors
+from portal.api import docs, exception_handler
 
 urlpatterns = [
     path("v1/", include("accounts.api.urls")),
     path("v1/", include("desktops.api.urls")),
     path("schema/", docs.schema, name="api_schema"),
     path("docs/", docs.page, name="api_docs"),
-    re_path(r"", errors.not_found),
+    re_path(r"", exception_handler.not_found),
 ]

@@ -9,7 +9,7 @@ from django.conf import settings
 from django.core.management import CommandError, call_command
 
 from accounts.models import User
-from tests.environment import redis_away
+from tests.support.environment import redis_away
 
 
 @pytest.fixture

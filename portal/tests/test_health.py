@@ -9,8 +9,8 @@ import pytest
 from django.db import OperationalError, connection
 from psycopg_pool import ConnectionPool, PoolTimeout
 
-from accounts import redis
-from desktops import heartbeat
+from core import redis
+from desktops.lifecycle import heartbeat
 
 
 @pytest.fixture

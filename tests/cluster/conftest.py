@@ -8,8 +8,8 @@ from collections.abc import Iterator
 import pytest
 
 from frontdoor.place import CHECKOUT
-from tests.cluster.deployed import Deployed
-from tests.cluster.kube import Kube
+from tests.support.cluster.deployed_podesk import Deployed
+from tests.support.cluster.kubectl import Kube
 
 IMAGE = os.environ.get("DESKTOP_IMAGE", "vnc/void-desktop:dev")
 KEEP = bool(os.environ.get("KEEP_DEPLOYED"))  # take what is there, and leave it

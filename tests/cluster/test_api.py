@@ -11,10 +11,10 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.ab import Answers, ab
-from tests.cluster.deployed import Deployed
-from tests.first_design import CREATE, DELETE, LOGS, STATUS
-from tests.whole import wait_for
+from tests.support.apache_bench import Answers, ab
+from tests.support.cluster.deployed_podesk import Deployed
+from tests.support.curl_examples import CREATE, DELETE, LOGS, STATUS
+from tests.support.running_podesk import wait_for
 
 pytestmark = pytest.mark.cluster
 

@@ -12,11 +12,11 @@ import httpx
 import pytest
 from websockets.sync.client import connect
 
-from desktops.tests.rfb_client import RfbClient
+from desktops.tests.support.rfb_client import RfbClient
 from frontdoor.place import CHECKOUT
-from tests.cluster.driven import Driven, driving
-from tests.ingress import listens
-from tests.whole import wait_for
+from tests.support.cluster.podesk_outside import Driven, driving
+from tests.support.nginx import listens
+from tests.support.running_podesk import wait_for
 
 pytestmark = pytest.mark.cluster
 ISSUE = """
@@ -114,7 +114,7 @@ def test_an_ssh_program(shown, key, tmp_path):
 def test_ssh_through_the_portal(driven, desktop, shown, key, tmp_path):
     token = driven.shell(ISSUE).split("token:")[1].split()[0]
     address = f"{driven.portal.url.replace('http', 'ws')}/ws/desktops/{desktop}/ssh"
-    pipe = f"ProxyCommand={sys.executable} -m tests.cluster.ws_pipe {address}"
+    pipe = f"ProxyCommand={sys.executable} -m tests.support.cluster.ws_pipe {address}"
     said = ssh(key, tmp_path / "known", "-o", pipe, "-o", "HostKeyAlias=d", "void@d", "seq 100000", TOKEN=token)
     assert said == "".join(f"{number}\n" for number in range(1, 100_001))
     assert shown("host-key") in fingerprint(tmp_path / "known")

@@ -11,11 +11,11 @@ from playwright.sync_api import BrowserContext, expect
 
 from frontdoor.place import CHECKOUT
 from tests.cluster.conftest import BUILT
-from tests.cluster.deployed import Window, clear, generations, reaches, wait_status
-from tests.ingress import listens
-from tests.operations_page import commands, table_row, typed
-from tests.visitor import Visitor
-from tests.whole import wait_for
+from tests.support.cluster.deployed_podesk import Window, clear, generations, reaches, wait_status
+from tests.support.nginx import listens
+from tests.support.operations_page import commands, table_row, typed
+from tests.support.page_client import Visitor
+from tests.support.running_podesk import wait_for
 
 pytestmark = pytest.mark.cluster
 

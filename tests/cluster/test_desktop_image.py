@@ -9,8 +9,8 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.cluster.conftest import IMAGE
-from tests.cluster.image_pods import HOME, PASSWORD, Keys, Pod
-from tests.whole import wait_for
+from tests.support.cluster.image_pods import HOME, PASSWORD, Keys, Pod
+from tests.support.running_podesk import wait_for
 
 pytestmark = pytest.mark.cluster
 

@@ -13,14 +13,14 @@ from contextlib import contextmanager
 import psutil
 import pytest
 
-from tests.cluster.accounts import accounts_in
-from tests.cluster.crowd import more
-from tests.cluster.driven import Driven, driving
-from tests.cluster.gateway import Gateway, Moment, gateway_to
-from tests.cluster.kube import Kube
-from tests.cluster.registry import empty_registry
-from tests.cluster.viewing import viewing
-from tests.whole import wait_for
+from tests.support.cluster.fault_gateway import Gateway, Moment, gateway_to
+from tests.support.cluster.image_registry import empty_registry
+from tests.support.cluster.kubectl import Kube
+from tests.support.cluster.parallel_launches import more
+from tests.support.cluster.podesk_outside import Driven, driving
+from tests.support.cluster.service_accounts import accounts_in
+from tests.support.cluster.stream_client import viewing
+from tests.support.running_podesk import wait_for
 
 pytestmark = pytest.mark.cluster
 

@@ -8,14 +8,14 @@ from contextlib import contextmanager
 import pytest
 import yaml
 
-from desktops.runtimes import manifests
 from desktops.runtimes.base import Phase
-from desktops.runtimes.kubernetes_api import Api, Request
-from desktops.tests.runtimes.house import soon
-from desktops.tests.runtimes.kube_house import KubeHouse
+from desktops.runtimes.kubernetes import manifests
+from desktops.runtimes.kubernetes.client import Api, Request
+from desktops.tests.support.kubernetes_namespace import KubeHouse
+from desktops.tests.support.runtime_specs import soon
 from frontdoor.place import CHECKOUT
-from tests.cluster.accounts import accounts_in
-from tests.cluster.kube import Kube
+from tests.support.cluster.kubectl import Kube
+from tests.support.cluster.service_accounts import accounts_in
 
 pytestmark = pytest.mark.cluster
 

@@ -9,9 +9,9 @@ import pytest
 from bench.cluster.postgres import telling_postgres
 from bench.cluster.records import Job
 from bench.cluster.storm import WORKERS, Books, Slice
-from tests.cluster.crowd import Crowd, more
-from tests.cluster.driven import Driven, driving
-from tests.whole import wait_for
+from tests.support.cluster.parallel_launches import Crowd, more
+from tests.support.cluster.podesk_outside import Driven, driving
+from tests.support.running_podesk import wait_for
 
 pytestmark = [pytest.mark.cluster, pytest.mark.alone]
 PEOPLE, FITTING = 200, 2

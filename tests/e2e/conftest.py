@@ -9,9 +9,9 @@ from uuid import UUID
 import pytest
 from playwright.sync_api import BrowserContext
 
-from tests.e2e.screen import Screen
-from tests.visitor import Visitor
-from tests.whole import Portal, running, wait_for
+from tests.support.page_client import Visitor
+from tests.support.running_podesk import Portal, running, wait_for
+from tests.support.viewer_page import Screen
 
 
 @pytest.fixture(scope="session")

@@ -14,9 +14,9 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from frontdoor.place import CHECKOUT
-from tests.ingress import novnc
-from tests.visitor import Visitor
-from tests.whole import Portal, free_port, running, wait_for
+from tests.support.nginx import novnc
+from tests.support.page_client import Visitor
+from tests.support.running_podesk import Portal, free_port, running, wait_for
 
 pytestmark = pytest.mark.browser
 STATUS, RUN, SCREEN = (f"SELECT {column} FROM desktops_desktop" for column in ("status", "run", "endpoint_address"))

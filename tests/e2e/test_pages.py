@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from frontdoor.place import CHECKOUT
-from tests.whole import wait_for
+from tests.support.running_podesk import wait_for
 
 pytestmark = pytest.mark.browser
 AXE = Path(CHECKOUT / "node_modules/axe-core/axe.min.js")

@@ -6,7 +6,7 @@ import time
 import pytest
 from playwright.sync_api import expect
 
-from tests.whole import wait_for
+from tests.support.running_podesk import wait_for
 
 pytestmark = pytest.mark.browser
 

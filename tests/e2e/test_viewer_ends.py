@@ -6,8 +6,8 @@ import time
 import pytest
 from playwright.sync_api import expect
 
-from tests.e2e.screen import Screen
-from tests.whole import wait_for
+from tests.support.running_podesk import wait_for
+from tests.support.viewer_page import Screen
 
 pytestmark = pytest.mark.browser
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from desktops import orphans
+from desktops.lifecycle import orphaned_volumes
 from desktops.runtimes.base import RuntimeFault, RuntimeUnknown
 
 
@@ -13,7 +13,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
-            lost = orphans.lost_volumes()
+            lost = orphaned_volumes.lost_volumes()
         except (RuntimeFault, RuntimeUnknown) as error:
             raise CommandError(f"The machines that run desktops do not say which folders there are: {error}")
         for name in lost:

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from desktops.controller import Controller
+from desktops.lifecycle.controller import Controller
 
 
 class Command(BaseCommand):

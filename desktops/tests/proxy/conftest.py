@@ -10,13 +10,14 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
-from accounts import sealing, tokens
+from accounts import tokens
 from accounts.models import User
-from desktops import closes
+from core import encryption
 from desktops.models import Desktop, Status
 from desktops.proxy import rfb
-from desktops.tests.proxy.far_end import SERVER_INIT, FarEnd, Manners
-from desktops.tests.proxy.server import DAPHNE, Server, running
+from desktops.tests.support.portal_server import DAPHNE, Server, running
+from desktops.tests.support.rfb_server import SERVER_INIT, FarEnd, Manners
+from desktops.wording import close_codes
 
 PASSWORD = Manners().password
 REQUEST = b"\3\1" + bytes(4) + b"\0\x40\0\x30"  # FramebufferUpdateRequest
@@ -73,7 +74,7 @@ def far_end(make_far_end) -> FarEnd:
 def running_desktop(committed, make_desktop) -> Callable[..., Desktop]:
     def make(owner: User, path: str, **fields: Any) -> Desktop:
         endpoint = {"endpoint_kind": "unix", "endpoint_address": path, "status": Status.RUNNING}
-        return make_desktop(owner, **{**endpoint, "vnc_password_sealed": sealing.seal(PASSWORD), **fields})
+        return make_desktop(owner, **{**endpoint, "vnc_password_sealed": encryption.seal(PASSWORD), **fields})
 
     return make
 
@@ -136,7 +137,7 @@ def ended(browser: ClientConnection, *, within: float) -> str:
             browser.recv(timeout=within)
     frame = closed.value.rcvd
     assert frame is not None, "closed without a word"
-    (reason,) = [close.reason for close in closes.CLOSES if close.code == frame.code]
+    (reason,) = [close.reason for close in close_codes.CLOSES if close.code == frame.code]
     assert frame.reason in (reason, "")  # daphne passes no reason on
     return reason
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from desktops.models import Desktop
-from desktops.proxy.input import NOTIFY, InputCounter
+from desktops.proxy.input_counter import NOTIFY, InputCounter
 from desktops.tests.proxy.conftest import REQUEST, view
 
 KEY = struct.pack(">BBHI", 4, 1, 0, 0x61)

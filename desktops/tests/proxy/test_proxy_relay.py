@@ -12,8 +12,8 @@ from websockets.exceptions import ConnectionClosed
 from desktops.models import Desktop
 from desktops.proxy import rfb
 from desktops.tests.proxy.conftest import REQUEST, dial, ended, exactly, greet, lives, routes, token_for, view
-from desktops.tests.proxy.far_end import SERVER_INIT
-from desktops.tests.proxy.server import running
+from desktops.tests.support.portal_server import running
+from desktops.tests.support.rfb_server import SERVER_INIT
 
 MIB = 2**20
 

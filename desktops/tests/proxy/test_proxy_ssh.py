@@ -11,11 +11,11 @@ from websockets.sync.client import ClientConnection
 from accounts import revocation
 from desktops.models import Desktop, Status
 from desktops.tests.proxy.conftest import dial, ended, exactly, lives, token_for
-from desktops.tests.proxy.server import Server, running
 from desktops.tests.proxy.test_proxy_access import refusal
+from desktops.tests.support.portal_server import Server, running
 
 BANNER = b"SSH-2.0-OpenSSH_9.2p1\r\n"
-HERE = ["-m", "desktops.tests.proxy.ssh_here"]
+HERE = ["-m", "desktops.tests.support.portal_with_ssh_port"]
 
 
 class Sshd:

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from accounts import sealing
-from desktops.runtimes.local_desktop import obfuscated
+from core import encryption
+from desktops.runtimes.local.session_commands import obfuscated
 from desktops.tests.proxy.conftest import dial, ended, routes, token_for
 
 PASSWORD = secrets.token_urlsafe(6)  # 8 characters
@@ -48,7 +48,7 @@ def xvnc(tmp_path):
 
 @pytest.fixture
 def desktop(running_desktop, alice, xvnc):
-    return running_desktop(alice, xvnc, vnc_password_sealed=sealing.seal(PASSWORD))
+    return running_desktop(alice, xvnc, vnc_password_sealed=encryption.seal(PASSWORD))
 
 
 class Reader:
@@ -80,7 +80,7 @@ def test_pixels_come_through(request, desktop, name):
 
 
 def test_another_desktops_password_shows_nothing(uvicorn, desktop):
-    desktop.vnc_password_sealed = sealing.seal("wrong123")
+    desktop.vnc_password_sealed = encryption.seal("wrong123")
     desktop.save()
     with dial(uvicorn, routes(desktop)[0], token_for(desktop)) as browser:
         browser.send(b"RFB 003.008\n" + b"\1" + b"\1")

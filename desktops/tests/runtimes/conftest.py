@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from desktops.tests.runtimes.house import ACCOUNT, LocalHouse
+from desktops.tests.support.runtime_specs import ACCOUNT, LocalHouse
 from tests.cluster.conftest import IMAGE, kube  # noqa: F401 - a fixture
 
 # Mounts disks and looks at what changes accounts.
@@ -45,7 +45,7 @@ def house(account) -> Iterator[LocalHouse]:
 @pytest.fixture
 def kube_house(kube) -> Iterator[Any]:  # noqa: F811 - the fixture
     # Here, because the cluster's client takes long to import and most tests need none.
-    from desktops.tests.runtimes.kube_house import KubeHouse
+    from desktops.tests.support.kubernetes_namespace import KubeHouse
 
     house = KubeHouse(kube, IMAGE)
     yield house

@@ -6,12 +6,12 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from kubernetes.config import incluster_config
 
-from desktops.runtimes import kubernetes_api
 from desktops.runtimes.base import Deadline, RuntimeFault, RuntimeUnknown
-from desktops.runtimes.kubernetes_api import Api, Refused, Request
-from desktops.runtimes.kubernetes_calls import Calls
-from desktops.runtimes.kubernetes_faults import fault
-from desktops.tests.runtimes.odd_server import hangs, refuses, resets, says, serving
+from desktops.runtimes.kubernetes import client
+from desktops.runtimes.kubernetes.client import Api, Refused, Request
+from desktops.runtimes.kubernetes.errors import fault
+from desktops.runtimes.kubernetes.operations import Calls
+from desktops.tests.support.faulty_api_server import hangs, refuses, resets, says, serving
 
 GOOD = says(200, {"kind": "Pod"})
 POD = {"kind": "Pod", "metadata": {"name": "vnc-x"}}
@@ -88,7 +88,7 @@ def test_without_time_nothing_is_asked(server):
 
 
 def test_one_call_that_hangs_does_not_take_all_the_time(server, monkeypatch):
-    monkeypatch.setattr(kubernetes_api, "CALL_SECONDS", 0.2)
+    monkeypatch.setattr(client, "CALL_SECONDS", 0.2)
     server.script[:] = [hangs, GOOD]
     assert call() == {"kind": "Pod"}
 
@@ -137,7 +137,7 @@ def test_a_configuration_that_somebody_names_comes_before_that_of_the_pod(server
     monkeypatch.setattr(incluster_config, "SERVICE_CERT_FILENAME", str(tmp_path / "ca.crt"))
     assert call() == {"kind": "Pod"}
     monkeypatch.delenv("KUBECONFIG")
-    assert kubernetes_api._configuration().host == "https://192.0.2.1:443"
+    assert client._configuration().host == "https://192.0.2.1:443"
 
 
 # --- verbs

@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 
 from desktops.runtimes.base import NodePorts
-from desktops.tests.runtimes.house import until
-from desktops.tests.runtimes.kube_house import KubeHouse
+from desktops.tests.support.kubernetes_namespace import KubeHouse
+from desktops.tests.support.runtime_specs import until
 from tests.cluster.conftest import IMAGE
-from tests.cluster.kube import Kube
+from tests.support.cluster.kubectl import Kube
 
 pytestmark = pytest.mark.cluster
 

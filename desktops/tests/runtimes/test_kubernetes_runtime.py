@@ -5,11 +5,11 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from desktops.runtimes.base import Phase, RuntimeFault, RuntimeUnknown
-from desktops.runtimes.kubernetes import KubernetesRuntime
-from desktops.tests.runtimes.house import a_spec, soon
-from desktops.tests.runtimes.kube_house import a_cluster
-from desktops.tests.runtimes.odd_server import refuses, resets, says, serving
+from desktops.runtimes.kubernetes.kubernetes_runtime import KubernetesRuntime
 from desktops.tests.runtimes.test_pod_state import record
+from desktops.tests.support.faulty_api_server import refuses, resets, says, serving
+from desktops.tests.support.kubernetes_namespace import a_cluster
+from desktops.tests.support.runtime_specs import a_spec, soon
 
 ANCHOR = {
     "kind": "ConfigMap",
@@ -82,7 +82,7 @@ def test_a_start_forces_the_run_before_it_when_that_is_on_a_dead_node(server, ru
 @pytest.mark.parametrize("bad", [refuses(403, "Forbidden", "no"), refuses(401, "Unauthorized"), resets])
 def test_who_may_not_look_or_gets_no_answer_knows_nothing(server, runtime, monkeypatch, bad):
     for limit in ("LOOK_SECONDS", "PAGE_SECONDS"):
-        monkeypatch.setattr(f"desktops.runtimes.kubernetes.{limit}", 0.3)
+        monkeypatch.setattr(f"desktops.runtimes.kubernetes.kubernetes_runtime.{limit}", 0.3)
     server.script[:] = [bad]
     looks = (
         runtime.list,
@@ -146,7 +146,7 @@ def test_no_secret_of_ours_takes_no_keys(server, runtime, found):
 
 
 def test_warming_up_never_fails(server, runtime, monkeypatch):
-    monkeypatch.setattr("desktops.runtimes.kubernetes.LOOK_SECONDS", 0.3)
+    monkeypatch.setattr("desktops.runtimes.kubernetes.kubernetes_runtime.LOOK_SECONDS", 0.3)
     for answer in (refuses(404), refuses(403), resets):
         server.script[:] = [answer]
         runtime.warm_up()

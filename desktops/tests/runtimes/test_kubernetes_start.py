@@ -9,15 +9,15 @@ from typing import Any
 
 import pytest
 
-from desktops.runtimes import kubernetes, manifests_network
 from desktops.runtimes.base import DesktopSpec, Exposed, NodePorts, Phase, RuntimeFault
-from desktops.runtimes.kubernetes import KubernetesRuntime
-from desktops.runtimes.kubernetes_api import Api, Request
-from desktops.runtimes.kubernetes_calls import path
-from desktops.tests.runtimes.house import soon, until
-from desktops.tests.runtimes.kube_house import KubeHouse, SharedRuntime, a_cluster
-from tests.cluster.accounts import AccountApi
+from desktops.runtimes.kubernetes import kubernetes_runtime, network_manifests
+from desktops.runtimes.kubernetes.client import Api, Request
+from desktops.runtimes.kubernetes.kubernetes_runtime import KubernetesRuntime
+from desktops.runtimes.kubernetes.operations import path
+from desktops.tests.support.kubernetes_namespace import KubeHouse, SharedRuntime, a_cluster
+from desktops.tests.support.runtime_specs import soon, until
 from tests.cluster.conftest import IMAGE
+from tests.support.cluster.service_accounts import AccountApi
 
 pytestmark = pytest.mark.cluster
 
@@ -253,7 +253,7 @@ def test_a_start_that_nobody_begins_again_is_seen_after_a_while(kube_house, monk
     with pytest.raises(Killed):
         mortal(kube_house, 3).start(spec, deadline=soon())
     assert kube_house.runtime.list() == []
-    monkeypatch.setattr(kubernetes, "ABANDONED", timedelta(0))
+    monkeypatch.setattr(kubernetes_runtime, "ABANDONED", timedelta(0))
     assert [(seen.name, seen.phase) for seen in kube_house.runtime.list()] == [(spec.name, Phase.CREATED)]
     kube_house.runtime.stop(spec.name, deadline=soon())
     until(lambda: nothing_is_left(kube_house), what="all to be collected")
@@ -279,7 +279,7 @@ def test_a_way_by_ingress_is_made_with_the_desktop_and_goes_with_it(kube):
     exposed = KubeHouse(kube, IMAGE, exposure="ingress")
     try:
         spec = exposed.spec(**TINY)
-        wanted = manifests_network.ingress(spec, exposed.runtime.cluster)
+        wanted = network_manifests.ingress(spec, exposed.runtime.cluster)
         with pytest.raises(Killed):
             mortal(exposed, 5).start(spec, deadline=soon())
         made = kube.get("ingress", spec.name)

@@ -5,11 +5,11 @@ import time
 
 import pytest
 
-from desktops.runtimes import kubernetes_watch
-from desktops.runtimes.kubernetes_api import Api
-from desktops.runtimes.kubernetes_watch import Bell, Watch
-from desktops.tests.runtimes.house import until
-from desktops.tests.runtimes.odd_server import Handler, refuses, resets, says, serving, streams
+from desktops.runtimes.kubernetes import informer
+from desktops.runtimes.kubernetes.client import Api
+from desktops.runtimes.kubernetes.informer import Bell, Watch
+from desktops.tests.support.faulty_api_server import Handler, refuses, resets, says, serving, streams
+from desktops.tests.support.runtime_specs import until
 
 
 def pod(name: str, version: int = 5) -> dict:
@@ -48,7 +48,7 @@ class Cluster:
 
 @pytest.fixture
 def cluster(monkeypatch, tmp_path):
-    monkeypatch.setattr(kubernetes_watch, "LONGEST_PAUSE", 0.2)
+    monkeypatch.setattr(informer, "LONGEST_PAUSE", 0.2)
     cluster = Cluster()
     with serving(cluster) as server:
         monkeypatch.setenv("KUBECONFIG", str(server.kubeconfig(tmp_path)))
@@ -168,7 +168,7 @@ def test_what_nobody_expected_ends_no_feed(cluster, watch, odd):
 
 def test_a_feed_that_broke_is_no_longer_live(cluster, watch, monkeypatch):
     """Else nobody would ask for events that nobody hears."""
-    monkeypatch.setattr(kubernetes_watch, "FIRST_PAUSE", 60)
+    monkeypatch.setattr(informer, "FIRST_PAUSE", 60)
     cluster.pods = [listed(), streams(told("ADDED", {}), then=lambda: cluster.silent.wait(1))]
     list(watch.names(0.1))
     until(lambda: watch.events_of(pod("any")) is None, what="the feed to break")
@@ -182,15 +182,15 @@ def lists(cluster) -> int:
 
 
 def test_who_may_list_but_not_watch_lists_ever_more_rarely(cluster, watch, monkeypatch):
-    monkeypatch.setattr(kubernetes_watch, "LONGEST_PAUSE", 10.0)
+    monkeypatch.setattr(informer, "LONGEST_PAUSE", 10.0)
     cluster.pods = [listed(), refuses(403, "Forbidden")] * 30
     list(watch.names(3))
     assert 2 <= lists(cluster) <= 7
 
 
 def test_a_watch_that_was_steady_is_begun_again_at_once(cluster, watch, monkeypatch):
-    monkeypatch.setattr(kubernetes_watch, "LONGEST_PAUSE", 10.0)
-    monkeypatch.setattr(kubernetes_watch, "STEADY", -1.0)  # as if each had lasted
+    monkeypatch.setattr(informer, "LONGEST_PAUSE", 10.0)
+    monkeypatch.setattr(informer, "STEADY", -1.0)  # as if each had lasted
     cluster.pods = [listed(), refuses(410, "Gone")] * 10
     list(watch.names(3))
     assert lists(cluster) > 10

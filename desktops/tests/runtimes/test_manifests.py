@@ -6,10 +6,10 @@ from typing import Any
 import kubernetes_validate
 import pytest
 
-from desktops.runtimes import manifests, manifests_network
 from desktops.runtimes.base import NodePorts, Placement
-from desktops.tests.runtimes.house import a_spec
-from desktops.tests.runtimes.kube_house import a_cluster
+from desktops.runtimes.kubernetes import manifests, network_manifests
+from desktops.tests.support.kubernetes_namespace import a_cluster
+from desktops.tests.support.runtime_specs import a_spec
 
 ID = "3f2b8c1d-9e4a-4c0b-8a55-000000000001"
 NAME, HOME = "vnc-ada-3f2b8c1d9e4a", "home-ada-3f2b8c1d9e4a"
@@ -200,7 +200,7 @@ def test_an_image_s_own_pull_secret_comes_before_the_installation_s():
 
 def test_pod_says_how_it_is_reached():
     wanted, place = spec(ports=NodePorts(30001, 30002, 31001)), cluster(exposure="nodeport")
-    service = manifests_network.service(wanted, place)
+    service = network_manifests.service(wanted, place)
     service["spec"]["clusterIP"] = "fd00::7"
     made = manifests.pod(wanted, place, service=service)
     more = {"podesk/endpoint": "[fd00::7]:5901", "podesk/node-ports": "30001,30002,31001"}
@@ -209,7 +209,7 @@ def test_pod_says_how_it_is_reached():
 
 def test_pod_tells_the_node_ports_that_its_service_has_whatever_was_wished():
     place = cluster(exposure="nodeport")
-    service = manifests_network.service(spec(ports=NodePorts(30001, 30002, 31001)), place)
+    service = network_manifests.service(spec(ports=NodePorts(30001, 30002, 31001)), place)
     service["spec"]["clusterIP"] = "10.96.1.2"
     made = manifests.pod(spec(ports=NodePorts(30007, 30008, 31007)), place, service=service)
     assert made["metadata"]["annotations"]["podesk/node-ports"] == "30001,30002,31001"
@@ -229,7 +229,7 @@ def test_every_object_is_valid(exposure, version):
     ports = NodePorts(30001, 30002, 31001) if exposure == "nodeport" else None
     wanted, place = spec(placement=placement, gpu=1, ports=ports), cluster(exposure=exposure, storage_class="nfs")
     makers = (manifests.volume_claim, manifests.config_map, manifests.secret)
-    network = (manifests_network.network_policy, manifests_network.service, manifests_network.ingress)
+    network = (network_manifests.network_policy, network_manifests.service, network_manifests.ingress)
     bodies = [make(wanted, place) for make in (*makers, *network)]
     bodies.append(manifests.pod(wanted, place, service=answered("10.96.1.2")))
     owner = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": NAME, "uid": "u"}}

@@ -2,8 +2,8 @@
 
 import pytest
 
-from desktops.runtimes import manifests_network
 from desktops.runtimes.base import NodePorts
+from desktops.runtimes.kubernetes import network_manifests
 from desktops.tests.runtimes.test_manifests import ID, METADATA, NAME, cluster, spec, with_annotations
 
 SERVICE_PORTS = [
@@ -27,7 +27,7 @@ def test_service(exposure, kind, node_ports):
     if node_ports:
         ports = [port | {"nodePort": number} for port, number in zip(SERVICE_PORTS, node_ports, strict=True)]
     wanted = spec(ports=NodePorts(*node_ports) if node_ports else None)
-    assert manifests_network.service(wanted, cluster(exposure=exposure)) == {
+    assert network_manifests.service(wanted, cluster(exposure=exposure)) == {
         "apiVersion": "v1",
         "kind": "Service",
         "metadata": METADATA,
@@ -84,7 +84,7 @@ INTERNET = {"to": [{"ipBlock": {"cidr": "0.0.0.0/0", "except": PRIVATE}}]}
     ],
 )
 def test_network_policy(exposure, come_in):
-    assert manifests_network.network_policy(spec(), cluster(exposure=exposure)) == {
+    assert network_manifests.network_policy(spec(), cluster(exposure=exposure)) == {
         "apiVersion": "networking.k8s.io/v1",
         "kind": "NetworkPolicy",
         "metadata": METADATA,
@@ -98,7 +98,7 @@ def test_network_policy(exposure, come_in):
 
 
 def test_the_new_internet_is_open_where_somebody_has_said_what_of_it_is_inside():
-    made = manifests_network.network_policy(spec(), cluster(egress_except=("10.0.0.0/8", "fc00::/7", "fe80::/10")))
+    made = network_manifests.network_policy(spec(), cluster(egress_except=("10.0.0.0/8", "fc00::/7", "fe80::/10")))
     assert made["spec"]["egress"][1]["to"] == [
         {"ipBlock": {"cidr": "0.0.0.0/0", "except": ["10.0.0.0/8"]}},
         {"ipBlock": {"cidr": "::/0", "except": ["fc00::/7", "fe80::/10"]}},
@@ -106,7 +106,7 @@ def test_the_new_internet_is_open_where_somebody_has_said_what_of_it_is_inside()
 
 
 def test_name_servers_are_asked_where_the_cluster_has_them():
-    made = manifests_network.network_policy(spec(), cluster(name_servers=("10.96.0.10/32", "fd00::a/128")))
+    made = network_manifests.network_policy(spec(), cluster(name_servers=("10.96.0.10/32", "fd00::a/128")))
     names = made["spec"]["egress"][0]
     assert names["to"] == [
         NAME_SERVERS["to"][0],
@@ -132,7 +132,7 @@ def test_ingress():
         "pathType": "ImplementationSpecific",
         "backend": {"service": {"name": NAME, "port": {"number": 6080}}},
     }
-    assert manifests_network.ingress(spec(), cluster(exposure="ingress")) == {
+    assert network_manifests.ingress(spec(), cluster(exposure="ingress")) == {
         "apiVersion": "networking.k8s.io/v1",
         "kind": "Ingress",
         "metadata": with_annotations(**{f"nginx.ingress.kubernetes.io/{key}": value for key, value in nginx.items()}),
@@ -146,7 +146,7 @@ def test_ingress():
 def test_ingress_with_a_certificate():
     usual = cluster().ingress
     secured = type(usual)(**(vars(usual) | {"tls_secret": "cert", "class_name": ""}))
-    made = manifests_network.ingress(spec(), cluster(exposure="ingress", ingress=secured))
+    made = network_manifests.ingress(spec(), cluster(exposure="ingress", ingress=secured))
     assert made["spec"]["tls"] == [{"hosts": ["desktops.example.org"], "secretName": "cert"}]
     assert "ingressClassName" not in made["spec"]
 
@@ -157,5 +157,5 @@ def test_ingress_asks_for_https_where_the_portal_does(url, redirects, secret):
     """Whoever holds the certificate: without one of its own it was open to plain HTTP on an HTTPS host."""
     usual = cluster().ingress
     other = type(usual)(**(vars(usual) | {"public_url": url, "tls_secret": secret}))
-    made = manifests_network.ingress(spec(), cluster(exposure="ingress", ingress=other))
+    made = network_manifests.ingress(spec(), cluster(exposure="ingress", ingress=other))
     assert made["metadata"]["annotations"]["nginx.ingress.kubernetes.io/force-ssl-redirect"] == redirects

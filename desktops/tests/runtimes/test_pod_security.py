@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from desktops.runtimes import manifests, manifests_network
 from desktops.runtimes.base import NodePorts, Placement
+from desktops.runtimes.kubernetes import manifests, network_manifests
 from desktops.tests.runtimes.test_manifests import EXPOSURES, cluster, spec
 
 Body = dict[str, Any]
@@ -109,7 +109,7 @@ def restricted(pod: Body) -> Iterator[tuple[str, bool]]:
 def made(exposure: str = "proxy", placement: Placement = PLACEMENTS["plain"]) -> Body:
     ports = NodePorts(30001, 30002, 31001) if exposure == "nodeport" else None
     wanted, place = spec(ports=ports, placement=placement, gpu=1), cluster(exposure=exposure, pull_secret="of-all")
-    service = manifests_network.service(wanted, place)
+    service = network_manifests.service(wanted, place)
     service["spec"]["clusterIP"] = "10.96.1.2"
     return manifests.pod(wanted, place, service=service)
 

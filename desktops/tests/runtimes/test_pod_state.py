@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from desktops.runtimes.base import Endpoint, Phase
-from desktops.runtimes.pod_state import STEPS, observed, ready_since, waits_to_restart
+from desktops.runtimes.kubernetes.pod_state import STEPS, observed, ready_since, waits_to_restart
 
 RECORDS = json.loads(Path(__file__).with_name("pod_records.json").read_text())
 PULLED = STEPS[:3]

@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from desktops.reasons import REASONS
 from desktops.runtimes.base import Phase
-from desktops.runtimes.pod_disruption import is_lost
-from desktops.runtimes.pod_state import STEPS, observed
-from desktops.tests.runtimes.newer_pods import condition, container, ended, event, pending, pod
+from desktops.runtimes.kubernetes.pod_disruption import is_lost
+from desktops.runtimes.kubernetes.pod_state import STEPS, observed
+from desktops.tests.support.newer_pods import condition, container, ended, event, pending, pod
+from desktops.wording.reasons import REASONS
 
 
 def said(body: dict[str, Any], *events: dict[str, Any]) -> tuple[Phase, str]:

@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 
 from desktops.runtimes.base import Usage
-from desktops.runtimes.pod_usage import quantity, usage_of
+from desktops.runtimes.kubernetes.pod_usage import quantity, usage_of
 
 POD = {"spec": {"containers": [{"name": "desktop", "resources": {"limits": {"cpu": "1500m", "memory": "2Gi"}}}]}}
 

@@ -10,11 +10,11 @@ from django.utils import timezone
 from accounts import ssh_keys
 from accounts.audit import Actor
 from accounts.models import User
-from desktops import jobs, ssh_access
+from desktops.lifecycle import jobs, ssh_key_sync
 from desktops.models import Desktop, Status
 from desktops.runtimes import get_runtime
-from desktops.tests.runtimes.odd_server import Answer, Handler, refuses, says, serving
-from desktops.tests.test_ssh_access import KEY
+from desktops.tests.lifecycle.test_ssh_key_sync import KEY
+from desktops.tests.support.faulty_api_server import Answer, Handler, refuses, says, serving
 
 
 class EndingPod:
@@ -80,7 +80,7 @@ def test_a_removed_key_is_not_forgotten_because_the_cluster_was_away(starting, c
     Desktop.objects.filter(pk=starting.pk).update(status=Status.RUNNING)
     User.objects.update(ssh_keys_version=7)
     jobs.renew_keys(str(starting.pk))
-    ssh_access.order_renewals()
+    ssh_key_sync.order_renewals()
     assert queued() == [("renew_keys", str(starting.pk))]
 
 
@@ -98,7 +98,7 @@ def test_a_key_that_comes_while_the_others_are_told_is_told_after_them(starting,
     jobs.renew_keys(str(starting.pk))
     starting.refresh_from_db()
     assert starting.ssh_keys_version == 7
-    ssh_access.order_renewals()
+    ssh_key_sync.order_renewals()
     assert queued() == [("renew_keys", str(starting.pk))]
 
 

@@ -6,7 +6,7 @@ import time
 import pytest
 
 from desktops.runtimes.base import Deadline, Phase, RuntimeFault, RuntimeUnknown
-from desktops.tests.runtimes.house import connect, soon, until
+from desktops.tests.support.runtime_specs import connect, soon, until
 
 HOUSES = [pytest.param("house", id="local"), pytest.param("kube_house", id="kubernetes", marks=pytest.mark.cluster)]
 

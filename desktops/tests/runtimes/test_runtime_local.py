@@ -13,11 +13,11 @@ from typing import Any
 import psutil
 import pytest
 
-from desktops.runtimes import local_processes, local_state
 from desktops.runtimes.base import Phase, RuntimeFault
-from desktops.runtimes.local import LocalRuntime
-from desktops.runtimes.local_processes import Process
-from desktops.tests.runtimes.house import ACCOUNT, soon, until
+from desktops.runtimes.local import desktop_files, processes
+from desktops.runtimes.local.local_runtime import LocalRuntime
+from desktops.runtimes.local.processes import Process
+from desktops.tests.support.runtime_specs import ACCOUNT, soon, until
 
 STARTER = """
 import sys, pickle
@@ -74,7 +74,7 @@ def test_a_starter_killed_with_all_but_the_holder_made_counts_as_not_there(house
     )
     with starter(house, spec, f"import os\n{killed}") as process:
         process.wait(10)
-    assert local_state.read(local_state.Place(house.root, spec.name))
+    assert desktop_files.read(desktop_files.Place(house.root, spec.name))
     assert house.runtime.observe(spec.name) is None
     assert house.runtime.list() == []
     house.runtime.start(spec, deadline=soon())
@@ -167,13 +167,13 @@ def test_a_pid_alone_is_no_identity(house):
     house.wait(spec.name, Phase.FAILED)
     with subprocess.Popen(["sleep", "600"]) as stranger:
         other = Process(stranger.pid, 1)
-        local_state.write(house.place(spec.name), house.state(spec.name)._replace(holder=other))
-        assert not local_processes.send(other, signal.SIGKILL)
+        desktop_files.write(house.place(spec.name), house.state(spec.name)._replace(holder=other))
+        assert not processes.send(other, signal.SIGKILL)
         house.runtime.stop(spec.name, deadline=soon())
         assert stranger.poll() is None
-        assert (same := local_processes.find(stranger.pid))
-        assert local_processes.send(same, signal.SIGKILL)
-    assert not local_processes.send(same, signal.SIGKILL)
+        assert (same := processes.find(stranger.pid))
+        assert processes.send(same, signal.SIGKILL)
+    assert not processes.send(same, signal.SIGKILL)
 
 
 def test_an_x_server_killed_from_outside_is_a_crash(house):

@@ -8,10 +8,10 @@ from pathlib import Path
 import psutil
 import pytest
 
-from desktops.runtimes import local_desktop, local_state
 from desktops.runtimes.base import Phase
-from desktops.tests.rfb_client import EXTENDED_CLIPBOARD, RfbClient, colours
-from desktops.tests.runtimes.house import PASSWORD, soon, until
+from desktops.runtimes.local import desktop_files, session_commands
+from desktops.tests.support.rfb_client import EXTENDED_CLIPBOARD, RfbClient, colours
+from desktops.tests.support.runtime_specs import PASSWORD, soon, until
 
 
 def test_it_listens_on_no_network(house):
@@ -111,7 +111,7 @@ def test_own_settings_win_over_ours(house):
     house.runtime.start(spec, deadline=soon())
     house.wait(spec.name, Phase.READY)
     session = next(house.root.glob("session-*"))
-    environment = local_state.read_plan(house.place(spec.name)).environment
+    environment = desktop_files.read_plan(house.place(spec.name)).environment
     assert environment["XDG_CONFIG_DIRS"].split(":") == [str(session / "config"), "/etc/xdg"]
     assert environment["HOME"] == str(house.home(spec))
     assert "XDG_CONFIG_HOME" not in environment
@@ -140,6 +140,6 @@ def test_broken_dotfiles_do_not_keep_the_desktop_away(house):
 
 @pytest.mark.parametrize(("code", "language"), [("en", None), ("zh-hans", "zh_CN"), ("xx", None)])
 def test_language(code, language):
-    found = local_desktop.languages(code)
+    found = session_commands.languages(code)
     assert found.get("LANGUAGE") == language
     assert found["LANG"].upper().replace("-", "").endswith("UTF8")

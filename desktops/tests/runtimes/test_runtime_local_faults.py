@@ -5,18 +5,19 @@ from pathlib import Path
 
 import pytest
 
-from desktops.runtimes import get_runtime, local_desktop, local_limits
+from desktops.runtimes import get_runtime
 from desktops.runtimes.base import Phase, RuntimeFault
-from desktops.runtimes.local import PATH, LocalRuntime
-from desktops.runtimes.local_log import LIMIT, Log, tail
-from desktops.tests.runtimes.house import ACCOUNT, soon
+from desktops.runtimes.local import cgroups, session_commands
+from desktops.runtimes.local.local_runtime import PATH, LocalRuntime
+from desktops.runtimes.local.session_log import LIMIT, Log, tail
+from desktops.tests.support.runtime_specs import ACCOUNT, soon
 
 
 def programs_without(house, missing: str) -> str:
     """A folder with all programs that a desktop needs but one."""
     folder = house.root / "bin"
     folder.mkdir()
-    for program in set(local_desktop.PROGRAMS) - {missing}:
+    for program in set(session_commands.PROGRAMS) - {missing}:
         (folder / program).symlink_to(shutil.which(program, path=PATH))
     return str(folder)
 
@@ -36,7 +37,7 @@ def test_a_missing_program_is_named(house, missing):
 def test_a_session_that_cannot_start_fails_with_what_it_said(house):
     folder = house.root / "bin"
     folder.mkdir()
-    for program in local_desktop.PROGRAMS:
+    for program in session_commands.PROGRAMS:
         (folder / program).write_text(f"#!/bin/sh\necho {program} says no; exit 3\n")
         (folder / program).chmod(0o755)
     house.runtime.path = f"{folder}:{PATH}"
@@ -68,7 +69,7 @@ def test_a_resolution_that_is_none_is_refused(house, resolution):
 
 
 def test_limits_are_enforced_or_it_is_said_why_not(house):
-    why_not = local_limits.hindrance()
+    why_not = cgroups.hindrance()
     spec = house.spec(memory_mib=24)
     house.runtime.start(spec, deadline=soon())
     if why_not is None:
@@ -83,8 +84,8 @@ def test_limits_are_enforced_or_it_is_said_why_not(house):
 def test_control_groups_go_with_the_desktop(house):
     spec = house.run(cpu=1)
     groups = house.state(spec.name).groups
-    assert bool(groups) == (local_limits.hindrance() is None)
-    assert local_limits.members(groups) >= ({house.program(spec.name, "Xvnc").pid} if groups else set())
+    assert bool(groups) == (cgroups.hindrance() is None)
+    assert cgroups.members(groups) >= ({house.program(spec.name, "Xvnc").pid} if groups else set())
     house.runtime.stop(spec.name, deadline=soon())
     house.wait(spec.name, None)
     assert not [group for group in groups if Path(group).exists() or Path(group).parent.exists()]
@@ -99,7 +100,7 @@ def test_the_log_is_bounded(tmp_path):
 
 
 def test_a_password_file_as_other_vnc_programs_write_it():
-    assert local_desktop.obfuscated("password").hex() == "dbd83cfd727a1458"
+    assert session_commands.obfuscated("password").hex() == "dbd83cfd727a1458"
 
 
 @pytest.fixture

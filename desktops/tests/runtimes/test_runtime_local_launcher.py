@@ -3,12 +3,12 @@
 import os
 import signal
 
-from desktops.runtimes import local_launcher
 from desktops.runtimes.base import Phase
-from desktops.tests.runtimes.house import soon, until
+from desktops.runtimes.local import launcher
+from desktops.tests.support.runtime_specs import soon, until
 
 
-def waiting(house) -> local_launcher.Waiting:
+def waiting(house) -> launcher.Waiting:
     ready = house.runtime._launcher._ready
     assert ready
     return ready
@@ -22,7 +22,7 @@ def start(house) -> str:
 
 
 def test_the_one_that_waits_becomes_the_holder_and_another_waits(house, monkeypatch):
-    monkeypatch.setattr(local_launcher, "REFILL_AFTER", 0.1)
+    monkeypatch.setattr(launcher, "REFILL_AFTER", 0.1)
     house.runtime.warm_up()
     first = waiting(house)
     start(house)

@@ -13,8 +13,8 @@ import psutil
 import pytest
 
 from desktops.runtimes.base import Phase, RuntimeFault
-from desktops.runtimes.local import LocalRuntime
-from desktops.tests.runtimes.house import ACCOUNT, soon, until
+from desktops.runtimes.local.local_runtime import LocalRuntime
+from desktops.tests.support.runtime_specs import ACCOUNT, soon, until
 
 
 @pytest.fixture

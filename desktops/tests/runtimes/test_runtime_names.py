@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from desktops.runtimes import manifests
 from desktops.runtimes.base import RuntimeFault
+from desktops.runtimes.kubernetes import manifests
 from desktops.runtimes.names import check, desktop_name, display, volume_name
-from desktops.tests.runtimes.house import a_spec
-from desktops.tests.runtimes.kube_house import a_cluster
+from desktops.tests.support.kubernetes_namespace import a_cluster
+from desktops.tests.support.runtime_specs import a_spec
 
 LABEL = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
 LABEL_VALUE = re.compile(r"([A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?)?")

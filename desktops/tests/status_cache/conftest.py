@@ -4,9 +4,9 @@ import pytest
 from django.utils import timezone
 
 from desktops import status_cache
-from desktops.facts import Facts
+from desktops.desktop_snapshot import Facts
 from desktops.models import Desktop, Status
-from desktops.tests.status_cache.looking import THERE, known, warm
+from desktops.tests.support.status_cache_probe import THERE, known, warm
 
 
 @pytest.fixture

@@ -8,12 +8,13 @@ from django.utils import timezone
 
 from accounts.audit import Actor
 from accounts.models import Quota
-from accounts.redis import client
-from desktops import reconcile, services, status_cache, timers
+from core.redis import client
+from desktops import services, status_cache
 from desktops.exceptions import DesktopNotFound
+from desktops.lifecycle import reconcile, timers
 from desktops.models import Desktop, DesktopImage, Status
 from desktops.runtimes.base import Exposed, Phase
-from desktops.tests.status_cache.looking import known, seen, stop, warm
+from desktops.tests.support.status_cache_probe import known, seen, stop, warm
 
 pytestmark = pytest.mark.django_db(transaction=True)  # what is remembered changes on commit
 

@@ -5,12 +5,12 @@ from collections import Counter
 import pytest
 from django.utils import timezone
 
-from accounts.redis import client
+from core.redis import client
 from desktops import selectors
-from desktops.api.tests.scripts import script_of
 from desktops.exceptions import DesktopNotFound
 from desktops.models import Desktop, Status
-from desktops.tests.status_cache.looking import in_redis, known, warm
+from desktops.tests.support.api_client import script_of
+from desktops.tests.support.status_cache_probe import in_redis, known, warm
 
 pytestmark = pytest.mark.django_db(transaction=True)  # what is remembered changes on commit
 

@@ -7,13 +7,13 @@ from threading import Event, Thread
 import pytest
 from django.db import connection, connections, transaction
 
-from accounts.cuts import Cut, cut_after_commit
-from accounts.redis import client
+from accounts.disconnects import Cut, cut_after_commit
+from core.redis import client
 from desktops import status_cache
-from desktops.facts import Facts
+from desktops.desktop_snapshot import Facts
+from desktops.lifecycle.queue import enqueue_after_commit
 from desktops.models import Desktop, Status
-from desktops.queue import enqueue_after_commit
-from desktops.tests.status_cache.looking import assert_failed, fails, known, stop
+from desktops.tests.support.status_cache_probe import assert_failed, fails, known, stop
 
 pytestmark = pytest.mark.django_db(transaction=True)  # what is remembered changes on commit
 

@@ -5,10 +5,10 @@ from contextlib import AbstractContextManager, contextmanager
 
 import pytest
 
-from accounts.redis import client
+from core.redis import client
 from desktops import status_cache
 from desktops.models import Desktop, Status
-from desktops.tests.status_cache.looking import assert_failed, fails, known
+from desktops.tests.support.status_cache_probe import assert_failed, fails, known
 
 pytestmark = pytest.mark.django_db(transaction=True)  # what is remembered changes on commit
 

@@ -9,7 +9,7 @@ from django.core.management.base import BaseCommand
 from django.db import Error, connection
 from django.db.migrations.executor import MigrationExecutor
 
-from accounts.redis import client
+from core.redis import client
 
 
 class Command(BaseCommand):

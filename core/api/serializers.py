@@ -1,0 +1,28 @@
+"""Forms of the API: what nobody asked for is refused by name, so that a misspelt field is never passed over."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.utils.translation import gettext_lazy as _
+from rest_framework import serializers
+
+from core.api import pagination
+
+
+class Strict(serializers.Serializer[Any]):
+    def to_internal_value(self, data: Any) -> Any:
+        if isinstance(data, Mapping) and (unknown := [str(name) for name in data if name not in self.fields]):
+            message = _("There is no such field. Known: %(known)s.") % {"known": ", ".join(self.fields) or "-"}
+            raise serializers.ValidationError({name[:100]: [message] for name in unknown[:20]}, code="unknown_field")
+        return super().to_internal_value(data)
+
+
+class Nothing(Strict):
+    """For requests that take no fields."""
+
+
+class PageQuery(Strict):
+    """Behind the `?` of a list. Subclasses add filters."""
+
+    limit = serializers.IntegerField(min_value=1, max_value=pagination.LONGEST, default=pagination.LIMIT)
+    offset = serializers.IntegerField(min_value=0, max_value=pagination.FARTHEST, default=0)

@@ -1,0 +1,129 @@
+"""What a stream of events tells: how each desktop is, then each line of the timelines as it is written."""
+
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.db.models import QuerySet
+from django.utils import translation
+
+from accounts import tokens
+from accounts.api.messages import TOKEN_SENTENCES
+from accounts.tokens import Claims
+from desktops import selectors
+from desktops.api.sse import Message
+from desktops.models import Desktop, DesktopEvent
+from desktops.notify import group_of
+from desktops.wording import timeline
+
+CHUNK = 200  # lines that are read at once
+_SETTLED = 10.0  # seconds after which no line can appear any more whose number is smaller than one that was seen
+
+
+@dataclass(frozen=True)
+class Listener:
+    claims: Claims
+    token: str = field(repr=False)  # the signed text: looked at again and again; never in a log
+    address: str
+
+
+class Feed:
+    """A Teller, for one listener. `pod_name` empty: all desktops of the person. `after`: the number of the last line
+    that the listener has; None: from now on."""
+
+    def __init__(self, listener: Listener, *, pod_name: str = "", after: int | None = None) -> None:
+        self._listener, self._user_id = listener, listener.claims.user_id
+        self._language = translation.get_language()
+        self._pod_name, self._floor = pod_name, after
+        self._known: set[str] = set()
+        self._last = 0
+        self._sent: dict[int, float] = {}  # lines above the floor, and when
+
+    @property
+    def group(self) -> str:
+        return group_of(self._user_id)
+
+    def tell(self, look: bool) -> tuple[list[Message], bool]:
+        with translation.override(self._language):
+            if closed := self._closed():
+                return [closed], False
+            return self._news() if look else ([], False)
+
+    def _closed(self) -> Message | None:
+        try:
+            tokens.verify(self._listener.token, used_from=self._listener.address)
+        except tokens.TokenRefused as refused:
+            said = {"reason": refused.reason, "sentence": str(TOKEN_SENTENCES[refused.reason])}
+            return Message("closed", said, last=True)
+        return None
+
+    def _news(self) -> tuple[list[Message], bool]:
+        fresh = self._floor is None
+        if self._floor is None:  # before the desktops are read: what comes between is told twice rather than never
+            newest = self._events().order_by("-pk").values_list("pk", flat=True).first()
+            self._floor = newest or 0
+        desktops = {row.object_name: row for row in self._desktops()}
+        if self._pod_name and self._pod_name not in desktops:
+            return [_deleted(self._pod_name, last=True)], False
+        messages = [_deleted(name) for name in sorted(self._known - desktops.keys())]
+        number = str(self._floor) if fresh else ""  # one that comes back has a number, of what it has seen
+        messages += [_status(row, number) for name, row in desktops.items() if name not in self._known]
+        self._known = set(desktops)
+        lines = self._lines(self._floor)
+        for event in lines:
+            self._last = max(self._last, event.pk)
+            if event.kind not in timeline.HIDDEN:
+                # Of a late one, the number of all that has been told: whoever comes back with it has had both.
+                messages.append(Message(event.kind, of_event(event), id=str(self._last)))
+        return messages, len(lines) == CHUNK
+
+    def _lines(self, floor: int) -> list[DesktopEvent]:
+        """PostgreSQL numbers lines when they are written and shows them when they are committed, perhaps in another
+        order: for a while the numbers below are looked at again."""
+        rows = self._events().filter(pk__gt=floor).exclude(pk__in=self._sent)
+        lines = list(rows.select_related("desktop").order_by("pk")[:CHUNK])
+        now = time.monotonic()
+        if len(lines) == CHUNK:  # of a long past
+            self._floor, self._sent = lines[-1].pk, {}
+            return lines
+        self._sent |= dict.fromkeys((line.pk for line in lines), now)
+        self._floor = max((number for number, at in self._sent.items() if now - at > _SETTLED), default=floor)
+        self._sent = {number: at for number, at in self._sent.items() if number > self._floor}
+        return lines
+
+    def _desktops(self) -> QuerySet[Desktop]:
+        rows = Desktop.objects.filter(owner__pk=self._user_id).order_by("created_at", "pk")
+        return rows.filter(object_name=self._pod_name) if self._pod_name else rows
+
+    def _events(self) -> QuerySet[DesktopEvent]:
+        rows = DesktopEvent.objects.filter(desktop__owner__pk=self._user_id)
+        return rows.filter(desktop__object_name=self._pod_name) if self._pod_name else rows
+
+
+def of_event(event: DesktopEvent) -> dict[str, Any]:
+    return {
+        "id": event.pk,
+        "pod_name": event.desktop.object_name,
+        "at": event.at,
+        "run": event.run,
+        "kind": event.kind,
+        "sentence": timeline.sentence(event.kind),
+        "why": timeline.why(event),
+    }
+
+
+def _status(desktop: Desktop, number: str) -> Message:
+    found = selectors.diagnosis_of(desktop)
+    said = {
+        "pod_name": desktop.object_name,
+        "status": desktop.status,
+        "status_since": desktop.status_since,
+        "reason": desktop.reason,
+        "sentence": found.sentence,
+        "next_step": found.next_step,
+    }
+    return Message("status", said, id=number)
+
+
+def _deleted(pod_name: str, *, last: bool = False) -> Message:
+    return Message("deleted", {"pod_name": pod_name}, last=last)

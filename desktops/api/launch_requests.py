@@ -1,0 +1,89 @@
+"""From what a script sent to a launch: which image, size and files are meant."""
+
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from django.db.models import Q
+from django.utils.translation import get_language
+from django.utils.translation import gettext as _
+from rest_framework.exceptions import ValidationError
+
+from accounts.audit import Actor, audited
+from accounts.models import User
+from desktops import quota, selectors, services
+from desktops.exceptions import DesktopNotFound, ImageUnavailable
+from desktops.models import AT_REST, Desktop, DesktopImage, DesktopSize, Status, Volume
+from desktops.services import Launched, LaunchRequest
+
+_MATTERS = (*AT_REST, Status.DELETING)  # then the service starts it, or refuses
+_COLUMNS = {"cpu": "cpu", "memory": "memory_mib", "storage": "storage_gib"}
+
+
+def launch(by: Actor, asked: dict[str, Any]) -> Launched:
+    """Return the desktop of that name, on its way. `asked`: of a valid PodCreate."""
+    name, wanted = asked.get("name") or "desktop", asked.get("image")
+    existing = selectors.visible_to(by.user).filter(name=name).first()
+    # An unknown image is refused, whatever is there; that of the desktop itself may no longer be enabled.
+    image = _image(wanted, of=existing) if wanted else None
+    if existing and existing.status not in _MATTERS:  # found without any lock
+        return Launched(existing)
+    if existing and (launched := services.launch_existing(desktop=existing, by=by)):
+        return launched
+    return services.launch(by=by, wanted=_request(by=by, name=name, image=image, asked=asked))
+
+
+@audited("desktop.launch", target=lambda given: given["name"])
+def _request(*, by: Actor, name: str, image: DesktopImage | None, asked: dict[str, Any]) -> LaunchRequest:
+    """Raises ImageUnavailable before there is anything that the service could be asked for; so it is told here."""
+    image = image or _image(None)
+    if image is None:
+        raise ImageUnavailable(field="image")
+    volume = _volume(by.user, name, asked.get("volume"))
+    size = _size(by.user, image, asked.get("resource_quota") or {}, kept=volume)
+    return LaunchRequest(image, size, name, volume, get_language() or "")
+
+
+def _image(wanted: str | None, *, of: Desktop | None = None) -> DesktopImage | None:
+    """By name, or else by number; without either the first, if there is one. `of`: a desktop whose image may be named
+    too."""
+    own = Q(desktop=of) if of else Q()
+    offered = list(DesktopImage.objects.filter(Q(enabled=True) | own).distinct())
+    if not wanted:
+        return offered[0] if offered else None
+    matches = [image for image in offered if image.name == wanted]
+    matches += [image for image in offered if str(image.pk) == wanted]
+    if not matches:
+        names = ", ".join(image.name for image in offered) or "-"
+        raise ValidationError({"image": [_("There is no such image. Known: %(names)s.") % {"names": names}]})
+    return matches[0]
+
+
+def _volume(owner: User, name: str, wanted: str | None) -> Volume | None:
+    if wanted == "new":
+        return None
+    if not wanted:
+        kept = Volume.objects.filter(owner=owner, desktop_name=name, kept_at__isnull=False)
+        return kept.order_by("-kept_at", "pk").first()
+    try:
+        return selectors.volume_for(user=owner, volume_id=UUID(wanted))
+    except (ValueError, DesktopNotFound):
+        raise ValidationError({"volume": [_("There are no such files.")]})
+
+
+def _size(owner: User, image: DesktopImage, asked: dict[str, Decimal], *, kept: Volume | None) -> DesktopSize:
+    """One of the image's where the amounts are the same, or else one of its own making."""
+    usual = quota.usual_size(owner, image, kept=kept)
+    if not asked and usual:
+        return usual
+    amounts = {name: getattr(usual, name) for name in ("cpu", "memory_mib", "storage_gib") if usual}
+    amounts |= {_COLUMNS[name]: amount for name, amount in asked.items()}
+    if len(amounts) < len(_COLUMNS):
+        raise ImageUnavailable(detail="the image has no sizes")
+    whole = {name: int(amount) for name, amount in amounts.items() if name != "cpu"}
+    made = DesktopSize(cpu=amounts["cpu"], gpu=usual.gpu if usual else 0, **whole)
+    return next((size for size in image.sizes.all() if _same(size, made)), made)
+
+
+def _same(one: DesktopSize, other: DesktopSize) -> bool:
+    return all(getattr(one, name) == getattr(other, name) for name in ("cpu", "memory_mib", "storage_gib", "gpu"))

@@ -1,0 +1,87 @@
+"""A desktop as scripts see it: its facts, in words of the reader's language, with the addresses his token may use."""
+
+from datetime import datetime
+from functools import cached_property
+from typing import Any
+
+from django.conf import settings
+from django.urls import reverse
+from django.utils import timezone
+
+from desktops import connection_info, token_scopes
+from desktops import desktop_snapshot as rows
+from desktops.desktop_snapshot import Facts
+from desktops.lifecycle import heartbeat
+from desktops.models import MOVING, Desktop
+from desktops.wording import diagnosis
+
+facts = rows.of
+
+
+class Machinery:
+    """What those desktops wait for that are on their way: asked when it is first needed, and once for a list."""
+
+    @cached_property
+    def facts(self) -> dict[str, Any]:
+        return {
+            "controller_late": heartbeat.is_late(),
+            "workers": heartbeat.workers(),
+            "runtime_away": heartbeat.runtime_is_away(),
+        }
+
+
+def shown(
+    facts: Facts, *, may: frozenset[str], password: str | None = None, machinery: Machinery | None = None
+) -> dict[str, Any]:
+    """`may`: the permissions of the token that asks. Asks Redis for what is on its way, and nothing else."""
+    told = _words(facts, machinery)
+    return {
+        "pod_name": facts.pod_name,
+        "id": facts.id,
+        "name": facts.name,
+        "status": facts.status,
+        "status_since": facts.status_since,
+        "reason": facts.reason,
+        "sentence": told.sentence,
+        "next_step": told.next_step,
+        "image": facts.image,
+        "size": facts.size,
+        "resource_quota": token_scopes.quantities(facts),
+        "created_at": facts.created_at,
+        "started_at": facts.started_at,
+        "expires_at": facts.expires_at,
+        "access_info": access_info(facts, may=may, password=password),
+    }
+
+
+def of(desktop: Desktop, *, may: frozenset[str], password: str | None = None) -> dict[str, Any]:
+    return shown(rows.of(desktop), may=may, password=password)
+
+
+def access_info(facts: Facts, *, may: frozenset[str], password: str | None = None) -> dict[str, Any]:
+    """Ports are null through the portal alone; what the token does not permit, and what is not there, is null."""
+    permitted = {"vnc": "vnc" in may, "novnc": "vnc" in may, "ssh": "ssh" in may}
+    ways = {way.kind: way for way in connection_info.ways(facts) if permitted[way.kind]}
+    ports = {f"{kind}_port": ways[kind].port if kind in ways else None for kind in permitted}
+    sockets = {"vnc": permitted["vnc"], "ssh": permitted["ssh"] and facts.has_ssh}
+    return {
+        "host": facts.exposed_host if ways else None,
+        **ports,
+        "vnc_password": password,
+        "url": f"{settings.PUBLIC_URL}{reverse('desktops:detail', args=[facts.id])}",
+        **{f"{kind}_websocket": websocket(facts.id, kind) if is_there else None for kind, is_there in sockets.items()},
+        "ways": [{"kind": way.kind, "address": way.address} for way in ways.values()],
+    }
+
+
+def websocket(desktop_id: object, kind: str) -> str:
+    """`kind`: vnc or ssh."""
+    return f"{settings.PUBLIC_URL.replace('http', 'ws', 1)}/ws/desktops/{desktop_id}/{kind}"
+
+
+def _words(facts: Facts, machinery: Machinery | None) -> diagnosis.Diagnosis:
+    if facts.status not in MOVING:
+        return diagnosis.explain(diagnosis.Facts(status=facts.status, reason=facts.reason))
+    seconds = (timezone.now() - datetime.fromisoformat(facts.status_since)).total_seconds()
+    missing = (machinery or Machinery()).facts
+    return diagnosis.explain(diagnosis.Facts(status=facts.status, reason=facts.reason, seconds=seconds, **missing))

@@ -1,1 +1,0 @@
-"""System checks of desktops, each with an id and a hint."""

@@ -1,0 +1,31 @@
+"""The SSH host key of a desktop: made once, kept sealed on its row, so that programs recognise it after a restart."""
+
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from core import encryption
+from desktops.models import Desktop
+
+
+def fresh() -> str:
+    """A new key in OpenSSH's format, sealed."""
+    private = Ed25519PrivateKey.generate().private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.OpenSSH, serialization.NoEncryption()
+    )
+    return encryption.seal(private.decode())
+
+
+def of(desktop: Desktop) -> str:
+    """In OpenSSH's format. A row from before there were host keys gets one now; call with nobody else at work on it."""
+    if not desktop.host_key_sealed:
+        desktop.host_key_sealed = fresh()
+        Desktop.objects.filter(pk=desktop.pk).update(host_key_sealed=desktop.host_key_sealed)
+    return encryption.unseal(desktop.host_key_sealed)
+
+
+def public(desktop: Desktop) -> str:
+    """As it stands in a known_hosts file, without the host's name; empty before the first start."""
+    if not desktop.host_key_sealed:
+        return ""
+    key = serialization.load_ssh_private_key(encryption.unseal(desktop.host_key_sealed).encode(), password=None)
+    return key.public_key().public_bytes(serialization.Encoding.OpenSSH, serialization.PublicFormat.OpenSSH).decode()

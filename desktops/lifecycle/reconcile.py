@@ -1,0 +1,241 @@
+"""Make rows and runtime agree: what was observed moves the row; what is missing is ordered again."""
+
+import time
+from collections.abc import Container
+from dataclasses import asdict
+from datetime import datetime, timedelta
+from typing import Any
+
+import structlog
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+
+from accounts.disconnects import Cut, cut_after_commit
+from accounts.quotas import effective
+from core.redis import client, key
+from desktops.lifecycle import jobs, node_ports, start_timeouts
+from desktops.lifecycle.queue import enqueue_after_commit, enqueue_again, is_behind
+from desktops.lifecycle.runs import NO_ENDPOINT, fresh_run
+from desktops.models import AT_REST, Desktop, DesktopEvent, Status, Volume
+from desktops.runtimes.base import Observed, Phase
+
+log = structlog.get_logger("podesk.reconcile")
+QUEUE_PATIENCE = 10  # seconds a row may wait for a worker before its work is ordered again
+
+
+def settle(desktop: Desktop, seen: Observed | None) -> None:
+    """Compare one row with what was observed of it. `None` means certainly not there; never pass "unknown"."""
+    if seen and seen.run != desktop.run:
+        seen = None  # of an earlier run: the start of this one ends it
+    with structlog.contextvars.bound_contextvars(desktop=str(desktop.pk)):
+        match desktop.status:
+            case Status.PENDING:
+                _order_again_if_stuck(desktop)
+            case Status.STARTING:
+                _starting(desktop, seen)
+            case Status.RUNNING:
+                _running(desktop, seen)
+            case Status.STOPPING:
+                _stopping(desktop, seen)
+            case Status.DELETING:
+                _deleting(desktop, seen)
+            case _ if desktop.status in AT_REST and seen:
+                enqueue_again(jobs.stop_desktop, desktop.pk)
+
+
+def settle_missing(seen: Observed) -> None:
+    """Something runs in our name without a row. It goes after a grace time."""
+    first_seen = key("orphan", seen.name)
+    client().set(first_seen, timezone.now().isoformat(), nx=True, ex=24 * 3600)
+    since = datetime.fromisoformat(str(client().get(first_seen)))
+    if timezone.now() - since > timedelta(seconds=settings.ORPHAN_GRACE):
+        enqueue_again(jobs.remove_orphan, seen.name)
+
+
+def free_ports(seen: Container[str], listed_at: datetime) -> None:
+    """Of desktops that have failed, once nothing of them is left: until then their Services have the ports."""
+    failed = Desktop.objects.filter(status=Status.FAILED, status_since__lt=listed_at)
+    for desktop in failed.filter(ports__isnull=False).distinct():
+        if desktop.object_name not in seen:
+            _free_ports(desktop)
+
+
+@transaction.atomic
+def _free_ports(desktop: Desktop) -> None:
+    """The row is held meanwhile: a start that comes now leases new ones."""
+    rows = Desktop.objects.select_for_update().filter(pk=desktop.pk, run=desktop.run, status=Status.FAILED)
+    if rows.values_list("pk").first():
+        node_ports.release(desktop)
+
+
+def sweep_volumes() -> None:
+    """Files whose deletion was asked for and did not happen."""
+    for volume in Volume.being_deleted():
+        enqueue_again(jobs.delete_volume, volume.pk)
+
+
+@transaction.atomic  # one commit for the steps and the move: a person waits
+def _starting(desktop: Desktop, seen: Observed | None) -> None:
+    _write_steps(desktop, seen)
+    if seen and seen.phase == Phase.READY:
+        _ready(desktop, seen)
+    elif seen and seen.phase in (Phase.FAILED, Phase.ENDED):
+        _fail(desktop, seen.reason or "start_failed", seen.detail)
+    elif late := start_timeouts.too_long(desktop, seen):
+        if seen or desktop.reason_since or not _order_once_more(desktop):
+            _fail(desktop, late, seen.detail if seen else "nothing was observed")
+    elif seen:
+        start_timeouts.note(desktop, seen)
+    else:
+        _order_again_if_stuck(desktop)
+
+
+def _running(desktop: Desktop, seen: Observed | None) -> None:
+    if not seen or seen.phase in (Phase.FAILED, Phase.STOPPING):
+        _fail(desktop, (seen and seen.reason) or "vanished", seen.detail if seen else "")
+    elif seen.phase == Phase.ENDED:
+        _rest(desktop, "logged_out_inside")
+    elif seen.phase == Phase.READY:
+        _keep_up(desktop, seen)
+    elif desktop.reason != "not_answering":
+        _say(desktop, "not_answering")
+
+
+def _keep_up(desktop: Desktop, seen: Observed) -> None:
+    """It runs: where it answers may have changed, and it may have been started anew inside its run."""
+    fields = _endpoint_fields(seen)
+    if any(getattr(desktop, name) != value for name, value in fields.items()):
+        Desktop.objects.filter(pk=desktop.pk, run=desktop.run).update(**fields)
+        desktop.tell_owner()
+    if seen.restarts > desktop.container_restarts:
+        Desktop.objects.filter(pk=desktop.pk, run=desktop.run).update(container_restarts=seen.restarts)
+        reason = "restarted_memory" if seen.reason == "out_of_memory" else "restarted_crash"
+        DesktopEvent.write(desktop, "restarted", reason=reason)
+        _say(desktop, reason)
+    elif desktop.reason == "not_answering":
+        _say(desktop, "")
+
+
+def _say(desktop: Desktop, reason: str) -> None:
+    """For a desktop that goes on running."""
+    if Desktop.objects.filter(pk=desktop.pk, run=desktop.run, status=Status.RUNNING).update(reason=reason):
+        log.info("desktop_noticed", reason=reason)
+        desktop.tell_owner()
+
+
+def _stopping(desktop: Desktop, seen: Observed | None) -> None:
+    if seen:
+        _order_again_if_stuck(desktop)
+    elif desktop.restarting:
+        _start_again(desktop)
+    else:
+        _rest(desktop, desktop.reason)
+
+
+def _deleting(desktop: Desktop, seen: Observed | None) -> None:
+    if seen:
+        return _order_again_if_stuck(desktop)
+    with transaction.atomic():
+        # Locked: whoever still changes what becomes of the files has done so, or comes too late.
+        rows = Desktop.objects.select_for_update().filter(pk=desktop.pk, status=Status.DELETING)
+        keep_data = rows.values_list("keep_data", flat=True).first()
+        if keep_data is None or not rows.delete()[0]:
+            return None
+        # A start that was killed half way may have left something that only a runtime's stop finds.
+        enqueue_after_commit(jobs.remove_leftovers, desktop.object_name)
+        if keep_data:
+            Volume.objects.filter(pk=desktop.volume_id).update(kept_at=timezone.now(), desktop_name=desktop.name)
+        else:
+            enqueue_after_commit(jobs.delete_volume, desktop.volume_id)
+        desktop.tell_owner()
+    log.info("desktop_deleted", kept=keep_data)
+    return None
+
+
+def _ready(desktop: Desktop, seen: Observed) -> None:
+    now, quota = timezone.now(), effective(desktop.owner)
+    lifetime = quota.max_lifetime_minutes.value
+    desktop.move(
+        to=Status.RUNNING,
+        reason="",
+        started_at=now,
+        last_input_at=now,  # idle time is counted from here
+        expires_at=now + timedelta(minutes=lifetime) if lifetime else None,
+        idle_minutes=quota.idle_minutes.value,
+        container_restarts=seen.restarts,
+        **_endpoint_fields(seen),
+    )
+    Volume.objects.filter(pk=desktop.volume_id, used_at=None).update(used_at=now)
+
+
+def _fail(desktop: Desktop, reason: str, detail: str) -> None:
+    log.error("desktop_failed", reason=reason, detail=detail)
+    with transaction.atomic():
+        if desktop.move(to=Status.FAILED, reason=reason, event_params={"reason": reason, "detail": detail[:500]}):
+            cut_after_commit(Cut("desktop", str(desktop.pk), "failed"))
+            # What failed takes room that nobody counts, and may still come up or come back with its machine.
+            enqueue_after_commit(jobs.stop_desktop, desktop.pk)
+
+
+def _rest(desktop: Desktop, reason: str) -> None:
+    with transaction.atomic():
+        if desktop.move(to=Status.STOPPED, reason=reason, event_params={"reason": reason}, **NO_ENDPOINT):
+            node_ports.release(desktop)
+            cut_after_commit(Cut("desktop", str(desktop.pk), "stopped"))
+            enqueue_after_commit(jobs.stop_desktop, desktop.pk)  # the runtime forgets one that ended by itself
+
+
+def _start_again(desktop: Desktop) -> None:
+    with transaction.atomic():
+        if desktop.move(to=Status.PENDING, run=desktop.run + 1, event="queued", **fresh_run()):
+            enqueue_after_commit(jobs.start_desktop, desktop.pk)
+
+
+def _order_again_if_stuck(desktop: Desktop) -> None:
+    """The work of this row was lost (a killed worker, an emptied Redis), or has not had its turn yet."""
+    starting = desktop.status in (Status.PENDING, Status.STARTING)
+    if _age(desktop) > QUEUE_PATIENCE:
+        enqueue_again(jobs.start_desktop if starting else jobs.stop_desktop, desktop.pk)
+
+
+def _order_once_more(desktop: Desktop) -> bool:
+    """Before a start is given up of which nothing was ever seen: its work may be lost, while no worker was there."""
+    if is_behind():
+        return True  # its turn has not come
+    ordered = key("once-more", f"{desktop.pk}-{desktop.run}")
+    if client().set(ordered, str(time.time()), nx=True, ex=24 * 3600):
+        enqueue_again(jobs.start_desktop, desktop.pk)
+        return True
+    return time.time() - float(str(client().get(ordered))) < QUEUE_PATIENCE
+
+
+def _write_steps(desktop: Desktop, seen: Observed | None) -> None:
+    if not seen or not seen.steps:  # without a place in the cluster there is nothing to ask for, however many wait
+        return
+    known = set(desktop.events.filter(run=desktop.run, kind__in=DesktopEvent.STEPS).values_list("kind", flat=True))
+    new = {kind: at for kind, at in seen.steps.items() if kind not in known}
+    for kind, at in new.items():
+        # A cluster's clock tells whole seconds: what seems earlier than the order to start was just after it.
+        DesktopEvent.write(desktop, kind, at=max(at, desktop.status_since))
+    if new and seen.phase != Phase.READY:  # of that the row's move tells
+        desktop.tell_owner()
+
+
+def _age(desktop: Desktop) -> float:
+    """Seconds in the present status."""
+    return (timezone.now() - desktop.status_since).total_seconds()
+
+
+def _endpoint_fields(seen: Observed) -> dict[str, Any]:
+    endpoint, exposed = seen.endpoint, seen.exposed
+    found: dict[str, Any] = dict(NO_ENDPOINT)
+    if endpoint:
+        found |= {
+            "endpoint_kind": endpoint.kind,
+            "endpoint_address": endpoint.address,
+            "endpoint_port": endpoint.port,
+        }
+    if exposed:
+        found |= {f"exposed_{name}": value for name, value in asdict(exposed).items()}
+    return found

@@ -1,0 +1,40 @@
+"""What the clock asks for: desktops that nobody uses, or whose time is over, are stopped."""
+
+from datetime import timedelta
+
+from django.db import transaction
+from django.db.models import DateTimeField, DurationField, ExpressionWrapper, F, IntegerField, Q
+from django.db.models.functions import Cast
+from django.utils import timezone
+
+from accounts.disconnects import Cut, cut_after_commit
+from accounts.services import prune
+from core.redis import client, key
+from desktops.lifecycle import jobs
+from desktops.lifecycle.queue import enqueue_after_commit
+from desktops.models import Desktop, Status
+
+
+def run_timers() -> None:
+    """One query, whatever the number of desktops that run."""
+    now = timezone.now()
+    minutes = Cast("idle_minutes", IntegerField())  # SQLite multiplies durations by plain integers only
+    idle_for = ExpressionWrapper(minutes * timedelta(minutes=1), DurationField())
+    idle_until = ExpressionWrapper(F("last_input_at") + idle_for, DateTimeField())
+    over = Q(expires_at__lte=now) | Q(idle_minutes__gt=0, idle_until__lte=now)
+    for desktop in Desktop.objects.filter(status=Status.RUNNING).annotate(idle_until=idle_until).filter(over):
+        expired = desktop.expires_at is not None and desktop.expires_at <= now
+        _stop(desktop, "expired" if expired else "idle")
+
+
+def prune_daily() -> None:
+    """Old logins and tokens go once a day, whichever controller leads."""
+    if client().set(key("pruned"), "1", nx=True, ex=24 * 3600):
+        prune()
+
+
+@transaction.atomic
+def _stop(desktop: Desktop, reason: str) -> None:
+    if desktop.move(to=Status.STOPPING, reason=reason, event_params={"reason": reason}):
+        enqueue_after_commit(jobs.stop_desktop, desktop.pk)
+        cut_after_commit(Cut("desktop", str(desktop.pk), reason))

@@ -1,0 +1,155 @@
+"""The desktop's side of a stream: an asyncio protocol with back-pressure in both directions."""
+
+import asyncio
+from typing import Protocol, Self, cast
+
+HIGH = 256 * 1024  # bytes from the desktop that may wait for the browser before reading is paused
+CONNECT_TIMEOUT = 5.0  # seconds
+# Seconds: the nodes of a cluster learn the way to a desktop a moment after it is told to be ready, and refuse before.
+ROAD_PATIENCE, ROAD_PAUSE = 2.0, 0.05
+
+
+class Wire(Protocol):
+    """Who is told instead of asked; see desktops.proxy.direct_relay."""
+
+    def from_desktop(self, data: bytes) -> None: ...
+
+    def desktop_full(self) -> None: ...
+
+    def desktop_free(self) -> None: ...
+
+    def desktop_gone(self) -> None: ...
+
+
+class Desktop(asyncio.Protocol):
+    """What arrives is kept from the first byte: RFB servers speak first. One reader, one writer at a time."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._transport: asyncio.Transport
+        self._chunks: list[bytes] = []
+        self._waiting = 0  # bytes in _chunks
+        self._paused = False
+        self._lost = False
+        self._reader: asyncio.Future[None] | None = None
+        self._writer: asyncio.Future[None] | None = None
+        self._writable = True
+        self._wire: Wire | None = None
+
+    @classmethod
+    async def connect(cls, kind: str, address: str, port: int) -> Self:
+        """Raises OSError, TimeoutError."""
+        loop = asyncio.get_running_loop()
+        async with asyncio.timeout(CONNECT_TIMEOUT):
+            if kind == "unix":
+                return (await loop.create_unix_connection(cls, address))[1]
+            patience = loop.time() + ROAD_PATIENCE
+            while True:
+                try:
+                    return (await loop.create_connection(cls, address, port))[1]
+                except ConnectionRefusedError:
+                    if loop.time() > patience:
+                        raise
+                await asyncio.sleep(ROAD_PAUSE)
+
+    # --- asyncio calls these
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+
+    def data_received(self, data: bytes) -> None:
+        if self._wire:
+            self._wire.from_desktop(data)
+            return
+        self._chunks.append(data)
+        self._waiting += len(data)
+        if self._waiting >= HIGH:
+            self.hold()
+        self._wake_reader()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._lost = True
+        self._wake_reader()
+        self.resume_writing()
+        if self._wire:
+            self._wire.desktop_gone()
+
+    def pause_writing(self) -> None:
+        self._writable = False
+        if self._wire:
+            self._wire.desktop_full()
+
+    def resume_writing(self) -> None:
+        self._writable = True
+        if self._writer and not self._writer.done():
+            self._writer.set_result(None)
+        if self._wire:
+            self._wire.desktop_free()
+
+    def _wake_reader(self) -> None:
+        if self._reader and not self._reader.done():
+            self._reader.set_result(None)
+
+    # --- the relay calls these
+    async def read(self) -> bytes:
+        """Everything that has arrived; waits for at least a byte. Empty when the desktop has closed."""
+        while not self._chunks:
+            if self._lost:
+                return b""
+            self._reader = self._loop.create_future()
+            await self._reader
+        data = self._taken()
+        self.release()
+        return data
+
+    def _taken(self) -> bytes:
+        data = self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
+        self._chunks.clear()
+        self._waiting = 0
+        return data
+
+    async def exactly(self, count: int) -> bytes:
+        """Raises ConnectionError when the desktop closes before."""
+        data = b""
+        while len(data) < count:
+            more = await self.read()
+            if not more:
+                raise ConnectionError("the desktop closed the connection")
+            data += more
+        if len(data) > count:
+            self._chunks.insert(0, data[count:])
+            self._waiting += len(data) - count
+        return data[:count]
+
+    async def write(self, data: bytes) -> None:
+        """Returns when the desktop can take more."""
+        self._transport.write(data)
+        while not self._writable and not self._lost:
+            self._writer = self._loop.create_future()
+            await self._writer
+
+    def put(self, data: bytes) -> None:
+        self._transport.write(data)
+
+    def hold(self) -> None:
+        """Read no more."""
+        if not self._paused:
+            self._paused = True
+            self._transport.pause_reading()
+
+    def release(self) -> None:
+        if self._paused:
+            self._paused = False
+            self._transport.resume_reading()
+
+    def attach(self, wire: "Wire") -> None:
+        """From now on all that comes goes there, first what has come already."""
+        self._wire = wire
+        if self._chunks:
+            wire.from_desktop(self._taken())
+        if not self._writable:
+            wire.desktop_full()
+        if self._lost:
+            wire.desktop_gone()
+
+    def abort(self) -> None:
+        self._transport.abort()

@@ -1,0 +1,190 @@
+"""The streams that live in this process: cut when told, checked when not told, their stalls and activity seen."""
+
+import asyncio
+import contextlib
+import contextvars
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
+from itertools import chain, repeat
+from typing import Any
+from uuid import UUID
+
+import redis.asyncio
+import structlog
+from django.conf import settings
+from django.db import Error as DatabaseFault
+from redis import RedisError
+from redis.asyncio.client import PubSub
+
+from accounts import disconnects
+from desktops.proxy import stream_checks
+from desktops.proxy.stream import Stream
+
+log = structlog.get_logger("podesk.proxy")
+
+TICK = 1.0  # seconds between two looks for stalled writes and activity
+ACTIVITY_EVERY = 60.0  # seconds between two notes of one stream's activity
+SUBSCRIBE_WAIT = 1.0  # seconds that a new stream waits for the subscription to stand
+_SILENCE = 15.0  # seconds
+
+_streams: dict[Stream, None] = {}  # oldest first
+_tasks: list[asyncio.Task[None]] = []  # run while there are streams
+_settled = asyncio.Event()  # the subscription stands, or could not be made
+
+
+@contextlib.asynccontextmanager
+async def present(stream: Stream) -> AsyncIterator[None]:
+    """Within, the stream ends when somebody cuts it, or when a check of its rows says so."""
+    _make_room(stream)
+    _streams[stream] = None
+    if not _tasks:
+        # In a context of their own: their log lines are not about the stream that happened to come first.
+        _tasks.extend(
+            asyncio.create_task(_keep(work), context=contextvars.Context())
+            for work in (_listen, _tick, _recheck_for_ever)
+        )
+    try:
+        yield
+    finally:
+        del _streams[stream]
+        if not _streams:
+            for task in _tasks:
+                task.cancel()
+            _tasks.clear()
+            _settled.clear()
+
+
+async def confirm(stream: Stream) -> None:
+    """Look again, now that a cut would be heard: it may have been revoked between the first look and this one."""
+    with contextlib.suppress(TimeoutError):  # without Redis the regular recheck has to do
+        async with asyncio.timeout(SUBSCRIBE_WAIT):
+            await _settled.wait()
+    await _recheck([stream])
+
+
+def _make_room(stream: Stream) -> None:
+    """The newest window wins: one that hangs must not keep a person out."""
+    same = [one for one in _streams if _shows(one) == _shows(stream)]
+    for oldest in same[: max(0, len(same) - settings.PROXY_STREAMS_PER_DESKTOP + 1)]:
+        oldest.end("replaced")
+
+
+def _shows(stream: Stream) -> tuple[UUID, str]:
+    """Of many screens none pushes out a shell."""
+    return stream.admission.desktop_id, stream.admission.permission
+
+
+async def _keep(work: Callable[[], Awaitable[None]]) -> None:
+    """A mistake in one look must not be the last look."""
+    while True:
+        try:
+            await work()
+        except Exception:
+            log.exception("streams_not_watched", by=work.__name__)
+        await asyncio.sleep(TICK)
+
+
+# --- told over Redis
+async def _listen() -> None:
+    pauses = _pauses()
+    while True:
+        try:
+            client = redis.asyncio.from_url(settings.REDIS_URL, decode_responses=True)
+            async with client, client.pubsub() as subscription:
+                await subscription.subscribe(disconnects.channel())
+                pauses = _pauses()
+                await _hear(subscription)
+        except (RedisError, OSError) as error:
+            pause = next(pauses)
+            log.warning("cuts_not_heard", error=str(error), retry_in_seconds=pause)
+            _settled.set()
+            await asyncio.sleep(pause)
+
+
+def _pauses() -> Iterator[float]:
+    """Seconds between attempts to reach Redis."""
+    return chain((0.1, 0.2, 0.5, 1, 2), repeat(5))
+
+
+async def _hear(subscription: PubSub) -> None:
+    """Until the connection breaks. A silent one is asked for a sign of life; raises ConnectionError without."""
+    asked = False
+    while True:
+        message = await subscription.get_message(timeout=_SILENCE)
+        if message is not None:
+            asked = False
+            await _heard(message)
+        elif asked:
+            raise ConnectionError("Redis has gone silent")
+        else:
+            asked = True
+            await subscription.ping()
+
+
+async def _heard(message: dict[str, Any]) -> None:
+    if message["type"] == "subscribe":
+        _settled.set()
+        await _recheck(list(_streams))  # what was said while nobody listened
+    elif message["type"] == "message":
+        try:
+            cut = disconnects.Cut.from_message(message["data"])
+        except (ValueError, TypeError):
+            log.error("cut_not_understood")
+            return
+        for stream in _streams:
+            if _concerns(cut, stream):
+                stream.end(cut.reason)
+
+
+def _concerns(cut: disconnects.Cut, stream: Stream) -> bool:
+    who = stream.admission
+    named = {"token": who.jti, "session": who.session_id, "user": who.user_id, "desktop": str(who.desktop_id)}
+    return named.get(cut.scope) == cut.id and not (cut.spare and cut.spare == who.session_id)
+
+
+# --- not told: the rows are the truth
+async def _recheck_for_ever() -> None:
+    while True:
+        await asyncio.sleep(settings.PROXY_RECHECK_SECONDS)
+        await _recheck(list(_streams))
+
+
+async def _recheck(streams: list[Stream]) -> None:
+    try:
+        ends = await stream_checks.in_thread(stream_checks.verdicts, [stream.admission for stream in streams])
+    except DatabaseFault as error:  # says nothing about any stream; the next look will
+        log.warning("streams_not_checked", streams=len(streams), error=str(error))
+        return
+    for stream in streams:
+        if reason := ends.get(stream.admission):
+            stream.end(reason)
+
+
+# --- seen here
+async def _tick() -> None:
+    while True:
+        await asyncio.sleep(TICK)
+        now = time.monotonic()
+        _end_stalled(_streams, now)
+        await _note_activity([one for one in _streams if one.has_news() and now - one.noted[2] >= ACTIVITY_EVERY], now)
+
+
+def _end_stalled(streams: Iterable[Stream], now: float) -> None:
+    """One clock for all streams instead of a timer for each write."""
+    limit = settings.PROXY_WRITE_TIMEOUT
+    for stream in streams:
+        if stream.browser_blocked is not None and now - stream.browser_blocked > limit:
+            stream.end("too_slow")
+        elif stream.desktop_blocked is not None and now - stream.desktop_blocked > limit:
+            stream.end("desktop_stuck")
+
+
+async def _note_activity(streams: list[Stream], now: float) -> None:
+    if not streams:
+        return
+    for stream in streams:
+        stream.noted = (stream.input.count, stream.up, now)
+    try:
+        await stream_checks.in_thread(stream_checks.note_activity, {stream.admission.desktop_id for stream in streams})
+    except DatabaseFault as error:
+        log.warning("activity_not_noted", streams=len(streams), error=str(error))

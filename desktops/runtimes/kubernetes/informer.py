@@ -1,0 +1,243 @@
+"""Hear of pods and their events as it happens: two threads for all desktops, however many there are."""
+
+import json
+import random
+import threading
+import time
+from collections import OrderedDict, deque
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import structlog
+import urllib3
+
+from desktops.runtimes.base import Deadline, RuntimeUnknown
+from desktops.runtimes.kubernetes.client import NO_ANSWER, Api, Refused, Request
+from desktops.runtimes.kubernetes.manifests import INSTALLATION
+from desktops.runtimes.kubernetes.operations import Body, path
+from desktops.runtimes.kubernetes.pod_reasons import TELLING
+from desktops.runtimes.kubernetes.pod_state import about, claim_of
+
+log = structlog.get_logger("podesk.kubernetes")
+SERVER_SECONDS = 290  # after which the API ends a watch that nothing else has ended
+FIRST_PAUSE, LONGEST_PAUSE = 0.2, 10.0  # seconds, while the API is away
+LONGEST_ASKED = 120.0  # seconds that the API may ask us to stay away
+STEADY = 5.0  # seconds that a watch must have lasted for the next pause to be the first
+LIST_SECONDS = 30.0
+KEPT_EVENTS, KEPT_PODS = 20, 5000
+
+
+class Bell:
+    """Names that somebody should look at, each once however often it rang."""
+
+    def __init__(self) -> None:
+        self._names: dict[str, None] = {}
+        self._rung = threading.Condition()
+
+    def ring(self, name: str) -> None:
+        with self._rung:
+            self._names[name] = None
+            self._rung.notify()
+
+    def heard(self, timeout: float) -> Iterator[str]:
+        """For `timeout` seconds. What nobody has heard yet comes at the next call."""
+        end = time.monotonic() + timeout
+        while (left := end - time.monotonic()) > 0:
+            with self._rung:
+                if not self._rung.wait_for(lambda: self._names, left):
+                    return
+                name = next(iter(self._names))
+                del self._names[name]
+            yield name
+
+
+class Feed(threading.Thread):
+    """One kind of object: all of them, then each change. Begins again by itself until it is closed."""
+
+    def __init__(
+        self, api: Api, request: Request, everything: Callable[[list[Body]], None], change: Callable[..., None]
+    ):
+        super().__init__(name=f"watch {request.path}", daemon=True)
+        self.api, self.request, self.everything, self.change = api, request, everything, change
+        self.live = False  # everything that the API has told is known here
+        self._heard_since = float("inf")  # time.monotonic()
+        self._closed = threading.Event()
+        self._response: urllib3.BaseHTTPResponse | None = None
+
+    def run(self) -> None:
+        pause = FIRST_PAUSE
+        while not self._closed.is_set():
+            self._heard_since = float("inf")
+            asked = self._feed()
+            if time.monotonic() - self._heard_since > STEADY:
+                pause = FIRST_PAUSE
+            self._closed.wait(max(random.uniform(pause / 2, pause), min(asked, LONGEST_ASKED)))
+            pause = min(LONGEST_PAUSE, pause * 2)
+
+    def _feed(self) -> float:
+        """Until it breaks. The seconds that the API asks us to wait."""
+        try:
+            version = self._list()
+            self._heard_since = time.monotonic()
+            while not self._closed.is_set():
+                version = self._follow(version)
+        except (Refused, RuntimeUnknown, ValueError, *NO_ANSWER) as error:
+            if not self._closed.is_set() and getattr(error, "status", 0) != 410:
+                log.warning("watch_interrupted", path=self.request.path, error=str(error))
+            return max(getattr(each, "wait", 0.0) for each in (error, error.__cause__))
+        except Exception:  # a border: one odd thing among all that is told must not leave us deaf
+            log.exception("watch_interrupted", path=self.request.path)
+        finally:
+            self.live = False
+        return 0.0
+
+    def close(self) -> None:
+        self._closed.set()
+        if self._response is not None:
+            self._response.shutdown()
+
+    def _list(self) -> str:
+        # Version 0: from the server's memory, as every watcher asks; without it each list reads the database.
+        request = Request("GET", self.request.path, self.request.query | {"resourceVersion": "0"})
+        found = self.api.call(request, Deadline.after(LIST_SECONDS))
+        self.everything(found["items"])
+        self.live = True
+        return str(found["metadata"]["resourceVersion"])
+
+    def _follow(self, version: str) -> str:
+        """Until the server ends it; the version to go on from. Raises Refused 410 when that is too old."""
+        limits = {"watch": "1", "allowWatchBookmarks": "true", "timeoutSeconds": SERVER_SECONDS}
+        query = self.request.query | limits | {"resourceVersion": version}
+        response = self._response = self.api.stream(Request("GET", self.request.path, query), SERVER_SECONDS + 10)
+        began = time.monotonic()
+        try:
+            for line in _lines(response):
+                version = self._take(json.loads(line))
+        finally:
+            self._response = None
+            response.close()
+        if time.monotonic() - began < 1:  # something between cuts every stream: not in a busy loop
+            self._closed.wait(1)
+        return version
+
+    def _take(self, told: dict[str, Any]) -> str:
+        thing = told["object"]
+        if told["type"] == "ERROR":
+            raise Refused(thing.get("code", 0), thing)
+        if told["type"] != "BOOKMARK":
+            self.change(told["type"], thing)
+        return str(thing["metadata"]["resourceVersion"])
+
+
+class Watch:
+    """What both feeds tell, for one installation. Threads start at the first `names`."""
+
+    def __init__(self, api: Api, namespace: str, installation: str) -> None:
+        self.bell = Bell()
+        self._api, self._namespace, self._installation = api, namespace, installation
+        self._pods: dict[str, tuple[str, str]] = {}  # by uid: its name, and that of its claim
+        # By uid of the pod or by name of the claim: a pod does not know the uid of its own.
+        self._events: OrderedDict[str, deque[Body]] = OrderedDict()
+        self._feeds: list[Feed] = []
+        self._lock = threading.Lock()
+
+    def names(self, timeout: float) -> Iterator[str]:
+        """Of pods that changed; at first of all that are there."""
+        with self._lock:
+            if not self._feeds:
+                self._feeds = self._new_feeds()
+                for feed in self._feeds:
+                    feed.start()
+        yield from self.bell.heard(timeout)
+
+    def events_of(self, pod: Body) -> list[Body] | None:
+        """The last events of a pod and of its claim; None while we do not hear of them."""
+        with self._lock:
+            if not self._feeds or not all(feed.live for feed in self._feeds):
+                return None
+            keys = (pod["metadata"]["uid"], claim_of(pod))
+            return [event for key in keys for event in self._events.get(key, ())]
+
+    def close(self) -> None:
+        with self._lock:
+            feeds, self._feeds = self._feeds, []
+        for feed in feeds:
+            feed.close()
+        for feed in feeds:
+            feed.join(5)  # one that is just asking an API that is away takes its time
+
+    def _new_feeds(self) -> list[Feed]:
+        ours = {"labelSelector": f"{INSTALLATION}={self._installation}"}
+        pods = Request("GET", path("Pod", self._namespace), ours)
+        # They bear none of our labels, and no selector means "of pods or of claims".
+        events = Request("GET", path("Event", self._namespace))
+        return [
+            Feed(self._api, pods, self._all_pods, self._pod),
+            Feed(self._api, events, self._all_events, self._event),
+        ]
+
+    def _all_pods(self, pods: list[Body]) -> None:
+        with self._lock:
+            before, self._pods = self._pods, {pod["metadata"]["uid"]: _names(pod) for pod in pods}
+            names = {name for name, _ in (*before.values(), *self._pods.values())}
+        for name in sorted(names):
+            self.bell.ring(name)
+
+    def _pod(self, change: str, pod: Body) -> None:
+        uid, name = pod["metadata"]["uid"], pod["metadata"]["name"]
+        with self._lock:
+            if change == "DELETED":
+                self._pods.pop(uid, None)
+                self._events.pop(uid, None)
+            else:
+                self._pods[uid] = _names(pod)
+        self.bell.ring(name)
+
+    def _all_events(self, events: list[Body]) -> None:
+        with self._lock:
+            self._events.clear()
+        for event in events:
+            self._event("ADDED", event)
+
+    def _event(self, change: str, event: Body) -> None:
+        if change == "DELETED" or not (key := _key(event)):
+            return
+        with self._lock:
+            kept = self._events.setdefault(key, deque(maxlen=KEPT_EVENTS))
+            _replace(kept, event)
+            self._events.move_to_end(key)
+            if len(self._events) > KEPT_PODS:
+                self._events.popitem(last=False)
+            known = [self._pods[key]] if key in self._pods else [each for each in self._pods.values() if each[1] == key]
+        if event.get("reason") in TELLING:
+            for name, _ in known:
+                self.bell.ring(name)
+
+
+def _names(pod: Body) -> tuple[str, str]:
+    return pod["metadata"]["name"], claim_of(pod)
+
+
+def _key(event: Body) -> str:
+    """Under which it is kept; empty when it is of nothing of ours."""
+    match about(event):
+        case {"kind": "Pod", "name": str(name), "uid": str(uid)} if name.startswith("vnc-"):
+            return uid
+        case {"kind": "PersistentVolumeClaim", "name": str(name)} if name.startswith("home-"):
+            return name
+    return ""
+
+
+def _replace(kept: deque[Body], event: Body) -> None:
+    """An event that happens again is the same object, changed."""
+    uid = event["metadata"]["uid"]
+    for old in [known for known in kept if known["metadata"]["uid"] == uid]:
+        kept.remove(old)
+    kept.append(event)
+
+
+def _lines(response: urllib3.BaseHTTPResponse) -> Iterator[bytes]:
+    rest = b""
+    for chunk in response.stream(amt=None, decode_content=True):
+        *lines, rest = (rest + chunk).split(b"\n")
+        yield from filter(None, lines)

@@ -1,0 +1,218 @@
+"""The Kubernetes runtime: a pod per desktop, and what it needs around it. Keeps no state but what it has heard."""
+
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from functools import partial
+
+import structlog
+
+from desktops.runtimes.base import (
+    Deadline,
+    DeletionBegun,
+    DesktopSpec,
+    Exposed,
+    Names,
+    Observed,
+    Phase,
+    RuntimeFault,
+    RuntimeUnknown,
+    Usage,
+)
+from desktops.runtimes.kubernetes import pod_state
+from desktops.runtimes.kubernetes.client import Api
+from desktops.runtimes.kubernetes.cluster_settings import Cluster
+from desktops.runtimes.kubernetes.errors import reading, writing
+from desktops.runtimes.kubernetes.informer import Watch
+from desktops.runtimes.kubernetes.manifests import CONTAINER, INSTALLATION, NODE_PORTS, NOVNC, SSH_OUTSIDE, VNC
+from desktops.runtimes.kubernetes.operations import Bodies, Body, Calls
+from desktops.runtimes.kubernetes.pod_usage import usage_of
+from desktops.runtimes.kubernetes.start import Start, end_pod, give_to, is_ending, owners
+from desktops.runtimes.names import check
+
+log = structlog.get_logger("podesk.kubernetes")
+LOOK_SECONDS = 10.0  # for verbs that get no deadline
+PAGE_SECONDS = 4.0  # the same, where a person waits for a page
+NEWS = timedelta(minutes=1)  # how long after it became ready the events of a pod are still asked for
+ABANDONED = timedelta(minutes=15)  # longer than any start: what has no pod by then gets none
+
+
+class KubernetesRuntime:
+    steps: tuple[str, ...] = pod_state.STEPS
+
+    def __init__(self, cluster: Cluster, api: Api | None = None) -> None:
+        self.cluster, self.api = cluster, api or Api()
+        self._watch = Watch(self.api, cluster.namespace, cluster.installation)
+        self._ours = {"labelSelector": f"{INSTALLATION}={cluster.installation}"}
+
+    def warm_up(self) -> None:
+        with suppress(RuntimeUnknown), reading():
+            self._calls(Deadline.after(LOOK_SECONDS)).get("Pod", "podesk-warm-up")
+
+    def start(self, spec: DesktopSpec, *, deadline: Deadline) -> None:
+        check(spec.name)
+        check(spec.volume)
+        with writing():
+            Start(spec, self.cluster, self._calls(deadline)).run()
+
+    def stop(self, name: str, *, deadline: Deadline) -> None:
+        calls = self._calls(deadline)
+        with writing():
+            pod, anchor = self._get(calls, "Pod", check(name)), self._get(calls, "ConfigMap", name)
+            if not pod and anchor:
+                calls.delete(anchor)
+            if not pod:
+                return
+            if anchor and not owners(anchor):  # whoever started it was killed just before the end
+                give_to(pod, anchor, calls)
+            end_pod(pod, calls)
+
+    def renew_keys(self, name: str, authorized_keys: str, *, deadline: Deadline) -> None:
+        """The kubelet brings the Secret into the pod within about a minute, where sshd reads it at each login."""
+        calls = self._calls(deadline)
+        with writing():
+            if self._get(calls, "Secret", check(name)):
+                calls.patch("Secret", name, {"stringData": {"authorized_keys": authorized_keys}})
+
+    def delete_volume(self, volume: str, *, deadline: Deadline) -> None:
+        calls = self._calls(deadline)
+        with writing():
+            claim = self._get(calls, "PersistentVolumeClaim", check(volume))
+            if claim and is_ending(claim):
+                raise RuntimeFault("still_deleting", f"{volume} is still in the cluster", hopeless=False)
+            if claim:  # its finalizers keep it a moment longer
+                calls.delete(claim)
+                raise DeletionBegun(volume)
+
+    def observe(self, name: str) -> Observed | None:
+        calls = self._look()
+        with reading():
+            pod = self._get(calls, "Pod", check(name))
+            if not pod:
+                return None
+            return self._observed(pod, self._events(calls, pod), lambda: calls.get("Service", name))
+
+    def list(self) -> list[Observed]:
+        calls = self._look()
+        with reading():
+            pods = calls.list("Pod", **self._ours)
+            events = calls.list("Event") if self._ask_events(pods) else None
+            services = _by_name(calls.list("Service", **self._ours)) if self._by_load_balancer else {}
+            seen = [
+                self._observed(pod, self._heard(pod) if events is None else events, partial(services.get, name))
+                for name, pod in _by_name(pods).items()
+            ]
+            anchors = calls.list("ConfigMap", **self._ours)
+            return seen + [_half(anchor) for anchor in anchors if _abandoned(anchor, _by_name(pods))]
+
+    def volumes(self) -> Names:
+        calls = self._look()
+        with reading():
+            claims = calls.list("PersistentVolumeClaim", **self._ours)
+        return [claim["metadata"]["name"] for claim in claims if not is_ending(claim)]
+
+    def watch(self, *, timeout: float) -> Iterator[str]:
+        return self._watch.names(timeout)
+
+    def logs(self, name: str, *, lines: int = 100) -> str:
+        calls = self._look(PAGE_SECONDS)
+        with reading():
+            pod = self._get(calls, "Pod", check(name))
+            if not pod or not lines:
+                return ""
+            query = {"container": CONTAINER, "tailLines": lines, "previous": pod_state.waits_to_restart(pod)}
+            return calls.log(name, query).rstrip("\n")
+
+    def usage(self, name: str) -> Usage | None:
+        calls = self._look(PAGE_SECONDS)
+        with reading():
+            pod = self._get(calls, "Pod", check(name))
+            if not pod or is_ending(pod):
+                return None
+            measured = calls.get("PodMetrics", name)
+            return usage_of(pod, measured) if measured else None
+
+    def unlimited(self) -> str | None:
+        return None
+
+    def close(self) -> None:
+        """End the threads of the watch."""
+        self._watch.close()
+
+    # --- asking the cluster -----------------------------------------------------------------------------------------
+
+    def _calls(self, deadline: Deadline) -> Calls:
+        return Calls(self.api, self.cluster.namespace, deadline)
+
+    def _look(self, seconds: float | None = None) -> Calls:
+        return self._calls(Deadline.after(seconds or LOOK_SECONDS))
+
+    def _get(self, calls: Calls, kind: str, name: str) -> Body | None:
+        """Ours; another installation's counts as not there."""
+        found = calls.get(kind, name)
+        ours = found and found["metadata"].get("labels", {}).get(INSTALLATION) == self.cluster.installation
+        return found if ours else None
+
+    def _heard(self, pod: Body) -> Bodies:
+        return self._watch.events_of(pod) or []
+
+    def _events(self, calls: Calls, pod: Body) -> Bodies:
+        if not self._ask_events([pod]):
+            return self._heard(pod)
+        asked = [f"involvedObject.uid={pod['metadata']['uid']}"]
+        if not pod["spec"].get("nodeName"):  # what it waits for may be said of its claim alone
+            asked.append(f"involvedObject.name={pod_state.claim_of(pod)}")
+        return [event for each in asked for event in calls.list("Event", fieldSelector=each)]
+
+    def _ask_events(self, pods: Bodies) -> bool:
+        """Is there something to know that we have not heard?"""
+        wanted = [pod for pod in pods if not _settled(pod)]
+        return any(self._watch.events_of(pod) is None for pod in wanted)
+
+    # --- what it means ----------------------------------------------------------------------------------------------
+
+    def _observed(self, pod: Body, events: Bodies, service: Callable[[], Body | None]) -> Observed:
+        """A border: what somebody else has made of one pod must not hide all others. That it is there stays true."""
+        meta = pod["metadata"]
+        try:
+            seen = pod_state.observed(pod, events)
+            return replace(seen, exposed=self._exposed(pod, service)) if seen.phase is Phase.READY else seen
+        except (AttributeError, LookupError, TypeError, ValueError):
+            log.exception("pod_not_understood", name=meta["name"])
+            return Observed(phase=Phase.STOPPING if is_ending(pod) else Phase.STARTED, **pod_state.identity(meta))
+
+    def _exposed(self, pod: Body, service: Callable[[], Body | None]) -> Exposed | None:
+        if ports := pod["metadata"].get("annotations", {}).get(NODE_PORTS):
+            host = self.cluster.node_address or pod["status"].get("hostIP", "")
+            return Exposed(host, *map(int, ports.split(",")))
+        if not self._by_load_balancer:
+            return None
+        status = (service() or {}).get("status", {})
+        given = status.get("loadBalancer", {}).get("ingress") or [{}]
+        host = given[0].get("hostname") or given[0].get("ip", "")
+        return Exposed(host, VNC, NOVNC, SSH_OUTSIDE) if host else None
+
+    @property
+    def _by_load_balancer(self) -> bool:
+        return self.cluster.exposure == "loadbalancer"
+
+
+def _by_name(bodies: Bodies) -> dict[str, Body]:
+    return {body["metadata"]["name"]: body for body in bodies}
+
+
+def _settled(pod: Body) -> bool:
+    since = pod_state.ready_since(pod)
+    return since is not None and datetime.now(UTC) - since > NEWS
+
+
+def _abandoned(anchor: Body, pods: dict[str, Body]) -> bool:
+    """A start that was cut off, and that nobody has begun again."""
+    meta = anchor["metadata"]
+    age = datetime.now(UTC) - datetime.fromisoformat(meta["creationTimestamp"])
+    return meta["name"] not in pods and age > ABANDONED
+
+
+def _half(anchor: Body) -> Observed:
+    return Observed(phase=Phase.CREATED, **pod_state.identity(anchor["metadata"]))

@@ -1,0 +1,195 @@
+"""The Kubernetes objects of one desktop, as the API takes them. Pure: what is wanted in, dicts out."""
+
+from typing import Any
+
+from desktops.runtimes.base import DesktopSpec
+from desktops.runtimes.kubernetes.cluster_settings import Cluster
+from desktops.runtimes.names import display
+
+Body = dict[str, Any]
+
+INSTALLATION, DESKTOP, OWNER, RUN = "podesk/installation", "podesk/desktop", "podesk/owner", "podesk/run"
+ENDPOINT, NODE_PORTS = "podesk/endpoint", "podesk/node-ports"  # annotations of a pod, so that whoever sees it sees all
+CONTAINER = "desktop"
+VNC, NOVNC, SSH = 5901, 6080, 2222  # ports of the container: below 1024 needs a privilege
+SSH_OUTSIDE = 22
+USER = 1000  # uid and gid of `void`
+HOME, SECRETS = "/home/void/workspace", "/run/podesk/secret"
+
+
+def volume_claim(spec: DesktopSpec, cluster: Cluster) -> Body:
+    """Outlives every run, and may be given to another desktop of its owner."""
+    labels = {INSTALLATION: spec.installation, OWNER: spec.owner_id} | _application(spec.volume, "home")
+    wanted: Body = {
+        "accessModes": [cluster.access_mode],
+        "resources": {"requests": {"storage": f"{spec.storage_gib}Gi"}},
+    }
+    if cluster.storage_class:
+        wanted["storageClassName"] = cluster.storage_class
+    return {
+        "apiVersion": "v1",
+        "kind": "PersistentVolumeClaim",
+        "metadata": {"name": spec.volume, "labels": labels, "annotations": annotations(spec)},
+        "spec": wanted,
+    }
+
+
+def config_map(spec: DesktopSpec, cluster: Cluster) -> Body:
+    """The anchor: made first and owner of the others, so that they go when it goes."""
+    data = {
+        "USER_ID": spec.owner_id,
+        "USER_NAME": display(spec.owner_name),
+        "DISPLAY": ":1",
+        "VNC_RESOLUTION": spec.resolution,
+        "LANGUAGE_CODE": spec.language,
+    }
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata(spec), "data": data}
+
+
+def secret(spec: DesktopSpec, cluster: Cluster) -> Body:
+    data = {
+        "vnc-password": spec.vnc_password,
+        "ssh_host_ed25519_key": spec.host_key,
+        "authorized_keys": spec.authorized_keys,
+    }
+    return {"apiVersion": "v1", "kind": "Secret", "metadata": metadata(spec), "type": "Opaque", "stringData": data}
+
+
+def pod(spec: DesktopSpec, cluster: Cluster, *, service: Body) -> Body:
+    """`service`: its own, as the API returned it. Where it answers stands on the pod: a controller reads only pods."""
+    meta = metadata(spec)
+    address = service["spec"]["clusterIP"]
+    meta["annotations"][ENDPOINT] = f"[{address}]:{VNC}" if ":" in address else f"{address}:{VNC}"
+    if spec.ports:
+        given = {port["name"]: str(port["nodePort"]) for port in service["spec"]["ports"]}
+        meta["annotations"][NODE_PORTS] = ",".join(given[name] for name in ("vnc", "novnc", "ssh"))
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": meta,
+        "spec": {
+            "restartPolicy": "OnFailure",  # who logs out inside has ended; what crashes is started again
+            "automountServiceAccountToken": False,
+            "enableServiceLinks": False,  # else the addresses of all other desktops are in the environment
+            "terminationGracePeriodSeconds": 10,
+            "securityContext": {
+                "runAsNonRoot": True,
+                "runAsUser": USER,
+                "runAsGroup": USER,
+                "fsGroup": USER,
+                "fsGroupChangePolicy": "OnRootMismatch",  # a large home is not walked through at each start
+                "seccompProfile": {"type": "RuntimeDefault"},
+            },
+            "containers": [_container(spec, cluster)],
+            "volumes": _volumes(spec),
+            **_placement(spec, cluster),
+        },
+    }
+
+
+def owned(body: Body, *, by: Body) -> Body:
+    """The same, going when `by` goes; `by` as the API returned it."""
+    return body | {"metadata": body["metadata"] | {"ownerReferences": [reference(by)]}}
+
+
+def reference(owner: Body) -> Body:
+    meta = owner["metadata"]
+    return {"apiVersion": owner["apiVersion"], "kind": owner["kind"], "name": meta["name"], "uid": meta["uid"]}
+
+
+# --- what all objects say of themselves -------------------------------------------------------------------------------
+
+
+def metadata(spec: DesktopSpec) -> Body:
+    labels = {
+        INSTALLATION: spec.installation,
+        DESKTOP: spec.desktop_id,
+        OWNER: spec.owner_id,
+        RUN: str(spec.run),
+    }
+    return {
+        "name": spec.name,
+        "labels": labels | _application(spec.name, "desktop"),
+        "annotations": annotations(spec),
+    }
+
+
+def _application(name: str, component: str) -> dict[str, str]:
+    return {
+        "app.kubernetes.io/name": "podesk-desktop",
+        "app.kubernetes.io/instance": name,
+        "app.kubernetes.io/component": component,
+        "app.kubernetes.io/part-of": "podesk",
+        "app.kubernetes.io/managed-by": "podesk",
+    }
+
+
+def annotations(spec: DesktopSpec) -> dict[str, str]:
+    return {"podesk/owner-name": display(spec.owner_name)}
+
+
+# --- the pod's parts --------------------------------------------------------------------------------------------------
+
+
+def _container(spec: DesktopSpec, cluster: Cluster) -> Body:
+    resources = _resources(spec)
+    return {
+        "name": CONTAINER,
+        "image": spec.image,
+        "imagePullPolicy": cluster.pull_policy,
+        "envFrom": [{"configMapRef": {"name": spec.name}}],
+        "ports": [
+            {"name": "vnc", "containerPort": VNC, "protocol": "TCP"},
+            {"name": "novnc", "containerPort": NOVNC, "protocol": "TCP"},
+            {"name": "ssh", "containerPort": SSH, "protocol": "TCP"},
+        ],
+        "resources": {"requests": resources, "limits": dict(resources)},
+        # A period counts from before the container starts, so a launch waits for up to one. A short one would cost the
+        # node more than the desktop does, but for that the probe, once it has succeeded, takes 20 s for each answer.
+        "readinessProbe": {
+            "exec": {"command": ["/opt/podesk/ready"]},
+            "periodSeconds": 1,
+            "timeoutSeconds": 30,
+            "failureThreshold": 2,
+        },
+        "securityContext": {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        },
+        "volumeMounts": [
+            {"name": "home", "mountPath": HOME},
+            {"name": "secret", "mountPath": SECRETS, "readOnly": True},
+            {"name": "session", "mountPath": "/run/podesk-session"},
+            {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108 - a mount point  # nosec B108
+            {"name": "shm", "mountPath": "/dev/shm"},  # noqa: S108 - a mount point  # nosec B108
+        ],
+    }
+
+
+def _resources(spec: DesktopSpec) -> dict[str, str]:
+    """Requested is what is allowed: a quota promises cores and memory, and a promise kept is never evicted first."""
+    amounts = {"cpu": f"{int(spec.cpu * 1000)}m", "memory": f"{spec.memory_mib}Mi"}
+    return amounts | ({spec.placement.gpu_resource: str(spec.gpu)} if spec.gpu else {})
+
+
+def _volumes(spec: DesktopSpec) -> list[Body]:
+    return [
+        {"name": "home", "persistentVolumeClaim": {"claimName": spec.volume}},
+        {"name": "secret", "secret": {"secretName": spec.name, "defaultMode": 0o440}},
+        {"name": "session", "emptyDir": {"medium": "Memory", "sizeLimit": "64Mi"}},
+        {"name": "tmp", "emptyDir": {"sizeLimit": "4Gi"}},  # one desktop must not fill the node's disk
+        # Browsers crash with the 64 MiB that containers have by default. Counts as the desktop's memory.
+        {"name": "shm", "emptyDir": {"medium": "Memory", "sizeLimit": f"{spec.memory_mib // 2}Mi"}},
+    ]
+
+
+def _placement(spec: DesktopSpec, cluster: Cluster) -> Body:
+    wanted, pull_secret = spec.placement, spec.placement.pull_secret or cluster.pull_secret
+    wishes = {
+        "nodeSelector": wanted.node_selector,
+        "tolerations": wanted.tolerations,
+        "priorityClassName": wanted.priority_class,
+        "imagePullSecrets": [{"name": pull_secret}] if pull_secret else [],
+    }
+    return {key: wish for key, wish in wishes.items() if wish}

@@ -1,0 +1,135 @@
+"""The API's verbs on the objects of one namespace, for one operation: they share its deadline."""
+
+import random
+import time
+from typing import Any
+
+from desktops.runtimes.base import Deadline, RuntimeFault
+from desktops.runtimes.kubernetes.client import Api, Refused, Request
+
+Body = dict[str, Any]
+Bodies = list[Body]  # `list` is a verb here
+
+_GROUPS = {
+    "ConfigMap": ("api/v1", "configmaps"),
+    "Event": ("api/v1", "events"),
+    "Ingress": ("apis/networking.k8s.io/v1", "ingresses"),
+    "NetworkPolicy": ("apis/networking.k8s.io/v1", "networkpolicies"),
+    "PersistentVolumeClaim": ("api/v1", "persistentvolumeclaims"),
+    "Pod": ("api/v1", "pods"),
+    "PodMetrics": ("apis/metrics.k8s.io/v1beta1", "pods"),
+    "Secret": ("api/v1", "secrets"),
+    "Service": ("api/v1", "services"),
+}
+_PAGE = 500
+_LOG_BYTES = 1 << 20
+
+
+def path(kind: str, namespace: str, *more: str) -> str:
+    group, plural = _GROUPS[kind]
+    return "/".join(("", group, "namespaces", namespace, plural, *more))
+
+
+class Calls:
+    """All verbs raise Refused for what they do not treat as success, and RuntimeUnknown without an answer."""
+
+    def __init__(self, api: Api, namespace: str, deadline: Deadline) -> None:
+        self.api, self.namespace, self.deadline = api, namespace, deadline
+
+    def get(self, kind: str, name: str) -> Body | None:
+        try:
+            return self._call("GET", path(kind, self.namespace, name))
+        except Refused as refused:
+            if refused.status == 404:
+                return None
+            raise
+
+    def list(self, kind: str, **query: str) -> Bodies:
+        """All of a kind, page by page. Begins again when the cluster has forgotten where we were."""
+        while True:
+            try:
+                return self._pages(kind, query)
+            except Refused as refused:
+                if refused.status != 410:
+                    raise
+                self.pause(f"a list of {kind} that stays whole")
+
+    def create(self, body: Body) -> Body | None:
+        """As made; None when one of that name is there already."""
+        while True:
+            try:
+                return self._call("POST", path(body["kind"], self.namespace), body=body)
+            except Refused as refused:
+                if refused.reason == "AlreadyExists":
+                    return None
+                # A full quota, and node ports that are in use, are told before a name that is taken.
+                if refused.status in (403, 422) and self.get(body["kind"], body["metadata"]["name"]):
+                    return None
+                if refused.status != 409:
+                    raise
+            self.pause(f"a quota that others use at this moment, to make {body['kind']}")
+
+    def delete(self, body: Body, *, at_once: bool = False) -> None:
+        """Begin to end this very object; one that was made again under its name stays."""
+        meta = body["metadata"]
+        options: Body = {
+            "apiVersion": "v1",
+            "kind": "DeleteOptions",
+            "preconditions": {"uid": meta["uid"]},
+            "propagationPolicy": "Background",
+        }
+        if at_once:
+            options["gracePeriodSeconds"] = 0
+        try:
+            self._call("DELETE", path(body["kind"], self.namespace, meta["name"]), body=options)
+        except Refused as refused:
+            if refused.status not in (404, 409):
+                raise
+
+    def patch(self, kind: str, name: str, change: Body) -> Body | None:
+        """Merged into the object; None when it is gone."""
+        try:
+            return self._call("PATCH", path(kind, self.namespace, name), body=change)
+        except Refused as refused:
+            if refused.status == 404:
+                return None
+            raise
+
+    def log(self, pod: str, query: Body) -> str:
+        """Empty when nothing runs there yet, or no longer."""
+        try:
+            return self._newest(path("Pod", self.namespace, pod, "log"), query).decode(errors="replace")
+        except Refused as refused:
+            if refused.status in (400, 404):
+                return ""
+            raise
+
+    def _newest(self, address: str, query: Body) -> bytes:
+        """Of more than fits the cluster sends what was printed first: fewer lines are asked for until all fit."""
+        lines = int(query.get("tailLines", 1))
+        while True:
+            asked = query | {"tailLines": lines, "limitBytes": _LOG_BYTES}
+            found: bytes = self.api.call(Request("GET", address, asked), self.deadline, parse=bytes)
+            if len(found) < _LOG_BYTES or lines <= 1:
+                return found
+            lines //= 2
+
+    def pause(self, what: str) -> None:
+        """Wait a moment for the cluster. Raises RuntimeFault, to be repeated, when the time is over."""
+        seconds = random.uniform(0.2, 0.5)
+        if seconds >= self.deadline.remaining:
+            raise RuntimeFault("still_stopping", f"waited for {what}", hopeless=False)
+        time.sleep(seconds)
+
+    def _pages(self, kind: str, query: dict[str, str]) -> Bodies:
+        found: Bodies = []
+        more = ""
+        while True:
+            page = self._call("GET", path(kind, self.namespace), query=query | {"limit": _PAGE, "continue": more})
+            found += page["items"]
+            if not (more := page["metadata"].get("continue", "")):
+                return found
+
+    def _call(self, method: str, path: str, *, query: Body | None = None, body: Body | None = None) -> Body:
+        answer: Body = self.api.call(Request(method, path, query or {}, body), self.deadline)
+        return answer

@@ -1,0 +1,135 @@
+"""Why a pod is not ready: what Kubernetes and its container runtimes write, in our slugs. Pure."""
+
+from desktops.runtimes.base import Phase
+from desktops.runtimes.kubernetes.pod_disruption import disrupted, refused
+from desktops.runtimes.kubernetes.pod_scheduling import CLAIM_FAILS, MACHINES, unplaced
+from desktops.runtimes.kubernetes.pod_verdict import Body, Verdict, condition, says
+
+# Reasons of a container that waits. Those of images are told apart by their message.
+_IMAGE = ("ErrImagePull", "ImagePullBackOff", "RegistryUnavailable", "ImageInspectError")
+_WAITING = {
+    "InvalidImageName": Verdict(Phase.FAILED, "image_not_found"),
+    "ErrImageNeverPull": Verdict(Phase.FAILED, "image_not_found"),
+    "CrashLoopBackOff": Verdict(Phase.FAILED, "crash_loop"),
+    "CreateContainerConfigError": Verdict(Phase.CREATED, "container_refused"),
+    "CreateContainerError": Verdict(Phase.CREATED, "container_refused"),
+    "RunContainerError": Verdict(Phase.CREATED, "container_refused"),
+    "SignatureValidationFailed": Verdict(Phase.CREATED, "container_refused"),
+}
+
+# Events of a pod whose container is being made; the newest says what it waits for.
+_MAKING = {
+    "Pulling": "image_pulling",
+    "Pulled": "",
+    "FailedMount": "volume_attaching",
+    "FailedAttachVolume": "volume_attaching",
+    "FailedCreatePodSandBox": "container_refused",
+}
+_PART_MISSING = r'(secret|configmap) "[^"]*" not found'
+# Events that tell more than the pod does by then.
+TELLING = frozenset({*_MAKING, *MACHINES, *CLAIM_FAILS, "Failed"})
+
+# As containerd and docker write them. The first list that fits wins: who cannot ask is neither denied nor not found.
+_CANNOT_ASK = (
+    "dial tcp|no such host|connection re|timeout|tls:|x509:|http response to https|eof|request canceled|"
+    "deadline exceeded|toomanyrequests|too many requests|unexpected status code 5|unexpected status: 5|no space left"
+)
+_DENIED = "denied|unauthorized|authorization failed|failed to authorize|forbidden|no basic auth|authentication required"
+_NOT_FOUND = "not ?found|manifest unknown|name unknown|does not exist|no match for platform"
+_PULLS = (("image_pull_failed", _CANNOT_ASK), ("image_denied", _DENIED), ("image_not_found", _NOT_FOUND))
+
+
+def verdict(pod: Body, container: Body, events: list[Body], of_claim: list[Body]) -> Verdict:
+    """`container`: its status, empty when there is none yet. `events`: of this pod, and of its claim; oldest first."""
+    return (
+        disrupted(pod)
+        or _ending(pod)
+        or _ended(pod["status"], container)
+        or _running(pod["status"], container)
+        or _held_up(container, events)
+        or unplaced(pod["status"], events, of_claim)
+        or Verdict(Phase.CREATED)
+    )
+
+
+def _ending(pod: Body) -> Verdict | None:
+    return Verdict(Phase.STOPPING) if "deletionTimestamp" in pod["metadata"] else None
+
+
+def _ended(status: Body, container: Body) -> Verdict | None:
+    end = container.get("state", {}).get("terminated")
+    if status.get("phase") == "Succeeded" or (end and end["exitCode"] == 0):
+        return Verdict(Phase.ENDED)
+    if status.get("phase") != "Failed":
+        return None
+    detail = f"{status.get('reason', '')}: {status.get('message', '')} {_how(end)}".strip(": ")
+    if by_pod := refused(status, end is not None, detail):
+        return by_pod
+    return Verdict(Phase.FAILED, "out_of_memory" if _is_out_of_memory(end) else "session_crashed", detail)
+
+
+def _running(status: Body, container: Body) -> Verdict | None:
+    state = container.get("state", {})
+    if "running" in state:
+        if condition(status, "Ready").get("status") == "True":
+            if _is_out_of_memory(before := _last_end(container)):  # it was started anew, and this is why
+                return Verdict(Phase.READY, "out_of_memory", _how(before))
+            return Verdict(Phase.READY)
+        again = container.get("restartCount", 0) > 0
+        return (
+            Verdict(Phase.STARTED, "restarting_container", _how(_last_end(container)))
+            if again
+            else Verdict(Phase.STARTED)
+        )
+    if "terminated" in state:
+        return Verdict(Phase.STARTED, "restarting_container", _how(state["terminated"]))
+    return None
+
+
+def _held_up(container: Body, events: list[Body]) -> Verdict | None:
+    waiting = container.get("state", {}).get("waiting")
+    if waiting is None:
+        return None
+    why, message = waiting.get("reason", ""), waiting.get("message", "")
+    if why in _IMAGE:
+        return _pull(message, events)
+    if known := _WAITING.get(why):
+        if why == "CrashLoopBackOff" and _is_out_of_memory(_last_end(container)):
+            return Verdict(Phase.FAILED, "out_of_memory", _how(_last_end(container)))
+        return known._replace(detail=f"{message} {_how(_last_end(container))}".strip())
+    return _being_made(events)
+
+
+def _pull(message: str, events: list[Body]) -> Verdict:
+    """A pull that is tried again later does not say why; the events of the last try do."""
+    said = [event["message"] for event in events if event["reason"] == "Failed" and "pull" in event["message"]]
+    detail = " ".join((message, *said[-1:]))
+    for slug, words in _PULLS:
+        if says(detail, words):
+            hopeless = slug != "image_pull_failed"
+            return Verdict(Phase.FAILED if hopeless else Phase.CREATED, slug, detail)
+    return Verdict(Phase.CREATED, "image_pull_failed", detail)
+
+
+def _being_made(events: list[Body]) -> Verdict | None:
+    newest = next((event for event in reversed(events) if event["reason"] in _MAKING), None)
+    if newest is None or not (slug := _MAKING[newest["reason"]]):
+        return None
+    if newest["reason"] == "FailedMount":
+        for event in events:  # the newest may only say that it took too long
+            if says(event["message"], _PART_MISSING):
+                return Verdict(Phase.CREATED, "container_refused", event["message"])
+    return Verdict(Phase.CREATED, slug, newest["message"])
+
+
+def _last_end(container: Body) -> Body | None:
+    end: Body | None = container.get("lastState", {}).get("terminated")
+    return end
+
+
+def _is_out_of_memory(end: Body | None) -> bool:
+    return end is not None and end.get("reason") == "OOMKilled"
+
+
+def _how(end: Body | None) -> str:
+    return f"(ended with {end['exitCode']}: {end.get('reason', '')})" if end else ""

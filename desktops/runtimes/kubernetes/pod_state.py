@@ -1,0 +1,138 @@
+"""What a pod and its events say of a desktop. Pure."""
+
+from datetime import datetime
+from typing import Any
+
+from desktops.runtimes.base import Endpoint, Observed, Phase
+from desktops.runtimes.kubernetes.manifests import CONTAINER, DESKTOP, ENDPOINT, RUN
+from desktops.runtimes.kubernetes.pod_reasons import verdict
+from desktops.runtimes.kubernetes.pod_verdict import condition
+
+Body = dict[str, Any]
+
+_NEVER = "1970"  # the year in which a container began that could not be started
+_SANDBOX_READY = ("PodReadyToStartContainers", "PodHasNetwork")  # from 1.28 on, and in 1.25 to 1.27
+STEPS = ("scheduled", "mounted", "pulled", "started", "ready")
+
+
+def observed(pod: Body, events: list[Body]) -> Observed:
+    """`events`: those that the cluster still has, of this pod, its claim or others, in any order."""
+    meta = pod["metadata"]
+    whole = sorted(map(_whole, events), key=_in_order)
+    own = [event for event in whole if about(event).get("uid") == meta["uid"]]
+    of_claim = [event for event in whole if claim_of(pod) and is_of_claim(event, claim_of(pod))]
+    container = _container(pod["status"])
+    phase, reason, detail = verdict(pod, container, own, of_claim)
+    return Observed(
+        **identity(meta),
+        phase=phase,
+        endpoint=_endpoint(meta) if phase is Phase.READY else None,
+        steps=_steps(pod["status"], container, own),
+        reason=reason,
+        detail=detail,
+        restarts=container.get("restartCount", 0),
+    )
+
+
+def identity(meta: Body) -> dict[str, Any]:
+    """Whose it is, by its labels."""
+    return {"name": meta["name"], "desktop_id": meta["labels"].get(DESKTOP, ""), "run": run_of(meta)}
+
+
+def run_of(meta: Body) -> int:
+    """0, which no run has, when its label says nothing that we wrote."""
+    written: str = meta.get("labels", {}).get(RUN, "")
+    return int(written) if written.isdecimal() else 0
+
+
+def about(event: Body) -> Body:
+    """What it is an event of."""
+    found: Body = event.get("involvedObject") or {}
+    return found
+
+
+def ready_since(pod: Body) -> datetime | None:
+    since = _became(pod["status"], "Ready")
+    return datetime.fromisoformat(since) if since else None
+
+
+def waits_to_restart(pod: Body) -> bool:
+    """Its container has ended and is not started again yet: what it printed is kept as the previous one's."""
+    container = _container(pod["status"])
+    return "waiting" in container.get("state", {}) and bool(container.get("lastState"))
+
+
+def event_time(event: Body) -> str:
+    """Return when it happened last: as a series says, else as the fields of older or of newer events do."""
+    in_series = (event.get("series") or {}).get("lastObservedTime")
+    last = in_series or event.get("lastTimestamp") or event.get("eventTime")
+    return str(last or event["metadata"].get("creationTimestamp"))
+
+
+def _in_order(event: Body) -> str:
+    """Return text that sorts as time does: some clocks write whole seconds, others parts of a second as well."""
+    return event_time(event).rstrip("Z")
+
+
+def claim_of(pod: Body) -> str:
+    """The name of the claim of its home folder."""
+    volumes = pod.get("spec", {}).get("volumes", ())
+    claims = (volume.get("persistentVolumeClaim", {}).get("claimName", "") for volume in volumes)
+    return next(filter(None, claims), "")
+
+
+def is_of_claim(event: Body, claim: str) -> bool:
+    return (about(event).get("kind"), about(event).get("name")) == ("PersistentVolumeClaim", claim)
+
+
+def _whole(event: Body) -> Body:
+    """Everybody may write events, and leave out of them what he likes."""
+    return event | {part: event.get(part) or "" for part in ("reason", "message")}
+
+
+def _container(status: Body) -> Body:
+    return next((found for found in status.get("containerStatuses", ()) if found["name"] == CONTAINER), {})
+
+
+def _endpoint(meta: Body) -> Endpoint | None:
+    host, _, port = meta.get("annotations", {}).get(ENDPOINT, "").rpartition(":")
+    return Endpoint("tcp", host.strip("[]"), int(port)) if host else None
+
+
+def _steps(status: Body, container: Body, events: list[Body]) -> dict[str, datetime]:
+    """The cluster's clocks tell whole seconds, and forget events: what must have been by then, was then."""
+    times = {
+        "scheduled": _became(status, "PodScheduled"),
+        "mounted": _became(status, *_SANDBOX_READY) or _first(events, "Pulling", "Pulled"),
+        "pulled": _first(events, "Pulled"),
+        "started": _started(container),
+        "ready": _became(status, "Ready"),
+    }
+    later = None
+    for step in reversed(STEPS):
+        later = times[step] = min(filter(None, (times[step], later)), default=None)
+    return {step: datetime.fromisoformat(at) for step, at in times.items() if at}
+
+
+def _became(status: Body, *kinds: str) -> str | None:
+    """Return since when the first of these conditions that is true has been so."""
+    found = (condition(status, kind) for kind in kinds)
+    return next((each.get("lastTransitionTime") for each in found if each.get("status") == "True"), None)
+
+
+def _first(events: list[Body], *reasons: str) -> str | None:
+    return min(
+        (
+            event.get("firstTimestamp") or event.get("eventTime") or event_time(event)
+            for event in events
+            if event["reason"] in reasons
+        ),
+        default=None,
+    )
+
+
+def _started(container: Body) -> str | None:
+    """Of the container that runs, or did last."""
+    states = (*container.get("state", {}).values(), *container.get("lastState", {}).values())
+    times = (state.get("startedAt") for state in states)
+    return next((at for at in times if at and not at.startswith(_NEVER)), None)

@@ -1,0 +1,41 @@
+"""What a pod uses beside its limits, from the metrics API's figures. Pure."""
+
+import re
+from decimal import Decimal
+from typing import Any
+
+from desktops.runtimes.base import Usage
+from desktops.runtimes.kubernetes.manifests import CONTAINER
+
+_FACTORS = {
+    "n": Decimal("1e-9"), "u": Decimal("1e-6"), "m": Decimal("1e-3"), "": Decimal(1),
+    "k": Decimal(10**3), "M": Decimal(10**6), "G": Decimal(10**9), "T": Decimal(10**12),
+    "Ki": Decimal(2**10), "Mi": Decimal(2**20), "Gi": Decimal(2**30), "Ti": Decimal(2**40),
+}  # fmt: skip
+_MIB = 2**20
+
+
+def usage_of(pod: dict[str, Any], measured: dict[str, Any]) -> Usage | None:
+    """None when the container is not among those measured yet."""
+    limits = _named(pod["spec"]["containers"]).get("resources", {}).get("limits", {})
+    used = _named(measured["containers"]).get("usage")
+    if not used:
+        return None
+    return Usage(
+        cpu=float(quantity(used["cpu"])),
+        memory_mib=float(quantity(used["memory"]) / _MIB),
+        cpu_limit=float(quantity(limits["cpu"])) if "cpu" in limits else None,
+        memory_limit_mib=float(quantity(limits["memory"]) / _MIB) if "memory" in limits else None,
+    )
+
+
+def quantity(text: str) -> Decimal:
+    """A number as Kubernetes writes it: "250m", "1536Mi", "2". ValueError otherwise."""
+    found = re.fullmatch(r"([0-9.]+(?:e[0-9]+)?)([a-zA-Z]*)", text)
+    if not found or found[2] not in _FACTORS:
+        raise ValueError(f"not a quantity: {text!r}")
+    return Decimal(found[1]) * _FACTORS[found[2]]
+
+
+def _named(containers: list[dict[str, Any]]) -> dict[str, Any]:
+    return next((container for container in containers if container["name"] == CONTAINER), {})

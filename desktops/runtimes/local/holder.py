@@ -1,0 +1,249 @@
+"""The holder: the process that owns one local desktop from its first to its last moment. One per desktop.
+
+The runtime starts `python -m desktops.runtimes.local.holder FD` and tells it over that socket which desktop it
+holds (see local_launcher). It outlives whoever did that. Knows no Django and imports little: a person waits while it
+starts.
+"""
+
+import ctypes
+import json
+import os
+import selectors
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+from desktops.runtimes.local import cgroups, desktop_files, processes
+from desktops.runtimes.local.desktop_files import FULL, Place
+from desktops.runtimes.local.session_log import Log, tail
+
+PATIENCE = 3.0  # seconds that programs have to save their work before they are killed
+PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
+libc = ctypes.CDLL(None)
+
+
+class Over(Exception):
+    """The desktop's run is over. `phase` is empty when it was asked to stop: then nothing of it is kept."""
+
+    def __init__(self, phase: str = "", reason: str = "", detail: str = "") -> None:
+        self.phase, self.reason, self.detail = phase, reason, detail
+
+
+class Holder:
+    def __init__(self, place: Place) -> None:
+        state = desktop_files.read(place)
+        if state is None:
+            raise FileNotFoundError(place.folder)
+        self.place, self.state, self.plan = place, state, desktop_files.read_plan(place)
+        self.log = Log(place.log)
+        self.events = selectors.DefaultSelector()
+        self.entrances = cgroups.entrances(state.groups)
+        self.server = self.session = 0  # pids
+        self.display = b""
+
+    def run(self) -> None:
+        try:
+            self._listen_to_signals()
+            self._begin()
+            self._serve()
+        except Over as over:
+            self._end(over)
+        except OSError as error:
+            self._end(Over("failed", "disk_full" if error.errno in FULL else "start_failed", repr(error)))
+
+    def _begin(self) -> None:
+        libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)  # whatever daemonises inside stays below us
+        self._write(self.state._replace(holder=processes.find(os.getpid())))
+        if self.place.stop.exists():
+            raise Over
+        told, tell = os.pipe()
+        self._on(told, self._display_known)
+        self.server = self._spawn([*self.plan.server, "-displayfd", str(tell)], tell)
+        os.close(tell)
+        self._enter("started")
+
+    def _display_known(self, fd: int) -> None:
+        said = os.read(fd, 16)
+        self.display += said
+        if said and not said.endswith(b"\n"):
+            return  # the number comes first, its line end in a second write
+        self._forget(fd)
+        os.close(fd)
+        if not said:
+            return  # it died instead: the signal tells
+        self.plan.environment["DISPLAY"] = f":{self.display.strip().decode()}"
+        self.session = self._spawn(self.plan.session)
+        banner = socket.socket(socket.AF_UNIX)
+        try:
+            banner.connect(str(self.place.socket))  # it listens before it tells the display
+        except ConnectionError:
+            return  # it has died since
+        self._on(banner.detach(), self._banner_came)
+
+    def _banner_came(self, fd: int) -> None:
+        self._forget(fd)
+        answer = os.read(fd, 12)
+        os.close(fd)
+        if answer.startswith(b"RFB "):
+            self._enter("ready")
+
+    def _enter(self, phase: str) -> None:
+        self._write(self.state.entered(phase))
+
+    def _write(self, state: desktop_files.State) -> None:
+        self.state = state
+        desktop_files.write(self.place, state)
+
+    # --- children ---------------------------------------------------------------------------------------------------
+
+    def _spawn(self, command: list[str], *inherit: int) -> int:
+        output, into = os.pipe()
+        os.set_blocking(output, False)
+        try:
+            child = subprocess.Popen(
+                command, env=self.plan.environment, cwd=self.plan.home, umask=0o022, **self.plan.account,
+                stdin=subprocess.DEVNULL, stdout=into, stderr=into, pass_fds=inherit, start_new_session=True,
+                preexec_fn=self._in_child,  # noqa: PLW1509 - this process has no threads
+            )  # fmt: skip
+        except FileNotFoundError as error:
+            reason = "program_missing" if error.filename == command[0] else "start_failed"
+            raise Over("failed", reason, str(error.filename)) from None
+        except subprocess.SubprocessError as error:
+            raise Over("failed", "start_failed", f"{command[0]}: {error}") from None
+        finally:
+            os.close(into)
+        self._on(output, self._log_output)
+        child.returncode = 0  # reaped by _reap, not by subprocess
+        return child.pid
+
+    def _in_child(self) -> None:
+        cgroups.enter(self.entrances)
+        libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)  # a killed holder takes its desktop along
+
+    def _log_output(self, fd: int) -> None:
+        try:
+            data = os.read(fd, 65536)
+        except BlockingIOError:
+            return
+        if data:
+            self.log.write(data)
+        else:
+            self._forget(fd)
+            os.close(fd)
+
+    def _reap(self) -> dict[int, int]:
+        """Exit codes of children that ended, by pid."""
+        ended: dict[int, int] = {}
+        with suppress(ChildProcessError):
+            while (result := os.waitpid(-1, os.WNOHANG))[0]:
+                ended[result[0]] = os.waitstatus_to_exitcode(result[1])
+        return ended
+
+    # --- events -----------------------------------------------------------------------------------------------------
+
+    def _listen_to_signals(self) -> None:
+        receiving, sending = socket.socketpair()
+        for end in (receiving, sending):
+            end.setblocking(False)
+        self._signals = receiving, sending  # kept alive
+        signal.set_wakeup_fd(sending.fileno(), warn_on_full_buffer=False)
+        for number in (signal.SIGTERM, signal.SIGCHLD):
+            signal.signal(number, lambda *_: None)
+        for number in (signal.SIGINT, signal.SIGHUP):
+            signal.signal(number, signal.SIG_IGN)
+        self._on(receiving.fileno(), self._signalled)
+
+    def _signalled(self, fd: int) -> None:
+        if signal.SIGTERM in os.read(fd, 4096):
+            raise Over
+        ended = self._reap()
+        if self.server in ended:
+            raise self._crash(f"X server ended with {ended[self.server]}")
+        if self.session in ended:
+            raise (
+                Over("ended") if ended[self.session] == 0 else self._crash(f"session ended with {ended[self.session]}")
+            )
+
+    def _on(self, fd: int, handler: Callable[[int], None]) -> None:
+        self.events.register(fd, selectors.EVENT_READ, handler)
+
+    def _forget(self, fd: int) -> None:
+        self.events.unregister(fd)
+
+    def _serve(self) -> None:
+        while True:
+            for key, _ in self.events.select():
+                key.data(key.fd)
+
+    # --- the end ----------------------------------------------------------------------------------------------------
+
+    def _crash(self, detail: str) -> Over:
+        self._drain()
+        last = tail(self.place.log, 20)
+        detail = f"{detail}; {last[-1500:]}"
+        if self.log.full or any(os.strerror(number) in last for number in FULL):
+            return Over("failed", "disk_full", detail)
+        if cgroups.out_of_memory(self.state.groups):
+            return Over("failed", "out_of_memory", detail)
+        return Over("failed", "session_crashed" if "ready" in self.state.steps else "start_failed", detail)
+
+    def _drain(self) -> None:
+        """Log what the children said before they died."""
+        for key, _ in self.events.select(0):
+            if key.data == self._log_output:
+                self._log_output(key.fd)
+
+    def _end(self, over: Over) -> None:
+        if not over.phase:
+            self._write(self.state._replace(phase="stopping"))
+        self._end_processes()
+        cgroups.remove(self.state.groups)
+        if not over.phase or self.place.stop.exists():
+            desktop_files.forget(self.place)
+            return
+        self._write(self.state.entered(over.phase)._replace(reason=over.reason, detail=over.detail))
+
+    def _end_processes(self) -> None:
+        """Programs first, then the X server below them: who has work to save still has a screen."""
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        end = time.monotonic() + PATIENCE
+        for process in self._programs():
+            processes.send(process, signal.SIGTERM)
+        while self._programs() and time.monotonic() < end:
+            time.sleep(0.02)
+            self._drain()
+            self._reap()
+        while left := processes.descendants(os.getpid()):
+            processes.kill_all(left, patience=0.1)
+            self._reap()
+        self._reap()
+
+    def _programs(self) -> list[processes.Process]:
+        return [process for process in processes.descendants(os.getpid()) if process.pid != self.server]
+
+
+def main(orders: int) -> None:
+    """Loaded; waits to be told whose holder it is. Ends when whoever started it does, without having been told."""
+    with socket.socket(fileno=orders) as order:
+        said, fds, _, _ = socket.recv_fds(order, 65536, 2)
+    if not said:
+        return
+    _lock, log = fds  # the lock is kept open: as long as it is, we live
+    for output in (1, 2):
+        os.dup2(log, output)
+    os.close(log)
+    if os.fork():
+        os._exit(0)  # so that nobody but init has to reap us
+    os.setsid()
+    os.chdir("/")
+    root, name = json.loads(said)
+    Holder(Place(Path(root), name)).run()
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]))

@@ -1,0 +1,88 @@
+"""How a holder comes to life. One may be kept waiting, so that nobody who launches waits for Python to load it."""
+
+import atexit
+import json
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from threading import Timer
+
+from desktops.runtimes.base import Deadline, RuntimeFault
+from desktops.runtimes.local.desktop_files import Place
+from desktops.runtimes.local.session_log import tail
+
+REFILL_AFTER = 1.0  # seconds: until then the machine is busy with the desktop that was just launched
+CODE = Path(__file__).resolve().parents[3]  # where `-m desktops.…` finds the holder
+COMMAND = (sys.executable, "-S", "-E", "-s", "-m", "desktops.runtimes.local.holder")  # -S: 10 ms less
+
+
+class Waiting:
+    """A holder that has loaded and waits to be told whose it is. It ends when we do."""
+
+    def __init__(self, path: str) -> None:
+        self._order, its_end = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with its_end:
+            self.process = subprocess.Popen(
+                [*COMMAND, str(its_end.fileno())], cwd=CODE, env={"PATH": path}, pass_fds=[its_end.fileno()],
+                stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
+            )  # fmt: skip
+
+    def tell(self, place: Place, lock: int, log: int, *, seconds: float) -> int:
+        """Its exit status: it forks at once, and goes on by itself. Raises OSError, subprocess.TimeoutExpired."""
+        with self._order:
+            socket.send_fds(self._order, [json.dumps([str(place.root), place.name]).encode()], [lock, log])
+            return self.process.wait(seconds)
+
+    def end(self) -> None:
+        self._order.close()
+        self.process.kill()
+        self.process.wait()
+
+
+class Launcher:
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._ready: Waiting | None = None
+
+    def keep_ready(self) -> None:
+        """From now on one holder waits. For processes that start desktops again and again."""
+        self._ready = Waiting(self._path)
+        atexit.unregister(self._end)
+        atexit.register(self._end)
+
+    def launch(self, place: Place, lock: int, deadline: Deadline) -> None:
+        """Raises RuntimeFault."""
+        ready, self._ready = self._ready, None
+        with place.log.open("ab") as log:
+            if not (ready and self._began(ready, place, (lock, log.fileno()), deadline)):
+                self._begin(place, (lock, log.fileno()), deadline)
+        if ready:
+            self._refill_later()
+
+    def _end(self) -> None:
+        if self._ready:
+            self._ready.end()
+
+    def _refill_later(self) -> None:
+        timer = Timer(REFILL_AFTER, self.keep_ready)
+        timer.daemon = True
+        timer.start()
+
+    def _began(self, ready: Waiting, place: Place, fds: tuple[int, int], deadline: Deadline) -> bool:
+        """False when the one that waited is not there any more."""
+        try:
+            return ready.tell(place, *fds, seconds=max(1.0, deadline.remaining)) == 0
+        except (OSError, subprocess.TimeoutExpired):
+            ready.end()
+            return False
+
+    def _begin(self, place: Place, fds: tuple[int, int], deadline: Deadline) -> None:
+        holder = Waiting(self._path)
+        try:
+            failed = holder.tell(place, *fds, seconds=max(1.0, deadline.remaining))
+        except (OSError, subprocess.TimeoutExpired):
+            holder.end()
+            raise RuntimeFault("start_failed", "the holder did not begin in time", hopeless=False) from None
+        if failed:
+            raise RuntimeFault("start_failed", tail(place.log, 20))

@@ -1,0 +1,284 @@
+"""The local runtime: a real TigerVNC session per desktop on this machine. Keeps no state in its own process."""
+
+import errno
+import os
+import shutil
+import signal
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import datetime
+from pathlib import Path
+
+from desktops.runtimes.base import (
+    Deadline,
+    DesktopSpec,
+    Endpoint,
+    Names,
+    Observed,
+    Phase,
+    RuntimeFault,
+    RuntimeUnknown,
+    Usage,
+)
+from desktops.runtimes.local import cgroups, desktop_files, processes, session_commands, unix_account, usage
+from desktops.runtimes.local.desktop_files import FULL, Place, State
+from desktops.runtimes.local.launcher import Launcher
+from desktops.runtimes.local.session_log import tail
+from desktops.runtimes.names import LABEL
+from desktops.runtimes.names import check as check_name
+
+PATH = "/usr/local/bin:/usr/bin:/bin:/usr/local/games:/usr/games"  # as a plain login has it, not as the portal does
+HUNG = 10.0  # seconds after which a holder that was asked to stop is killed
+JUST_NOW = 2.0  # seconds
+
+
+class LocalRuntime:
+    steps: tuple[str, ...] = ("created", "started", "ready")
+
+    def __init__(self, root: Path, *, installation: str, user: str = "podesk", path: str = PATH) -> None:
+        """`user` is who desktops run as when we are root; `path` is where programs are found, outside and inside."""
+        self.root, self.installation, self.user, self.path = root, installation, user, path
+        self._launcher = Launcher(path)
+
+    def warm_up(self) -> None:
+        self._launcher.keep_ready()
+
+    def start(self, spec: DesktopSpec, *, deadline: Deadline) -> None:
+        place = Place(self.root, check_name(spec.name))
+        check_name(spec.volume)
+        with _faults():
+            account = unix_account.account(self.user)
+            self._make_folders(account)
+            if spec.volume_used and not (self.root / "volumes" / spec.volume).is_dir():
+                raise RuntimeFault("volume_lost", f"no folder {spec.volume} in {self.root / 'volumes'}")
+            lock = self._lock_for(spec, place, deadline)
+            if lock is None:
+                return
+            try:
+                if self._prepare(spec, place, account, deadline):
+                    self._launcher.launch(place, lock, deadline)
+            finally:
+                os.close(lock)  # the holder's copy keeps it locked
+
+    def stop(self, name: str, *, deadline: Deadline) -> None:
+        with _faults():
+            place, state = self._known(name)
+            if state is None:
+                return
+            with suppress(FileNotFoundError):  # it is being forgotten already
+                desktop_files.ask_to_stop(place)
+                lock = desktop_files.take_lock(place)
+                if lock is None:
+                    self._signal_holder(place)
+                    return
+                try:
+                    self._clear(place, state, deadline)
+                    desktop_files.forget(place)
+                finally:
+                    os.close(lock)
+
+    def renew_keys(self, name: str, authorized_keys: str, *, deadline: Deadline) -> None:
+        """Desktops of this machine have no SSH."""
+
+    def delete_volume(self, volume: str, *, deadline: Deadline) -> None:
+        with _faults():
+            unix_account.remove_home(self.root / "volumes" / check_name(volume), deadline)
+
+    def observe(self, name: str) -> Observed | None:
+        try:
+            return self._observe(check_name(name))
+        except OSError as error:
+            raise RuntimeUnknown(str(error)) from error
+
+    def list(self) -> list[Observed]:
+        try:
+            names = sorted(entry.name for entry in (self.root / "desktops").iterdir())
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            raise RuntimeUnknown(str(error)) from error
+        seen = []
+        for name in filter(LABEL.fullmatch, names):
+            if observed := self.observe(name):
+                seen.append(observed)
+            elif Place(self.root, name).stop.exists():  # a holder that was killed while it stopped
+                self.stop(name, deadline=Deadline.after(1))
+        return seen
+
+    def volumes(self) -> Names:
+        """They bear no mark: a place is one installation's."""
+        try:
+            return sorted(entry.name for entry in (self.root / "volumes").iterdir() if LABEL.fullmatch(entry.name))
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            raise RuntimeUnknown(str(error)) from error
+
+    def watch(self, *, timeout: float) -> Iterator[str]:
+        end = time.monotonic() + timeout
+        with _faults():
+            self.root.mkdir(parents=True, exist_ok=True)
+            with _ears(self.root) as ears:
+                yield from self._changed_just_now()
+                while (left := end - time.monotonic()) > 0:
+                    ears.settimeout(left)
+                    try:
+                        yield ears.recv(128).decode()
+                    except TimeoutError:
+                        return
+
+    def logs(self, name: str, *, lines: int = 100) -> str:
+        place, state = self._known(name)
+        return tail(place.log, lines) if state else ""
+
+    def usage(self, name: str) -> Usage | None:
+        place, state = self._known(name)
+        if state is None or state.holder is None or not desktop_files.is_held(place):
+            return None
+        return usage.measure(place, state, state.holder)
+
+    def unlimited(self) -> str | None:
+        return cgroups.hindrance()
+
+    # --- starting ---------------------------------------------------------------------------------------------------
+
+    def _make_folders(self, account: unix_account.Account) -> None:
+        self.root.mkdir(parents=True, exist_ok=True)
+        passing = 0o711 if account.switch else 0o700
+        for folder, mode in ((".", passing), ("desktops", 0o700), ("s", passing), ("volumes", passing)):
+            (self.root / folder).mkdir(exist_ok=True)
+            (self.root / folder).chmod(mode)
+        unix_account.check_reach(account, self.root / "s")
+        if account.switch and not (sockets := Path("/tmp/.X11-unix")).exists():  # noqa: S108  # nosec B108
+            sockets.mkdir(exist_ok=True)
+            sockets.chmod(0o1777)  # an account's own folder would keep other people's X servers out
+
+    def _lock_for(self, spec: DesktopSpec, place: Place, deadline: Deadline) -> int | None:
+        """The lock to start with, once no earlier run has it; None when this run is there already."""
+        while True:
+            with suppress(FileNotFoundError):  # forgotten between the two calls
+                place.folder.mkdir(exist_ok=True)
+                if (lock := desktop_files.take_lock(place)) is not None:
+                    return lock
+            state = desktop_files.read(place)
+            if state and self._is_same(state, spec) and state.run >= spec.run:
+                return None
+            if state and state.run < spec.run and state.holder:
+                processes.send(state.holder, signal.SIGTERM)
+            if not deadline.remaining:
+                raise RuntimeFault("still_stopping", f"an earlier run of {spec.name} has not ended", hopeless=False)
+            time.sleep(0.02)
+
+    def _is_same(self, state: State, spec: DesktopSpec) -> bool:
+        if (state.installation, state.desktop_id) != (spec.installation, spec.desktop_id):
+            raise RuntimeFault("name_taken", f"{spec.name} belongs to {state.installation}/{state.desktop_id}")
+        return True
+
+    def _prepare(self, spec: DesktopSpec, place: Place, account: unix_account.Account, deadline: Deadline) -> bool:
+        """Make all that a holder needs. False when this run, or a later one, was here before."""
+        state = desktop_files.read(place)
+        if state and self._is_same(state, spec):
+            if state.run > spec.run or (state.run == spec.run and state.holder):
+                return False
+            self._clear(place, state, deadline)
+        try:
+            self._write(spec, place, account)
+        except BaseException:
+            desktop_files.forget(place)
+            raise
+        return True
+
+    def _write(self, spec: DesktopSpec, place: Place, account: unix_account.Account) -> None:
+        for file in (place.stop, place.folder / "state.json"):
+            file.unlink(missing_ok=True)
+        shutil.rmtree(place.private, ignore_errors=True)
+        (place.folder / "spare").write_bytes(bytes(8192))
+        plan = session_commands.plan(spec, place, account, self.path)
+        unix_account.make_home(Path(plan.home), account, session_commands.SESSION / "skel")
+        desktop_files.write_plan(place, plan)
+        limits = cgroups.Limits(float(spec.cpu), spec.memory_mib)
+        groups = cgroups.create(self.installation, spec.name, limits)
+        state = State(spec.installation, spec.desktop_id, spec.name, spec.run, groups=groups, limits=limits)
+        desktop_files.write(place, state.entered("created"))
+
+    # --- looking and ending -----------------------------------------------------------------------------------------
+
+    def _known(self, name: str) -> tuple[Place, State | None]:
+        """The state of a desktop of ours; another installation's counts as not there."""
+        place = Place(self.root, check_name(name))
+        state = desktop_files.read(place)
+        return place, state if state and state.installation == self.installation else None
+
+    def _observe(self, name: str) -> Observed | None:
+        held = desktop_files.is_held(Place(self.root, name))  # asked first: what is read after its end is final
+        place, state = self._known(name)
+        if state is None or (place.stop.exists() and not held):
+            return None
+        if not held and not state.holder:  # its starter was killed: nothing comes of it until it is started again
+            return None
+        phase = Phase(state.phase)
+        if held and place.stop.exists():
+            phase = Phase.STOPPING
+        elif not held and phase not in (Phase.ENDED, Phase.FAILED):
+            phase, state = Phase.FAILED, state._replace(reason="session_crashed", detail="its holder was killed")
+        return Observed(
+            name=state.name,
+            desktop_id=state.desktop_id,
+            run=state.run,
+            phase=phase,
+            endpoint=Endpoint("unix", str(place.socket)) if phase is Phase.READY else None,
+            steps={step: datetime.fromisoformat(at) for step, at in state.steps.items()},
+            reason=state.reason,
+            detail=state.detail,
+        )
+
+    def _signal_holder(self, place: Place) -> None:
+        state = desktop_files.read(place)
+        if state and state.holder:
+            hung = time.time() - place.stop.stat().st_mtime > HUNG
+            processes.send(state.holder, signal.SIGKILL if hung else signal.SIGTERM)
+
+    def _clear(self, place: Place, state: State, deadline: Deadline) -> None:
+        """End what a killed holder left behind."""
+        while left := self._leftovers(place, state):  # again, because they may fork until the last is gone
+            if not processes.kill_all(left, patience=deadline.remaining):
+                raise RuntimeFault("still_stopping", f"{place.name}: some of its processes do not end", hopeless=False)
+        cgroups.remove(state.groups)
+
+    def _leftovers(self, place: Place, state: State) -> set[processes.Process]:
+        members = map(processes.find, cgroups.members(state.groups))
+        return {*filter(None, members), *processes.marked(place.marker)}
+
+    def _changed_just_now(self) -> Iterator[str]:
+        """What happened between two watches is not missed."""
+        for state in (self.root / "desktops").glob("*/state.json"):
+            with suppress(FileNotFoundError):
+                if time.time() - state.stat().st_mtime < JUST_NOW:
+                    yield state.parent.name
+
+
+@contextmanager
+def _ears(root: Path) -> Iterator[socket.socket]:
+    """A socket that holders report to. A new one takes the place of one that a killed watcher left."""
+    path = desktop_files.events_path(root)
+    new = path.with_name(f"events.{os.getpid()}")
+    new.unlink(missing_ok=True)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as ears:
+        ears.bind(str(new))
+        new.replace(path)
+        yield ears
+
+
+@contextmanager
+def _faults() -> Iterator[None]:
+    """What the system refuses, in the runtime's words."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in FULL:
+            raise RuntimeFault("disk_full", str(error)) from error
+        if isinstance(error, PermissionError) or error.errno == errno.EROFS:
+            raise RuntimeFault("dir_unusable", str(error)) from error
+        raise RuntimeFault("start_failed", str(error)) from error

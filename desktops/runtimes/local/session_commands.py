@@ -1,0 +1,160 @@
+"""What a local desktop consists of: the X server's command, the session's, their environment and secrets."""
+
+import hashlib
+import os
+import re
+import secrets
+import shutil
+import struct
+import subprocess
+from contextlib import suppress
+from pathlib import Path
+from tempfile import mkdtemp
+
+from cryptography.hazmat.decrepit.ciphers.algorithms import TripleDES
+from cryptography.hazmat.primitives.ciphers import Cipher, modes
+
+from desktops.runtimes.base import DesktopSpec, RuntimeFault
+from desktops.runtimes.local.desktop_files import SOCKET_PATH_LIMIT, Place, Plan
+from desktops.runtimes.local.unix_account import Account, private_folder
+
+SESSION = Path(__file__).parents[1] / "session"  # see session/README.md
+PROGRAMS = ("Xvnc", "dbus-run-session", "xfwm4", "xfce4-panel", "xfdesktop", "xfsettingsd")
+BROWSERS = ("chromium", "firefox-esr", "firefox", "google-chrome")  # names of their desktop entries, liked best first
+LOCALES = {"zh-hans": "zh_CN"}
+CUT_TEXT_LIMIT = 8 * 1024 * 1024  # bytes of clipboard
+# VNC's password file is not secret by encryption: every VNC has this key. Its mode protects it.
+PASSWORD_FILE_KEY = bytes.fromhex("e84ad660c4721ae0")
+
+
+def plan(spec: DesktopSpec, place: Place, account: Account, path: str) -> Plan:
+    """Write what the desktop reads (secrets, session files) and say how to start it. `path`: where programs are."""
+    find_programs(path)
+    session = publish(place.root)
+    private_folder(place.private, account)
+    private_folder(place.private / "run", account)
+    _secret(place.private / "passwd", obfuscated(spec.vnc_password), account)
+    _secret(place.private / "Xauthority", authority(secrets.token_bytes(16)), account)
+    home = place.root / "volumes" / spec.volume
+    return Plan(
+        server=server_command(place, spec, path),
+        session=session_command(session, path),
+        environment=environment(spec, place, account, path) | xdg_folders(session),
+        home=str(home),
+        account=account.popen(),
+    )
+
+
+def server_command(place: Place, spec: DesktopSpec, path: str) -> list[str]:
+    """The X server. Add `-displayfd N` to learn its display. Listens on nothing but UNIX sockets."""
+    if not re.fullmatch(r"[1-9]\d{2,4}x[1-9]\d{2,4}", spec.resolution):
+        raise RuntimeFault("bad_resolution", f"not a resolution: {spec.resolution!r}")
+    if len(os.fsencode(place.socket)) > SOCKET_PATH_LIMIT:
+        raise RuntimeFault("path_too_long", f"{place.socket} is too long for a socket; shorten LOCAL_RUNTIME_DIR")
+    title = "".join(filter(str.isprintable, spec.owner_name)) or spec.name
+    return [
+        *(shutil.which("Xvnc", path=path) or "Xvnc", "-geometry", spec.resolution, "-depth", "24"),
+        *("-auth", str(place.private / "Xauthority"), "-nolisten", "tcp", "-rfbport", "-1"),
+        *("-rfbunixpath", str(place.socket), "-rfbunixmode", "384"),  # 384 is 0600
+        *("-SecurityTypes", "VncAuth", "-PasswordFile", str(place.private / "passwd")),
+        # One peer, the proxy: no guessing to ban, and a second window of the same person is welcome.
+        *("-UseBlacklist=0", "-AlwaysShared=1", "-AcceptSetDesktopSize=1", f"-MaxCutText={CUT_TEXT_LIMIT}"),
+        "-SendPrimary=0",  # text that is merely selected does not replace what the person has copied
+        *(f"-desktop={title}", "-noreset", "-s", "0"),
+    ]  # fmt: skip
+
+
+def session_command(session: Path, path: str) -> list[str]:
+    return [shutil.which("dbus-run-session", path=path) or "dbus-run-session", "--", "sh", str(session / "start")]
+
+
+def environment(spec: DesktopSpec, place: Place, account: Account, path: str) -> dict[str, str]:
+    """All of it: nothing of the portal's own environment, which holds its secrets, comes along."""
+    name, _, value = place.marker.partition("=")
+    return {
+        name: value,
+        "PATH": path,
+        "HOME": str(place.root / "volumes" / spec.volume),
+        "USER": account.name,
+        "LOGNAME": account.name,
+        "SHELL": "/bin/bash",  # a system account's own may be nologin
+        "XAUTHORITY": str(place.private / "Xauthority"),
+        "XDG_RUNTIME_DIR": str(place.private / "run"),
+        "XDG_CURRENT_DESKTOP": "XFCE",
+        "XDG_SESSION_TYPE": "x11",
+        "NO_AT_BRIDGE": "1",  # no screen reader inside: the accessibility bus would only slow every program's start
+        **languages(spec.language),
+    }
+
+
+def languages(code: str) -> dict[str, str]:
+    """LANGUAGE translates even where the machine lacks the locale, and C.UTF-8 keeps all characters intact."""
+    locale = LOCALES.get(code)
+    if locale is None:
+        return {"LANG": "C.UTF-8"}
+    known = subprocess.run(["locale", "-a"], capture_output=True, text=True, check=False, timeout=5).stdout.split()
+    return {"LANG": f"{locale}.UTF-8" if f"{locale}.utf8" in known else "C.UTF-8", "LANGUAGE": locale}
+
+
+def xdg_folders(session: Path) -> dict[str, str]:
+    """Our defaults come before the machine's and after the person's own."""
+    return {
+        "XDG_CONFIG_DIRS": f"{session / 'config'}:/etc/xdg",
+        "XDG_DATA_DIRS": f"{session / 'data'}:/usr/local/share:/usr/share",
+    }
+
+
+def find_programs(path: str) -> None:
+    missing = [program for program in PROGRAMS if not shutil.which(program, path=path)]
+    if missing:
+        raise RuntimeFault("program_missing", ", ".join(missing))
+
+
+def publish(root: Path) -> Path:
+    """A copy of session/ that the account can read, wherever the project lies. Made once per content."""
+    browser = next((name for name in BROWSERS if Path(f"/usr/share/applications/{name}.desktop").exists()), "")
+    files = {file.relative_to(SESSION): file.read_text() for file in sorted(SESSION.rglob("*")) if file.is_file()}
+    digest = hashlib.sha256(repr((files, browser)).encode()).hexdigest()[:8]
+    folder = root / f"session-{digest}"
+    if folder.is_dir():
+        return folder
+    new = Path(mkdtemp(dir=root, prefix=".session-"))
+    try:
+        new.chmod(0o755)
+        for name, text in files.items():
+            target = new / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_text(_fill(text, folder, browser))
+        for path in new.rglob("*"):  # readable for the account, whatever our umask
+            path.chmod(0o755 if path.is_dir() else 0o644)
+        with suppress(OSError):  # somebody else was first
+            new.rename(folder)
+    finally:
+        shutil.rmtree(new, ignore_errors=True)
+    return folder
+
+
+def _fill(text: str, folder: Path, browser: str) -> str:
+    lines = (line for line in text.splitlines(keepends=True) if browser or "@browser@" not in line)
+    return "".join(lines).replace("@session@", str(folder)).replace("@browser@", browser)
+
+
+def obfuscated(password: str) -> bytes:
+    """The content of a VNC password file."""
+    block = password.encode()[:8].ljust(8, b"\0")
+    encryptor = Cipher(TripleDES(PASSWORD_FILE_KEY * 3), modes.ECB()).encryptor()  # noqa: S305  # nosec B305
+    return encryptor.update(block) + encryptor.finalize()
+
+
+def authority(cookie: bytes) -> bytes:
+    """An Xauthority file with one cookie for any display (family "wild"): the number is not known beforehand."""
+    fields = (b"", b"", b"MIT-MAGIC-COOKIE-1", cookie)
+    return struct.pack(">H", 0xFFFF) + b"".join(struct.pack(">H", len(part)) + part for part in fields)
+
+
+def _secret(path: Path, content: bytes, account: Account) -> None:
+    path.unlink(missing_ok=True)
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+    with os.fdopen(fd, "wb") as file:
+        file.write(content)
+    account.own(path)

@@ -1,0 +1,74 @@
+"""What a local desktop uses: CPU of its processes, memory of its control group or of its processes."""
+
+import json
+import time
+from contextlib import suppress
+from typing import NamedTuple
+
+import psutil
+
+from desktops.runtimes.base import Usage
+from desktops.runtimes.local import cgroups
+from desktops.runtimes.local.desktop_files import Place, State
+from desktops.runtimes.local.processes import Process
+
+WINDOW = 0.1  # seconds measured when there was no earlier look
+STALE = 120.0  # seconds after which an earlier look says nothing about now
+
+
+class Look(NamedTuple):
+    at: float  # time.monotonic(), the same for all processes of a machine
+    cpu: float  # seconds used so far
+    run: int
+
+
+def measure(place: Place, state: State, holder: Process) -> Usage | None:
+    """None when it has just ended. May take WINDOW seconds."""
+    try:
+        processes = [(parent := psutil.Process(holder.pid)), *parent.children(recursive=True)]
+    except psutil.Error:
+        return None
+    now = _look(processes, state.run)
+    before = _earlier(place, state.run)
+    if before is None or not WINDOW <= now.at - before.at <= STALE:
+        time.sleep(WINDOW)
+        before, now = now, _look(processes, state.run)
+    with suppress(OSError):  # forgotten meanwhile, or a full disk: only the next look is less sharp
+        (place.folder / "usage.json").write_text(json.dumps(now))
+    memory = cgroups.memory_mib(state.groups)
+    return Usage(
+        cpu=max(0.0, now.cpu - before.cpu) / (now.at - before.at),
+        memory_mib=_memory_mib(processes) if memory is None else memory,
+        cpu_limit=state.limits.cpu if state.groups else None,
+        memory_limit_mib=state.limits.memory_mib if state.groups else None,
+    )
+
+
+def _look(processes: list[psutil.Process], run: int) -> Look:
+    used = 0.0
+    for process in processes:
+        with suppress(psutil.Error):
+            times = process.cpu_times()
+            # With children that are gone: the sum must not fall when one ends.
+            used += times.user + times.system + times.children_user + times.children_system
+    return Look(time.monotonic(), used, run)
+
+
+def _earlier(place: Place, run: int) -> Look | None:
+    try:
+        look = Look(*json.loads((place.folder / "usage.json").read_bytes()))
+    except (OSError, ValueError, TypeError):
+        return None
+    return look if look.run == run else None
+
+
+def _memory_mib(processes: list[psutil.Process]) -> float:
+    """Proportional share where we may read it: pages that processes share count once."""
+    used = 0
+    for process in processes:
+        with suppress(psutil.Error):
+            try:
+                used += process.memory_full_info().pss
+            except psutil.AccessDenied:
+                used += process.memory_info().rss
+    return used / cgroups.MIB

@@ -1,0 +1,142 @@
+"""GET monitor/: whether everything is well; what is away, with the rest still told."""
+
+import django_rq
+import pytest
+from django.contrib.auth.models import Permission
+
+from desktops.lifecycle import heartbeat, queue
+from desktops.lifecycle.worker import Worker
+from desktops.models import Desktop, Status
+from desktops.tests.support.portal_server import running
+
+MONITOR = "/api/v1/monitor/"
+
+
+def work(desktop_id: str) -> None:
+    """What the queue holds in these tests."""
+
+
+@pytest.fixture
+def at_work():
+    """A controller that beats, and a worker that serves the queue."""
+    heartbeat.beat()
+    heartbeat.tell_runtime(answers=True)
+    worker = Worker([django_rq.get_queue("desktops")], connection=django_rq.get_connection("desktops"))
+    worker.register_birth()
+    yield
+    worker.register_death()
+
+
+def test_all_is_well(api_for, alice, at_work):
+    told = api_for(alice).get(MONITOR)
+    assert told.status_code == 200
+    told = told.json()
+    assert told.pop("controller")["seconds_since"] < 20
+    assert told == {
+        **{"status": "ok", "database": "ok", "redis": "ok", "workers": 1, "runtime": "ok", "scope": "mine"},
+        **{"queue": {"depth": 0, "oldest_seconds": 0.0}, "desktops": dict.fromkeys(Status.values, 0)},
+    }
+
+
+def test_what_waits_in_the_queue(api_for, alice, at_work, django_capture_on_commit_callbacks):
+    with django_capture_on_commit_callbacks(execute=True):
+        queue.enqueue_after_commit(work, "1")
+        queue.enqueue_after_commit(work, "2")
+    found = api_for(alice).get(MONITOR).json()["queue"]
+    assert found["depth"] == 2
+    assert 0 < found["oldest_seconds"] < 60
+
+
+def test_nobody_at_work(api_for, alice):
+    told = api_for(alice).get(MONITOR).json()
+    assert (told["status"], told["workers"]) == ("degraded", 0)
+    assert told["controller"] == {"status": "missing", "seconds_since": None}
+
+
+def test_runtime_away(api_for, alice, at_work):
+    heartbeat.tell_runtime(answers=False)
+    told = api_for(alice).get(MONITOR).json()
+    assert (told["status"], told["runtime"]) == ("degraded", "away")
+
+
+class TestScope:
+    @pytest.fixture(autouse=True)
+    def desktops(self, make_desktop, alice, bob):
+        make_desktop(alice, status=Status.RUNNING)
+        make_desktop(alice, status=Status.FAILED, name="second")
+        make_desktop(bob, status=Status.RUNNING)
+
+    def counts(self, api) -> tuple[str, int, int]:
+        told = api.get(MONITOR).json()
+        return told["scope"], told["desktops"]["running"], told["desktops"]["failed"]
+
+    def test_mine(self, api_for, alice):
+        assert self.counts(api_for(alice)) == ("mine", 1, 1)
+
+    def test_everyones_for_administrators(self, api_for, admin):
+        assert self.counts(api_for(admin)) == ("everyone", 2, 1)
+
+    def test_staff_needs_the_permission(self, api_for, bob):
+        bob.is_staff = True
+        bob.save()
+        assert self.counts(api_for(bob)) == ("mine", 1, 0)
+        bob.user_permissions.add(Permission.objects.get(codename="view_desktop"))
+        assert self.counts(api_for(bob)) == ("everyone", 2, 1)
+
+    def test_the_permission_without_staff_is_none(self, api_for, bob):
+        bob.user_permissions.add(Permission.objects.get(codename="view_desktop"))
+        assert self.counts(api_for(bob))[0] == "mine"
+
+
+def test_number_of_queries_is_constant(api_for, make_desktop, bob, django_assert_max_num_queries):
+    bob.is_staff = True
+    bob.save()
+    bob.user_permissions.add(Permission.objects.get(codename="view_desktop"))
+    api = api_for(bob)
+    for number in range(20):
+        make_desktop(bob, name=str(number))
+    with django_assert_max_num_queries(6):
+        assert api.get(MONITOR).json()["desktops"]["stopped"] == Desktop.objects.count() == 20
+
+
+def test_redis_away(api_for, make_desktop, alice, redis_away):
+    make_desktop(alice, status=Status.RUNNING)
+    api = api_for(alice)
+    with redis_away():
+        answer = api.get(MONITOR)
+    assert answer.status_code == 200
+    told = answer.json()
+    assert (told["status"], told["database"], told["redis"]) == ("degraded", "ok", "away")
+    assert told["controller"] == {"status": "unknown", "seconds_since": None}
+    assert (told["workers"], told["runtime"], told["queue"]) == (None, "unknown", None)
+    assert told["desktops"]["running"] == 1
+
+
+def test_database_away(live_folder, ask, script_token, alice, transactional_db):
+    """The token is known to Redis; a database that cannot be opened is not asked for it."""
+    token = script_token(alice)
+    with running(live_folder, DATABASE_URL=f"sqlite:///{live_folder}/no/such/folder.sqlite3") as server:
+        answer = ask(server, "monitor/", token)
+    assert answer.status_code == 200
+    told = answer.json()
+    assert (told["status"], told["database"], told["redis"]) == ("degraded", "away", "ok")
+    assert (told["desktops"], told["scope"]) == (None, None)
+    assert told["queue"] == {"depth": 0, "oldest_seconds": 0.0}
+
+
+def test_anonymous(client):
+    assert client.get(MONITOR).status_code == 401
+
+
+@pytest.mark.parametrize("method", ["post", "put", "patch", "delete"])
+def test_other_methods(api_for, alice, method):
+    assert getattr(api_for(alice), method)(MONITOR).status_code == 405
+
+
+def test_unknown_query(api_for, alice):
+    answer = api_for(alice).get(MONITOR, {"scope": "everyone"})
+    assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, "scope")
+
+
+def test_a_token_for_one_desktop(api_for, alice, make_desktop):
+    assert api_for(alice, pod_name=make_desktop(alice).object_name).get(MONITOR).status_code == 403

@@ -1,0 +1,191 @@
+"""`?wait=`: on a live server, so that what waits is a real request, and is told by the real Redis."""
+
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+
+import httpx
+import pytest
+
+from accounts import tokens
+from accounts.models import IdempotentRequest
+from desktops.lifecycle import jobs, reconcile
+from desktops.models import Desktop, Status
+from desktops.tests.support.api_client import script_of
+from desktops.tests.support.portal_server import running
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def ask(live, alice) -> Callable[..., httpx.Response]:
+    token = tokens.issue(alice, scope=tokens.TokenScope("script"))
+
+    def send(method: str, path: str, **options) -> httpx.Response:
+        options.setdefault("timeout", 30)
+        headers = {"X-User-Token": token} | options.pop("headers", {})
+        return httpx.request(method, f"http://127.0.0.1:{live.port}/api/v1/{path}", headers=headers, **options)
+
+    return send
+
+
+@pytest.fixture
+def in_background():
+    with ThreadPoolExecutor(101) as pool:
+        yield pool.submit
+
+
+def waiting(answer: Future) -> bool:
+    time.sleep(0.7)
+    return not answer.done()
+
+
+def row() -> Desktop:
+    return Desktop.objects.get()
+
+
+def test_create_is_answered_when_it_runs(ask, in_background, wait_for):
+    answer = in_background(ask, "POST", "pods/create?wait=20", json={})
+    wait_for(Desktop.objects.exists)
+    assert waiting(answer)
+    assert row().move(to=Status.STARTING)
+    assert waiting(answer)
+    assert row().move(to=Status.RUNNING)
+    moved = time.monotonic()
+    told = answer.result(10)
+    assert time.monotonic() - moved < 1.5  # it was told, and did not look by itself
+    assert (told.status_code, told.json()["status"], told.json()["desktop"]["status"]) == (200, "created", "running")
+
+
+def test_create_that_fails_is_a_problem_with_its_reason(ask, in_background, wait_for):
+    answer = in_background(ask, "POST", "pods/create?wait=20", json={})
+    wait_for(Desktop.objects.exists)
+    row().move(to=Status.FAILED, reason="image_pull")
+    problem = answer.result(10)
+    assert (problem.status_code, problem.json()["slug"]) == (409, "image_pull")
+    assert problem.json()["detail"] and problem.json()["next_step"]
+
+
+def test_time_over(ask):
+    began = time.monotonic()
+    told = ask("POST", "pods/create?wait=1", json={})
+    assert (told.status_code, told.json()["desktop"]["status"]) == (202, "pending")
+    assert 0.9 < time.monotonic() - began < 5
+
+
+@pytest.mark.parametrize(
+    ("meanwhile", "code", "slug"),
+    [
+        (lambda desktop: desktop.delete(), 404, "not_found"),
+        (lambda desktop: desktop.move(to=Status.STOPPED, reason="by_owner"), 409, "not_running"),
+    ],
+)
+def test_create_that_somebody_ends_meanwhile(ask, in_background, wait_for, meanwhile, code, slug):
+    answer = in_background(ask, "POST", "pods/create?wait=20", json={})
+    wait_for(Desktop.objects.exists)
+    assert waiting(answer)
+    meanwhile(row())
+    assert (answer.result(10).status_code, answer.result().json()["slug"]) == (code, slug)
+
+
+def test_one_that_is_starting_is_waited_for_too(alice, make_desktop, ask, in_background):
+    make_desktop(alice, status=Status.STARTING)
+    answer = in_background(ask, "POST", "pods/create?wait=20", json={})
+    assert waiting(answer)
+    row().move(to=Status.RUNNING)
+    assert (answer.result(10).status_code, answer.result().json()["status"]) == (200, "exists")
+
+
+def test_delete_is_answered_when_it_is_gone(alice, make_desktop, ask, in_background):
+    desktop = make_desktop(alice, status=Status.RUNNING)
+    answer = in_background(ask, "DELETE", f"pods/{desktop.object_name}?wait=20")
+    assert waiting(answer)
+    reconcile.settle(row(), None)
+    assert (answer.result(10).status_code, answer.result().json()["status"]) == (200, "deleted")
+
+
+def test_delete_is_answered_when_the_files_are_gone_too(alice, make_desktop, ask, in_background):
+    desktop = make_desktop(alice, status=Status.RUNNING)
+    answer = in_background(ask, "DELETE", f"pods/{desktop.object_name}?wait=20&keep_data=false")
+    assert waiting(answer)
+    reconcile.settle(row(), None)
+    assert waiting(answer)
+    jobs.delete_volume(str(desktop.volume_id))
+    gone = time.monotonic()
+    assert (answer.result(10).status_code, answer.result().json()["status"]) == (200, "deleted")
+    assert time.monotonic() - gone < 1.5  # it was told, and did not look by itself
+
+
+def test_delete_whose_files_take_longer_is_under_way(alice, make_desktop, ask, in_background):
+    desktop = make_desktop(alice, status=Status.RUNNING)
+    answer = in_background(ask, "DELETE", f"pods/{desktop.object_name}?wait=2&keep_data=false")
+    assert waiting(answer)
+    reconcile.settle(row(), None)
+    assert answer.result(10).status_code == 202
+
+
+@pytest.mark.parametrize(
+    ("verb", "before", "after"),
+    [
+        ("start", Status.STOPPED, Status.RUNNING),
+        ("stop", Status.RUNNING, Status.STOPPED),
+        ("restart", Status.STOPPED, Status.RUNNING),
+    ],
+)
+def test_buttons_wait_too(alice, make_desktop, ask, in_background, verb, before, after):  # noqa: PLR0917
+    desktop = make_desktop(alice, status=before)
+    answer = in_background(ask, "POST", f"pods/{desktop.object_name}/{verb}?wait=20")
+    assert waiting(answer)
+    row().move(to=after)
+    assert (answer.result(10).status_code, answer.result().json()["desktop"]["status"]) == (200, after)
+
+
+@pytest.fixture
+def unlimited(live_folder, django_db_setup) -> Iterator[str]:
+    """A server that counts nobody's requests; its address."""
+    with running(live_folder, API_RATE_CREATE="0", API_WAITS="0") as server:
+        yield f"http://127.0.0.1:{server.port}/api/v1"
+
+
+def test_a_hundred_who_wait_keep_nobody_from_being_answered(alice, bob, make_desktop, unlimited, in_background):
+    make_desktop(alice, status=Status.STARTING)
+    tokens_of = {user: {"X-User-Token": tokens.issue(user, scope=tokens.TokenScope("many"))} for user in (alice, bob)}
+    create = {"url": f"{unlimited}/pods/create?wait=60", "json": {}, "headers": tokens_of[alice], "timeout": 90}
+    waiters = [in_background(httpx.post, **create) for _ in range(100)]
+    time.sleep(4)
+    assert not any(waiter.done() for waiter in waiters)
+    began = time.monotonic()
+    answers = [httpx.get(f"{unlimited}/pods", headers=tokens_of[bob], timeout=10) for _ in range(20)]
+    assert {answer.status_code for answer in answers} == {200}
+    assert time.monotonic() - began < 10
+    assert row().move(to=Status.RUNNING)
+    assert [waiter.result(60).status_code for waiter in waiters] == [200] * 100
+
+
+def test_who_goes_away_is_waited_for_no_longer(ask, wait_for, live):
+    with suppress(httpx.ReadTimeout):
+        ask("POST", "pods/create?wait=60", json={}, headers={"Idempotency-Key": "once"}, timeout=1)
+    wait_for(lambda: IdempotentRequest.objects.filter(status=202).exists(), 5)  # answered, though nobody listens
+    again = ask("POST", "pods/create?wait=60", json={}, headers={"Idempotency-Key": "once"}, timeout=5)
+    assert (again.status_code, again.headers["Idempotent-Replayed"]) == (202, "true")
+    assert Desktop.objects.count() == 1
+
+
+def test_without_redis_it_looks_by_itself(alice, make_desktop, redis_away, in_background):
+    make_desktop(alice, status=Status.STARTING)
+    script = script_of(alice)
+    with redis_away():
+        answer = in_background(_closing, script.post, "pods/create?wait=20", {})
+        assert waiting(answer)
+        row().move(to=Status.RUNNING)
+        assert answer.result(15).status_code == 200
+
+
+def _closing(call, *args):
+    from django.db import connections
+
+    try:
+        return call(*args)
+    finally:
+        connections.close_all()

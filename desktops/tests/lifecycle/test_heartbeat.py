@@ -1,0 +1,56 @@
+"""The file that a probe looks at: touched each time round, also while Redis is away."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+
+from core.redis import client, key
+from tests.support.environment import redis_away
+from tests.support.running_podesk import wait_for
+
+COMMANDS = {"worker": ["rqworker", "desktops"], "controller": ["run_controller"]}
+
+
+def at_work(name: str) -> bool:
+    """Past its start: one that loses Redis while it starts ends, to be started again."""
+    if name == "controller":
+        return bool(client().exists(key("controller", "heartbeat")))
+    return any(client().hget(each, "state") == "idle" for each in client().smembers("rq:workers"))
+
+
+@pytest.fixture(params=COMMANDS)
+def alive(request, tmp_path, transactional_db) -> Iterator[tuple[subprocess.Popen[bytes], Path]]:
+    """The process, and its file."""
+    file = tmp_path / "alive"
+    environment = os.environ | {"ALIVE_FILE": str(file), "DATA_DIR": str(tmp_path)}
+    process = subprocess.Popen(
+        [sys.executable, "manage.py", *COMMANDS[request.param]],
+        cwd=settings.BASE_DIR,
+        env=environment | {"DATABASE_URL": f"sqlite:///{tmp_path}/db.sqlite3"},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        wait_for(lambda: file.exists() and at_work(request.param), 60)
+        yield process, file
+    finally:
+        process.kill()
+        process.wait()
+
+
+def again(file: Path) -> None:
+    before = file.stat().st_mtime_ns
+    wait_for(lambda: file.stat().st_mtime_ns > before, 90)
+
+
+def test_each_time_round_also_while_redis_is_away(alive):
+    process, file = alive
+    with redis_away():
+        again(file)
+        again(file)
+    assert process.poll() is None

@@ -1,0 +1,111 @@
+"""Minutes in which nobody could look change no row, and do not count against a start."""
+
+import time
+from collections.abc import Callable
+from contextlib import contextmanager
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from desktops.lifecycle import heartbeat
+from desktops.models import Desktop, Status
+from desktops.runtimes.base import Phase
+from desktops.wording.reasons import WAITING
+
+DEADLINE = 2  # seconds
+OUTAGE = DEADLINE + 2
+
+
+@pytest.fixture(autouse=True)
+def quick(settings, monkeypatch, transactional_db):
+    """Everything that takes a minute or two takes a second or two."""
+    settings.START_DEADLINE, settings.RELIST_SECONDS = DEADLINE, 0.2
+    monkeypatch.setattr(heartbeat, "SLACK", 1)
+    monkeypatch.setitem(WAITING, "unschedulable", WAITING["unschedulable"]._replace(patience=DEADLINE))
+
+
+@pytest.fixture
+def outage(told, controlled, redis_away) -> Callable:
+    @contextmanager
+    def of(part: str):
+        match part:
+            case "runtime":
+                told.away = True
+                yield
+                told.away = False
+            case "controllers":
+                controlled.stop()
+                yield
+                controlled.start()
+            case "redis":  # it comes back empty
+                with redis_away():
+                    yield
+
+    return of
+
+
+@pytest.fixture
+def starting(make_desktop, alice) -> Desktop:
+    return make_desktop(alice, status=Status.STARTING)
+
+
+def status(desktop: Desktop) -> tuple[str, str]:
+    desktop.refresh_from_db()
+    return desktop.status, desktop.reason
+
+
+def looks(told, count: int = 3) -> None:
+    """Return after so many more full looks."""
+    before, end = told.looks(), time.monotonic() + 20
+    while told.looks() < before + count:
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+PARTS = pytest.mark.parametrize("part", ["runtime", "controllers", "redis"])
+
+
+@PARTS
+def test_a_start_of_which_nothing_was_seen_is_ordered_again_and_comes_up(
+    part, outage, told, starting, queued, wait_for
+):
+    looks(told)
+    with outage(part):
+        time.sleep(OUTAGE)
+    Desktop.objects.filter(pk=starting.pk).update(status_since=timezone.now() - timedelta(minutes=2))
+    looks(told)
+    assert status(starting) == (Status.STARTING, "")
+    wait_for(lambda: ("start_desktop", str(starting.pk)) in queued())
+    told.sees(starting, Phase.READY)
+    wait_for(lambda: status(starting) == (Status.RUNNING, ""))
+
+
+@PARTS
+def test_what_a_start_waits_for_keeps_its_patience(part, outage, told, starting, wait_for):
+    told.sees(starting, Phase.CREATED, reason="unschedulable")
+    wait_for(lambda: status(starting) == (Status.STARTING, "unschedulable"))
+    with outage(part):
+        time.sleep(OUTAGE)
+    looks(told)
+    assert status(starting) == (Status.STARTING, "unschedulable")
+
+
+@PARTS
+def test_no_row_changes(part, outage, told, make_desktop, alice):
+    rows = [make_desktop(alice, name=each, status=each) for each in Status.values]
+    phases = {Status.RUNNING: Phase.READY, Status.STOPPING: Phase.STOPPING, Status.DELETING: Phase.STOPPING}
+    for row in rows:
+        told.sees(row, phases.get(row.status))
+    looks(told)
+    before = [status(row) for row in rows]
+    with outage(part):
+        time.sleep(OUTAGE)
+    looks(told)
+    assert [status(row) for row in rows] == before
+
+
+@pytest.mark.parametrize(("reason", "fails"), [("", "start_timeout"), ("unschedulable", "unschedulable")])
+def test_time_in_which_it_was_seen_counts(told, controlled, starting, wait_for, reason, fails):
+    told.sees(starting, Phase.CREATED, reason=reason)
+    wait_for(lambda: status(starting) == (Status.FAILED, fails))

@@ -1,0 +1,66 @@
+"""Orders that a killed worker took along are given again; orders that wait are not."""
+
+import django_rq
+import pytest
+
+from core.redis import client, key
+from desktops.lifecycle import jobs
+from desktops.lifecycle.controller import Controller
+from desktops.lifecycle.queue import enqueue_again, enqueue_later, send_due
+
+DESKTOP = "11111111-1111-1111-1111-111111111111"
+
+
+@pytest.fixture
+def later():
+    """The patience between two orders is over."""
+    return lambda: client().delete(key(f"again-start_desktop-{DESKTOP}"))
+
+
+def test_an_order_that_waits_is_not_given_again(queued, later):
+    for _ in range(2):
+        enqueue_again(jobs.start_desktop, DESKTOP)
+        later()
+    assert queued() == [("start_desktop", DESKTOP)]
+
+
+def test_nor_one_given_a_moment_ago(queued):
+    enqueue_again(jobs.start_desktop, DESKTOP)
+    django_rq.get_queue("desktops").pop_job_id()
+    enqueue_again(jobs.start_desktop, DESKTOP)
+    assert queued() == []
+
+
+def test_an_order_lost_between_queue_and_work_is_given_again(queued, later):
+    """Taken out, and the worker killed before it could say so: the job still says that it waits."""
+    enqueue_again(jobs.start_desktop, DESKTOP)
+    django_rq.get_queue("desktops").pop_job_id()
+    later()
+    enqueue_again(jobs.start_desktop, DESKTOP)
+    assert queued() == [("start_desktop", DESKTOP)]
+
+
+def test_what_was_put_off_is_sent_when_it_is_due_and_once(queued, db):
+    enqueue_later(jobs.start_desktop, DESKTOP, 60)
+    enqueue_later(jobs.stop_desktop, DESKTOP, 60)
+    send_due()
+    assert queued() == []
+    for _ in range(2):
+        enqueue_later(jobs.start_desktop, DESKTOP, 0)  # ordered twice, and the other time is forgotten
+    for _ in range(2):
+        send_due()
+    assert queued() == [("start_desktop", DESKTOP)]
+    django_rq.get_queue("desktops").jobs[0].perform()  # it is work that can be done
+
+
+def test_the_controller_sends_what_is_due(queued, runtime):
+    enqueue_later(jobs.remove_orphan, "vnc-nobody", 0)
+    turns = iter((False, True))
+    Controller(lambda: next(turns)).run()
+    assert queued() == [("remove_orphan", "vnc-nobody")]
+
+
+def test_redis_away_is_survived(redis_away):
+    with redis_away():
+        enqueue_again(jobs.start_desktop, DESKTOP)
+        enqueue_later(jobs.start_desktop, DESKTOP, 0)

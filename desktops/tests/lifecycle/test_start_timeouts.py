@@ -1,0 +1,114 @@
+"""A start that waits: the reason is written and told once, and each reason has a patience of its own."""
+
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from desktops.lifecycle import reconcile, start_timeouts
+from desktops.models import Desktop, DesktopEvent, Status
+from desktops.runtimes.base import Observed, Phase
+from desktops.wording.reasons import WAITING
+
+
+def waits(desktop: Desktop, reason: str) -> Observed:
+    return Observed(desktop.object_name, str(desktop.pk), desktop.run, Phase.CREATED, reason=reason, detail="0/1 nodes")
+
+
+pytestmark = pytest.mark.usefixtures("long_watched")
+
+
+@pytest.fixture
+def starting(make_desktop, alice):
+    return make_desktop(alice, status=Status.STARTING)
+
+
+@pytest.fixture
+def settle(starting, django_capture_on_commit_callbacks):
+    """The row after it was observed to wait for that."""
+
+    def go(reason: str) -> Desktop:
+        with django_capture_on_commit_callbacks(execute=True):
+            reconcile.settle(Desktop.objects.get(pk=starting.pk), waits(starting, reason))
+        starting.refresh_from_db()
+        return starting
+
+    return go
+
+
+@pytest.fixture
+def earlier(starting):
+    """As if it had been so long ago."""
+
+    def go(seconds: float) -> None:
+        past = timezone.now() - timedelta(seconds=seconds)
+        DesktopEvent.objects.filter(desktop=starting).update(at=past)
+        Desktop.objects.filter(pk=starting.pk).update(status_since=past)
+        Desktop.objects.filter(pk=starting.pk, reason_since__isnull=False).update(reason_since=past)
+
+    return go
+
+
+def test_the_reason_is_written_once(settle):
+    for _ in range(3):
+        assert settle("unschedulable").reason == "unschedulable"
+    event = settle("unschedulable").events.get(kind="waiting")
+    assert event.params == {"reason": "unschedulable", "detail": "0/1 nodes"}
+
+
+@pytest.mark.parametrize("reason", WAITING)
+def test_a_start_waits_as_long_as_its_reason_allows_and_no_longer(settle, earlier, queued, reason):
+    settle(reason)
+    earlier(WAITING[reason].patience - 5)
+    assert settle(reason).status == Status.STARTING
+    earlier(WAITING[reason].patience + 5)
+    desktop = settle(reason)
+    assert (desktop.status, desktop.reason) == (Status.FAILED, reason)
+    assert queued() == [("stop_desktop", str(desktop.pk))]
+
+
+def test_two_reasons_in_turn_gain_no_time(settle, earlier):
+    settle("image_pull_failed")
+    earlier(WAITING["image_pull_failed"].patience + 5)
+    assert settle("image_pulling").status == Status.STARTING
+    assert settle("image_pull_failed").status == Status.FAILED
+
+
+def test_without_a_reason_the_clock_starts_when_the_last_one_went(settle, earlier, settings):
+    settle("unschedulable")
+    earlier(settings.START_DEADLINE + 5)
+    assert settle("").status == Status.STARTING
+    earlier(settings.START_DEADLINE + 5)
+    desktop = settle("")
+    assert (desktop.status, desktop.reason) == (Status.FAILED, "start_timeout")
+
+
+def test_the_page_says_what_it_waits_for(settle, client_for, alice):
+    desktop = settle("unschedulable")
+    page = client_for(alice).get(f"/desktops/{desktop.pk}/").content.decode()
+    assert "has no room for it at present" in page
+
+
+def test_to_go_on_waiting_costs_no_query(settle, starting, django_assert_num_queries):
+    """However many wait: a full cluster must not fill the database's time too."""
+    settle("unschedulable")
+    row = Desktop.objects.get(pk=starting.pk)
+    with django_assert_num_queries(2):  # of the test's own making: begin and end of a savepoint
+        reconcile.settle(row, waits(starting, "unschedulable"))
+
+
+def test_what_the_start_itself_waits_for_has_its_patience_too_though_nothing_is_seen(starting, earlier, queued):
+    start_timeouts.say(starting, "still_stopping", "waited for the pod of an earlier run to end")
+    for age, status in ((WAITING["still_stopping"].patience - 5, "starting"), (500, "failed")):
+        earlier(age)
+        reconcile.settle(Desktop.objects.get(pk=starting.pk), None)
+        starting.refresh_from_db()
+        assert (starting.status, starting.reason) == (status, "still_stopping")
+
+
+def test_nothing_seen_of_what_had_begun_has_the_time_of_every_start(starting, earlier, settings):
+    start_timeouts.say(starting, "image_pulling", "")
+    earlier(settings.START_DEADLINE + 5)
+    reconcile.settle(Desktop.objects.get(pk=starting.pk), None)
+    starting.refresh_from_db()
+    assert (starting.status, starting.reason) == ("failed", "start_timeout")

@@ -1,0 +1,35 @@
+"""The way to a desktop may open a moment after it is told to be ready."""
+
+import asyncio
+import socket
+
+import pytest
+
+from desktops.proxy.desktop_connection import Desktop
+
+
+@pytest.fixture
+def port() -> int:
+    """Where nobody listens."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+async def test_a_way_that_opens_late_is_taken(port):
+    async def speak(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"RFB 003.008\n")
+        writer.close()
+
+    connecting = asyncio.create_task(Desktop.connect("tcp", "127.0.0.1", port))
+    await asyncio.sleep(0.3)
+    assert not connecting.done()
+    async with await asyncio.start_server(speak, "127.0.0.1", port):
+        desktop = await connecting
+        assert await desktop.read() == b"RFB 003.008\n"
+        desktop.abort()
+
+
+async def test_a_way_that_stays_closed_is_given_up(port):
+    with pytest.raises(ConnectionRefusedError):
+        await Desktop.connect("tcp", "127.0.0.1", port)

@@ -1,0 +1,202 @@
+"""What the tests of runtimes need around one: specs, waiting, a look into homes and processes, and cleaning up."""
+
+import os
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import psutil
+
+from desktops.runtimes import names
+from desktops.runtimes.base import Deadline, DesktopSpec, Endpoint, Observed, Phase, Runtime, RuntimeFault
+from desktops.runtimes.local import cgroups, desktop_files, processes
+from desktops.runtimes.local.desktop_files import Place
+from desktops.runtimes.local.local_runtime import LocalRuntime
+
+ACCOUNT = "podesk-test"
+PASSWORD = "s3cret-8"
+
+
+def soon() -> Deadline:
+    return Deadline.after(30)
+
+
+def connect(endpoint: Endpoint) -> socket.socket:
+    if endpoint.kind == "tcp":
+        return until(lambda: _opened(endpoint), what="its port", seconds=10)
+    client = socket.socket(socket.AF_UNIX)
+    client.connect(endpoint.address)
+    return client
+
+
+def _opened(endpoint: Endpoint) -> socket.socket | None:
+    """None: refused. Nodes hear a moment later of a pod that is ready; see ROAD_PATIENCE in desktops/proxy."""
+    with suppress(ConnectionRefusedError):
+        return socket.create_connection((endpoint.address, endpoint.port), timeout=10)
+    return None
+
+
+def until(found: Callable[[], Any], *, what: str, seconds: float = 60, every: float = 0.01, seen: Any = "") -> Any:
+    """The first true answer; fails the test, telling what was seen instead, when none comes."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if answer := found():
+            return answer
+        time.sleep(every)
+    raise AssertionError(f"waited {seconds} s for {what}; {seen}")
+
+
+def a_spec(**changes: Any) -> DesktopSpec:
+    desktop_id = changes.setdefault("desktop_id", str(uuid4()))
+    common: dict[str, Any] = {
+        "installation": "test", "run": 1, "name": names.desktop_name("Ada", desktop_id),
+        "volume": names.volume_name("Ada", desktop_id), "volume_used": False,
+        "owner_id": "1", "owner_name": "Ada", "image": "local",
+        "cpu": Decimal(2), "memory_mib": 1024, "storage_gib": 5, "gpu": 0, "vnc_password": PASSWORD,
+        "resolution": "800x600",
+    }  # fmt: skip
+    return DesktopSpec(**(common | changes))
+
+
+class House:
+    """A runtime in a place of its own: all that the contract's tests know."""
+
+    runtime: Runtime
+    installation: str
+    every = 0.01  # seconds between two looks
+
+    def spec(self, **changes: Any) -> DesktopSpec:
+        return a_spec(**({"installation": self.installation} | changes))
+
+    def wait(self, name: str, phase: Phase | None) -> Observed | None:
+        seen: list[Observed | None] = []
+
+        def there() -> bool:
+            seen[:] = [self.runtime.observe(name)]
+            return (seen[0].phase if seen[0] else None) == phase
+
+        until(there, what=f"{name} to be {phase}", every=self.every, seen=seen)
+        return seen[0]
+
+    def start(self, spec: DesktopSpec) -> None:
+        """Ordered again and again while it is put off, as the product does."""
+        until(lambda: self._begun(spec), what=f"{spec.name} to be begun", every=self.every)
+
+    def _begun(self, spec: DesktopSpec) -> bool:
+        try:
+            self.runtime.start(spec, deadline=soon())
+        except RuntimeFault as fault:
+            if fault.hopeless:
+                raise
+            return False
+        return True
+
+    def delete_home(self, spec: DesktopSpec) -> None:
+        """Ordered again and again while something is left, as the product does."""
+        until(lambda: self._deleted(spec), what=f"{spec.volume} to be deleted", every=self.every)
+
+    def _deleted(self, spec: DesktopSpec) -> bool:
+        try:
+            self.runtime.delete_volume(spec.volume, deadline=soon())
+        except RuntimeFault as fault:
+            if fault.hopeless:
+                raise
+            return False
+        return True
+
+    def run(self, **changes: Any) -> DesktopSpec:
+        """A desktop that is ready."""
+        spec = self.spec(**changes)
+        self.start(spec)
+        self.wait(spec.name, Phase.READY)
+        return spec
+
+
+class LocalHouse(House):
+    """A local runtime in a folder of its own."""
+
+    def __init__(self) -> None:
+        self.root = Path(tempfile.mkdtemp(prefix="podesk-", dir="/tmp"))
+        self.root.chmod(0o711)
+        self.installation = f"test-{secrets.token_hex(4)}"
+        self.runtime = LocalRuntime(self.root, installation=self.installation, user=ACCOUNT)
+
+    def other(self) -> LocalRuntime:
+        """A runtime of another installation in the same place."""
+        return LocalRuntime(self.root, installation="another", user=ACCOUNT)
+
+    def home(self, spec: DesktopSpec) -> Path:
+        return self.root / "volumes" / spec.volume
+
+    def has_home(self, spec: DesktopSpec) -> bool:
+        return self.home(spec).exists()
+
+    def lose_home(self, spec: DesktopSpec) -> None:
+        shutil.rmtree(self.home(spec))
+
+    def shell(self, spec: DesktopSpec, command: str) -> str:
+        """In the home folder of a desktop that runs; what it printed."""
+        command = ["sh", "-c", command]
+        return subprocess.run(command, cwd=self.home(spec), capture_output=True, text=True, check=False).stdout
+
+    def log_out(self, name: str) -> None:
+        """What the menu's "Log Out" does."""
+        os.kill(int(self.program(name, "xfwm4").environ()["PODESK_SESSION"]), signal.SIGUSR1)
+
+    # --- only for tests of the local runtime
+
+    def place(self, name: str) -> Place:
+        return Place(self.root, name)
+
+    def state(self, name: str) -> desktop_files.State:
+        if (state := desktop_files.read(self.place(name))) is None:
+            raise AssertionError(f"{name} has no state")
+        return state
+
+    def holder(self, name: str) -> psutil.Process:
+        if (holder := self.state(name).holder) is None:
+            raise AssertionError(f"{name} has no holder")
+        return psutil.Process(holder.pid)
+
+    def processes(self, name: str) -> list[psutil.Process]:
+        """Of the session: the holder itself left out."""
+        found = []
+        for process in processes.marked(self.place(name).marker):
+            with suppress(psutil.NoSuchProcess):
+                found.append(psutil.Process(process.pid))
+        return found
+
+    def programs(self, name: str, program: str) -> list[psutil.Process]:
+        found = []
+        for process in self.processes(name):
+            with suppress(psutil.NoSuchProcess):  # ended while we looked
+                if process.name() == program:
+                    found.append(process)
+        return found
+
+    def program(self, name: str, program: str) -> psutil.Process:
+        """One of the session's, as soon as it runs."""
+        found: list[psutil.Process] = until(lambda: self.programs(name, program), what=program)
+        return found[0]
+
+    def close(self) -> None:
+        """End everything, however the test left it."""
+        for folder in (self.root / "desktops").glob("*"):
+            place, state = self.place(folder.name), desktop_files.read(self.place(folder.name))
+            if state and state.holder:
+                processes.kill_all([state.holder], patience=5)
+            while left := list(processes.marked(place.marker)):  # they may fork until the last is gone
+                processes.kill_all(left, patience=5)
+            if state:
+                cgroups.remove(state.groups)
+        shutil.rmtree(self.root, ignore_errors=True)

@@ -1,0 +1,128 @@
+"""A runtime that sees what a test tells it, and can be away. Stands where a cluster would: at the border, outside."""
+
+import time
+from collections.abc import Iterator
+from threading import Event, Thread
+from typing import Any
+
+from django.db import connection
+
+from desktops.lifecycle.controller import Controller
+from desktops.models import Desktop
+from desktops.runtimes.base import (
+    Deadline,
+    DeletionBegun,
+    DesktopSpec,
+    Endpoint,
+    Observed,
+    Phase,
+    RuntimeUnknown,
+    Usage,
+)
+
+
+class Controlled:
+    """A controller in a thread of its own, to be stopped and started again."""
+
+    def __init__(self) -> None:
+        self.start()
+
+    def start(self) -> None:
+        self._stopped = Event()
+        self.controller = Controller(self._stopped.is_set)
+        self._thread = Thread(target=self._run)
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._stopped.set()
+        self._thread.join(30)
+
+    def _run(self) -> None:
+        try:
+            self.controller.run()
+        finally:
+            connection.close()
+
+
+class ToldRuntime:
+    steps = ("created", "started", "ready")
+
+    def __init__(self) -> None:
+        self.away = False  # nobody answers
+        self.deaf = False  # the watch misses whatever happens
+        self.mute = False  # does not tell what desktops printed
+        self.there: dict[str, Observed] = {}
+        self.pause = 0.0  # seconds that a list takes
+        self.listing = False
+        self.log = ""
+        self.homes: list[str] = []
+        self.calls: list[tuple[str, str]] = []
+        self.rang: list[str] = []
+
+    def sees(self, desktop: Desktop, phase: Phase | None, **fields: Any) -> None:
+        """From now on; None: it is not there. Whoever watches hears of it."""
+        name = desktop.object_name
+        self.there.pop(name, None)
+        if phase:
+            endpoint = Endpoint("unix", "/run/a.sock") if phase == Phase.READY else None
+            fields = {"run": desktop.run, "endpoint": endpoint} | fields
+            self.there[name] = Observed(name=name, desktop_id=str(desktop.pk), phase=phase, **fields)
+        if not self.deaf:
+            self.rang.append(name)
+
+    def looks(self) -> int:
+        """How often it was asked for everything."""
+        return self.calls.count(("list", ""))
+
+    def warm_up(self) -> None:
+        pass
+
+    def start(self, spec: DesktopSpec, *, deadline: Deadline) -> None:
+        self._call("start", spec.name)
+
+    def stop(self, name: str, *, deadline: Deadline) -> None:
+        self._call("stop", name)
+        self.there.pop(name, None)
+
+    def delete_volume(self, volume: str, *, deadline: Deadline) -> None:
+        self._call("delete_volume", volume)
+        if volume in self.homes:
+            self.homes.remove(volume)
+            raise DeletionBegun(volume)
+
+    def observe(self, name: str) -> Observed | None:
+        self._call("observe", name)
+        return self.there.get(name)
+
+    def list(self) -> list[Observed]:
+        self._call("list", "")
+        self.listing = True
+        time.sleep(self.pause)
+        self.listing = False
+        return list(self.there.values())
+
+    def volumes(self) -> "list[str]":
+        self._call("volumes", "")
+        return self.homes
+
+    def watch(self, *, timeout: float) -> Iterator[str]:
+        heard, self.rang = self.rang, []
+        yield from heard
+        time.sleep(min(timeout, 0.05))
+
+    def logs(self, name: str, *, lines: int = 100) -> str:
+        self._call("logs", name)
+        if self.mute:
+            raise RuntimeUnknown("the machine does not answer")
+        return self.log if name in self.there else ""
+
+    def usage(self, name: str) -> Usage | None:
+        return None
+
+    def unlimited(self) -> str | None:
+        return None
+
+    def _call(self, verb: str, name: str) -> None:
+        if self.away:
+            raise RuntimeUnknown("nobody answers")
+        self.calls.append((verb, name))

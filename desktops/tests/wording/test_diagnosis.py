@@ -1,0 +1,91 @@
+"""Every state has its sentence: waiting, hopeless, or neither."""
+
+import ast
+
+import pytest
+from django.conf import settings
+
+from desktops.models import Status
+from desktops.wording.diagnosis import Facts, explain
+from desktops.wording.reasons import ASKED_FOR, REASONS, RUNNING, WAITING
+
+
+@pytest.mark.parametrize("status", Status.values)
+def test_every_status_is_explained(status):
+    found = explain(Facts(status))
+    assert bool(found.sentence) == (status != Status.RUNNING)
+    assert found.waiting == (status in ("pending", "starting", "stopping", "deleting"))
+    assert found.hopeless == (status == Status.FAILED)
+
+
+@pytest.mark.parametrize("reason", REASONS)
+def test_every_reason_of_a_failure_has_a_sentence(reason):
+    assert explain(Facts(Status.FAILED, reason)).sentence == str(REASONS[reason].sentence)
+
+
+@pytest.mark.parametrize("reason", REASONS)
+def test_every_reason_says_what_to_do(reason):
+    status = Status.RUNNING if reason in RUNNING else Status.STOPPED if reason in ASKED_FOR else Status.FAILED
+    found = explain(Facts(status, reason))
+    assert found.sentence.endswith(".")
+    assert found.next_step.endswith(".")
+
+
+SLUG_AT = {"RuntimeFault": 0, "Verdict": 1, "Over": 1}
+# No row bears them: another port is tried at once; of a volume, it is tried again; our own names are good ones.
+NEVER_TOLD = {"port_taken", "not_deleted", "still_deleting", "bad_name", "bad_resolution"}
+
+
+def given_by_runtimes() -> set[str]:
+    """The slugs that stand in their sources, as in RuntimeFault("slug", …)."""
+    found = set()
+    for source in (settings.BASE_DIR / "desktops/runtimes").glob("*.py"):
+        for call in ast.walk(ast.parse(source.read_text())):
+            if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id in SLUG_AT:
+                given = call.args[SLUG_AT[call.func.id] :][:1]
+                found |= {each.value for slug in given for each in ast.walk(slug) if isinstance(each, ast.Constant)}
+    return found - {"ready"}  # asked for, not given
+
+
+@pytest.mark.parametrize("slug", sorted(given_by_runtimes() - NEVER_TOLD))
+def test_what_a_runtime_may_say_is_known(slug):
+    assert slug in REASONS
+
+
+def test_an_unknown_reason_is_said_to_be_unknown():
+    found = explain(Facts(Status.FAILED, "never-heard-of"))
+    assert "not known" in found.sentence
+    assert found.next_step
+
+
+def test_a_missing_controller_beats_an_endless_spinner():
+    assert "controller is not running" in explain(Facts(Status.STARTING, controller_late=True)).sentence
+    assert "controller" not in explain(Facts(Status.RUNNING, controller_late=True)).sentence
+
+
+def test_missing_workers_are_said_after_a_moment():
+    assert "worker" not in explain(Facts(Status.PENDING, seconds=1, workers=0)).sentence
+    assert "No worker" in explain(Facts(Status.PENDING, seconds=5, workers=0)).sentence
+
+
+def test_a_slow_start_says_so():
+    assert not explain(Facts(Status.STARTING, seconds=5)).next_step
+    assert "longer than usual" in explain(Facts(Status.STARTING, seconds=30)).next_step
+
+
+@pytest.mark.parametrize("slug", WAITING)
+def test_a_start_that_waits_says_for_what_and_that_it_goes_on(slug):
+    found = explain(Facts(Status.STARTING, slug, seconds=500))
+    assert (found.sentence, found.waiting, found.hopeless) == (str(WAITING[slug].waiting), True, False)
+    assert WAITING[slug].patience > 0
+    assert explain(Facts(Status.FAILED, slug)).hopeless
+
+
+@pytest.mark.parametrize("slug", RUNNING)
+def test_what_happened_to_a_running_desktop_is_said(slug):
+    assert explain(Facts(Status.RUNNING, slug)).sentence == str(RUNNING[slug].sentence)
+
+
+def test_a_runtime_that_does_not_answer_is_said_and_nothing_is_hopeless():
+    found = explain(Facts(Status.STARTING, "unschedulable", runtime_away=True))
+    assert ("do not answer" in found.sentence, found.waiting, found.hopeless) == (True, True, False)

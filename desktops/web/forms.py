@@ -1,0 +1,110 @@
+"""What people fill in: the launch form and the question about files before a deletion."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from django import forms
+from django.utils.translation import get_language
+from django.utils.translation import gettext_lazy as _
+
+from accounts.models import User
+from desktops.models import DesktopImage, DesktopSize, Volume
+from desktops.quota import ImageOffer, LaunchOffer, SizeOffer
+from desktops.services import LaunchRequest
+
+
+@dataclass(frozen=True)
+class SizeChoice:
+    offer: SizeOffer
+    checked: bool
+
+
+@dataclass(frozen=True)
+class ImageChoice:
+    image: DesktopImage
+    checked: bool
+    sizes: list[SizeChoice]
+
+
+class LaunchForm(forms.Form):
+    image = forms.ModelChoiceField(
+        DesktopImage.objects.filter(enabled=True),
+        error_messages={
+            "required": _("Choose a kind of desktop."),
+            "invalid_choice": _("This kind of desktop is not offered at present. Choose another one."),
+        },
+    )
+    size = forms.ModelChoiceField(
+        DesktopSize.objects.all(),
+        error_messages={
+            "required": _("Choose a size."),
+            "invalid_choice": _("This size is not offered. Choose another one."),
+        },
+    )
+    name = forms.CharField(
+        max_length=40,
+        required=False,
+        error_messages={"max_length": _("A desktop's name has 1 to 40 characters and no line breaks.")},
+    )
+    volume = forms.ModelChoiceField(
+        Volume.objects.none(),
+        required=False,
+        error_messages={"invalid_choice": _("These files are not there any more, or in use. Choose again.")},
+    )
+
+    def __init__(self, data: Any = None, *, owner: User, offer: LaunchOffer) -> None:
+        super().__init__(data)
+        self.offer = offer
+        volumes = Volume.objects.filter(owner=owner, kept_at__isnull=False)
+        self.fields["volume"].queryset = volumes  # type: ignore[attr-defined]  # of a ModelChoiceField
+
+    def add_prefix(self, field_name: str) -> str:
+        """Each image has its own group of sizes on the page, so that choosing an image needs no script."""
+        return f"size-{self.data.get('image', '')}" if field_name == "size" else field_name
+
+    def clean_name(self) -> str:
+        """The page always sends a name, so that its second click means the same desktop; a script may leave it out."""
+        return str(self.cleaned_data["name"]).strip() or "desktop"
+
+    def wanted(self) -> LaunchRequest:
+        """Call after is_valid()."""
+        given = self.cleaned_data
+        return LaunchRequest(given["image"], given["size"], given["name"], given["volume"], get_language() or "")
+
+    def choices(self) -> list[ImageChoice]:
+        """The offer, with the choice as made, or else the first of each that fits."""
+        images = self.offer.images
+        chosen = self.data.get("image") or str(next((offer.image.pk for offer in images), ""))
+        return [ImageChoice(offer.image, str(offer.image.pk) == chosen, self._sizes(offer)) for offer in images]
+
+    def _sizes(self, image: ImageOffer) -> list[SizeChoice]:
+        fitting = next((offer.size.pk for offer in image.sizes if offer.fits), "")
+        chosen = self.data.get(f"size-{image.image.pk}") or str(fitting)
+        return [SizeChoice(offer, offer.fits and str(offer.size.pk) == chosen) for offer in image.sizes]
+
+    def may_name(self) -> bool:
+        """Whoever may have one desktop only needs no name for it."""
+        return any(line.key == "desktops" and line.limit > 1 for line in self.offer.quota)
+
+    def given_name(self) -> str:
+        return str(self.data.get("name", self.offer.suggested_name))
+
+    def given_volume(self) -> str:
+        """As chosen, or else the files without which nothing fits."""
+        fitting = [size for image in self.offer.images for size in image.sizes if size.fits]
+        only_kept = fitting and all(size.with_kept_only for size in fitting)
+        return str(self.data.get("volume", self.offer.volumes[0].pk if only_kept else ""))
+
+
+class DeleteForm(forms.Form):
+    home_folder = forms.ChoiceField(
+        choices=[("keep", _("Keep my files")), ("delete", _("Delete my files"))],
+        error_messages={
+            "required": _("Say what happens to your files: keep or delete."),
+            "invalid_choice": _("Say what happens to your files: keep or delete."),
+        },
+    )
+
+    def keep_data(self) -> bool:
+        """Call after is_valid()."""
+        return bool(self.cleaned_data["home_folder"] == "keep")

@@ -1,0 +1,80 @@
+"""The status socket: tells a person's open pages that a desktop changed. The page asks for the rest."""
+
+import asyncio
+from typing import Any
+
+import structlog
+from channels.auth import get_user
+from channels.db import database_sync_to_async
+from channels.generic.websocket import AsyncJsonWebsocketConsumer
+from django.conf import settings
+from django.contrib.sessions.backends.base import SessionBase
+from redis import RedisError
+
+from core import origins
+from desktops.notify import group_of
+
+log = structlog.get_logger("podesk.status")
+LOGIN_LOOK = 30.0  # seconds between two looks whether the login still holds
+LOGIN_OVER, TRY_LATER = 4401, 1013  # close codes
+
+
+class StatusConsumer(AsyncJsonWebsocketConsumer):  # type: ignore[misc]  # channels has no types
+    group = ""
+    watch: asyncio.Task[None] | None = None
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        except (RedisError, OSError) as error:  # the page polls meanwhile, and comes back
+            log.warning("no_channel_layer", error=str(error))
+            await send({"type": "websocket.close", "code": TRY_LATER})
+
+    async def connect(self) -> None:
+        user = self.scope["user"]
+        headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in self.scope["headers"]]
+        if not user.is_authenticated or not origins.is_allowed(headers, self.scope.get("scheme", "ws")):
+            await self.close()  # before accept: the handshake answers 403
+            return
+        self.group = group_of(user.pk)
+        await self.channel_layer.group_add(self.group, self.channel_name)
+        await self.accept()
+        self.watch = asyncio.create_task(self._watch_login(self.scope["session"]))
+
+    async def disconnect(self, code: int) -> None:
+        if self.watch:
+            self.watch.cancel()
+        if self.group:
+            try:
+                await self.channel_layer.group_discard(self.group, self.channel_name)
+            except (RedisError, OSError) as error:
+                log.info("group_not_left", error=str(error))
+
+    async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None, **kwargs: Any) -> None:
+        """Pages only listen here: whatever is said is not even parsed."""
+
+    async def desktop_changed(self, event: dict[str, Any]) -> None:
+        await self.send_json({"desktop": event["desktop"], "status": event["status"]})
+
+    async def _watch_login(self, session: SessionBase) -> None:
+        """Signed out elsewhere, new password, disabled account: the page hears it, asks again, is sent to the login."""
+        while True:
+            await asyncio.sleep(LOGIN_LOOK)
+            if not await _login_holds(str(session.session_key)):
+                await self.close(code=LOGIN_OVER)
+                return
+
+
+async def _login_holds(key: str) -> bool:
+    session = await database_sync_to_async(_stored)(key)
+    user = await get_user({"session": session})
+    return bool(user.is_authenticated)
+
+
+def _stored(key: str) -> SessionBase:
+    """The session as it is in the store now, not as it was when the socket opened."""
+    from importlib import import_module
+
+    store: SessionBase = import_module(settings.SESSION_ENGINE).SessionStore(key)
+    store.get("", None)  # loads it here, off the event loop
+    return store

@@ -1,0 +1,215 @@
+"""Pages: My Desktop, one desktop with its parts, and the buttons on them."""
+
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils.functional import SimpleLazyObject
+from django.utils.translation import gettext as _
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+from django_htmx.http import HttpResponseClientRedirect
+from django_htmx.middleware import HtmxDetails
+
+from accounts.client import actor
+from accounts.decorators import button, login_required
+from desktops import connection_info, selectors, services
+from desktops.exceptions import DesktopRefused
+from desktops.models import MOVING, Desktop
+from desktops.quota import has_room, launch_offer
+from desktops.web.error_pages import refusals_shown
+from desktops.web.forms import DeleteForm, LaunchForm
+from desktops.wording import amounts, timeline
+
+View = Callable[..., HttpResponse]
+
+
+class SeeOther(HttpResponseRedirect):
+    status_code = 303
+
+
+def _go(request: HttpRequest, address: str) -> HttpResponse:
+    """Another page as a whole, also when htmx asked for a part of this one."""
+    return HttpResponseClientRedirect(address) if HtmxDetails(request) else SeeOther(address)
+
+
+# --- What surrounds each view -------------------------------------------------------------------------------------
+def _refused_page(request: HttpRequest, refusal: DesktopRefused) -> HttpResponse:
+    desktop_id = request.resolver_match and request.resolver_match.kwargs.get("desktop_id")
+    if desktop_id:
+        desktop = selectors.get_for(user=actor(request).user, desktop_id=desktop_id)
+        return _detail_page(request, desktop, refusal=refusal)
+    return _launch_page(request, refusal=refusal)
+
+
+def _page(view: View) -> View:
+    return require_safe(never_cache(login_required(refusals_shown(_refused_page)(view))))
+
+
+def _button(view: View) -> View:
+    return button(refusals_shown(_refused_page)(view))
+
+
+# --- My Desktop ---------------------------------------------------------------------------------------------------
+@_page
+def home(request: HttpRequest) -> HttpResponse:
+    """Nothing yet: the launch form. One desktop: its page. Several: all of them. `?new` asks for the form anyway."""
+    desktops = list(selectors.visible_to(actor(request).user))
+    if not desktops or "new" in request.GET:
+        return _launch_page(request)
+    if len(desktops) == 1:
+        return _go(request, _address(desktops[0]))
+    moving = any(desktop.status in MOVING for desktop in desktops)
+    offer = launch_offer(actor(request).user)
+    return render(request, "desktops/home.html", {"desktops": desktops, "moving": moving, "offer": offer})
+
+
+@_button
+def launch(request: HttpRequest) -> HttpResponse:
+    by = actor(request)
+    # Lazily: a good form needs no offer, and its person waits for a desktop.
+    offer: Any = SimpleLazyObject(lambda: launch_offer(by.user))
+    form = LaunchForm(request.POST, owner=by.user, offer=offer)
+    if not form.is_valid():
+        return _launch_page(request, form=form)
+    return SeeOther(_address(services.launch_desktop(by=by, wanted=form.wanted())))
+
+
+@_button
+def delete_volume(request: HttpRequest, volume_id: UUID) -> HttpResponse:
+    by = actor(request)
+    services.delete_volume(volume=selectors.volume_for(user=by.user, volume_id=volume_id), by=by)
+    messages.success(request, _("The files are being deleted."))
+    return SeeOther(f"{reverse('desktops:home')}?new")
+
+
+# --- One desktop --------------------------------------------------------------------------------------------------
+@_page
+def detail(request: HttpRequest, desktop_id: UUID) -> HttpResponse:
+    return _detail_page(request, _desktop(request, desktop_id))
+
+
+@_page
+def panel(request: HttpRequest, desktop_id: UUID) -> HttpResponse:
+    return _panel(request, _desktop(request, desktop_id))
+
+
+@_page
+def usage(request: HttpRequest, desktop_id: UUID) -> HttpResponse:
+    desktop = _desktop(request, desktop_id)
+    measured = selectors.usage_of(desktop)
+    context = {"meters": amounts.of_usage(desktop, measured), "unlimited": amounts.is_unlimited(measured)}
+    return render(request, "desktops/_usage.html", context)
+
+
+@_page
+def log(request: HttpRequest, desktop_id: UUID) -> HttpResponse:
+    desktop = _desktop(request, desktop_id)
+    template = "desktops/_log.html" if HtmxDetails(request) else "desktops/log.html"
+    return render(request, template, {"desktop": desktop, "log": selectors.log_of(desktop)})
+
+
+@_button
+def start(request: HttpRequest, desktop_id: UUID) -> HttpResponse:
+    desktop = _desktop(request, desktop_id)
+    services.start_desktop(desktop=desktop, by=actor(request))
+    return _done(request, desktop)
+
+
+@_button
+def stop(request: HttpRequest, desktop_id: UUID) -> HttpResponse:
+    desktop = _desktop(request, desktop_id)
+    services.stop_desktop(desktop=desktop, by=actor(request))
+    return _done(request, desktop)
+
+
+@_button
+def restart(request: HttpRequest, desktop_id: UUID) -> HttpResponse:
+    desktop = _desktop(request, desktop_id)
+    services.restart_desktop(desktop=desktop, by=actor(request))
+    return _done(request, desktop)
+
+
+@_button
+def delete(request: HttpRequest, desktop_id: UUID) -> HttpResponse:
+    desktop, form = _desktop(request, desktop_id), DeleteForm(request.POST)
+    if not form.is_valid():
+        return _detail_page(request, desktop, form=form)
+    services.delete_desktop(desktop=desktop, by=actor(request), keep_data=form.keep_data())
+    return _done(request, desktop)
+
+
+@_button
+@never_cache
+def password(request: HttpRequest, desktop_id: UUID) -> HttpResponse:
+    """Of the desktop's VNC: asked for by a press of "Show", never part of a page before."""
+    desktop = _desktop(request, desktop_id)
+    shown = services.show_password(desktop=desktop, by=actor(request))
+    if HtmxDetails(request):
+        return render(request, "desktops/_password.html", {"desktop": desktop, "password": shown})
+    return _detail_page(request, desktop, password=shown)
+
+
+# --- How they are drawn -------------------------------------------------------------------------------------------
+def _desktop(request: HttpRequest, desktop_id: UUID) -> Desktop:
+    return selectors.get_for(user=actor(request).user, desktop_id=desktop_id)
+
+
+def _address(desktop: Desktop) -> str:
+    return reverse("desktops:detail", args=[desktop.pk])
+
+
+def _done(request: HttpRequest, desktop: Desktop) -> HttpResponse:
+    if not HtmxDetails(request):
+        return SeeOther(_address(desktop))
+    return _panel(request, _desktop(request, desktop.pk))
+
+
+def _panel(request: HttpRequest, desktop: Desktop) -> HttpResponse:
+    return render(request, "desktops/_panel.html", _shown(desktop))
+
+
+def _shown(desktop: Desktop) -> dict[str, Any]:
+    return {
+        "desktop": desktop,
+        "state": selectors.state_of(desktop),
+        "moving": desktop.status in MOVING,
+        "events": timeline.lines(selectors.timeline_of(desktop)),
+        "connection": connection_info.of(desktop),
+    }
+
+
+def _detail_page(
+    request: HttpRequest,
+    desktop: Desktop,
+    *,
+    form: DeleteForm | None = None,
+    refusal: DesktopRefused | None = None,
+    password: str = "",
+) -> HttpResponse:
+    user = actor(request).user
+    context = _shown(desktop) | {
+        "password": password,
+        "form": form or DeleteForm(),
+        "confirm_delete": bool(form) or request.GET.get("confirm") == "delete",
+        "refusal": refusal,
+        "has_room": has_room(user),
+        "others": selectors.visible_to(user).exclude(pk=desktop.pk).exists(),
+    }
+    return render(request, "desktops/detail.html", context, status=422 if form else 200)
+
+
+def _launch_page(
+    request: HttpRequest, *, form: LaunchForm | None = None, refusal: DesktopRefused | None = None
+) -> HttpResponse:
+    user = actor(request).user
+    if form is None:
+        kept = request.POST if "image" in request.POST else None  # what was filled in stays so
+        form = LaunchForm(kept, owner=user, offer=launch_offer(user))
+    context = {"form": form, "offer": form.offer, "refusal": refusal, "volume_to_delete": request.GET.get("delete", "")}
+    context["has_desktops"] = selectors.visible_to(user).exists()
+    return render(request, "desktops/launch.html", context, status=422 if form.is_bound and not refusal else 200)

@@ -1,0 +1,86 @@
+"""Why a desktop waits or has ended, in one plain sentence, and what to do. Pure: facts in, sentence out."""
+
+from dataclasses import dataclass
+
+from django.utils.translation import gettext
+
+from desktops.models import LAUNCHING, Status
+from desktops.wording.reasons import WAITING, reason
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What is known of a desktop, beside its row, when somebody looks at it."""
+
+    status: str
+    reason: str = ""
+    seconds: float = 0  # in this status
+    controller_late: bool = False
+    workers: int = 1
+    runtime_away: bool = False
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    sentence: str = ""
+    next_step: str = ""
+    hopeless: bool = False  # waiting longer will not help
+    waiting: bool = False
+
+
+def explain(facts: Facts) -> Diagnosis:
+    """Hopeless when somebody must act first; waiting when time will do."""
+    if facts.status == Status.FAILED:
+        why = reason(facts.reason)
+        return Diagnosis(str(why.sentence), str(why.next_step), hopeless=True)
+    if facts.status == Status.STOPPED:
+        why = reason(facts.reason or "by_owner")
+        return Diagnosis(str(why.sentence), str(why.next_step))
+    if facts.status == Status.RUNNING:
+        return _running(facts.reason)
+    return _stalled(facts) or _on_its_way(facts)
+
+
+def _running(slug: str) -> Diagnosis:
+    """A desktop that runs needs no words, unless something has happened to it."""
+    if not slug:
+        return Diagnosis()
+    why = reason(slug)
+    return Diagnosis(str(why.sentence), str(why.next_step))
+
+
+def _stalled(facts: Facts) -> Diagnosis | None:
+    """A part of the portal itself is missing: an endless spinner would be a lie."""
+    if facts.controller_late:
+        return Diagnosis(
+            gettext("The controller is not running, so nothing can be seen of the desktop's progress."),
+            gettext("It goes on by itself when the controller is back. If this stays, tell an administrator."),
+            waiting=True,
+        )
+    if facts.workers == 0 and facts.seconds > 3:
+        return Diagnosis(
+            gettext("No worker is running to do this."),
+            gettext("It goes on by itself when a worker is back. If this stays, tell an administrator."),
+            waiting=True,
+        )
+    if facts.runtime_away:
+        return Diagnosis(
+            gettext("The machines that run desktops do not answer at present."),
+            gettext("Nothing is lost. It goes on by itself when they are back; if this stays, tell an administrator."),
+            waiting=True,
+        )
+    return None
+
+
+def _on_its_way(facts: Facts) -> Diagnosis:
+    if facts.status == Status.STARTING and facts.reason in WAITING:
+        return Diagnosis(str(WAITING[facts.reason].waiting), gettext("You may wait, or cancel."), waiting=True)
+    sentences = {
+        Status.PENDING: gettext("Waiting for its turn."),
+        Status.STARTING: gettext("Starting the desktop."),
+        Status.STOPPING: gettext("Ending the programs of the desktop."),
+        Status.DELETING: gettext("Deleting the desktop."),
+    }
+    slow = facts.seconds > 20 and facts.status in LAUNCHING
+    hint = gettext("This takes longer than usual. You may wait, or cancel and try again.") if slow else ""
+    return Diagnosis(sentences[Status(facts.status)], hint, waiting=True)

@@ -1,0 +1,75 @@
+"""The timeline's sentences: each kind of event in the reader's language."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+from desktops.models import DesktopEvent, Status
+from desktops.wording.reasons import reason
+
+SENTENCES: dict[str, Promise] = {
+    "queued": _("Queued to start"),
+    "starting": _("A worker took it up"),
+    "created": _("Created"),
+    "scheduled": _("The cluster found a machine for it"),
+    "mounted": _("Its home folder was attached"),
+    "pulled": _("Its image is on the machine"),
+    "waiting": _("Waiting"),
+    "started": _("Its session started"),
+    "ready": _("Its screen answers"),
+    "running": _("Ready to use"),
+    "restarted": _("Started anew"),
+    "restarting": _("Restart asked for"),
+    "stopping": _("Stopping"),
+    "stopped": _("Stopped"),
+    "failed": _("Failed"),
+    "deleting": _("Deleting"),
+}
+# Short, for the steps that the page draws during a start.
+LABELS: dict[str, Promise] = {
+    "queued": _("Queued"),
+    "created": _("Created"),
+    "scheduled": _("Machine found"),
+    "mounted": _("Files attached"),
+    "pulled": _("Image there"),
+    "started": _("Started"),
+    "ready": _("Ready"),
+}
+HIDDEN = ("starting", "ready")  # "created" and "running" tell the same a moment later
+
+
+@dataclass(frozen=True)
+class Line:
+    at: datetime
+    kind: str
+    sentence: str
+    why: str = ""
+
+
+def lines(events: Iterable[DesktopEvent]) -> list[Line]:
+    return [_line(event) for event in events if event.kind not in HIDDEN]
+
+
+def sentence(kind: str) -> str:
+    """A kind without a sentence stands for itself: better than a hole in the story."""
+    return str(SENTENCES.get(kind, kind))
+
+
+def label(step: str) -> str:
+    return str(LABELS[step])
+
+
+def _line(event: DesktopEvent) -> Line:
+    return Line(event.at, event.kind, sentence(event.kind), why(event))
+
+
+def why(event: DesktopEvent) -> str:
+    """Empty where the sentence says it all."""
+    slug = event.params.get("reason", "")
+    if not slug or event.kind not in (Status.STOPPING, Status.STOPPED, Status.FAILED, "waiting", "restarted"):
+        return ""
+    found = reason(slug)
+    return str(found.waiting if event.kind == "waiting" else found.sentence)

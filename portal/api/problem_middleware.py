@@ -1,0 +1,39 @@
+"""Below /api/, what Django itself refuses before or after a view is a problem too, not a page."""
+
+from collections.abc import Callable
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.utils.translation import gettext_lazy as _
+
+from core.api.problems import CONTENT_TYPE, Problem
+
+_SENTENCES: dict[int, tuple[str, Any]] = {
+    400: ("bad_request", _("The request cannot be read.")),
+    403: ("not_permitted", _("You may not do this.")),
+    404: ("no_such_address", _("Nothing is at this address.")),
+    405: ("method_not_allowed", _("This address does not know this method.")),
+    500: ("internal_error", _("Something is wrong here. It has been noted.")),
+}
+
+
+class ProblemMiddleware:
+    """After RequestContextMiddleware, whose request id stands in each problem."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        response = self.get_response(request)
+        if response.status_code not in _SENTENCES or not request.path.startswith("/api/"):
+            return response
+        return response if "json" in response.get("Content-Type", "") else _as_problem(request, response)
+
+
+def _as_problem(request: HttpRequest, page: HttpResponse) -> HttpResponse:
+    slug, sentence = _SENTENCES[page.status_code]
+    problem = Problem(page.status_code, slug, sentence)
+    answer = JsonResponse(problem.body(request), status=page.status_code, content_type=CONTENT_TYPE)
+    if "Allow" in page:
+        answer["Allow"] = page["Allow"]
+    return answer

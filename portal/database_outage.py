@@ -1,0 +1,50 @@
+"""Without its database the portal answers little, but says so: 503, and when to ask again."""
+
+from collections.abc import Callable
+
+import structlog
+from django.db import InterfaceError, OperationalError
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.template.loader import render_to_string
+from django.utils.translation import gettext_lazy as _
+
+from core.api.problems import CONTENT_TYPE, Problem
+
+log = structlog.get_logger("podesk.database")
+# Also a full pool, a deadlock, a lock that lasted too long: all that may be better in a moment.
+FAULTS = (OperationalError, InterfaceError)
+RETRY_AFTER = "5"  # seconds
+PROBLEM = Problem(
+    503,
+    "database_away",
+    _("The database does not answer at present."),
+    _("Try again in a moment, and look whether it was done."),
+    headers={"Retry-After": RETRY_AFTER},
+)
+
+
+class DatabaseAwayMiddleware:
+    """For what a view does not catch itself."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self.get_response(request)
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        if not isinstance(exception, FAULTS):
+            return None
+        log.error("database_away", exc_info=exception)
+        answer = _problem(request) if request.path.startswith("/api/") else _page()
+        answer["Retry-After"] = RETRY_AFTER
+        return answer
+
+
+def _problem(request: HttpRequest) -> HttpResponse:
+    return JsonResponse(PROBLEM.body(request), status=503, content_type=CONTENT_TYPE)
+
+
+def _page() -> HttpResponse:
+    """Drawn without the request, which would ask the database who it is."""
+    return HttpResponse(render_to_string("503.html"), status=503)

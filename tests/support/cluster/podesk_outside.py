@@ -1,0 +1,121 @@
+"""A whole Podesk on this machine that drives the cluster, and what one does with it."""
+
+import re
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from tests.support.cluster.kubectl import Kube
+from tests.support.cluster.service_accounts import Accounts, accounts_in
+from tests.support.page_client import Visitor
+from tests.support.running_podesk import Portal, running, wait_for
+
+SMALL = "from desktops.models import DesktopSize; DesktopSize.objects.filter(name='Small').update(cpu='0.4')"
+
+
+class Driven:
+    """One portal, one namespace, one person (the administrator)."""
+
+    def __init__(self, portal: Portal, kube: Kube) -> None:
+        self.portal, self.kube = portal, kube
+        self.person = Visitor(portal.url)
+        self.person.sign_in("admin", portal.password)
+
+    def row(self, desktop: str) -> tuple[str, str] | None:
+        """Its status and the reason for it; None when it is gone."""
+        found = self.portal.query(
+            f"SELECT status, reason FROM desktops_desktop WHERE replace(CAST(id AS text), '-', '') = '{_hex(desktop)}'"
+        )
+        return found[0] if found else None
+
+    def name(self, desktop: str) -> str:
+        return self.portal.query(
+            f"SELECT object_name FROM desktops_desktop WHERE replace(CAST(id AS text), '-', '') = '{_hex(desktop)}'"
+        )[0][0]
+
+    def wait(self, desktop: str, status: str | None, seconds: float = 90) -> None:
+        def there() -> bool:
+            row = self.row(desktop)
+            return (row[0] if row else None) == status
+
+        try:
+            wait_for(there, seconds)
+        except AssertionError:
+            raise AssertionError(f"wanted {status}, the row is {self.row(desktop)}\n{self.evidence()}") from None
+
+    def launch(self, image: str = "", name: str = "desktop") -> str:
+        """The id of the desktop. `image`: another than the first on the page."""
+        choice = self._choice(image) if image else self.person.launch_choice()
+        answer = self.person.post("/desktops/launch/", **choice | {"name": name})
+        found = re.search(r"/desktops/([0-9a-f-]{36})/", str(answer.url))
+        assert found, (answer.status_code, answer.text)
+        return found[1]
+
+    def run(self, image: str = "", name: str = "desktop") -> str:
+        """The id of a desktop that runs."""
+        desktop = self.launch(image, name)
+        self.wait(desktop, "running")
+        return desktop
+
+    def pods(self) -> list[dict[str, Any]]:
+        return self.kube.list("pods")
+
+    def delete(self, *desktops: str) -> None:
+        """With their files, and nothing of any desktop is left in the cluster."""
+        for desktop in desktops:
+            self.person.act(desktop, "delete", home_folder="delete")
+        for desktop in desktops:
+            self.wait(desktop, None)
+        wait_for(lambda: not self.objects(), 60)
+
+    def clear(self) -> None:
+        """However a test left it."""
+        self.delete(*(str(UUID(str(identity))) for (identity,) in self.portal.query("SELECT id FROM desktops_desktop")))
+
+    def objects(self) -> list[str]:
+        """All that is ours in the namespace, as kind/name."""
+        kinds = "pods,configmaps,secrets,services,persistentvolumeclaims,networkpolicies,ingresses"
+        found = self.kube.list(kinds, "app.kubernetes.io/managed-by=podesk")
+        return [f"{each['kind']}/{each['metadata']['name']}" for each in found]
+
+    def _choice(self, image: str) -> dict[str, str]:
+        """That image in the first of its sizes."""
+        [(number, size)] = self.portal.query(
+            "SELECT i.id, min(s.desktopsize_id) FROM desktops_desktopimage i JOIN desktops_desktopimage_sizes s"
+            f" ON s.desktopimage_id = i.id WHERE i.name = '{image}' GROUP BY i.id"
+        )
+        return {"image": str(number), f"size-{number}": str(size)}
+
+    def shell(self, code: str) -> str:
+        """Python in the portal's own surroundings, as an administrator's `manage.py shell -c`."""
+        done = self.portal.manage("shell", "--no-imports", "-c", code)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    def evidence(self) -> str:
+        logs = [f"{path.name}:\n{path.read_text()[-3000:]}" for path in (self.portal.data / "logs").glob("*er.log")]
+        return "\n".join([self.kube.run("get", "pods,events", check=False).stdout[-3000:], *logs])
+
+
+@contextmanager
+def driving(
+    kube: Kube, *, accounts: Accounts | None = None, server: str = "", prepare: str = SMALL, **settings: str
+) -> Iterator[Driven]:
+    """`./podesk run` with that namespace of the cluster as the place of its desktops, and its processes' own rights.
+
+    `accounts`: of another namespace. `server`: to ask in the API's place. `prepare`: Python to begin with.
+    """
+    cluster = {"DESKTOP_RUNTIME": "kubernetes", "K8S_NAMESPACE": kube.namespace, "INSTALLATION_ID": kube.namespace}
+    with tempfile.TemporaryDirectory(prefix="podesk-cluster-", ignore_cleanup_errors=True) as made:
+        given = (accounts or accounts_in(kube.namespace)).write_kubeconfig(Path(made) / "accounts", server)
+        with running(Path(made) / "data", KUBECONFIG=str(given), **cluster | settings) as portal:
+            driven = Driven(portal, kube)
+            driven.shell(prepare)  # a test must not wait for what runs beside it
+            yield driven
+
+
+def _hex(desktop: str) -> str:
+    return desktop.replace("-", "")

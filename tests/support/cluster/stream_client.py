@@ -1,0 +1,58 @@
+"""One who looks at a desktop through the portal, as the viewer's noVNC does, on one stream from beginning to end."""
+
+import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from websockets.sync.client import ClientConnection, connect
+
+from desktops.tests.support.rfb_client import colours
+from desktops.token_scopes import SUBPROTOCOL, TOKEN_PREFIX
+from tests.support.cluster.podesk_outside import Driven
+
+HEIGHT = 60  # lines of the picture that are looked at: at the bottom there is the panel
+
+
+@contextmanager
+def viewing(driven: Driven, desktop: str) -> Iterator["Viewing"]:
+    given = driven.person.act(desktop, "session-token").json()
+    with connect(
+        driven.portal.url.replace("http", "ws", 1) + given["path"],
+        subprotocols=[SUBPROTOCOL, TOKEN_PREFIX + given["token"]],
+        origin=driven.portal.url,
+        compression=None,
+        max_size=None,
+    ) as stream:
+        yield Viewing(stream)
+
+
+class Viewing:
+    def __init__(self, stream: ClientConnection) -> None:
+        self._stream = stream
+        self._came = b""
+        self._read(12)
+        self._stream.send(b"RFB 003.008\n" + b"\1" + b"\1")  # no password: the portal has logged in
+        assert self._read(6) == b"\1\1" + bytes(4)
+        self._width, self._height, length = struct.unpack(">HH16xI", self._read(24))
+        self._read(length)
+        little_endian_rgb = struct.pack(">BBBBHHHBBB3x", 32, 24, 0, 1, 255, 255, 255, 16, 8, 0)
+        self._stream.send(struct.pack(">B3x", 0) + little_endian_rgb + struct.pack(">BxHi", 2, 1, 0))  # raw
+
+    def colours(self) -> int:
+        """How many there are at the bottom of the picture as it is now."""
+        top = self._height - HEIGHT
+        self._stream.send(struct.pack(">BBHHHH", 3, 0, 0, top, self._width, HEIGHT))
+        while (kind := self._read(1)[0]) != 0:  # bell or clipboard
+            if kind == 3:
+                self._read(struct.unpack(">3xI", self._read(7))[0])
+        pixels = b""
+        for _ in range(struct.unpack(">xH", self._read(3))[0]):
+            width, height = struct.unpack(">4xHH4x", self._read(12))
+            pixels += self._read(width * height * 4)
+        return colours(pixels)
+
+    def _read(self, count: int) -> bytes:
+        while len(self._came) < count:
+            self._came += self._stream.recv(timeout=20)
+        read, self._came = self._came[:count], self._came[count:]
+        return read

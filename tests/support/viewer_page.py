@@ -1,0 +1,127 @@
+"""The viewer as a person meets it: what to press, what to see, and the files that prove it."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+import psutil
+from playwright.sync_api import Page, expect
+
+from tests.support.running_podesk import Portal, wait_for
+
+TERMINAL = (134, 20)  # its button on the desktop's panel: from the left, from the bottom; CSS pixels
+
+COLOURS = """() => {
+  const canvas = document.querySelector("#screen canvas");
+  const {data} = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+  return new Set(new Uint32Array(data.buffer)).size;
+}"""
+
+
+class Screen:
+    def __init__(self, page: Page, desktop: str, portal: Portal) -> None:
+        self.page, self.desktop, self.portal = page, desktop, portal
+        self.faults: list[str] = []
+        page.on("pageerror", lambda error: self.faults.append(str(error)))
+        page.on("console", lambda message: message.type == "error" and self.faults.append(message.text))
+
+    def open(self) -> "Screen":
+        self.page.goto(f"/desktops/{self.desktop}/view/")
+        self.wait_connected()
+        wait_for(lambda: self.colours() > 20)
+        return self
+
+    # --- what is seen ---
+
+    def wait_connected(self, seconds: float = 20) -> None:
+        self.page.wait_for_selector("#overlay[data-state=connected]", state="attached", timeout=seconds * 1000)
+
+    def colours(self) -> int:
+        """Different ones in the picture: 1 is a blank screen."""
+        return self.page.evaluate(COLOURS)
+
+    def size(self) -> tuple[int, int]:
+        """Of the desktop's picture, in its own pixels."""
+        canvas = self.page.locator("#screen canvas")
+        return canvas.evaluate("canvas => canvas.width"), canvas.evaluate("canvas => canvas.height")
+
+    def expect_card(self, title: str, text: str = "", *, button: str = "") -> None:
+        expect(self.page.locator("#overlay [data-part=title]")).to_have_text(title, timeout=10_000)
+        if text:
+            expect(self.page.locator("#overlay [data-part=text]")).to_contain_text(text)
+        if button:
+            expect(self.page.locator("#overlay .actions > :visible").first).to_have_text(button)
+
+    # --- what is done ---
+
+    def tool(self, name: str) -> None:
+        self.page.hover("#handle")  # under the pointer the toolbar does not go away
+        if self.page.locator("#tools").is_hidden():
+            self.page.click("#handle")
+        self.page.get_by_role("toolbar").get_by_text(name, exact=True).click()
+
+    def terminal(self) -> "Screen":
+        """A new one, with the keyboard in it."""
+        height = self.page.viewport_size["height"] if self.page.viewport_size else 0
+        self.page.mouse.click(TERMINAL[0], height - TERMINAL[1])
+        wait_for(lambda: any(each.children() for each in self._terminals()))
+
+        def answers() -> bool:
+            self.run("touch opened")
+            time.sleep(0.3)
+            return self.file("opened").exists()
+
+        wait_for(answers)
+        self.file("opened").unlink()
+        return self
+
+    def tidy(self) -> None:
+        """Close the terminals: the next test's keys must not go to this one's."""
+        for each in self._terminals():
+            each.kill()
+
+    def _terminals(self) -> list[psutil.Process]:
+        home = str(self.portal.data)
+        running = [each for each in psutil.process_iter(["name", "environ"]) if each.info["name"] == "xfce4-terminal"]
+        return [each for each in running if (each.info["environ"] or {}).get("HOME", "").startswith(home)]
+
+    def run(self, command: str) -> None:
+        self.page.keyboard.type(command)
+        self.page.keyboard.press("Enter")
+
+    def end_input(self) -> None:
+        self.page.keyboard.press("Control+d")
+
+    def local_clipboard(self) -> str:
+        return self.page.evaluate("navigator.clipboard.readText()")
+
+    def copy_here(self, text: str) -> None:
+        self.page.evaluate("text => navigator.clipboard.writeText(text)", text)
+
+    # --- what is so in the desktop ---
+
+    def file(self, name: str) -> Path:
+        (home,) = (self.portal.data / "local/volumes").iterdir()
+        return home / name
+
+    def wait_file(self, name: str, text: str) -> None:
+        path, found = self.file(name), ""
+        for _ in range(100):
+            found = path.read_text() if path.exists() else ""
+            if found == text:
+                path.unlink()
+                return
+            time.sleep(0.1)
+        raise AssertionError(f"{name} holds {found!r}, not {text!r}")
+
+    def axe(self) -> list[Any]:
+        """Findings that are serious or worse."""
+        source = (Path(__file__).parents[2] / "node_modules/axe-core/axe.min.js").read_text()
+        # Through the debugger: the page's own policy lets no script in.
+        self.page.context.new_cdp_session(self.page).send("Runtime.evaluate", {"expression": source})
+        found = self.page.evaluate("axe.run().then(result => result.violations)")
+        return [
+            (each["id"], [node["html"] for node in each["nodes"]])
+            for each in found
+            if each["impact"] in ("serious", "critical")
+        ]
