@@ -13,6 +13,7 @@ from frontdoor.report import Failure
 DESKTOP = [
     *("tigervnc-standalone-server", "x11-xserver-utils", "dbus-daemon"),
     *("xfwm4", "xfce4-panel", "xfce4-terminal", "thunar", "xfdesktop4", "xfce4-settings"),
+    *("xfce4-notifyd", "libnotify-bin"),
     *("greybird-gtk-theme", "elementary-xfce-icon-theme", "adwaita-icon-theme"),
     *("fonts-dejavu-core", "fonts-wqy-microhei"),
 ]

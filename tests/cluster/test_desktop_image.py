@@ -33,6 +33,14 @@ wait
 END"""
 
 
+PROFILES = {
+    "profile": """
+        echo 'export GREETING=hello; PATH=~/.local/bin:$PATH' >.profile
+        mkdir -p .local/bin; printf '#!/bin/sh\necho $GREETING' >.local/bin/greet; chmod +x .local/bin/greet""",
+    "hanging": "echo 'exec sleep 1000' >.profile",
+}
+
+
 def soon(condition: Callable[[], object]) -> None:
     """Ten desktops begin at once, beside whatever else the node does."""
     wait_for(condition, seconds=120)
@@ -66,7 +74,7 @@ def pods(kube, keys, full_folder) -> dict[str, Pod]:
         Pod(kube, "chinese", IMAGE, keys, language="zh-hans"),
         Pod(kube, "full", IMAGE, keys, home={"hostPath": {"path": full_folder}}),
         Pod(kube, "read-only", IMAGE, keys, home={"configMap": {"name": "plain"}}),
-        *(Pod(kube, name, IMAGE, keys, before=before) for name, before in BROKEN.items()),
+        *(Pod(kube, name, IMAGE, keys, before=before) for name, before in (BROKEN | PROFILES).items()),
     ]
     kube.apply(*(manifest for pod in wanted for manifest in pod.manifests()))
     kube("wait", "pod", *(pod.name for pod in wanted), "--for=condition=Ready", "--timeout=170s")
@@ -168,6 +176,25 @@ def test_chinese_is_typed(pods):
             return "你好" in chinese.exec("cat", f"{HOME}/typed")
 
         soon(typed)
+
+
+# --- the environment of a login
+
+
+def test_menus_and_logins_have_what_the_profile_exports(pods, keys):
+    pod = pods["profile"]
+    soon(lambda: pod.pid("xfce4-panel"))
+    environment = pod.environment("xfce4-panel")
+    assert environment["GREETING"] == "hello"
+    assert environment["PATH"].split(":")[0] == f"{HOME}/.local/bin"
+    login = pod.ssh("-tt", key=keys.person, stdin="greet >greeted; exit\n")
+    assert pod.exec("cat", f"{HOME}/greeted") == "hello\n", login
+
+
+def test_a_hanging_profile_is_left_out_with_a_notice(pods):
+    pod = pods["hanging"]
+    soon(lambda: pod.pid("xfce4-notifyd"))
+    assert "the login profile is not used" in pod.kube("logs", pod.name)
 
 
 # --- privileges and secrets

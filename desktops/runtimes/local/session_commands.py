@@ -65,7 +65,8 @@ def server_command(place: Place, spec: DesktopSpec, path: str) -> list[str]:
 
 
 def session_command(session: Path, path: str) -> list[str]:
-    return [shutil.which("dbus-run-session", path=path) or "dbus-run-session", "--", "sh", str(session / "start")]
+    dbus = shutil.which("dbus-run-session", path=path) or "dbus-run-session"
+    return ["/bin/bash", str(session / "login"), dbus, "--", "sh", str(session / "start")]
 
 
 def environment(spec: DesktopSpec, place: Place, account: Account, path: str) -> dict[str, str]:

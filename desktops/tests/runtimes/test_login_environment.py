@@ -1,0 +1,110 @@
+"""The session has the environment of a login, whatever the profile holds. Real Xvnc throughout."""
+
+import time
+from collections.abc import Callable
+
+import pytest
+
+from desktops.runtimes.base import DesktopSpec, Phase
+from desktops.runtimes.local import session_commands, unix_account
+from desktops.tests.support.rfb_client import RfbClient
+from desktops.tests.support.runtime_specs import PASSWORD, soon, until
+
+CONTROL, ALT = 0xFFE3, 0xFFE9
+
+
+def run_with(house, profile: str, **programs: str) -> DesktopSpec:
+    """A desktop that starts, with this ~/.profile and these programs in ~/.local/bin."""
+    spec = house.spec()
+    home = house.home(spec)
+    home.parent.mkdir()
+    unix_account.make_home(home, unix_account.account(house.runtime.user), session_commands.SESSION / "skel")
+    (home / ".profile").write_text(profile)
+    for name, text in programs.items():
+        program = home / ".local/bin" / name
+        program.parent.mkdir(parents=True, exist_ok=True)
+        program.write_text(text)
+        program.chmod(0o755)
+    house.runtime.start(spec, deadline=soon())
+    house.wait(spec.name, Phase.READY)
+    return spec
+
+
+def of_menus(house, spec: DesktopSpec) -> dict[str, str]:
+    """The environment in which the panel starts programs."""
+    environment: dict[str, str] = house.program(spec.name, "xfce4-panel").environ()
+    return environment
+
+
+def type_into_terminal(house, spec: DesktopSpec, command: str) -> Callable[[], None]:
+    """Types it where the terminal is or will be; call the result until the command has done its work."""
+    client = RfbClient(house.runtime.observe(spec.name).endpoint.address, PASSWORD)
+    house.program(spec.name, "xfsettingsd")  # listens for shortcuts
+
+    def try_once() -> None:
+        if house.programs(spec.name, "bash"):
+            client.click(client.width // 2, client.height // 2)
+            client.type(command + "\n")
+        else:
+            client.key(CONTROL, ALT, ord("t"))
+        time.sleep(0.5)
+
+    return try_once
+
+
+def test_a_terminal_knows_own_programs_and_variables(house):
+    profile = 'export GREETING="good morning"\nPATH="$HOME/.local/bin:$PATH"\n'
+    spec = run_with(house, profile, greet='#!/bin/sh\necho "$GREETING" >~/greeted\n')
+    greeted = house.home(spec) / "greeted"
+    try_once = type_into_terminal(house, spec, "greet")
+
+    def has_greeted() -> bool:
+        try_once()
+        return greeted.exists() and greeted.read_text() == "good morning\n"
+
+    until(has_greeted, what="the greeting")
+
+
+def test_so_do_the_menus_from_the_first_start(house):
+    """Debian's own ~/.profile adds ~/.local/bin to PATH only where that folder exists."""
+    spec = house.run()
+    assert f"{house.home(spec)}/.local/bin" in of_menus(house, spec)["PATH"].split(":")
+
+
+def test_a_profile_cannot_take_from_the_session_what_it_needs(house):
+    spec = run_with(
+        house,
+        "export PATH=/opt/mine XDG_DATA_DIRS=/opt/share HOME=/nowhere DISPLAY=:77 XAUTHORITY=/x XDG_RUNTIME_DIR=/x\n"
+        "export PODESK_DESKTOP=another 'MANY=two\nlines' UID=0; f() { :; }; export -f f\n",
+    )
+    environment = of_menus(house, spec)
+    assert environment["PATH"].split(":") == ["/opt/mine", *house.runtime.path.split(":")]
+    assert environment["XDG_DATA_DIRS"].split(":")[0] == "/opt/share"
+    assert environment["XDG_DATA_DIRS"].endswith(":/usr/local/share:/usr/share")
+    assert environment["HOME"] == str(house.home(spec))
+    assert environment["MANY"] == "two\nlines"
+    assert environment["DISPLAY"] != ":77"
+    assert house.place(spec.name).marker == f"PODESK_DESKTOP={environment['PODESK_DESKTOP']}"
+
+
+def test_nothing_of_the_portal_comes_with_it(house, monkeypatch):
+    monkeypatch.setenv("DATABASE_URL", "postgres://portal:hunter2@db/portal")
+    spec = run_with(house, "env >~/seen; env >/proc/$PPID/fd/2\n")
+    of_menus(house, spec)
+    seen = (house.home(spec) / "seen").read_text() + house.runtime.logs(spec.name, lines=1000)
+    assert "PODESK_DESKTOP=" in seen
+    assert "hunter2" not in seen
+    assert PASSWORD not in seen
+
+
+@pytest.mark.parametrize("profile", ["exit 1", "trap '' TERM\nsleep 1000", "exec sleep 1000"])
+def test_a_broken_or_hanging_profile_is_left_out_with_a_notice(house, profile):
+    spec = run_with(house, f"export HALF=done\n{profile}\n")
+    assert "HALF" not in of_menus(house, spec)
+    house.program(spec.name, "xfce4-notifyd")
+    assert "the login profile is not used" in house.runtime.logs(spec.name, lines=1000)
+
+
+def test_an_error_in_a_profile_leaves_what_came_before(house):
+    spec = run_with(house, "export HALF=done\nexit 1 (((\n")
+    assert of_menus(house, spec)["HALF"] == "done"
