@@ -1,4 +1,4 @@
-"""`./podesk run`, a token and curl: the first design's chapter 6.1 word for word, then the life of a desktop."""
+"""`./podesk run`, a token and curl: the commands of curl_examples word for word, then the life of a desktop."""
 
 import json
 import subprocess

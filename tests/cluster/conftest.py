@@ -10,6 +10,7 @@ import pytest
 from frontdoor.place import CHECKOUT
 from tests.support.cluster.deployed_podesk import Deployed
 from tests.support.cluster.kubectl import Kube
+from tests.support.kustomize import put_into_path
 
 IMAGE = os.environ.get("DESKTOP_IMAGE", "vnc/void-desktop:dev")
 KEEP = bool(os.environ.get("KEEP_DEPLOYED"))  # take what is there, and leave it
@@ -53,7 +54,15 @@ def cluster_tool(*arguments: str) -> None:
 
 
 @pytest.fixture(scope="session")
-def deployed(images) -> Iterator[Deployed]:
+def kubectl_in_path(tmp_path_factory) -> Iterator[None]:
+    """A kubectl that builds the overlays, as the documentation asks for."""
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        put_into_path(tmp_path_factory.mktemp("kubectl"), monkeypatch)
+        yield
+
+
+@pytest.fixture(scope="session")
+def deployed(images, kubectl_in_path) -> Iterator[Deployed]:
     """All of Podesk in the cluster."""
     made = Deployed()
     there = [kube.namespace for kube in (made.system, made.desktops) if kube.get("namespace", kube.namespace)]

@@ -1,4 +1,4 @@
-"""The first design's chapter 6 on a real cluster: its curl commands as they stand there, and its load."""
+"""The API on a real cluster: the commands of curl_examples word for word, and a load of launches."""
 
 import json
 import subprocess

@@ -1,4 +1,4 @@
-"""The four commands of the first design's chapter 6.1."""
+"""Hold four curl commands that scripts have used since before Podesk, so that they must go on working."""
 
 # Word for word. Host, token and name stand for those of the reader.
 CREATE = r"""curl -X POST http://vnc-api.example.com/api/v1/pods/create \
