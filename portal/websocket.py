@@ -19,6 +19,7 @@ from portal.websocket_frames import FrameSplitter
 
 EARLY = 64 * 1024  # bytes that a client may send before it is accepted
 FRAGMENTS = 1024  # frames of one message
+MESSAGE = 0xFFFF  # bytes: a page sees nothing of a message until all of it has come, and a slow line must not look dead
 UNSENT = 128 * 1024  # bytes in the kernel that have not left yet: more would only be older pictures
 
 
@@ -79,15 +80,23 @@ class BoundedWebSocket(WebSocketsSansIOProtocol):
         return self.writable.is_set()
 
     def put(self, data: bytes) -> None:
-        """A binary message. The payload is not copied behind its header: the event loop writes both at once."""
+        """In binary messages. A payload is not copied behind its header: the event loop writes both at once."""
         if self.conn.state is not State.OPEN:
             return
         size = len(data)
         if size < 126:
             self.transport.write(bytes((0x82, size)) + data)
-            return
-        header = pack("!BBH", 0x82, 126, size) if size < 0x10000 else pack("!BBQ", 0x82, 127, size)
-        self.transport.writelines((header, data))
+        elif size <= MESSAGE:
+            self.transport.writelines((pack("!BBH", 0x82, 126, size), data))
+        else:
+            view = memoryview(data)
+            for start in range(0, size, MESSAGE):
+                part = view[start : start + MESSAGE]
+                self.transport.writelines((pack("!BBH", 0x82, 126, len(part)), part))
+
+    def put_text(self, text: str) -> None:
+        if self.conn.state is State.OPEN:
+            self.transport.write(bytes((0x81, len(text))) + text.encode())
 
     def hold(self) -> None:
         if not self.read_paused:
@@ -101,12 +110,15 @@ class BoundedWebSocket(WebSocketsSansIOProtocol):
 
     # --- and these tell it
     def send_receive_event_to_app(self) -> None:
-        if self.taker is None or self.close_sent or self.curr_msg_data_type != "bytes":
+        if self.taker is None or self.close_sent:
             super().send_receive_event_to_app()
             return
         data = self.frames[0] if len(self.frames) == 1 else b"".join(self.frames)
         self.frames = []
-        self.taker.from_browser(data)
+        if self.curr_msg_data_type == "bytes":
+            self.taker.from_browser(data)
+        else:
+            self.taker.text_from_browser(data)
 
     def pause_writing(self) -> None:
         super().pause_writing()

@@ -23,7 +23,7 @@ log = structlog.get_logger("podesk.events")
 MEDIA_TYPE = "text/event-stream"
 CONTENT_TYPE = f"{MEDIA_TYPE}; charset=utf-8"
 # Seconds between two looks at the token, between two looks at the rows when no message came, and of silence.
-TICK, LOOK, SILENCE = 0.8, 3.0, 15.0
+TICK, LOOK, SILENCE = 0.8, 3.0, 5.0
 COME_BACK = 2  # seconds after which a browser that lost the stream opens it again
 
 

@@ -12,7 +12,6 @@ from desktops.proxy.asgi import Receive, Scope, Send
 from desktops.proxy.browser_connection import Browser, BrowserLeft
 from desktops.proxy.desktop_connection import Desktop
 from desktops.proxy.stream import Stream
-from desktops.token_scopes import SUBPROTOCOL
 from desktops.wording import close_codes
 
 log = structlog.get_logger("podesk.proxy")
@@ -58,8 +57,7 @@ async def _refuse(scope: Scope, send: Send, refused: access.Refused) -> None:
 
 
 async def _serve(stream: Stream, scope: Scope, browser: Browser, send: Send) -> None:
-    offered = SUBPROTOCOL in scope.get("subprotocols", [])
-    await send({"type": "websocket.accept", "subprotocol": SUBPROTOCOL if offered else None})
+    await send({"type": "websocket.accept", "subprotocol": browser.subprotocol})
     log.info("stream_opened")
     async with registry.present(stream):
         work = asyncio.create_task(_work(stream, browser))

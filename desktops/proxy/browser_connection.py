@@ -2,8 +2,10 @@
 
 from typing import Protocol
 
+from desktops import keepalive
 from desktops.proxy.asgi import DIRECT, Receive, Scope, Send
 from desktops.proxy.rfb import BadClient
+from desktops.token_scopes import SUBPROTOCOL
 
 
 class BrowserLeft(Exception):
@@ -14,6 +16,8 @@ class Taker(Protocol):
     """What a server's connection calls, instead of being asked."""
 
     def from_browser(self, data: bytes) -> None: ...
+
+    def text_from_browser(self, data: bytes) -> None: ...
 
     def browser_full(self) -> None: ...
 
@@ -31,6 +35,8 @@ class Connection(Protocol):
 
     def put(self, data: bytes) -> None: ...
 
+    def put_text(self, text: str) -> None: ...
+
     def hold(self) -> None: ...
 
     def release(self) -> None: ...
@@ -39,6 +45,7 @@ class Connection(Protocol):
 class Browser:
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self._receive, self._send = receive, send
+        self.subprotocol = _chosen(scope.get("subprotocols") or [])
         self.unread = b""
         self.connection: Connection | None = scope.get("extensions", {}).get(DIRECT, {}).get("connection")
 
@@ -47,13 +54,20 @@ class Browser:
         if self.unread:
             data, self.unread = self.unread, b""
             return data
-        message = await self._receive()
-        if message["type"] == "websocket.disconnect":
-            raise BrowserLeft(str(message.get("code", "")))
-        received = message.get("bytes")
-        if received is None:
-            raise BadClient("sent text")
-        return bytes(received)
+        while True:
+            message = await self._receive()
+            if message["type"] == "websocket.disconnect":
+                raise BrowserLeft(str(message.get("code", "")))
+            received = message.get("bytes")
+            if received is not None:
+                return bytes(received)
+            if not self.asks_for_life(message.get("text")):
+                raise BadClient("sent text")
+            await self._write({"text": keepalive.PONG})
+
+    def asks_for_life(self, text: str | None) -> bool:
+        """Is it the one text that a browser may send?"""
+        return self.subprotocol == keepalive.SUBPROTOCOL and text == keepalive.PING
 
     async def exactly(self, count: int) -> bytes:
         data = b""
@@ -64,7 +78,14 @@ class Browser:
 
     async def write(self, data: bytes) -> None:
         """Returns when the browser's side can take more. Raises BrowserLeft."""
+        await self._write({"bytes": data})
+
+    async def _write(self, message: dict[str, bytes] | dict[str, str]) -> None:
         try:
-            await self._send({"type": "websocket.send", "bytes": data})
+            await self._send({"type": "websocket.send", **message})
         except (OSError, RuntimeError):  # servers say in both ways that they have closed already
             raise BrowserLeft
+
+
+def _chosen(offered: list[str]) -> str | None:
+    return next((name for name in (keepalive.SUBPROTOCOL, SUBPROTOCOL) if name in offered), None)

@@ -3,21 +3,34 @@
 import time
 from typing import NoReturn
 
+import structlog
+
+from desktops import keepalive
 from desktops.proxy.browser_connection import Browser, Connection
 from desktops.proxy.desktop_connection import Desktop
 from desktops.proxy.stream import Stream
+
+log = structlog.get_logger("podesk.proxy")
 
 
 class Wire:
     """What one side says, the other side does. Each side that is full holds the other."""
 
-    def __init__(self, stream: Stream, desktop: Desktop, connection: Connection) -> None:
-        self._stream, self._desktop, self._connection = stream, desktop, connection
+    def __init__(self, stream: Stream, desktop: Desktop, browser: Browser, connection: Connection) -> None:
+        self._stream, self._desktop, self._browser, self._connection = stream, desktop, browser, connection
 
     def from_browser(self, data: bytes) -> None:
         self._stream.input.feed(data)
         self._stream.up += len(data)
         self._desktop.put(data)
+
+    def text_from_browser(self, data: bytes) -> None:
+        """Not from the queue, where taking a message would let a browser go on that is held."""
+        if not self._browser.asks_for_life(data.decode(errors="replace")):
+            log.warning("bad_client", detail=["sent text"])
+            self._stream.end("bad_client")
+        elif self._connection.can_write():  # else what waits there is the sign of life
+            self._connection.put_text(keepalive.PONG)
 
     def browser_full(self) -> None:
         self._stream.browser_blocked = time.monotonic()
@@ -45,7 +58,7 @@ class Wire:
 
 async def run(stream: Stream, desktop: Desktop, browser: Browser, connection: Connection) -> NoReturn:
     """As relay.run."""
-    wire = Wire(stream, desktop, connection)
+    wire = Wire(stream, desktop, browser, connection)
     try:
         while browser.unread or connection.has_messages():  # first what came before
             wire.from_browser(await browser.message())

@@ -12,6 +12,7 @@ from django.contrib.sessions.backends.base import SessionBase
 from redis import RedisError
 
 from core import origins
+from desktops import keepalive
 from desktops.notify import group_of
 
 log = structlog.get_logger("podesk.status")
@@ -38,7 +39,8 @@ class StatusConsumer(AsyncJsonWebsocketConsumer):  # type: ignore[misc]  # chann
             return
         self.group = group_of(user.pk)
         await self.channel_layer.group_add(self.group, self.channel_name)
-        await self.accept()
+        offered = keepalive.SUBPROTOCOL in self.scope.get("subprotocols", [])
+        await self.accept(keepalive.SUBPROTOCOL if offered else None)
         self.watch = asyncio.create_task(self._watch_login(self.scope["session"]))
 
     async def disconnect(self, code: int) -> None:
@@ -51,7 +53,9 @@ class StatusConsumer(AsyncJsonWebsocketConsumer):  # type: ignore[misc]  # chann
                 log.info("group_not_left", error=str(error))
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None, **kwargs: Any) -> None:
-        """Pages only listen here: whatever is said is not even parsed."""
+        """Pages only listen here, and ask whether the line is alive: other texts are not even parsed."""
+        if text_data == keepalive.PING:
+            await self.send(text_data=keepalive.PONG)
 
     async def desktop_changed(self, event: dict[str, Any]) -> None:
         await self.send_json({"desktop": event["desktop"], "status": event["status"]})

@@ -1,5 +1,7 @@
 // Keeps the part marked [data-live] true: hears over the status socket that something changed, polls when it hears
-// nothing, and says so when the portal is away. What is drawn comes from the server.
+// nothing, and says so when the portal is unavailable. What is drawn comes from the server.
+import { HEARTBEAT, watch } from "./heartbeat.js";
+
 const POLL_MOVING = 3; // seconds, while the socket is down
 const POLL_RESTING = 15;
 const POLL_SAFETY = 20; // seconds while moving although the socket is up: a broadcast may get lost
@@ -26,7 +28,14 @@ function refreshSoon() {
 }
 
 function connect() {
-  const socket = new WebSocket(`${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/ws/status/`);
+  const address = `${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/ws/status/`;
+  const socket = new WebSocket(address, [HEARTBEAT]);
+  watch(socket, () => {
+    if (connected) setAway(true); // the next answer takes it back
+    socket.onclose = null; // a dead line may keep it back for minutes
+    socket.close();
+    lost();
+  });
   socket.onopen = () => {
     connected = true;
     retry = RETRY_FIRST;
@@ -39,12 +48,14 @@ function connect() {
     if (["pending", "starting"].includes(status)) refreshSoon();
     else refresh();
   };
-  socket.onclose = () => {
-    if (connected) refresh(); // the login may be over: the answer leads to the login page
-    connected = false;
-    setTimeout(connect, retry * 1000 * (0.5 + Math.random()));
-    retry = Math.min(RETRY_MOST, retry * 2);
-  };
+  socket.onclose = lost;
+}
+
+function lost() {
+  if (connected) refresh(); // the login may be over: the answer leads to the login page
+  connected = false;
+  setTimeout(connect, retry * 1000 * (0.5 + Math.random()));
+  retry = Math.min(RETRY_MOST, retry * 2);
 }
 
 function pollInterval() {
@@ -85,6 +96,7 @@ function beforeSwap(event) {
 if (live) {
   document.body.addEventListener("htmx:beforeSwap", beforeSwap);
   document.body.addEventListener("htmx:sendError", () => setAway(true));
+  document.body.addEventListener("htmx:timeout", () => setAway(true));
   document.body.addEventListener("htmx:afterOnLoad", (event) => setAway(isAway(event.detail.xhr)));
   document.addEventListener("visibilitychange", () => {
     if (!document.hidden) refresh();

@@ -53,7 +53,7 @@ def device(chromium, portal) -> Iterator[Callable[..., BrowserContext]]:
     made: list[BrowserContext] = []
 
     def make(**options: Any) -> BrowserContext:
-        context = chromium.new_context(base_url=portal.url, **{"viewport": {"width": 1440, "height": 900}} | options)
+        context = chromium.new_context(**{"base_url": portal.url, "viewport": {"width": 1440, "height": 900}} | options)
         made.append(context)
         page = context.new_page()
         page.goto("/accounts/login/")

@@ -69,6 +69,10 @@ class Stream:
                 return found
         raise StopIteration
 
+    def line(self) -> str:
+        """The next one that is not empty."""
+        return next(line for line in self._lines if line)
+
     def close(self) -> None:
         self.answer.close()
         self._http.close()

@@ -134,6 +134,13 @@ def test_all_my_desktops_come_and_go(live, listen, script_token, make_desktop, a
     assert stream.event()["pod_name"] == second.object_name
 
 
+def test_a_silent_stream_gives_a_sign_of_life(live, listen, script_token, make_desktop, alice):
+    """More often than the docs promise, so that a client may take three times as long for a dead line."""
+    stream = listen(live, address(make_desktop(alice)), script_token(alice))
+    stream.event()
+    assert stream.line().startswith(":")
+
+
 def test_speaks_the_language_that_was_asked_for(live, listen, script_token, make_desktop, alice):
     desktop = make_desktop(alice, status=Status.RUNNING)
     stream = listen(live, address(desktop), script_token(alice), **{"Accept-Language": "zh-hans"})

@@ -10,6 +10,7 @@ from django.db import connections
 from django.test import Client
 
 from accounts.models import User
+from desktops import keepalive
 from desktops.models import Status
 from desktops.web import status_socket
 from portal.asgi import application
@@ -18,9 +19,9 @@ pytestmark = pytest.mark.django_db(transaction=True)
 OWN = (b"host", b"testserver"), (b"origin", b"http://testserver")
 
 
-def socket(client: Client | None = None, headers=OWN) -> WebsocketCommunicator:
+def socket(client: Client | None = None, headers=OWN, **options: Any) -> WebsocketCommunicator:
     cookie = (b"cookie", f"sessionid={client.cookies['sessionid'].value}".encode()) if client else (b"x", b"")
-    return WebsocketCommunicator(application, "/ws/status/", headers=[cookie, *headers])
+    return WebsocketCommunicator(application, "/ws/status/", headers=[cookie, *headers], **options)
 
 
 async def in_thread(work: Callable[..., Any], *arguments: Any) -> Any:
@@ -96,6 +97,16 @@ async def test_whatever_a_page_says_does_no_harm(client_for, alice, move):
     await page.send_to(bytes_data=b"\xff\x00")
     moved = await in_thread(move, alice)
     assert await page.receive_json_from(timeout=5) == {"desktop": moved, "status": "pending"}
+    await page.disconnect()
+
+
+async def test_a_page_that_asks_for_a_sign_of_life_gets_one(client_for, alice):
+    page = socket(await in_thread(client_for, alice), subprotocols=[keepalive.SUBPROTOCOL])
+    assert await page.connect(timeout=5) == (True, keepalive.SUBPROTOCOL)
+    await page.send_to(text_data=keepalive.PING)
+    assert await page.receive_from(timeout=5) == keepalive.PONG
+    await page.send_to(text_data="pang")
+    assert await page.receive_nothing(timeout=0.3)
     await page.disconnect()
 
 

@@ -1,4 +1,6 @@
 // One connection to the desktop, from socket to close code. Never used twice: each try makes a new one.
+import { HEARTBEAT, watch } from "../heartbeat.js";
+
 const PATIENCE = 20_000; // milliseconds until the first answer of the desktop
 const GRACE = 1_000; // milliseconds for the close code to arrive after noVNC gave up
 const CLIENT_CUT_TEXT = 6;
@@ -9,6 +11,7 @@ const handsOverClipboard = (bytes) => bytes[0] === CLIENT_CUT_TEXT && bytes.leng
 
 export class Connection extends EventTarget {
   #patience;
+  #unwatch;
   #ended = false;
   ready = false;
 
@@ -16,7 +19,8 @@ export class Connection extends EventTarget {
   constructor(RFB, target, { path, token }) {
     super();
     // Our own socket, because noVNC keeps the close code to itself. Our listener comes first: it sees the last frame.
-    const socket = new WebSocket(address(path), ["binary", `podesk.token.${token}`]);
+    const socket = new WebSocket(address(path), [HEARTBEAT, "binary", `podesk.token.${token}`]);
+    this.#unwatch = watch(socket, () => this.close());
     socket.addEventListener("close", ({ code }) => this.#end(code));
     socket.send = (bytes) => this.#send(socket, bytes);
     this.rfb = new RFB(target, socket, { shared: true });
@@ -45,6 +49,7 @@ export class Connection extends EventTarget {
     if (this.#ended) return;
     this.#ended = true;
     clearTimeout(this.#patience);
+    this.#unwatch();
     this.dispatchEvent(new CustomEvent("end", { detail: { code, wasReady: this.ready } }));
   }
 }
