@@ -1,20 +1,31 @@
 """`python -m portal.server`: uvicorn with the options that Podesk needs, on one machine and in a container alike."""
 
 import argparse
+import contextlib
+import socket
+import sys
 
 import uvicorn
 
+from desktops.api import shutdown
 from portal import env
+
+
+class Server(uvicorn.Server):
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        shutdown.begin()
+        await super().shutdown(sockets)
 
 
 def main() -> None:
     """Serves until SIGTERM: then nobody new is let in, WebSockets close with 1012, so that browsers come back to
-    another process, and requests under way have SHUTDOWN_GRACE seconds to end."""
+    another process, streams of events and waits are answered with how it is, and other requests under way have
+    SHUTDOWN_GRACE seconds to end."""
     parser = argparse.ArgumentParser(prog="python -m portal.server", description=__doc__)
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=8000)
     address = parser.parse_args()
-    uvicorn.run(
+    config = uvicorn.Config(
         "portal.asgi:application",
         host=address.host,
         port=address.port,
@@ -28,6 +39,12 @@ def main() -> None:
         lifespan="off",
         timeout_graceful_shutdown=env.integer("SHUTDOWN_GRACE", 5),
     )
+    config.load_app()  # before the protocol
+    server = Server(config)
+    with contextlib.suppress(KeyboardInterrupt):
+        server.run()
+    if not server.started:
+        sys.exit(3)  # as uvicorn's own command does
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from channels.layers import get_channel_layer
 from redis import RedisError
 
 from core.redis import client
+from desktops.api import shutdown
 
 log = structlog.get_logger("podesk.events")
 REJOIN = 5.0  # seconds until Redis is asked again for messages
@@ -16,8 +17,9 @@ _undoing: set[asyncio.Task[None]] = set()  # the loop itself holds tasks only we
 
 
 async def listen(group: str, woken: asyncio.Event) -> None:
-    """For a task of its own, which ends when it is cancelled. Without Redis nothing wakes; whoever waits looks by the
-    clock as well."""
+    """For a task of its own, which ends when it is cancelled. Without Redis only the server's stop wakes; whoever waits
+    looks by the clock as well."""
+    shutdown.wakes(woken)
     layer: Any = get_channel_layer()
     while True:
         channel = ""

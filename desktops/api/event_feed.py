@@ -6,6 +6,7 @@ from typing import Any
 
 from django.db.models import QuerySet
 from django.utils import translation
+from django.utils.translation import gettext_lazy as _
 
 from accounts import tokens
 from accounts.api.messages import TOKEN_SENTENCES
@@ -43,6 +44,10 @@ class Feed:
     def group(self) -> str:
         return group_of(self._user_id)
 
+    def restarting(self) -> Message:
+        with translation.override(self._language):
+            return _closed("restarting", _("The portal is restarting. Open the stream again to go on where it ended."))
+
     def tell(self, look: bool) -> tuple[list[Message], bool]:
         with translation.override(self._language):
             if closed := self._closed():
@@ -53,8 +58,7 @@ class Feed:
         try:
             tokens.verify(self._listener.token, used_from=self._listener.address)
         except tokens.TokenRefused as refused:
-            said = {"reason": refused.reason, "sentence": str(TOKEN_SENTENCES[refused.reason])}
-            return Message("closed", said, last=True)
+            return _closed(refused.reason, TOKEN_SENTENCES[refused.reason])
         return None
 
     def _news(self) -> tuple[list[Message], bool]:
@@ -123,6 +127,10 @@ def _status(desktop: Desktop, number: str) -> Message:
         "next_step": found.next_step,
     }
     return Message("status", said, id=number)
+
+
+def _closed(reason: str, sentence: Any) -> Message:
+    return Message("closed", {"reason": reason, "sentence": str(sentence)}, last=True)
 
 
 def _deleted(pod_name: str, *, last: bool = False) -> Message:

@@ -17,7 +17,7 @@ from rest_framework.renderers import JSONRenderer
 from rest_framework.utils.encoders import JSONEncoder
 
 from core.concurrency import LEASE, Place
-from desktops.api import channel_listener
+from desktops.api import channel_listener, shutdown
 
 log = structlog.get_logger("podesk.events")
 MEDIA_TYPE = "text/event-stream"
@@ -43,6 +43,9 @@ class Teller(Protocol):
     @property
     def group(self) -> str:
         """Of the channel layer: a message there means that there is news."""
+
+    def restarting(self) -> Message:
+        """The last message of a stream that ends because the server stops."""
 
     def tell(self, look: bool) -> tuple[list[Message], bool]:
         """What is to be sent, and whether there is more. Called from a thread, each TICK; without `look` it only says
@@ -88,6 +91,9 @@ async def _frames(teller: Teller, woken: asyncio.Event) -> AsyncIterator[bytes]:
     tell = DatabaseSyncToAsync(teller.tell, thread_sensitive=False)
     looked, heard = 0.0, time.monotonic()
     while True:
+        if shutdown.has_begun():
+            yield teller.restarting().frame()
+            return
         now = time.monotonic()
         if look := woken.is_set() or now - looked >= LOOK:
             woken.clear()

@@ -1,4 +1,4 @@
-"""`?wait=SECONDS`: hold the answer until a desktop has come to rest, or the time is over.
+"""`?wait=SECONDS`: hold the answer until a desktop has come to rest, the time is over, or the server stops.
 
 The one who waits holds the thread that Django made for this request, and nothing that others need: no connection to
 the database, no place in a pool. He is woken by what open pages are told too, and looks now and then, should a message
@@ -13,7 +13,7 @@ import structlog
 from asgiref.sync import async_to_sync, sync_to_async
 from django.db import close_old_connections
 
-from desktops.api import channel_listener
+from desktops.api import channel_listener, shutdown
 from desktops.models import MOVING, Desktop, Volume
 from desktops.notify import group_of
 
@@ -55,6 +55,8 @@ async def _watch(desktop: Desktop, seconds: int, is_over: IsOver) -> None:
     listening = asyncio.create_task(channel_listener.listen(group_of(desktop.owner_id), woken))
     try:
         while not await sync_to_async(_look)(desktop, is_over) and (left := end - clock()) > 0:
+            if shutdown.has_begun():
+                return
             with suppress(TimeoutError):
                 await asyncio.wait_for(woken.wait(), min(left, _LOOK))
             woken.clear()

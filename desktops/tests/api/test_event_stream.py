@@ -194,6 +194,29 @@ def test_without_redis_it_looks_by_itself(live_folder, listen, script_token, mak
         stream.close()
 
 
+def test_a_server_that_stops_says_so_and_the_next_one_goes_on(
+    live, live_folder, listen, script_token, make_desktop, alice
+):
+    desktop, token = make_desktop(alice), script_token(alice)
+    with running(live_folder) as server:
+        streams = [listen(server, path, token) for path in (address(desktop), "events")]
+        assert [stream.event()["_event"] for stream in streams] == ["status"] * 2
+        last = write(desktop, "stopping")[0]
+        assert [stream.event()["id"] for stream in streams] == [last] * 2
+        server.process.terminate()
+        for stream in streams:
+            closed = stream.event()
+            assert (closed["_event"], closed["reason"]) == ("closed", "restarting")
+            assert closed["sentence"]
+            assert "_id" not in closed  # the number of the last line stays with the client
+            assert has_ended(stream)
+        server.process.wait(10)
+        assert "Cancel" not in server.log
+    missed = write(desktop, "stopped")[0]
+    again = listen(live, address(desktop), token, **{"Last-Event-ID": str(last)})
+    assert [again.event()["_event"], again.event()["id"]] == ["status", missed]
+
+
 def test_fifty_at_once_hold_neither_threads_nor_connections(live, listen, script_token, make_desktop, alice, bob):
     desktop, token = make_desktop(alice), script_token(alice)
     quiet = subscribed()

@@ -189,3 +189,17 @@ def _closing(call, *args):
         return call(*args)
     finally:
         connections.close_all()
+
+
+def test_a_server_that_stops_answers_with_how_it_is(live_folder, in_background, wait_for, alice):
+    headers = {"X-User-Token": tokens.issue(alice, scope=tokens.TokenScope("script"))}
+    with running(live_folder) as server:
+        address = f"http://127.0.0.1:{server.port}/api/v1/pods/create?wait=60"
+        answer = in_background(httpx.post, address, json={}, headers=headers, timeout=30)
+        wait_for(Desktop.objects.exists)
+        assert waiting(answer)
+        server.process.terminate()
+        told = answer.result(20)
+        assert (told.status_code, told.json()["desktop"]["status"]) == (202, "pending")
+        server.process.wait(10)
+        assert "Cancel" not in server.log
