@@ -45,12 +45,6 @@ def _clean(text: str) -> str:
     return str(mapped or found)
 
 
-def session_token(request: HttpRequest) -> str:
-    """As `X-User-Token: …` or `Authorization: Bearer …`; empty without."""
-    kind, _, bearer = request.headers.get("Authorization", "").partition(" ")
-    return (request.headers.get("X-User-Token") or (bearer if kind.lower() == "bearer" else "")).strip()
-
-
 def actor(request: HttpRequest) -> Actor:
     """For views behind a login."""
     assert isinstance(request.user, User)  # noqa: S101 - login_required stands before  # nosec B101

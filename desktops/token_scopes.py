@@ -7,9 +7,7 @@ from accounts.tokens import TokenScope
 from desktops.desktop_snapshot import Facts
 from desktops.models import Desktop, DesktopSize
 
-# How it is shown to a WebSocket where no header can be set: as one of the subprotocols, beside the one that is spoken.
-SUBPROTOCOL = "binary"
-TOKEN_PREFIX = "podesk.token."  # noqa: S105 - what stands before one  # nosec B105
+SUBPROTOCOL = "binary"  # of the VNC stream; the session token is offered beside it
 
 
 def of(desktop: Desktop, *, session_id: str, permissions: tuple[str, ...] = ("vnc",)) -> TokenScope:

@@ -13,11 +13,12 @@ from django.conf import settings
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
+from accounts.request_token import SUBPROTOCOL_PREFIX
 from desktops.runtimes.kubernetes import network_manifests
 from desktops.runtimes.kubernetes.manifests import NOVNC, Body
 from desktops.tests.support.kubernetes_namespace import a_cluster
 from desktops.tests.support.runtime_specs import a_spec
-from desktops.token_scopes import SUBPROTOCOL, TOKEN_PREFIX
+from desktops.token_scopes import SUBPROTOCOL
 from tests.support.nginx import nginx, novnc
 from tests.support.page_client import Visitor
 from tests.support.running_podesk import Portal, free_port, running, wait_for
@@ -125,7 +126,7 @@ def test_sockets_are_opened_from_its_own_port_alone(site, person):
     with socket(site, person, "/ws/status/"):
         pass
     token = person.act(site.desktop, "session-token").json()["token"]
-    with socket(site, person, f"/ws/desktops/{site.desktop}/vnc", SUBPROTOCOL, TOKEN_PREFIX + token) as opened:
+    with socket(site, person, f"/ws/desktops/{site.desktop}/vnc", SUBPROTOCOL, SUBPROTOCOL_PREFIX + token) as opened:
         assert opened.recv(timeout=10) == b"RFB 003.008\n"
     for path in ("/ws/status/", f"/ws/desktops/{site.desktop}/vnc"):
         with pytest.raises(InvalidStatus) as refused:

@@ -1,4 +1,4 @@
-"""Who asks: the session token of the request, as `X-User-Token: …` or `Authorization: Bearer …`."""
+"""Who asks: the session token of the request."""
 
 from typing import Any
 
@@ -11,6 +11,7 @@ from rest_framework_simplejwt.authentication import JWTAuthentication
 from accounts import client, tokens
 from accounts.api.messages import TOKEN_SENTENCES
 from accounts.models import User
+from accounts.request_token import token_from
 
 
 class SessionTokenAuthentication(JWTAuthentication):
@@ -18,7 +19,7 @@ class SessionTokenAuthentication(JWTAuthentication):
     checking a token asks Redis alone."""
 
     def authenticate(self, request: Request) -> tuple[Any, Any] | None:
-        text = client.session_token(request)
+        text = token_from(request.headers)
         if not text:
             return None
         claims = self._claims(text, request)

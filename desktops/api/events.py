@@ -17,6 +17,7 @@ from rest_framework.response import Response
 from accounts import client
 from accounts.api.endpoint import Endpoint
 from accounts.api.fields import Moment
+from accounts.request_token import token_from
 from core.api.serializers import Nothing, PageQuery
 from core.concurrency import Place
 from desktops import selectors
@@ -83,7 +84,7 @@ class _Streaming(Endpoint):
         self.query(Nothing)
         if self.request.method == "HEAD":  # nothing follows, and a stream would go on saying it
             return HttpResponse(content_type=sse.CONTENT_TYPE)
-        token, address = client.session_token(self.request), client.address(self.request)
+        token, address = token_from(self.request.headers), client.address(self.request)
         listener = event_feed.Listener(self.claims, token, address)
         place = Place("streams", self.claims.user_id)
         place.take()

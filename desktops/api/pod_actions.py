@@ -12,6 +12,7 @@ from accounts import token_services
 from accounts.api.messages import NOT_PERMITTED
 from accounts.api.token_serializers import IssuedOut, TokenForm
 from accounts.api.token_serializers import wanted as token_wanted
+from accounts.request_token import SUBPROTOCOL_PREFIX
 from accounts.token_services import Issued
 from core import concurrency
 from core.api.serializers import Nothing
@@ -124,7 +125,7 @@ def _told_once(issued: Issued, of: Facts) -> dict[str, Any]:
         "vnc_websocket": access["vnc_websocket"],
         "ssh_websocket": access["ssh_websocket"],
         "header": "X-User-Token",
-        "subprotocols": [token_scopes.SUBPROTOCOL, f"{token_scopes.TOKEN_PREFIX}{issued.text}"],
+        "subprotocols": [token_scopes.SUBPROTOCOL, f"{SUBPROTOCOL_PREFIX}{issued.text}"],
     }
 
 

@@ -8,13 +8,12 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from accounts import client, tokens
+from accounts.request_token import token_from
 from core import encryption, origins
 from desktops import selectors
 from desktops.models import Desktop, Status
 from desktops.proxy.asgi import Scope
-from desktops.token_scopes import TOKEN_PREFIX
 
-TOKEN_LIMIT = 8192  # characters
 SSH_PORT = 22  # beside the screen's, at the same address
 
 _REFUSALS: dict[str, tuple[int, Promise]] = {
@@ -64,9 +63,10 @@ def admit(scope: Scope) -> Admission:
     headers = [(name.lower().decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]]
     if not origins.is_allowed(headers, scope.get("scheme", "ws")):
         raise Refused("foreign_origin", dict(headers).get("origin", "")[:200])
+    named = _by_name(headers)
     try:
-        text = _token(headers, scope.get("subprotocols") or [])
-        claims = tokens.verify(text, used_from=_address(scope, headers))
+        text = token_from(named, subprotocols=scope.get("subprotocols") or [])
+        claims = tokens.verify(text, used_from=_address(scope, named))
     except tokens.TokenRefused as refused:
         raise Refused(refused.reason, str(refused))
     wanted = scope["url_route"]["kwargs"]
@@ -106,21 +106,14 @@ def _admission(claims: tokens.Claims, desktop: Desktop, permission: str) -> Admi
     )
 
 
-def _address(scope: Scope, headers: list[tuple[str, str]]) -> str:
+def _address(scope: Scope, headers: dict[str, str]) -> str:
     peer = (scope.get("client") or ("", 0))[0]
-    return client.address_of(peer, ",".join(value for name, value in headers if name == "x-forwarded-for"))
+    return client.address_of(peer, headers.get("x-forwarded-for", ""))
 
 
-def _token(headers: list[tuple[str, str]], subprotocols: list[str]) -> str:
-    """Never from the address: addresses are logged."""
-    given = [text.removeprefix(TOKEN_PREFIX) for text in subprotocols if text.startswith(TOKEN_PREFIX)]
+def _by_name(headers: list[tuple[str, str]]) -> dict[str, str]:
+    """What came several times is joined, as Django does it for other requests."""
+    found: dict[str, str] = {}
     for name, value in headers:
-        if name == "x-user-token":
-            given.append(value)
-        elif name == "authorization" and value[:7].lower() == "bearer ":
-            given.append(value[7:])
-    if not given:
-        raise Refused("missing")
-    if len(given) > 1 or len(given[0]) > TOKEN_LIMIT:
-        raise Refused("malformed", "several tokens, or one too long")
-    return given[0].strip()
+        found[name] = f"{found[name]},{value}" if name in found else value
+    return found

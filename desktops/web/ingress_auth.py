@@ -16,8 +16,9 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from accounts import login_session, revocation, token_services, tokens
-from accounts.client import actor, address, session_token
+from accounts.client import actor, address
 from accounts.decorators import button
+from accounts.request_token import token_from
 from accounts.token_services import Wanted
 from core import origins
 from desktops import connection_info, selectors, token_scopes
@@ -95,7 +96,7 @@ def _give_token(request: HttpRequest, desktop: Desktop, answer: HttpResponse) ->
 def gate(request: HttpRequest, desktop_id: UUID) -> HttpResponse:
     """204: let it pass. 401: no valid token. 403: a token, but not for this desktop as it is now."""
     try:
-        text = session_token(request) or request.COOKIES.get(COOKIE, "").strip()
+        text = token_from(request.headers, cookie=request.COOKIES.get(COOKIE, ""))
         claims = tokens.verify(text, used_from=address(request))
     except tokens.TokenRefused as refused:
         log.info("gate_closed", desktop=str(desktop_id), reason=refused.reason)

@@ -6,8 +6,9 @@ from contextlib import contextmanager
 
 from websockets.sync.client import ClientConnection, connect
 
+from accounts.request_token import SUBPROTOCOL_PREFIX
 from desktops.tests.support.rfb_client import colours
-from desktops.token_scopes import SUBPROTOCOL, TOKEN_PREFIX
+from desktops.token_scopes import SUBPROTOCOL
 from tests.support.cluster.podesk_outside import Driven
 
 HEIGHT = 60  # lines of the picture that are looked at: at the bottom there is the panel
@@ -18,7 +19,7 @@ def viewing(driven: Driven, desktop: str) -> Iterator["Viewing"]:
     given = driven.person.act(desktop, "session-token").json()
     with connect(
         driven.portal.url.replace("http", "ws", 1) + given["path"],
-        subprotocols=[SUBPROTOCOL, TOKEN_PREFIX + given["token"]],
+        subprotocols=[SUBPROTOCOL, SUBPROTOCOL_PREFIX + given["token"]],
         origin=driven.portal.url,
         compression=None,
         max_size=None,
