@@ -19,8 +19,8 @@ from django.urls import URLPattern, path
 from django.utils.decorators import method_decorator
 from django.utils.html import format_html_join
 from django.utils.safestring import SafeString, mark_safe
+from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import ngettext
 from django.views.decorators.http import require_safe
 
 from accounts import (
@@ -38,6 +38,10 @@ from accounts.audited_admin import AuditedAdmin
 from accounts.models import AuditEvent, Quota, SessionToken, SSHKey, User
 from accounts.quota_services import LIMITS as _LIMITS
 
+_ACTIVE_HELP = _(
+    "Clear this to disable the account instead of deleting it. The person is signed out everywhere, their tokens are"
+    " revoked, and their desktops stop within a minute. Files and settings are kept."
+)
 _SUPERUSERS_SAY = ("is_staff", "is_superuser", "groups", "user_permissions")
 
 
@@ -58,6 +62,9 @@ class UserAdmin(DjangoUserAdmin[User]):
         (_("Quota that holds"), {"fields": ("effective_quota",)}),
         (SSHKey._meta.verbose_name_plural, {"fields": ("keys",)}),
     )
+
+    def get_form(self, request: HttpRequest, obj: User | None = None, change: bool = False, **kwargs: Any) -> Any:
+        return super().get_form(request, obj, change=change, help_texts={"is_active": _ACTIVE_HELP}, **kwargs)
 
     def get_inlines(self, request: HttpRequest, obj: User | None) -> list[Any]:
         return self.inlines if obj else []  # the page that adds a user asks for name and password only
@@ -138,7 +145,9 @@ class UserAdmin(DjangoUserAdmin[User]):
     def enable(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
         self._set_active(request, queryset, active=True)
 
-    @admin.action(description=_("Disable selected users and close what they have open"), permissions=["change"])
+    @admin.action(
+        description=_("Disable selected users, close what they have open, stop their desktops"), permissions=["change"]
+    )
     def disable(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
         self._set_active(
             request, queryset.exclude(pk=client.actor(request).user.pk), active=False
@@ -150,6 +159,8 @@ class UserAdmin(DjangoUserAdmin[User]):
         for user in changed:
             services.set_active(user=user, active=active, by=client.actor(request))
         said = ngettext("%d user changed.", "%d users changed.", len(changed)) % len(changed)
+        if not active:
+            said += " " + gettext("Their desktops stop within a minute; files are kept.")
         self.message_user(request, said, messages.SUCCESS)
 
     @admin.action(description=_("Let selected users try to sign in again now"), permissions=["change"])

@@ -9,20 +9,22 @@ from accounts import ssh_keys
 from accounts.audit import Actor
 from accounts.models import User
 
+_LONGEST_NAME = User._meta.get_field("username").max_length
+
 
 class LoginForm(AuthenticationForm):
     """Django's tells browsers how long a name may be, but takes longer ones; the table of failures does not."""
 
     username = UsernameField(
         label=_("Username"),
-        max_length=User._meta.get_field("username").max_length,
+        max_length=_LONGEST_NAME,
         widget=TextInput(attrs={"autofocus": True}),
     )
 
     @classmethod
     def filled(cls, username: str) -> "LoginForm":
         """Return an unsent form with the name in it; the cursor goes to the first empty field."""
-        form = cls(initial={"username": username[: cls.base_fields["username"].max_length]})
+        form = cls(initial={"username": username[:_LONGEST_NAME]})
         if username:
             del form.fields["username"].widget.attrs["autofocus"]
             form.fields["password"].widget.attrs["autofocus"] = True

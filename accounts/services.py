@@ -55,13 +55,21 @@ def password_was_changed(*, user: User, by: Actor, session_id: str = "") -> None
 
 @transaction.atomic
 def set_active(*, user: User, active: bool, by: Actor) -> None:
-    """A disabled account is out at once; enabled again, it has to log in anew."""
+    """Disable or enable an account. A disabled one loses its logins, tokens and streams at once, and what it holds in
+    other apps soon after; see desktops.lifecycle.closed_accounts. Enabled again, its owner has to sign in anew."""
     user.is_active = active
     user.save(update_fields=["is_active"])
     if not active:
         _end_logins(user)
         revocation.revoke_user(user, reason="disabled")
     audit.record("user.enable" if active else "user.disable", by=by, target=user)
+
+
+def revoke_tokens_of_disabled() -> None:
+    """For accounts that were disabled without set_active, as by SQL. One query when there is nothing to do."""
+    live = SessionToken.objects.filter(expires_at__gt=timezone.now(), revoked_at=None)
+    for user_id in set(live.filter(user__is_active=False).values_list("user_id", flat=True)):
+        revocation.revoke_user(User(pk=user_id), reason="disabled")
 
 
 @transaction.atomic

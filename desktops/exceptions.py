@@ -35,6 +35,12 @@ class ImageUnavailable(DesktopRefused):
     next_step = _("Choose another one.")
 
 
+class AccountDisabled(DesktopRefused):
+    slug = "account_disabled"
+    message = _("The account of this desktop's owner is disabled.")
+    next_step = _("Enable the account first.")
+
+
 class NameInvalid(DesktopRefused):
     slug, status_code = "name_invalid", 422
     message = _("A desktop's name has 1 to 40 characters and no line breaks.")

@@ -18,6 +18,7 @@ from accounts.models import User
 from accounts.quotas import effective
 from desktops import connection_info, quota, token_scopes
 from desktops.exceptions import (
+    AccountDisabled,
     BeingDeleted,
     DesktopNotFound,
     ImageUnavailable,
@@ -226,8 +227,12 @@ def delete_volume(*, volume: Volume, by: Actor) -> None:
 
 
 def _lock(user: User) -> User:
-    """One launch or start of a person at a time: what the quota check sees stays so until commit."""
-    return User.objects.select_for_update().get(pk=user.pk)
+    """One launch or start of a person at a time: what the quota check sees stays so until commit. Raises
+    AccountDisabled: whoever disables an account waits for a launch that is under way, or is seen here."""
+    owner = User.objects.select_for_update().get(pk=user.pk)
+    if not owner.is_active:
+        raise AccountDisabled
+    return owner
 
 
 def _refresh(desktop: Desktop) -> None:

@@ -35,7 +35,10 @@ class UserChange(Strict):
     email = Email(max_length=254, allow_blank=True, required=False)
     first_name = Text(max_length=150, allow_blank=True, required=False)
     last_name = Text(max_length=150, allow_blank=True, required=False)
-    is_active = Flag(required=False, help_text="false: cannot sign in, and what is open is closed at once.")
+    is_active = Flag(
+        required=False,
+        help_text="false: cannot sign in; what is open is closed at once, desktops stop within a minute.",
+    )
     is_staff = Flag(required=False, help_text="Sees the administration. Superusers alone say who does.")
     password = Password(required=False)
     groups = serializers.ListField(

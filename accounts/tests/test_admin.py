@@ -102,6 +102,11 @@ def test_unchecking_active(browser, alice, token_for):
     assert actions() == ["user.disable"]
 
 
+def test_page_says_what_disabling_does(browser, alice):
+    page = browser.get(f"{USERS}{alice.pk}/change/").content.decode()
+    assert "their desktops stop within a minute. Files and settings are kept." in page
+
+
 def test_disabled_and_renamed_at_once(browser, alice):
     browser.post(f"{USERS}{alice.pk}/change/", user_form(alice, is_active=None, first_name="Alice"))
     assert actions() == ["user.disable", "user.change"]
@@ -141,7 +146,8 @@ def test_own_quota_of_a_user(browser, alice):
 
 def test_disable_and_enable_many(browser, admin, alice, bob, token_for):
     texts = [token_for(alice), token_for(bob)]
-    act(browser, USERS, "disable", admin, alice, bob)
+    page = act(browser, USERS, "disable", admin, alice, bob).content.decode()
+    assert "2 users changed. Their desktops stop within a minute; files are kept." in page
     assert [is_revoked(text) for text in texts] == [True, True]
     assert list(User.objects.filter(is_active=True)) == [admin]  # nobody locks himself out
     act(browser, USERS, "enable", alice)

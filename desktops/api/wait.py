@@ -13,6 +13,7 @@ import structlog
 from asgiref.sync import async_to_sync, sync_to_async
 from django.db import close_old_connections
 
+from accounts.models import User
 from desktops.api import channel_listener, shutdown
 from desktops.models import MOVING, Desktop, Volume
 from desktops.notify import group_of
@@ -66,9 +67,9 @@ async def _watch(desktop: Desktop, seconds: int, is_over: IsOver) -> None:
 
 
 def _look(desktop: Desktop, is_over: IsOver) -> bool:
-    """In the request's own thread."""
+    """In the request's own thread. A wait is also over when its asker's account is disabled."""
     try:
-        return is_over(desktop)
+        return is_over(desktop) or not User.objects.filter(pk=desktop.owner_id, is_active=True).exists()
     finally:
         close_old_connections()
 

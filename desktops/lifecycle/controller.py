@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from core import locks
 from core.redis import key
-from desktops.lifecycle import heartbeat, orphaned_volumes, queue, reconcile, ssh_key_sync
+from desktops.lifecycle import closed_accounts, heartbeat, orphaned_volumes, queue, reconcile, ssh_key_sync
 from desktops.lifecycle.timers import prune_daily, run_timers
 from desktops.models import AT_REST, Desktop
 from desktops.runtimes import get_runtime
@@ -59,6 +59,7 @@ class Controller:
         heartbeat.beat()
         queue.send_due()
         ssh_key_sync.order_renewals()
+        closed_accounts.release_holdings()
         if time.monotonic() - self._listed_at >= settings.RELIST_SECONDS:
             compare_all()
             self._listed_at = time.monotonic()

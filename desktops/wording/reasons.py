@@ -25,6 +25,7 @@ ASKED_FOR = {
     "restart": Reason(_("It is being restarted."), _("Wait a moment; it comes back by itself.")),
     "idle": Reason(_("It was stopped because nobody used it for a while."), _START_AGAIN),
     "expired": Reason(_("It was stopped because its longest allowed time was over."), _START_AGAIN),
+    "account_disabled": Reason(_("It was stopped because your account was disabled."), _START_AGAIN),
     "logged_out_inside": Reason(_("You logged out inside the desktop."), _START_AGAIN),
 }
 

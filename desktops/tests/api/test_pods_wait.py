@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from accounts import tokens
-from accounts.models import IdempotentRequest
+from accounts.models import IdempotentRequest, User
 from desktops.lifecycle import jobs, reconcile
 from desktops.models import Desktop, Status
 from desktops.tests.support.api_client import script_of
@@ -87,6 +87,14 @@ def test_create_that_somebody_ends_meanwhile(ask, in_background, wait_for, meanw
     assert waiting(answer)
     meanwhile(row())
     assert (answer.result(10).status_code, answer.result().json()["slug"]) == (code, slug)
+
+
+def test_wait_ends_when_the_account_is_disabled(ask, in_background, wait_for):
+    answer = in_background(ask, "POST", "pods/create?wait=60", json={})
+    wait_for(Desktop.objects.exists)
+    assert waiting(answer)
+    User.objects.update(is_active=False)
+    assert answer.result(10).status_code == 202
 
 
 def test_one_that_is_starting_is_waited_for_too(alice, make_desktop, ask, in_background):
