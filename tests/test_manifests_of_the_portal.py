@@ -21,6 +21,12 @@ OLDEST_SCHEMA = "1.26"
 Manifest = dict[str, Any]
 
 
+def kubectls_to_try() -> tuple[str, str]:
+    """Return the oldest and the newest that are there."""
+    programs = [*kubectls().values()]
+    return programs[0], programs[-1]
+
+
 def build(folder: str, program: str = "") -> list[Manifest]:
     """Return what is applied. Fails when kustomize refuses it, and when it warns."""
     command = [program or kubectl(), "kustomize", str(CHECKOUT / "k8s" / folder)]
@@ -72,7 +78,7 @@ def test_every_manifest_is_valid_and_has_no_unknown_field(manifests, version):
 
 @pytest.mark.parametrize("overlay", OVERLAYS)
 def test_oldest_and_newest_kubectl_build_the_same_without_a_warning(overlay):
-    oldest, *_, newest = [*kubectls().values()] * 2
+    oldest, newest = kubectls_to_try()
     assert build(f"overlays/{overlay}", oldest) == build(f"overlays/{overlay}", newest) != []
 
 
@@ -105,6 +111,35 @@ def test_own_secrets_take_the_place_of_the_job(tmp_path):
     assert "Job podesk-keys" not in built
     used = {item["key"] for _, template in templates(list(built.values())) for item in _items(template)}
     assert used <= built["Secret podesk-keys"]["data"].keys()
+
+
+@pytest.mark.parametrize(
+    ("exposure", "rights"),
+    [
+        ("ingress", {("podesk-worker-ingress", "ingresses")}),
+        ("loadbalancer", {("podesk-controller-loadbalancer", "services")}),
+    ],
+)
+def test_rights_of_an_exposure_come_with_it_alone(exposure, rights, tmp_path):
+    """As an operator does it: one line in the overlay sets the exposure and gives what it needs."""
+    copied = tmp_path / "k8s"
+    subprocess.run(["cp", "-r", str(CHECKOUT / "k8s"), str(copied)], check=True)
+    overlay = copied / "overlays/site/kustomization.yaml"
+    overlay.write_text(overlay.read_text() + f"components:\n- ../../parts/exposure-{exposure}\n")
+    usual = build("overlays/site")
+    for program in kubectls_to_try():
+        built = build(str(copied / "overlays/site"), program)
+        assert granted(built) - granted(usual) == rights
+        assert settings_of(built) == settings_of(usual) | {"DESKTOP_EXPOSURE": exposure}
+        assert [title(each) for each in built if each["kind"] == "RoleBinding"].count(
+            f"RoleBinding {next(iter(rights))[0]}"
+        ) == 1
+
+
+def granted(manifests: list[Manifest]) -> set[tuple[str, str]]:
+    """Return each Role with each resource that it is about."""
+    roles = [each for each in manifests if each["kind"] == "Role"]
+    return {(role["metadata"]["name"], kind) for role in roles for rule in role["rules"] for kind in rule["resources"]}
 
 
 def _items(template: Manifest) -> list[Manifest]:

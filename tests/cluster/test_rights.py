@@ -2,6 +2,7 @@
 
 import json
 import re
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -19,10 +20,11 @@ from tests.support.cluster.service_accounts import accounts_in
 
 pytestmark = pytest.mark.cluster
 
-MADE = ("pods", "services", "configmaps", "secrets", "persistentvolumeclaims")
-NETWORK = ("networkpolicies.networking.k8s.io", "ingresses.networking.k8s.io")
-USED = {
-    "podesk-worker": {(verb, kind) for kind in (*MADE, *NETWORK) for verb in ("create", "get", "delete")}
+EXPOSURES = ("proxy", "ingress", "loadbalancer")  # nodeport needs no more than proxy
+MADE = ("pods", "services", "configmaps", "secrets", "persistentvolumeclaims", "networkpolicies.networking.k8s.io")
+Rights = set[tuple[str, str]]  # (verb, resource)
+BASE: dict[str, Rights] = {
+    "podesk-worker": {(verb, kind) for kind in MADE for verb in ("create", "get", "delete")}
     | {("patch", "configmaps"), ("patch", "secrets"), ("get", "pods/log")},
     "podesk-controller": {
         ("get", "pods"),
@@ -32,15 +34,23 @@ USED = {
         ("watch", "events"),
         ("list", "configmaps"),
         ("list", "persistentvolumeclaims"),
-        ("get", "services"),
-        ("list", "services"),
     },
     "podesk-web": {("get", "pods"), ("get", "pods/log"), ("get", "pods.metrics.k8s.io")},
     "podesk": set(),
 }
+MORE: dict[str, dict[str, Rights]] = {
+    "ingress": {
+        "podesk-worker": {(verb, "ingresses.networking.k8s.io") for verb in ("create", "get", "delete")},
+    },
+    "loadbalancer": {"podesk-controller": {("get", "services"), ("list", "services")}},
+}
 ACCOUNTS = ("podesk-worker", "podesk-controller", "podesk-web")  # in the order of SharedRuntime.apis
 FORBIDDEN = [
     "podesk-worker list secrets",
+    "podesk-worker watch secrets",
+    "podesk-worker update secrets",
+    "podesk-worker deletecollection secrets",
+    "podesk-worker list ingresses.networking.k8s.io",
     "podesk-worker create pods/exec",
     "podesk-worker deletecollection persistentvolumeclaims",
     "podesk-worker create rolebindings",
@@ -48,6 +58,7 @@ FORBIDDEN = [
     "podesk-controller get secrets",
     "podesk-controller delete pods",
     "podesk-controller patch pods",
+    "podesk-controller patch services",
     "podesk-controller create pods/exec",
     "podesk-web list pods",
     "podesk-web get secrets",
@@ -60,14 +71,27 @@ FORBIDDEN = [
 ELSEWHERE = ("vnc-system", "default", "kube-system")
 
 
+def used_by(account: str, exposure: str) -> Rights:
+    """Return what that process asks of a cluster, in an installation with that exposure."""
+    return BASE[account] | MORE.get(exposure, {}).get(account, set())
+
+
+@pytest.fixture(scope="module", params=EXPOSURES)
+def exposure(request) -> str:
+    return str(request.param)
+
+
 @pytest.fixture(scope="module")
-def rights(kube) -> Kube:
-    """Where base's accounts and roles are."""
-    accounts_in(kube.namespace)
-    return kube
+def rights(exposure) -> Iterator[Kube]:
+    """A namespace with the accounts and roles of an installation with that exposure."""
+    kube = Kube(f"test-{secrets.token_hex(4)}")
+    kube.make_namespace()
+    accounts_in(kube.namespace, exposure)
+    yield kube
+    kube.forget_namespace()
 
 
-def allowed(kube: Kube, account: str, namespace: str) -> set[tuple[str, str]]:
+def allowed(kube: Kube, account: str, namespace: str) -> Rights:
     """All (verb, resource) that the cluster allows it there, but for what it allows everybody."""
     said = kube.run(
         *("auth", "can-i", "--list", "--no-headers", "--namespace", namespace),
@@ -79,9 +103,9 @@ def allowed(kube: Kube, account: str, namespace: str) -> set[tuple[str, str]]:
     return {(verb, kind) for kind, verbs in rows for verb in verbs.split() if kind not in everybodys}
 
 
-@pytest.mark.parametrize("account", USED)
-def test_account_may_do_exactly_what_it_uses(rights, account):
-    assert allowed(rights, account, rights.namespace) == USED[account]
+@pytest.mark.parametrize("account", BASE)
+def test_account_may_do_exactly_what_it_uses(rights, account, exposure):
+    assert allowed(rights, account, rights.namespace) == used_by(account, exposure)
 
 
 class Lives:
@@ -89,7 +113,7 @@ class Lives:
 
     def __init__(self, kube: Kube, image: str) -> None:
         self.kube, self.image = kube, image
-        self.used: dict[str, set[tuple[str, str]]] = {account: set() for account in USED}
+        self.used: dict[str, Rights] = {account: set() for account in BASE}
 
     def begun_again(self, exposure: str) -> None:
         """Somebody took the anchor away before the start had ended: all that it had made is replaced."""
@@ -109,9 +133,9 @@ class Lives:
             house.runtime.stop(spec.name, deadline=soon())
             house.delete_home(spec)
 
-    def cut_off(self) -> None:
+    def cut_off(self, exposure: str) -> None:
         """There is an anchor, and nothing that would take it along."""
-        with self._house("proxy") as house:
+        with self._house(exposure) as house:
             spec = house.spec()
             self.kube.apply(manifests.config_map(spec, house.runtime.cluster))
             house.runtime.stop(spec.name, deadline=soon())
@@ -125,16 +149,15 @@ class Lives:
         house.close()
 
 
-def test_each_right_is_used(rights, bare):
+def test_each_right_is_used(rights, bare, exposure):
     """What is granted above, and not asked for in any life of a desktop, should not be granted."""
     lives = Lives(rights, bare)
-    for exposure in ("ingress", "loadbalancer"):
-        lives.begun_again(exposure)
-    lives.cut_off()
-    assert lives.used == USED
+    lives.begun_again(exposure)
+    lives.cut_off(exposure)
+    assert lives.used == {account: used_by(account, exposure) for account in BASE}
 
 
-@pytest.mark.parametrize("account", USED)
+@pytest.mark.parametrize("account", BASE)
 @pytest.mark.parametrize("namespace", ELSEWHERE)
 def test_elsewhere_it_may_do_nothing(rights, account, namespace):
     assert allowed(rights, account, namespace) == set()
@@ -154,7 +177,7 @@ def test_forbidden(rights, account, verb, resource):
     assert not can(rights, account, verb, kind, *([f"--subresource={part}"] if part else []))
 
 
-@pytest.mark.parametrize("account", USED)
+@pytest.mark.parametrize("account", BASE)
 def test_nothing_of_the_whole_cluster(rights, account):
     api, user = Api(), f"system:serviceaccount:{rights.namespace}:{account}"
     groups = {"clusterroles": "rbac.authorization.k8s.io", "storageclasses": "storage.k8s.io"}

@@ -62,7 +62,7 @@ class KubeHouse(House):
     def __init__(self, kube: Kube, image: str, **changes: Any) -> None:
         self.kube, self.image = kube, image
         self.installation = f"test-{secrets.token_hex(4)}"
-        self.accounts = accounts_in(kube.namespace)
+        self.accounts = accounts_in(kube.namespace, changes.get("exposure", "proxy"))
         self.runtime = SharedRuntime(a_cluster(kube.namespace, self.installation, **changes), self.accounts)
 
     def spec(self, **changes: Any) -> DesktopSpec:

@@ -110,7 +110,8 @@ def driving(
     """
     cluster = {"DESKTOP_RUNTIME": "kubernetes", "K8S_NAMESPACE": kube.namespace, "INSTALLATION_ID": kube.namespace}
     with tempfile.TemporaryDirectory(prefix="podesk-cluster-", ignore_cleanup_errors=True) as made:
-        given = (accounts or accounts_in(kube.namespace)).write_kubeconfig(Path(made) / "accounts", server)
+        account_set = accounts or accounts_in(kube.namespace, settings.get("DESKTOP_EXPOSURE", "proxy"))
+        given = account_set.write_kubeconfig(Path(made) / "accounts", server)
         with running(Path(made) / "data", KUBECONFIG=str(given), **cluster | settings) as portal:
             driven = Driven(portal, kube)
             driven.shell(prepare)  # a test must not wait for what runs beside it

@@ -1,4 +1,4 @@
-"""The portal's accounts in a cluster: tests have the rights of k8s/base/rights.yaml, and no more, as its parts do."""
+"""The portal's accounts in a cluster: tests have the rights that k8s/ gives an installation, and no more."""
 
 import json
 import re
@@ -26,8 +26,8 @@ _HOURS = 4
 class Accounts:
     """Base's accounts and roles with one namespace in the place of both of theirs, and a token for each process."""
 
-    def __init__(self, kube: Kube) -> None:
-        kube.apply(*manifests(kube.namespace))
+    def __init__(self, kube: Kube, exposure: str) -> None:
+        kube.apply(*manifests(kube.namespace, exposure))
         told = json.loads(kube("config", "view", "--raw", "--minify", "--flatten", "-o", "json"))
         self.cluster: dict[str, str] = told["clusters"][0]["cluster"]
         self.tokens = {process: _token(kube, process) for process in PROCESSES}
@@ -74,14 +74,15 @@ class AccountApi(Api):
 
 
 @cache
-def accounts_in(namespace: str) -> Accounts:
-    """One set for all tests that share it."""
-    return Accounts(Kube(namespace))
+def accounts_in(namespace: str, exposure: str = "proxy") -> Accounts:
+    """Return one set for all tests that share it. In one namespace the rights of several exposures add up."""
+    return Accounts(Kube(namespace), exposure)
 
 
-def manifests(namespace: str) -> list[dict[str, Any]]:
-    """Of base, with that namespace in the place of both of theirs."""
-    files = [CHECKOUT / "k8s/base" / name for name in ("accounts.yaml", "rights.yaml")]
+def manifests(namespace: str, exposure: str = "proxy") -> list[dict[str, Any]]:
+    """Return those of base and of the exposure's part, with that namespace in the place of both of theirs."""
+    part = CHECKOUT / f"k8s/parts/exposure-{exposure}/rights.yaml"
+    files = [*filter(Path.exists, [part]), *(CHECKOUT / "k8s/base" / name for name in ("accounts.yaml", "rights.yaml"))]
     found = [each for file in files for each in yaml.safe_load_all(file.read_text())]
     assert {each["kind"] for each in found} == {"ServiceAccount", "Role", "RoleBinding"}
     moved: list[dict[str, Any]] = json.loads(re.sub(r"vnc-(system|pods)", namespace, json.dumps(found)))
