@@ -21,7 +21,7 @@ from desktops.runtimes.base import (
     Usage,
 )
 from desktops.runtimes.kubernetes import pod_state
-from desktops.runtimes.kubernetes.client import Api
+from desktops.runtimes.kubernetes.client import Api, Refused
 from desktops.runtimes.kubernetes.cluster_settings import Cluster
 from desktops.runtimes.kubernetes.errors import reading, writing
 from desktops.runtimes.kubernetes.informer import Watch
@@ -91,14 +91,14 @@ class KubernetesRuntime:
             pod = self._get(calls, "Pod", check(name))
             if not pod:
                 return None
-            return self._observed(pod, self._events(calls, pod), lambda: calls.get("Service", name))
+            return self._observed(pod, self._events(calls, pod), lambda: self._services(calls, name).get(name))
 
     def list(self) -> list[Observed]:
         calls = self._look()
         with reading():
             pods = calls.list("Pod", **self._ours)
             events = calls.list("Event") if self._ask_events(pods) else None
-            services = _by_name(calls.list("Service", **self._ours)) if self._by_load_balancer else {}
+            services = self._services(calls) if self._by_load_balancer else {}
             seen = [
                 self._observed(pod, self._heard(pod) if events is None else events, partial(services.get, name))
                 for name, pod in _by_name(pods).items()
@@ -157,6 +157,19 @@ class KubernetesRuntime:
     def _heard(self, pod: Body) -> Bodies:
         return self._watch.events_of(pod) or []
 
+    def _services(self, calls: Calls, name: str = "") -> dict[str, Body]:
+        """Return all, or that one, by name, for the addresses of load balancers.
+
+        Without the right to read them desktops are seen all the same.
+        """
+        try:
+            return _by_name([calls.get("Service", name) or {}] if name else calls.list("Service", **self._ours))
+        except Refused as refused:
+            if refused.status != 403:
+                raise
+            log.warning("services_forbidden", error=str(refused), missing="k8s/parts/exposure-loadbalancer")
+            return {}
+
     def _events(self, calls: Calls, pod: Body) -> Bodies:
         if not self._ask_events([pod]):
             return self._heard(pod)
@@ -199,7 +212,7 @@ class KubernetesRuntime:
 
 
 def _by_name(bodies: Bodies) -> dict[str, Body]:
-    return {body["metadata"]["name"]: body for body in bodies}
+    return {body["metadata"]["name"]: body for body in bodies if body}
 
 
 def _settled(pod: Body) -> bool:

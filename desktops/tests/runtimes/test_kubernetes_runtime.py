@@ -95,6 +95,17 @@ def test_who_may_not_look_or_gets_no_answer_knows_nothing(server, runtime, monke
             look()
 
 
+def test_without_the_right_to_read_services_desktops_are_seen_without_their_address(server):
+    """An overlay that sets the exposure, and does not name its part, must not make all desktops unknown."""
+    runtime = KubernetesRuntime(a_cluster("here", exposure="loadbalancer"))
+    found, none = (says(200, {"metadata": {}, "items": pods}) for pods in ([ready("vnc-x")], []))
+    server.script[:] = [found, refuses(403, "Forbidden", 'User "x" cannot list resource "services"'), none]
+    [seen] = runtime.list()
+    assert (seen.phase, seen.exposed) == (Phase.READY, None)
+    server.script[:] = [says(200, ready("vnc-x")), refuses(403, "Forbidden", 'User "x" cannot list "services"')]
+    assert runtime.observe("vnc-x").phase is Phase.READY
+
+
 def test_who_may_not_end_it_is_told(server, runtime):
     server.script[:] = [refuses(403, "Forbidden", 'pods "vnc-x" is forbidden: User "x" cannot delete resource "pods"')]
     for end in (runtime.stop, runtime.delete_volume):

@@ -100,6 +100,13 @@ def test_an_intention_that_was_given_up_is_no_end():
     assert said(pod(taken_back, ends=True)) == (Phase.STOPPING, "")
 
 
+@pytest.mark.parametrize(("phase", "code"), [("Succeeded", 0), ("Failed", 143)])
+def test_a_pod_that_is_deleted_comes_to_its_last_phase_before_it_goes(phase, code):
+    """From 1.27 on; it is still being ended, and is neither a log-out nor a crash."""
+    was = [container(terminated=ended(code, "Completed" if code == 0 else "Error"))]
+    assert said(pod(NOT_READY, ends=True, phase=phase, containerStatuses=was)) == (Phase.STOPPING, "")
+
+
 # --- a node refuses a pod that the scheduler gave it
 
 
