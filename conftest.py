@@ -15,6 +15,7 @@ from django.utils import translation
 from accounts import tokens
 from accounts.models import Quota, User
 from core.redis import client as redis_client
+from desktops.lifecycle import heartbeat
 from desktops.lifecycle.runs import fresh_run
 from desktops.models import Desktop, DesktopImage, DesktopSize, Status, Volume
 from tests.support.scheduling import Lanes
@@ -57,6 +58,12 @@ def static_files_as_they_lie(settings):
     """Without the manifest of content hashes, which collectstatic makes."""
     plain = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
     settings.STORAGES = settings.STORAGES | {"staticfiles": plain}
+
+
+@pytest.fixture
+def old_redis(monkeypatch) -> None:
+    """Redis has run for long: what it does not know of is missing."""
+    monkeypatch.setattr(heartbeat, "NEW_FOR", 0)
 
 
 @pytest.fixture

@@ -9,15 +9,9 @@ from django.db import Error
 from django.db.models import Count
 
 from accounts.models import User
-from core.redis import client
 from desktops.lifecycle import heartbeat, queue
+from desktops.lifecycle.heartbeat import Controller
 from desktops.models import Desktop, Status
-
-
-@dataclass(frozen=True)
-class Controller:
-    status: str = "unknown"  # ok, late, missing, unknown: Redis does not say
-    seconds_since: float | None = None  # it last gave a sign of life
 
 
 @dataclass(frozen=True)
@@ -28,9 +22,10 @@ class Queue:
 
 @dataclass(frozen=True)
 class Parts:
-    """Known by Redis, and unknown without."""
+    """Known by Redis, and unknown without: also while it refuses writes, for then nobody can report anything to it."""
 
-    redis: str = "away"
+    redis: str = "away"  # ok, away, refuses_writes
+    redis_detail: str | None = None  # what is wrong with Redis, in the reader's language
     controller: Controller = field(default_factory=Controller)
     workers: int | None = None
     runtime: str = "unknown"
@@ -38,7 +33,7 @@ class Parts:
 
     @property
     def all_well(self) -> bool:
-        return self.controller.status == "ok" and bool(self.workers) and self.runtime == "ok"
+        return self.redis == "ok" and self.controller.status == "ok" and bool(self.workers) and self.runtime == "ok"
 
 
 @dataclass(frozen=True)
@@ -63,24 +58,24 @@ def report(*, user_id: str) -> Report:
 
 
 def parts() -> Parts:
+    found = heartbeat.look()  # the only one that waits where nobody answers
+    if not found.redis.ok:
+        status = "refuses_writes" if found.redis.answers else "away"
+        return Parts(redis=status, redis_detail=found.redis.sentence)
+    return Parts(
+        redis="ok",
+        controller=found.controller,
+        workers=found.workers,
+        runtime="away" if found.runtime_away else "ok",
+        queue=_queue(),
+    )
+
+
+def _queue() -> Queue | None:
     try:
-        client().ping()  # the only one that waits where nobody answers
-        return Parts(
-            redis="ok",
-            controller=_controller(),
-            workers=heartbeat.workers(),
-            runtime="away" if heartbeat.runtime_is_away() else "ok",
-            queue=Queue(*queue.depth()),
-        )
-    except redis.RedisError:
-        return Parts()
-
-
-def _controller() -> Controller:
-    age = heartbeat.age()
-    if age is None:
-        return Controller("missing")
-    return Controller("late" if age > heartbeat.LATE_AFTER else "ok", round(age, 1))
+        return Queue(*queue.depth())
+    except redis.RedisError:  # it went in this moment
+        return None
 
 
 def _sees_all(user_id: str) -> bool:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 import structlog
@@ -118,16 +119,24 @@ def state_of(desktop: Desktop) -> DesktopState:
 
 def diagnosis_of(desktop: Desktop) -> diagnosis.Diagnosis:
     """Asks the row and Redis."""
-    moving = desktop.status in MOVING
     facts = diagnosis.Facts(
         status=desktop.status,
         reason=desktop.reason,
         seconds=(timezone.now() - desktop.status_since).total_seconds(),
-        controller_late=moving and heartbeat.is_late(),
-        workers=heartbeat.workers() if moving else 1,
-        runtime_away=moving and heartbeat.runtime_is_away(),
+        **(machinery() if desktop.status in MOVING else {}),
     )
     return diagnosis.explain(facts)
+
+
+def machinery() -> dict[str, Any]:
+    """Return what diagnosis.Facts says of the portal's own parts. Asks Redis."""
+    found = heartbeat.look()
+    return {
+        "redis": found.redis.reason,
+        "controller_late": found.controller.status in ("late", "missing"),
+        "workers": 1 if found.workers is None else found.workers,
+        "runtime_away": bool(found.runtime_away),
+    }
 
 
 def _steps(desktop: Desktop) -> list[Step]:

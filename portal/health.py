@@ -3,13 +3,16 @@
 from django.conf import settings
 from django.db import Error, connection
 from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.utils import translation
 from django.views.decorators.cache import never_cache
 from redis import Redis, RedisError
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from accounts import redis_health
 from desktops.lifecycle import heartbeat
 
+_UNKNOWN = "unknown: it reports through Redis"
 _PATIENCE = 2  # seconds for each question; the kubelet has five for the whole answer
 
 
@@ -24,7 +27,7 @@ def readyz(request: HttpRequest) -> HttpResponse:
     pages and API go on without them, and all pods would leave their Services at the same moment."""
     report = {"database": _database(), "redis": _redis()}
     ready = report["database"] == "ok"
-    report["controller"] = heartbeat.sentence() if report["redis"] == "ok" else "unknown: it tells by Redis"
+    report["controller"] = _controller() if report["redis"] == "ok" else _UNKNOWN
     return JsonResponse({"ready": ready, **report}, status=200 if ready else 503)
 
 
@@ -49,6 +52,13 @@ def _ask_database() -> None:
             borrowed.execute("SELECT 1")
 
 
+def _controller() -> str:
+    try:
+        return heartbeat.sentence()
+    except RedisError:  # it went in this moment
+        return _UNKNOWN
+
+
 def _redis() -> str:
     """By a connection of its own: that of everybody else has more patience, and tries twice."""
     once = Redis.from_url(
@@ -57,9 +67,6 @@ def _redis() -> str:
         socket_connect_timeout=_PATIENCE,
         retry=Retry(NoBackoff(), retries=0),
     )
-    try:
-        with once:
-            once.ping()
-    except RedisError:
-        return "does not answer"
-    return "ok"
+    with once, translation.override("en"):
+        health = redis_health.look(once)
+        return "ok" if health.ok else "does not answer" if health.reason == "away" else health.sentence

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from redis import Redis
 
 from tests.support.page_client import Visitor
 from tests.support.running_podesk import Portal, running, wait_for
@@ -130,6 +131,29 @@ def test_redis_comes_back_empty(person, portal, desktop):
     becomes(portal, "stopped")
     person.act(desktop, "start")
     becomes(portal, "running")
+
+
+def test_redis_that_is_full(person, portal):
+    """It answers, and refuses each write: everything says so, nothing dies, and all goes on afterwards."""
+    redis = Redis(unix_socket_path=str(portal.data / "redis/redis.sock"))
+    parts = [portal.part(word) for word in ("portal.server", "rqworker", "run_controller")]
+    redis.config_set("maxmemory", 1)
+    try:
+        identity = person.launch()
+        assert "refuses writes: its memory is full" in person.panel(identity)
+        assert "controller is not running" not in person.panel(identity)
+        assert "refuses writes: its memory is full" in person.http.get("/readyz").json()["redis"]
+        assert "refuses writes: its memory is full" in person.http.get("/?new").text
+        wait_for(lambda: "redis_unavailable" in worker_log(portal))
+        time.sleep(8)  # more than the supervisor waits before it starts what has died again
+        assert status(portal) == "pending"
+    finally:
+        redis.config_set("maxmemory", 0)
+    becomes(portal, "running")
+    assert "refuses writes" not in person.panel(identity)
+    assert [portal.part(word) for word in ("portal.server", "rqworker", "run_controller")] == parts
+    person.act(identity, "delete", home_folder="delete")
+    becomes(portal, None)
 
 
 def test_session_killed_from_outside(person, portal, desktop):

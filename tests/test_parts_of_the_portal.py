@@ -63,3 +63,16 @@ def test_redis_is_told_to_end_and_keeps_what_it_had(redis_of_the_part: tuple[sub
     assert server.wait(10) == 0
     assert time.monotonic() - began < 5
     assert (folder / "dump.rdb").exists()
+
+
+def test_redis_takes_writes_and_answers_its_probe_when_it_cannot_save(
+    redis_of_the_part: tuple[subprocess.Popen[bytes], Redis, Path],
+):
+    _, client, folder = redis_of_the_part
+    (folder / "gone").mkdir()
+    client.config_set("dir", str(folder / "gone"))
+    (folder / "gone").rmdir()
+    client.bgsave()
+    wait_for(lambda: client.info("persistence")["rdb_last_bgsave_status"] == "err")
+    assert client.set("a", "b")
+    assert client.ping()

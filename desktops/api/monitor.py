@@ -15,7 +15,7 @@ from desktops.monitor import Report
 
 
 class ControllerOut(serializers.Serializer[Any]):
-    status = serializers.ChoiceField(["ok", "late", "missing", "unknown"], help_text="unknown: Redis does not say.")
+    status = serializers.ChoiceField(["ok", "late", "missing", "unknown"], help_text="unknown: Redis cannot report it.")
     seconds_since = serializers.FloatField(allow_null=True, help_text="Since its last sign of life.")
 
 
@@ -32,7 +32,10 @@ class CountsOut(serializers.Serializer[Any]):
 class MonitorOut(serializers.Serializer[Report]):
     status = serializers.ChoiceField(["ok", "degraded"])
     database = serializers.ChoiceField(["ok", "away"])
-    redis = serializers.ChoiceField(["ok", "away"], source="parts.redis")
+    redis = serializers.ChoiceField(["ok", "away", "refuses_writes"], source="parts.redis")
+    redis_detail = serializers.CharField(
+        source="parts.redis_detail", allow_null=True, help_text="What is wrong with Redis; null when nothing is."
+    )
     controller = ControllerOut(source="parts.controller")
     workers = serializers.IntegerField(source="parts.workers", allow_null=True)
     runtime = serializers.ChoiceField(["ok", "away", "unknown"], source="parts.runtime")

@@ -8,10 +8,9 @@ from django.conf import settings
 from django.urls import reverse
 from django.utils import timezone
 
-from desktops import connection_info, token_scopes
+from desktops import connection_info, selectors, token_scopes
 from desktops import desktop_snapshot as rows
 from desktops.desktop_snapshot import Facts
-from desktops.lifecycle import heartbeat
 from desktops.models import MOVING, Desktop
 from desktops.wording import diagnosis
 
@@ -23,11 +22,7 @@ class Machinery:
 
     @cached_property
     def facts(self) -> dict[str, Any]:
-        return {
-            "controller_late": heartbeat.is_late(),
-            "workers": heartbeat.workers(),
-            "runtime_away": heartbeat.runtime_is_away(),
-        }
+        return selectors.machinery()
 
 
 def shown(

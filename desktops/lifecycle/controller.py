@@ -42,7 +42,9 @@ class Controller:
                 _tell_that_it_is_away()
                 self._listed_at = float("-inf")  # when it is back, look at everything at once
                 time.sleep(1)
-            except (redis.RedisError, DatabaseError, RuntimeFault) as error:
+            except redis.RedisError as error:
+                self._redis_failed(error)
+            except (DatabaseError, RuntimeFault) as error:
                 log.warning("turn_failed", error=str(error), kind=type(error).__name__)
                 close_old_connections()
                 time.sleep(1)
@@ -66,6 +68,13 @@ class Controller:
         for name in get_runtime().watch(timeout=TURN):
             compare_one(name)
 
+    def _redis_failed(self, error: redis.RedisError) -> None:
+        """Wait until Redis takes writes. Nothing is compared meanwhile: nobody could be told, and no work ordered."""
+        log.warning("turn_failed", error=str(error), kind=type(error).__name__)
+        close_old_connections()
+        time.sleep(1)
+        heartbeat.wait_for_redis(stopped=self.stopped)
+
     def _lead(self) -> bool:
         """The lease is renewed by a thread of its own: a full look may take longer than it lasts."""
         if self._lease and self._lease.lost:
@@ -85,7 +94,10 @@ class Controller:
 
 def _is_at_work() -> bool:
     """Whether the leader, who alone gives it, has lately given a sign of life."""
-    age = heartbeat.age()
+    try:
+        age = heartbeat.age()
+    except redis.RedisError:
+        return True  # says nothing about us
     return age is None or age < STUCK
 
 

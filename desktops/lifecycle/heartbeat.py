@@ -1,16 +1,25 @@
 """Signs of life of controller and workers, in Redis: `/readyz` and the page tell when they are missing."""
 
 import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import django_rq
 import redis
+import structlog
 from django.conf import settings
 from rq import Worker
 
+from accounts import redis_health
+from accounts.redis_health import RedisHealth
 from core.redis import client, key
 
+log = structlog.get_logger("podesk.heartbeat")
+_ASK_AGAIN = 1.0  # seconds
 LATE_AFTER = 20  # seconds; the controller beats every few
+NEW_FOR = 20  # seconds from the start of Redis in which a part that it does not know is not missing
 SLACK = 15  # seconds that a full look may be late before it is a gap: one leader may have died, and another come
 
 
@@ -18,6 +27,22 @@ def came_round() -> None:
     """A worker's or controller's loop began anew, also while Redis is away: a probe looks at the file's age."""
     if settings.ALIVE_FILE:
         Path(settings.ALIVE_FILE).touch()
+
+
+def wait_for_redis(*, stopped: Callable[[], bool] = lambda: False) -> None:
+    """Return when Redis takes writes, or when `stopped` says so. The log says why it waits, once for each reason."""
+    said = ""
+    while not stopped():
+        health = redis_health.look()
+        if health.reason and health.reason != said:
+            log.warning("redis_unavailable", reason=health.reason, error=health.detail)
+        elif health.ok:
+            if said:
+                log.info("redis_takes_writes_again")
+            return
+        said = health.reason
+        came_round()
+        time.sleep(_ASK_AGAIN)
 
 
 def beat() -> None:
@@ -58,31 +83,66 @@ def runtime_is_away() -> bool:
 
 
 def age() -> float | None:
-    """Seconds since the last beat; None when there was none in the last hour, or Redis does not say."""
-    try:
-        value = client().get(key("controller", "heartbeat"))
-    except redis.RedisError:
-        return None
+    """Return the seconds since the last beat; None when there was none in the last hour. Raises redis.RedisError."""
+    value = client().get(key("controller", "heartbeat"))
     return max(0.0, time.time() - float(str(value))) if value else None
 
 
-def is_late() -> bool:
+@dataclass(frozen=True)
+class Controller:
+    """`status` is unknown while Redis cannot report it: it is unavailable, or was started empty a moment ago."""
+
+    status: str = "unknown"  # ok, late, missing, unknown
+    seconds_since: float | None = None  # it last gave a sign of life
+
+
+@dataclass(frozen=True)
+class Machinery:
+    """The parts that a desktop on its way depends on. Without Redis the others are unknown."""
+
+    redis: RedisHealth = field(default_factory=RedisHealth)
+    controller: Controller = field(default_factory=Controller)
+    workers: int | None = None
+    runtime_away: bool | None = None
+
+
+def look() -> Machinery:
+    """Ask Redis, by a write first: of a Redis that refuses writes, nothing else that it says is new."""
+    health = redis_health.look()
+    if not health.ok:
+        return Machinery(health)
+    try:
+        return Machinery(health, controller(), _workers(), runtime_is_away())
+    except redis.RedisError as error:  # it went in this moment
+        return Machinery(RedisHealth(redis_health.reason_of(error), str(error)))
+
+
+def controller() -> Controller:
+    """Call while Redis takes writes. Raises redis.RedisError."""
     seconds = age()
-    return seconds is None or seconds > LATE_AFTER
+    if seconds is None:
+        return Controller("unknown" if _redis_is_new() else "missing")
+    return Controller("late" if seconds > LATE_AFTER else "ok", round(seconds, 1))
 
 
 def sentence() -> str:
-    """For `/readyz`."""
-    seconds = age()
-    if seconds is None:
-        return "not running: start it with `manage.py run_controller`"
-    return "ok" if seconds <= LATE_AFTER else f"late: last heard {seconds:.0f} s ago"
+    """For `/readyz`, while Redis takes writes. Raises redis.RedisError."""
+    found = controller()
+    return {
+        "ok": "ok",
+        "late": f"late: last heard {found.seconds_since or 0:.0f} s ago",
+        "missing": "not running: start it with `manage.py run_controller`",
+        "unknown": "unknown: Redis was started a moment ago",
+    }[found.status]
 
 
-def workers() -> int:
-    """How many workers serve the queue; 0 also when Redis does not say."""
-    try:
-        client().ping()  # fails soon; RQ's own client is patient, and a person waits
-        return int(Worker.count(queue=django_rq.get_queue("desktops")))
-    except redis.RedisError:
-        return 0
+def _workers() -> int | None:
+    """Return how many workers serve the queue."""
+    count = int(Worker.count(queue=django_rq.get_queue("desktops")))
+    return None if count == 0 and _redis_is_new() else count
+
+
+def _redis_is_new() -> bool:
+    """Whether Redis was started so short a time ago that it may have come back empty, and parts report again soon."""
+    said: Any = client().info("server")
+    return int(said["uptime_in_seconds"]) < NEW_FOR

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from django.utils.translation import gettext
 
+from accounts import redis_health
 from desktops.models import LAUNCHING, Status
 from desktops.wording.reasons import WAITING, reason
 
@@ -15,6 +16,7 @@ class Facts:
     status: str
     reason: str = ""
     seconds: float = 0  # in this status
+    redis: str = ""  # why Redis is unavailable: a slug of accounts.redis_health
     controller_late: bool = False
     workers: int = 1
     runtime_away: bool = False
@@ -51,6 +53,12 @@ def _running(slug: str) -> Diagnosis:
 
 def _stalled(facts: Facts) -> Diagnosis | None:
     """A part of the portal itself is missing: an endless spinner would be a lie."""
+    if facts.redis:  # without it nobody knows how the other parts are
+        return Diagnosis(
+            redis_health.sentence(facts.redis),
+            gettext("Nothing is lost. It goes on by itself when Redis is well; if this stays, tell an administrator."),
+            waiting=True,
+        )
     if facts.controller_late:
         return Diagnosis(
             gettext("The controller is not running, so nothing can be seen of the desktop's progress."),

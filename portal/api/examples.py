@@ -208,6 +208,7 @@ ANSWERED: dict[str, dict[str, Node]] = {  # by operation and status
             "status": "ok",
             "database": "ok",
             "redis": "ok",
+            "redis_detail": None,
             "controller": {"status": "ok", "seconds_since": 1.2},
             "workers": 2,
             "runtime": "ok",

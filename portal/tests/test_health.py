@@ -11,6 +11,7 @@ from psycopg_pool import ConnectionPool, PoolTimeout
 
 from core import redis
 from desktops.lifecycle import heartbeat
+from tests.support.environment import redis_refuses_writes
 
 
 @pytest.fixture
@@ -68,7 +69,7 @@ def test_ready(db, client, path):
     assert "no-store" in answer.headers["Cache-Control"]
 
 
-def test_late_controller_is_told_and_takes_nothing_out_of_service(db, client):
+def test_late_controller_is_told_and_takes_nothing_out_of_service(db, client, old_redis):
     answer = client.get("/readyz")
     assert answer.status_code == 200
     assert answer.json()["controller"].startswith("not running")
@@ -79,6 +80,25 @@ def test_redis_away_is_told_and_takes_nothing_out_of_service(db, client, redis_a
     answer = client.get("/readyz")
     assert (answer.status_code, answer.json()["redis"], answer.json()["ready"]) == (200, "does not answer", True)
     assert answer.json()["controller"].startswith("unknown")
+
+
+@pytest.mark.parametrize(
+    ("why", "said"), [("memory_full", "its memory is full"), ("save_failed", "to disk"), ("read_only", "replica")]
+)
+def test_redis_that_refuses_writes_is_told_with_the_reason(db, client, why, said):
+    heartbeat.beat()
+    with redis_refuses_writes(why):
+        answer = client.get("/readyz", headers={"Accept-Language": "zh-CN"})
+    assert (answer.status_code, answer.json()["ready"]) == (200, True)
+    assert "answers but refuses writes" in answer.json()["redis"]
+    assert said in answer.json()["redis"]
+    assert answer.json()["controller"] == "unknown: it reports through Redis"
+    assert client.get("/readyz").json()["redis"] == "ok"
+
+
+def test_redis_started_a_moment_ago_knows_no_controller_yet(db, client, monkeypatch):
+    monkeypatch.setattr(heartbeat, "NEW_FOR", 10**9)
+    assert client.get("/readyz").json()["controller"].startswith("unknown")
 
 
 def test_redis_that_hangs_is_told_before_the_probe_gives_up(db, client, redis_hangs):

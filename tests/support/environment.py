@@ -82,6 +82,38 @@ def redis_hangs() -> Iterator[None]:
         redis_server.send_signal(signal.SIGCONT)
 
 
+@contextmanager
+def redis_refuses_writes(why: str) -> Iterator[None]:
+    """Within it, Redis answers and refuses writes. `why`: memory_full, save_failed or read_only."""
+    client = Redis(unix_socket_path=str(FOLDER / "redis.sock"), decode_responses=True)
+    match why:
+        case "memory_full":
+            client.config_set("maxmemory", 1)
+        case "save_failed":
+            _fail_to_save(client)
+        case "read_only":
+            client.replicaof("127.0.0.1", "1")  # no such server: what it has stays
+    try:
+        yield
+    finally:
+        client.replicaof("NO", "ONE")
+        client.config_set("maxmemory", 0)
+        client.config_set("stop-writes-on-bgsave-error", "no")
+        client.config_set("dir", str(FOLDER))
+        client.config_set("save", "")
+
+
+def _fail_to_save(client: "Redis") -> None:
+    """Its folder goes before it saves. It stops writes only where it is to save at all."""
+    with tempfile.TemporaryDirectory(dir=FOLDER) as gone:
+        client.config_set("dir", gone)
+    client.config_set("save", "3600 1000")
+    client.config_set("stop-writes-on-bgsave-error", "yes")
+    client.bgsave()
+    while client.info("persistence")["rdb_last_bgsave_status"] != "err":
+        time.sleep(0.02)
+
+
 os.environ.update(
     REDIS_URL=f"unix://{FOLDER}/redis.sock",
     DJANGO_SETTINGS_MODULE="portal.settings",

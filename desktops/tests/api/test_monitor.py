@@ -8,6 +8,7 @@ from desktops.lifecycle import heartbeat, queue
 from desktops.lifecycle.worker import Worker
 from desktops.models import Desktop, Status
 from desktops.tests.support.portal_server import running
+from tests.support.environment import redis_refuses_writes
 
 MONITOR = "/api/v1/monitor/"
 
@@ -33,7 +34,15 @@ def test_all_is_well(api_for, alice, at_work):
     told = told.json()
     assert told.pop("controller")["seconds_since"] < 20
     assert told == {
-        **{"status": "ok", "database": "ok", "redis": "ok", "workers": 1, "runtime": "ok", "scope": "mine"},
+        **{
+            "status": "ok",
+            "database": "ok",
+            "redis": "ok",
+            "redis_detail": None,
+            "workers": 1,
+            "runtime": "ok",
+            "scope": "mine",
+        },
         **{"queue": {"depth": 0, "oldest_seconds": 0.0}, "desktops": dict.fromkeys(Status.values, 0)},
     }
 
@@ -47,10 +56,29 @@ def test_what_waits_in_the_queue(api_for, alice, at_work, django_capture_on_comm
     assert 0 < found["oldest_seconds"] < 60
 
 
-def test_nobody_at_work(api_for, alice):
+def test_nobody_at_work(api_for, alice, old_redis):
     told = api_for(alice).get(MONITOR).json()
     assert (told["status"], told["workers"]) == ("degraded", 0)
     assert told["controller"] == {"status": "missing", "seconds_since": None}
+
+
+def test_a_redis_that_was_started_a_moment_ago_knows_nobody_yet(api_for, alice, monkeypatch):
+    monkeypatch.setattr(heartbeat, "NEW_FOR", 10**9)
+    told = api_for(alice).get(MONITOR).json()
+    assert (told["status"], told["workers"]) == ("degraded", None)
+    assert told["controller"] == {"status": "unknown", "seconds_since": None}
+
+
+@pytest.mark.parametrize(("why", "said"), [("memory_full", "memory is full"), ("save_failed", "to disk")])
+def test_redis_that_refuses_writes(api_for, alice, at_work, why, said):
+    api = api_for(alice)
+    with redis_refuses_writes(why):
+        told = api.get(MONITOR).json()
+    assert (told["status"], told["redis"]) == ("degraded", "refuses_writes")
+    assert said in told["redis_detail"]
+    assert told["controller"] == {"status": "unknown", "seconds_since": None}
+    assert (told["workers"], told["runtime"], told["queue"]) == (None, "unknown", None)
+    assert api.get(MONITOR).json()["status"] == "ok"
 
 
 def test_runtime_away(api_for, alice, at_work):

@@ -10,7 +10,7 @@ import pytest
 from django.conf import settings
 
 from core.redis import client, key
-from tests.support.environment import redis_away
+from tests.support.environment import redis_away, redis_refuses_writes
 from tests.support.running_podesk import wait_for
 
 COMMANDS = {"worker": ["rqworker", "desktops"], "controller": ["run_controller"]}
@@ -46,6 +46,29 @@ def alive(request, tmp_path, transactional_db) -> Iterator[tuple[subprocess.Pope
 def again(file: Path) -> None:
     before = file.stat().st_mtime_ns
     wait_for(lambda: file.stat().st_mtime_ns > before, 90)
+
+
+@pytest.mark.parametrize("why", ["memory_full", "save_failed", "read_only"])
+def test_it_waits_while_redis_refuses_writes_and_goes_on(alive, why):
+    process, file = alive
+    with redis_refuses_writes(why):
+        again(file)
+        again(file)
+    assert process.poll() is None
+    client().flushdb()  # nothing of before is left
+    wait_for(is_known, 30)
+
+
+def is_known() -> bool:
+    """By a sign of life that it gave since."""
+    return bool(client().exists(key("controller", "heartbeat")) or client().exists("rq:workers:desktops"))
+
+
+def test_a_redis_that_comes_back_empty_knows_it_again(alive):
+    with redis_away():
+        again(alive[1])
+    wait_for(is_known, 60)
+    assert alive[0].poll() is None
 
 
 def test_each_time_round_also_while_redis_is_away(alive):

@@ -27,7 +27,7 @@ def test_each_state_says_what_is_so_and_what_to_do(client_for, alice, make_deskt
 
 
 @pytest.mark.parametrize("status", [Status.PENDING, Status.STARTING, Status.STOPPING, Status.DELETING])
-def test_says_that_the_controller_is_not_running(client_for, alice, make_desktop, status):
+def test_says_that_the_controller_is_not_running(client_for, alice, make_desktop, status, old_redis):
     desktop = make_desktop(alice, status=status)
     assert "The controller is not running" in client_for(alice).get(f"/desktops/{desktop.pk}/").content.decode()
 

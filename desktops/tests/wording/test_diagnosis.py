@@ -63,6 +63,13 @@ def test_a_missing_controller_beats_an_endless_spinner():
     assert "controller" not in explain(Facts(Status.RUNNING, controller_late=True)).sentence
 
 
+def test_redis_is_said_before_what_only_redis_knows():
+    found = explain(Facts(Status.PENDING, seconds=60, redis="memory_full", controller_late=True, workers=0))
+    assert "refuses writes: its memory is full" in found.sentence
+    assert (found.waiting, found.hopeless) == (True, False)
+    assert "by itself" in found.next_step
+
+
 def test_missing_workers_are_said_after_a_moment():
     assert "worker" not in explain(Facts(Status.PENDING, seconds=1, workers=0)).sentence
     assert "No worker" in explain(Facts(Status.PENDING, seconds=5, workers=0)).sentence

@@ -1,0 +1,35 @@
+"""A real Redis that refuses writes, or is away: what is said of it."""
+
+import pytest
+
+from accounts import redis_health
+from accounts.redis_health import RedisHealth
+from core.redis import client
+from tests.support.environment import redis_away, redis_refuses_writes
+
+REASONS = pytest.mark.parametrize(
+    ("why", "said"), [("memory_full", "its memory is full"), ("save_failed", "to disk"), ("read_only", "read-only")]
+)
+
+
+def test_well():
+    assert redis_health.look() == RedisHealth()
+    assert redis_health.look().sentence == ""
+
+
+@REASONS
+def test_that_it_refuses_writes_and_why(why, said):
+    with redis_refuses_writes(why):
+        assert client().get("anything") is None  # it answers
+        found = redis_health.look()
+    assert (found.reason, found.ok, found.answers) == (why, False, True)
+    assert "answers but refuses writes" in found.sentence
+    assert said in found.sentence
+    assert redis_health.look().ok
+
+
+def test_away():
+    with redis_away():
+        found = redis_health.look()
+    assert (found.reason, found.answers) == ("away", False)
+    assert "does not answer" in found.sentence
