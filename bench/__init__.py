@@ -1,0 +1,12 @@
+"""Benchmarks. `python -m bench` lists them, with what each needs and what it must hold."""
+
+import sys
+from importlib.util import find_spec
+
+# A name that Python can import, by the requirements file that brings it.
+_ABSENT = [name for name in ("cryptography", "django", "httpx", "psutil", "psycopg", "redis") if not find_spec(name)]
+if _ABSENT:
+    sys.exit(
+        f"bench: Python packages are missing: {', '.join(_ABSENT)}. Use the virtualenv's Python, .venv/bin/python, "
+        "after `./podesk test`, or: pip install -r requirements-dev.txt"
+    )

@@ -3,9 +3,32 @@
 import argparse
 import os
 import platform
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 RESULTS = Path(__file__).resolve().parent / "results"
+MISSED = 1  # exit status
+
+
+@dataclass(frozen=True)
+class Hold:
+    """What a benchmark promised, and whether that was so."""
+
+    what: str
+    held: bool
+
+    @property
+    def verdict(self) -> str:
+        return "held" if self.held else "**missed**"
+
+
+@dataclass(frozen=True)
+class Report:
+    name: str  # of the benchmark, as in `python -m bench.<name>`
+    lines: list[str]
+    holds: list[Hold]
 
 
 def rounds_asked(description: str | None, default: int) -> int:
@@ -14,14 +37,23 @@ def rounds_asked(description: str | None, default: int) -> int:
     return int(parser.parse_args().rounds)
 
 
-def tell(name: str, lines: list[str], rounds: int) -> None:
-    """Prints the table and writes bench/results/<name>.md, with "-" for each "." of the name."""
+def tell(report: Report, rounds: int) -> int:
+    """Print the table and write bench/results/<name>.md, with "-" for each "." of the name. Return the exit status:
+    not zero when a hold was missed."""
     load = os.getloadavg()[2]
     machine = f"{os.cpu_count()} cores, Python {platform.python_version()}, {rounds} rounds, load {load:.1f}"
-    title = name.replace(".", " ").capitalize()
-    text = f"# {title}\n\n`python -m bench.{name}`, {machine}.\n\n" + "\n".join(lines) + "\n"
-    (RESULTS / f"{name.replace('.', '-')}.md").write_text(text)
+    title = report.name.replace(".", " ").capitalize()
+    text = f"# {title}\n\n`python -m bench.{report.name}`, {machine}.\n\n" + "\n".join(report.lines) + "\n"
+    (RESULTS / f"{report.name.replace('.', '-')}.md").write_text(text)
     print(text)
+    return _status(report.holds)
+
+
+def _status(holds: Iterable[Hold]) -> int:
+    missed = [hold for hold in holds if not hold.held]
+    for hold in missed:
+        print(f"missed: {hold.what}", file=sys.stderr)
+    return MISSED if missed else 0
 
 
 def ms(seconds: float) -> str:

@@ -5,6 +5,7 @@
 Starts the whole of Podesk as `./podesk run` does, three workers more, and a PostgreSQL that writes down what it is
 asked; writes bench/results/cluster-storm.md. Most desktops are of a size that no node has room for, a few run. Counted
 are the calls and statements that the processes wrote down. The idle minute is measured with ten desktops and with all.
+Hold: one pod for each desktop.
 """
 
 import argparse
@@ -17,10 +18,11 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench.catalogue import refuse_without_tools
 from bench.cluster.launch import namespace
 from bench.cluster.postgres import telling_postgres
 from bench.cluster.records import Job, Log, Told, statements
-from bench.report import ms, tell
+from bench.report import Hold, Report, ms, tell
 from tests.support.cluster.parallel_launches import Crowd, Person, more
 from tests.support.cluster.podesk_outside import Driven, driving
 from tests.support.running_podesk import wait_for
@@ -93,7 +95,7 @@ class Storm:
         return self._books.since_last_look()
 
 
-def measure(driven: Driven, books: Books, people: int) -> list[str]:
+def measure(driven: Driven, books: Books, people: int) -> Report:
     crowd = Crowd(driven, people, FITTING)
     storm = Storm(crowd, books)
     few = crowd.people[-FEW:]
@@ -109,9 +111,16 @@ def measure(driven: Driven, books: Books, people: int) -> list[str]:
     ends = storm.delete(crowd.people)
     after = books.since_last_look()
     lines = [f"{people} people, {ran['running']} desktops run, {ran['starting']} wait for room.", ""]
-    lines += _outcome(each, during) + _times(times | ends) + _jobs(during.workers.jobs + after.workers.jobs)
+    hold = one_pod_each(each, people)
+    lines += [*_outcome(each, during), f"Hold: {hold.what}: {hold.verdict}.", "", *_times(times | ends)]
+    lines += _jobs(during.workers.jobs + after.workers.jobs)
     lines += _costs(during, after, people) + _idle(calm, busy, people)
-    return lines
+    return Report("cluster.storm", lines, [hold])
+
+
+def one_pod_each(pods: Counter[int], people: int) -> Hold:
+    """`pods`: how many desktops have that number of pods."""
+    return Hold("one pod for each desktop", pods == {1: people})
 
 
 def _outcome(pods: Counter[int], during: Slice) -> list[str]:
@@ -160,10 +169,11 @@ def _idle(calm: Slice, busy: Slice, people: int) -> list[str]:
     return lines
 
 
-def main() -> None:
+def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--people", type=int, default=200)
     people = int(parser.parse_args().people)
+    refuse_without_tools("cluster.storm")
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="podesk-storm-")))
         postgres = stack.enter_context(telling_postgres(folder))
@@ -171,12 +181,12 @@ def main() -> None:
         driven = stack.enter_context(driving(kube, LOG_LEVEL="DEBUG", LOG_FORMAT="json"))
         workers = stack.enter_context(more(driven.portal, "rqworker", WORKERS - 1))
         try:
-            lines = measure(driven, Books(driven, workers, postgres), people)
+            found = measure(driven, Books(driven, workers, postgres), people)
         except AssertionError:
             print(driven.evidence(), file=sys.stderr)
             raise
-    tell("cluster.storm", lines, 1)
+    return tell(found, 1)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -12,9 +12,11 @@ import tempfile
 import time
 from pathlib import Path
 
-from bench.launch.click import Browser, report
+from bench.catalogue import refuse_without_tools
+from bench.launch import click
+from bench.launch.click import Browser
 from bench.launch.shell import seconds_to_banner
-from bench.report import ms, rounds_asked, tell
+from bench.report import Hold, Report, ms, rounds_asked, tell
 from tests.support.running_podesk import running
 
 FACTOR, EXTRA = 1.15, 0.150  # of the shell's time; seconds
@@ -31,21 +33,18 @@ def measure(folder: Path, count: int) -> tuple[list[float], list[dict[str, float
             time.sleep(CALM)
             desktop, times = browser.launch()
             browser.delete(desktop)
-            print(f"round {number}: shell {shell * 1000:.0f} ms, click {report(times)}", file=sys.stderr)
+            print(f"round {number}: shell {shell * 1000:.0f} ms, click {click.report(times)}", file=sys.stderr)
             if number:
                 floor.append(shell)
                 clicks.append(times)
     return floor, clicks
 
 
-def main() -> None:
-    rounds = rounds_asked(__doc__, 9)
-    with tempfile.TemporaryDirectory(prefix="podesk-bench-", ignore_cleanup_errors=True) as made:
-        Path(made).chmod(0o711)
-        floor, clicks = measure(Path(made), rounds)
+def report(floor: list[float], clicks: list[dict[str, float]]) -> Report:
     shell = statistics.median(floor)
     medians = {name: statistics.median(click[name] for click in clicks) for name in clicks[0]}
     limit, first = FACTOR * shell + EXTRA, medians["first pixels"]
+    hold = Hold(f"first pixels within {ms(limit)} after the click, and they took {ms(first)}", first <= limit)
     lines = [
         "| what | median | spread |",
         "|---|---|---|",
@@ -54,10 +53,18 @@ def main() -> None:
     for name, median in medians.items():
         every = [click[name] for click in clicks]
         lines.append(f"| click until {name} | {ms(median)} | {ms(min(every))} - {ms(max(every))} |")
-    verdict = "held" if first <= limit else "**missed**"
-    lines.append(f"| hold: {FACTOR} x shell + {ms(EXTRA)} | {ms(limit)} | {verdict} |")
-    tell("launch", lines, rounds)
+    lines.append(f"| hold: {FACTOR} x shell + {ms(EXTRA)} | {ms(limit)} | {hold.verdict} |")
+    return Report("launch", lines, [hold])
+
+
+def main() -> int:
+    rounds = rounds_asked(__doc__, 9)
+    refuse_without_tools("launch")
+    with tempfile.TemporaryDirectory(prefix="podesk-bench-", ignore_cleanup_errors=True) as made:
+        Path(made).chmod(0o711)
+        floor, clicks = measure(Path(made), rounds)
+    return tell(report(floor, clicks), rounds)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

