@@ -8,7 +8,7 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.db import DatabaseError
 
-from accounts import keys
+from accounts import keys, username_clashes
 from accounts.models import Quota
 
 _MAKE = "`manage.py make_token_key` prints a good one."
@@ -36,6 +36,23 @@ def _faults(name: str, check_id: str, read: Callable[[str], list[RSAPublicKey]])
         Error(f"A key in {name} has {bits} bits, fewer than {keys.SMALLEST_BITS}.", hint=_MAKE, id="accounts.E002")
         for bits in short
     ]
+
+
+@register(Tags.database)
+def usernames_are_distinct(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """Runs with `check --database default` and after `migrate`."""
+    try:
+        groups = username_clashes.clashes() if kwargs.get("databases") else []
+    except DatabaseError:
+        return []  # before this version's migrate there is no column
+    hint = "`manage.py resolve_username_clashes` shows what it would change; --apply changes it."
+    return [Warning(_clash([user.username for user in users]), hint=hint, id="accounts.W002") for users in groups]
+
+
+def _clash(names: list[str]) -> str:
+    if len(names) == 1:
+        return f"The username {names[0]} clashes with no other any more, but is not protected yet."
+    return f"These usernames differ by case or Unicode form alone: {', '.join(names)}."
 
 
 @register(Tags.database)

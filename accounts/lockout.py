@@ -3,6 +3,7 @@
 from datetime import datetime, timedelta
 from itertools import accumulate
 from math import ceil
+from typing import Any
 
 from axes.models import AccessAttempt
 from axes.utils import reset
@@ -15,6 +16,7 @@ from rest_framework.request import Request
 from accounts import audit, client, services
 from accounts.audit import Actor
 from accounts.models import User
+from accounts.usernames import username_key
 from core import rate_limits
 
 
@@ -28,6 +30,12 @@ def record_failure(request: HttpRequest | Request, username: str, *, locked: boo
 def counted_address(request: HttpRequest) -> str:
     """Where no address is known, all count as one: axes never locks a client without."""
     return client.counted(client.address(request)) or "0.0.0.0"  # noqa: S104 - nobody listens there  # nosec B104
+
+
+def counted_name(request: HttpRequest, credentials: dict[str, Any] | None = None) -> str:
+    """For axes: attempts by any spelling of a name are attempts at one account."""
+    given = credentials.get("username") if credentials else request.POST.get("username")
+    return username_key(given or "")
 
 
 def may_try(request: HttpRequest) -> bool:
@@ -47,7 +55,7 @@ def seconds_left(username: str, address: str) -> int:
     """Until the next attempt is looked at; at least 1. `address`: as counted_address() tells it."""
     cooloff = timedelta(hours=settings.AXES_COOLOFF_TIME)
     attempts = AccessAttempt.objects.filter(
-        username=username, ip_address=address, attempt_time__gte=timezone.now() - cooloff
+        username=username_key(username), ip_address=address, attempt_time__gte=timezone.now() - cooloff
     ).order_by("-attempt_time")
     counted = list(attempts.values_list("attempt_time", "failures_since_start"))
     return max(1, ceil((_locked_since(counted) + cooloff - timezone.now()).total_seconds()))
@@ -64,5 +72,5 @@ def _locked_since(counted: list[tuple[datetime, int]]) -> datetime:
 @transaction.atomic
 def unlock(*, user: User, by: Actor) -> None:
     """Forget the failures of that name from everywhere."""
-    reset(username=user.get_username())
+    reset(username=username_key(user.get_username()))
     audit.record("login.unlock", by=by, target=user)

@@ -1,15 +1,18 @@
 """Who you are and what you may have. Knows no desktops."""
 
 import uuid
-from collections.abc import Iterator
-from typing import Any, NoReturn
+from collections.abc import Collection, Iterator
+from typing import Any, ClassVar, NoReturn, Self
 
 from django.contrib.auth.models import AbstractUser, Group
+from django.core.exceptions import ValidationError
 from django.core.validators import MinValueValidator
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
+
+from accounts.usernames import UsernameKeyField, Users, username_key
 
 
 class User(AbstractUser):
@@ -19,8 +22,39 @@ class User(AbstractUser):
     login_generation = models.PositiveIntegerField(default=0, editable=False)  # counted up to end all logins
     ssh_keys_version = models.PositiveIntegerField(default=0, editable=False)  # counted up with each change of them
 
+    username_key = UsernameKeyField()
+
+    _stored_username: str | None = None  # as it was read from the database
+
+    objects: ClassVar[Users] = Users()
+
     class Meta(AbstractUser.Meta):
         pass
+
+    @classmethod
+    def from_db(  # type: ignore[override]  # the stubs are those of Django 6
+        cls, db: str | None, field_names: Collection[str], values: Collection[Any]
+    ) -> Self:
+        user = super().from_db(db, field_names, values)
+        user._stored_username = user.__dict__.get("username")
+        return user
+
+    def is_renamed(self) -> bool:
+        """Return whether `username` differs from the one in the database, as far as it was read."""
+        return self._stored_username is not None and self.username != self._stored_username
+
+    def save(self, *args: Any, **options: Any) -> None:
+        if "username" in (options.get("update_fields") or ()):
+            options["update_fields"] = {*options["update_fields"], "username_key"}
+        super().save(*args, **options)
+
+    def clean(self) -> None:
+        """Raises ValidationError for a new name that another account has in any spelling."""
+        super().clean()
+        if not self.username or not (self._state.adding or self.is_renamed()):
+            return
+        if User.objects.filter(username_key=username_key(self.username)).exclude(pk=self.pk).exists():
+            raise ValidationError({"username": self.unique_error_message(User, ("username",))})
 
     def get_session_auth_hash(self) -> str:
         return f"{super().get_session_auth_hash()}.{self.login_generation}"

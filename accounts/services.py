@@ -22,8 +22,8 @@ def record_login(*, by: Actor) -> None:
 @transaction.atomic
 def record_failed_login(*, username: str, address: str | None, locked: bool) -> None:
     """Only for accounts that exist: other names may be a password in the wrong box, or guesses that fill the table."""
-    if User.objects.filter(username=username).exists():
-        audit.record("login.locked" if locked else "login.failed", by=Stranger(address), target=username)
+    if user := User.objects.named(username):
+        audit.record("login.locked" if locked else "login.failed", by=Stranger(address), target=user)
 
 
 def record_logout(*, by: Actor) -> None:

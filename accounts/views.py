@@ -21,6 +21,7 @@ from accounts import client, keys, lockout, revocation, services
 from accounts.decorators import login_required
 from accounts.forms import LoginForm
 from accounts.login_session import session_id
+from accounts.usernames import username_key
 from core import rate_limits
 
 
@@ -64,7 +65,7 @@ def login_again(request: HttpRequest) -> HttpResponse:
         context = view.get_context_data(form=LoginForm.filled(typed), expired=True)
         return view.render_to_response(context, status=403)
     name = request.user.get_username()
-    if typed != name:
+    if username_key(typed) != username_key(name):
         said = _("You are signed in as %(name)s. To use another account, sign out first.")
         messages.info(request, said % {"name": name})
     return redirect(view.get_success_url())

@@ -239,6 +239,7 @@ AXES_COOLOFF_TIME = env.integer("LOGIN_LOCKOUT_SECONDS", 900, minimum=1) / 3600 
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]  # a stranger cannot lock the owner out from elsewhere
 AXES_RESET_ON_SUCCESS = True
 AXES_LOCKOUT_CALLABLE = "accounts.views.locked_out"
+AXES_USERNAME_CALLABLE = "accounts.lockout.counted_name"
 AXES_CLIENT_IP_CALLABLE = "accounts.lockout.counted_address"
 AXES_VERBOSE = False
 AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False  # else Retry-After would be a lie

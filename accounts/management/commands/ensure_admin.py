@@ -24,7 +24,7 @@ class Command(BaseCommand):
         if User.objects.filter(is_superuser=True).exists():
             return
         name = _NAME
-        while User.objects.filter(username=name).exists():  # an ordinary account may have taken the name
+        while User.objects.named(name):  # an ordinary account may have taken the name
             name = f"{_NAME}-{secrets.token_hex(2)}"
         given = _read(password_file) if password_file else ""
         password = given or secrets.token_urlsafe(12)

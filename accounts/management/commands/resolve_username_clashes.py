@@ -1,0 +1,52 @@
+"""Rename accounts whose names differ from another's by case or Unicode form alone."""
+
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from accounts.username_clashes import Renaming, UnusableChoice, clashes, plan, resolve
+
+
+class Command(BaseCommand):
+    help = "Lists usernames that differ by case or Unicode form alone, and what --apply would rename them to."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--apply", action="store_true", help="rename; without it nothing is changed")
+        parser.add_argument(
+            "--keep", action="append", default=[], metavar="NAME", help="this account keeps its name, not the oldest"
+        )
+        parser.add_argument(
+            "--rename", action="append", default=[], metavar="OLD=NEW", type=_pair, help="give this account that name"
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        found = clashes()
+        if not found:
+            self.stdout.write("No usernames clash.")
+            return
+        try:
+            todo = plan(keep=options["keep"], rename=dict(options["rename"]))
+        except UnusableChoice as error:
+            raise CommandError(str(error)) from error
+        except ValidationError as error:
+            raise CommandError(" ".join(error.messages)) from error
+        for each in todo:
+            self.stdout.write(_line(each))
+        if options["apply"]:
+            resolve(todo)
+            self.stdout.write("Done. Tell these people their new names.")
+        else:
+            self.stdout.write("Nothing was changed. Add --apply to rename them.")
+
+
+def _line(each: Renaming) -> str:
+    joined = each.user.date_joined.date().isoformat()
+    return f"{each.user.username} (since {joined}) " + (f"becomes {each.new}" if each.new else "keeps its name")
+
+
+def _pair(text: str) -> tuple[str, str]:
+    old, equals, new = text.partition("=")
+    if not (old and equals and new):
+        raise CommandError(f"{text} is not OLD=NEW.")
+    return old, new

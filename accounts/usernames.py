@@ -1,0 +1,53 @@
+"""One name, whatever its case and Unicode form: `Ann`, `ann` and the full-width form are one account.
+
+Letters that only look alike, such as Latin and Cyrillic `a`, stay different."""
+
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any
+from unicodedata import normalize
+
+from django.contrib.auth.models import UserManager
+from django.db import models
+from django.db.models import Q
+
+if TYPE_CHECKING:
+    from accounts.models import User
+
+_LONGEST = 255  # characters; folding may make a name of 150 longer
+
+
+def username_key(name: str) -> str:
+    """Return what two spellings of one name have in common, at most 255 characters."""
+    folded = normalize("NFKC", normalize("NFKC", name).casefold())
+    digest = sha256(folded.encode("utf-8", "surrogatepass")).hexdigest()
+    return folded if len(folded) <= _LONGEST else folded[: _LONGEST - len(digest)] + digest
+
+
+class UsernameKeyField(models.CharField[Any, Any]):
+    """Filled in from `username` by every save and bulk_create. Null in older rows whose name clashes with another's,
+    until `manage.py resolve_username_clashes` renames them."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**{"max_length": _LONGEST, "unique": True, "null": True, "editable": False} | options)
+
+    def pre_save(self, model_instance: Any, add: bool) -> str | None:
+        if add or model_instance.is_renamed() or model_instance.username_key is not None:
+            model_instance.username_key = username_key(model_instance.username)
+        key: str | None = model_instance.username_key
+        return key
+
+
+class Users(UserManager["User"]):
+    """Finds people by any spelling of their names. The exact one comes first: of older accounts, two may clash."""
+
+    use_in_migrations = False
+
+    def named(self, name: str) -> "User | None":
+        found = list(self.filter(Q(username=name) | Q(username_key=username_key(name))))
+        exact = (user for user in found if user.username == name)
+        return next(exact, found[0] if found else None)
+
+    def get_by_natural_key(self, username: str | None) -> "User":
+        if username is None or (user := self.named(username)) is None:
+            raise self.model.DoesNotExist
+        return user
