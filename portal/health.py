@@ -9,7 +9,7 @@ from redis import Redis, RedisError
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from accounts import redis_health
+from core import redis_health
 from desktops.lifecycle import heartbeat
 
 _UNKNOWN = "unknown: it reports through Redis"

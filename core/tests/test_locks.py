@@ -8,6 +8,7 @@ import pytest
 from core import locks
 from core.locks import alone_with
 from core.redis import client, key
+from tests.support.environment import redis_away
 
 DESKTOP = "11111111-1111-1111-1111-111111111111"
 
@@ -66,7 +67,7 @@ def test_redis_emptied_in_the_midst_harms_nobody(short):
             assert after_it
 
 
-def test_redis_away_in_the_midst_harms_nobody(short, redis_away):
+def test_redis_away_in_the_midst_harms_nobody(short):
     with alone_with(DESKTOP), redis_away():
         time.sleep(locks.LEASE)
     with alone_with(DESKTOP) as ours:

@@ -12,9 +12,9 @@ import structlog
 from django.conf import settings
 from rq import Worker
 
-from accounts import redis_health
-from accounts.redis_health import RedisHealth
+from core import redis_health
 from core.redis import client, key
+from core.redis_health import RedisHealth
 
 log = structlog.get_logger("podesk.heartbeat")
 _ASK_AGAIN = 1.0  # seconds

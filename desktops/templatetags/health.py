@@ -3,7 +3,7 @@
 from django import template
 from django.utils.translation import gettext
 
-from accounts import redis_health
+from core import redis_health
 
 register = template.Library()
 

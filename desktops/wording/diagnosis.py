@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from django.utils.translation import gettext
 
-from accounts import redis_health
+from core import redis_health
 from desktops.models import LAUNCHING, Status
 from desktops.wording.reasons import WAITING, reason
 
@@ -16,7 +16,7 @@ class Facts:
     status: str
     reason: str = ""
     seconds: float = 0  # in this status
-    redis: str = ""  # why Redis is unavailable: a slug of accounts.redis_health
+    redis: str = ""  # why Redis is unavailable: a slug of core.redis_health
     controller_late: bool = False
     workers: int = 1
     runtime_away: bool = False

@@ -39,7 +39,7 @@ NEVER_TOLD = {"port_taken", "not_deleted", "still_deleting", "bad_name", "bad_re
 def given_by_runtimes() -> set[str]:
     """The slugs that stand in their sources, as in RuntimeFault("slug", …)."""
     found = set()
-    for source in (settings.BASE_DIR / "desktops/runtimes").glob("*.py"):
+    for source in (settings.BASE_DIR / "desktops/runtimes").rglob("*.py"):
         for call in ast.walk(ast.parse(source.read_text())):
             if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id in SLUG_AT:
                 given = call.args[SLUG_AT[call.func.id] :][:1]

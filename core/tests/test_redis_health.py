@@ -2,9 +2,9 @@
 
 import pytest
 
-from accounts import redis_health
-from accounts.redis_health import RedisHealth
+from core import redis_health
 from core.redis import client
+from core.redis_health import RedisHealth
 from tests.support.environment import redis_away, redis_refuses_writes
 
 REASONS = pytest.mark.parametrize(
