@@ -9,6 +9,7 @@ from rest_framework.response import Response
 
 from accounts.api.endpoint import Endpoint
 from accounts.api.fields import Filter
+from accounts.models import User
 from core.api.serializers import Nothing
 from desktops import selectors, services
 from desktops.api.input_serializers import PodQuery
@@ -39,7 +40,7 @@ class AnyPodQuery(PodQuery):
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         attrs = super().validate(attrs)
         if "owner" in attrs:
-            attrs["where"]["owner__username"] = attrs["owner"]
+            attrs["where"]["owner"] = User.objects.named(attrs["owner"])  # None finds nothing: each has an owner
         return attrs
 
 

@@ -33,6 +33,7 @@ def test_everyones_with_owner_and_without_a_way_in(api_for, make_desktop, alice,
     ("query", "found"),
     [
         ({"owner": "alice"}, ["a", "b"]),
+        ({"owner": "ALICE"}, ["a", "b"]),
         ({"owner": "nobody"}, []),
         ({"status": "running"}, ["a"]),
         ({"owner": "alice", "status": "stopped,failed"}, ["b"]),
