@@ -156,8 +156,18 @@ def test_redis_that_is_full(person, portal):
     becomes(portal, None)
 
 
-def test_session_killed_from_outside(person, portal, desktop):
+def test_screen_killed_from_outside(person, portal, desktop):
     servers(portal)[0].kill()
+    wait_for(lambda: reason(portal) == "restarted_screen")
+    assert status(portal) == "running"
+    panel = person.panel(desktop)
+    assert "Started again after a crash" in panel  # in the timeline
+    assert "The screen of the desktop crashed and its session was started again" in panel
+    assert len(servers(portal)) == 1
+
+
+def test_session_killed_from_outside(person, portal, desktop):
+    servers(portal)[0].parent().kill()  # its holder
     becomes(portal, "failed")
     assert reason(portal) == "session_crashed"
     assert "ended unexpectedly" in person.panel(desktop)

@@ -21,6 +21,7 @@ from desktops.models import AT_REST, Desktop, DesktopEvent, Status, Volume
 from desktops.runtimes.base import Observed, Phase
 
 log = structlog.get_logger("podesk.reconcile")
+_RESTARTED = {"out_of_memory": "restarted_memory", "screen_crashed": "restarted_screen"}  # by what the runtime saw
 QUEUE_PATIENCE = 10  # seconds a row may wait for a worker before its work is ordered again
 
 
@@ -98,8 +99,10 @@ def _running(desktop: Desktop, seen: Observed | None) -> None:
         _rest(desktop, "logged_out_inside")
     elif seen.phase == Phase.READY:
         _keep_up(desktop, seen)
-    elif desktop.reason != "not_answering":
-        _say(desktop, "not_answering")
+    else:
+        now = "restarting_session" if seen.reason == "restarting_container" else "not_answering"
+        if desktop.reason != now:
+            _say(desktop, now)
 
 
 def _keep_up(desktop: Desktop, seen: Observed) -> None:
@@ -110,10 +113,10 @@ def _keep_up(desktop: Desktop, seen: Observed) -> None:
         desktop.tell_owner()
     if seen.restarts > desktop.container_restarts:
         Desktop.objects.filter(pk=desktop.pk, run=desktop.run).update(container_restarts=seen.restarts)
-        reason = "restarted_memory" if seen.reason == "out_of_memory" else "restarted_crash"
+        reason = _RESTARTED.get(seen.reason, "restarted_crash")
         DesktopEvent.write(desktop, "restarted", reason=reason)
         _say(desktop, reason)
-    elif desktop.reason == "not_answering":
+    elif desktop.reason in ("not_answering", "restarting_session"):
         _say(desktop, "")
 
 

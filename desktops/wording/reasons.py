@@ -126,6 +126,14 @@ RUNNING = {
         _("The desktop does not answer at present. Nothing is lost; it is being watched."),
         _("Wait a moment; if it stays so, restart it."),
     ),
+    "restarting_session": Reason(
+        _("The desktop crashed and is being started again. Programs that were open are gone; your files are safe."),
+        _("Wait a moment; if it stays so, restart it."),
+    ),
+    "restarted_screen": Reason(
+        _("The screen of the desktop crashed and its session was started again: programs that were open are gone."),
+        _("Your saved files are safe. If this happens again, ask an administrator to look at the log."),
+    ),
     "restarted_memory": Reason(
         _("The desktop needed more memory than it has and was started anew: what was not saved is lost."),
         _("Open fewer programs at once, or choose a larger size."),
@@ -137,6 +145,7 @@ RUNNING = {
 }
 
 ENDED = {
+    "screen_crashed": Reason(_("The screen of the desktop crashed again and again."), _ASK_ADMIN),
     "session_crashed": Reason(_("The desktop ended unexpectedly."), _START_AGAIN),
     "vanished": Reason(_("The desktop is no longer there: it was ended from outside."), _START_AGAIN),
     "out_of_memory": Reason(

@@ -21,7 +21,7 @@ SENTENCES: dict[str, Promise] = {
     "started": _("Its session started"),
     "ready": _("Its screen answers"),
     "running": _("Ready to use"),
-    "restarted": _("Started anew"),
+    "restarted": _("Started again after a crash"),
     "restarting": _("Restart asked for"),
     "stopping": _("Stopping"),
     "stopped": _("Stopped"),

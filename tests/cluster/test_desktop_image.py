@@ -8,6 +8,7 @@ import httpx
 import pytest
 from playwright.sync_api import expect
 
+from desktops.runtimes.base import Phase
 from tests.cluster.conftest import IMAGE
 from tests.support.cluster.image_pods import HOME, PASSWORD, Keys, Pod
 from tests.support.running_podesk import wait_for
@@ -248,17 +249,19 @@ def kill_and_see_anew(pod: Pod, *programs: str) -> None:
     soon(lambda: all(pod.pid(program) not in ("", pid) for program, pid in zip(programs, before, strict=True)))
 
 
-def test_screen_that_dies_comes_back_with_a_new_session(pods):
-    """Until it does so too often: then the container ends, and Kubernetes starts a new one."""
+@pytest.mark.parametrize(
+    ("program", "code", "reason"),
+    [("Xvnc", 81, "screen_crashed"), ("sh /opt/podesk/session/start", 82, "session_crashed")],
+)
+def test_crash_starts_a_new_container_that_says_what_crashed(pods, program, code, reason):
     pod = pods["restarted"]
     before = pod.restarts()
-    for _ in range(3):
-        kill_and_see_anew(pod, "Xvnc", "xfce4-panel")
     soon(pod.panel_drawn)
-    assert pod.restarts() == before
-    pod.exec("pkill", "-KILL", "-x", "Xvnc")
+    pod.exec("pkill", "-KILL", "-xf" if " " in program else "-x", program)
     soon(lambda: pod.restarts() == before + 1)
-    assert pod.last_exit() == 1
+    assert pod.last_exit() == code
+    soon(lambda: pod.observed().phase is Phase.READY)
+    assert (pod.observed().reason, pod.observed().restarts) == (reason, before + 1)
     soon(pod.panel_drawn)
 
 

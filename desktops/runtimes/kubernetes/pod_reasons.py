@@ -25,6 +25,9 @@ _MAKING = {
     "FailedAttachVolume": "volume_attaching",
     "FailedCreatePodSandBox": "container_refused",
 }
+# With these codes the desktop image ends its container when what had run well has crashed (docker/desktop/bin/desktop).
+_CRASHED = {81: "screen_crashed", 82: "session_crashed"}
+_MOST_RESTARTS = 3  # while the kubelet still waits before the next one
 _PART_MISSING = r'(secret|configmap) "[^"]*" not found'
 # Events that tell more than the pod does by then.
 TELLING = frozenset({*_MAKING, *MACHINES, *CLAIM_FAILS, "Failed"})
@@ -72,9 +75,8 @@ def _running(status: Body, container: Body) -> Verdict | None:
     state = container.get("state", {})
     if "running" in state:
         if condition(status, "Ready").get("status") == "True":
-            if _is_out_of_memory(before := _last_end(container)):  # it was started anew, and this is why
-                return Verdict(Phase.READY, "out_of_memory", _how(before))
-            return Verdict(Phase.READY)
+            before = _last_end(container)
+            return Verdict(Phase.READY, why, _how(before)) if (why := _why_ended(before)) else Verdict(Phase.READY)
         again = container.get("restartCount", 0) > 0
         return (
             Verdict(Phase.STARTED, "restarting_container", _how(_last_end(container)))
@@ -96,6 +98,8 @@ def _held_up(container: Body, events: list[Body]) -> Verdict | None:
     if known := _WAITING.get(why):
         if why == "CrashLoopBackOff" and _is_out_of_memory(_last_end(container)):
             return Verdict(Phase.FAILED, "out_of_memory", _how(_last_end(container)))
+        if why == "CrashLoopBackOff" and _may_recover(container):
+            known = Verdict(Phase.STARTED, "restarting_container")
         return known._replace(detail=f"{message} {_how(_last_end(container))}".strip())
     return _being_made(events)
 
@@ -125,6 +129,19 @@ def _being_made(events: list[Body]) -> Verdict | None:
 def _last_end(container: Body) -> Body | None:
     end: Body | None = container.get("lastState", {}).get("terminated")
     return end
+
+
+def _why_ended(end: Body | None) -> str:
+    """Return a slug if what started the container again is known in detail, else an empty string."""
+    if end is None:
+        return ""
+    return "out_of_memory" if _is_out_of_memory(end) else _CRASHED.get(end["exitCode"], "")
+
+
+def _may_recover(container: Body) -> bool:
+    """It had run well before: the kubelet's pause is no reason to give it up yet."""
+    end = _last_end(container)
+    return end is not None and end["exitCode"] in _CRASHED and container.get("restartCount", 0) <= _MOST_RESTARTS
 
 
 def _is_out_of_memory(end: Body | None) -> bool:

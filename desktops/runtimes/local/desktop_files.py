@@ -82,6 +82,7 @@ class State(NamedTuple):
     limits: Limits = Limits(0, 0)
     reason: str = ""
     detail: str = ""
+    restarts: int = 0  # how often the session was started again after a crash; `reason` and `detail` are of the last
 
     def entered(self, phase: str) -> "State":
         return self._replace(phase=phase, steps={**self.steps, phase: datetime.now(UTC).isoformat()})

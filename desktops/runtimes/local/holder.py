@@ -23,6 +23,8 @@ from desktops.runtimes.local.desktop_files import FULL, Place
 from desktops.runtimes.local.session_log import Log, tail
 
 PATIENCE = 3.0  # seconds that programs have to save their work before they are killed
+MOST_CRASHES = 3  # within CRASH_WINDOW: after each of these the session is started again, after one more it is over
+CRASH_WINDOW = 600.0  # seconds
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
 libc = ctypes.CDLL(None)
 
@@ -45,6 +47,7 @@ class Holder:
         self.entrances = cgroups.entrances(state.groups)
         self.server = self.session = 0  # pids
         self.display = b""
+        self.crashes: list[float] = []  # when, by the monotonic clock
 
     def run(self) -> None:
         try:
@@ -61,11 +64,14 @@ class Holder:
         self._write(self.state._replace(holder=processes.find(os.getpid())))
         if self.place.stop.exists():
             raise Over
+        self._start_server()
+        self._enter("started")
+
+    def _start_server(self) -> None:
         told, tell = os.pipe()
         self._on(told, self._display_known)
         self.server = self._spawn([*self.plan.server, "-displayfd", str(tell)], tell)
         os.close(tell)
-        self._enter("started")
 
     def _display_known(self, fd: int) -> None:
         said = os.read(fd, 16)
@@ -93,7 +99,9 @@ class Holder:
             self._enter("ready")
 
     def _enter(self, phase: str) -> None:
-        self._write(self.state.entered(phase))
+        """Steps are those of the first start in this run; the session may be started again."""
+        again = phase in self.state.steps
+        self._write(self.state._replace(phase=phase) if again else self.state.entered(phase))
 
     def _write(self, state: desktop_files.State) -> None:
         self.state = state
@@ -163,11 +171,11 @@ class Holder:
             raise Over
         ended = self._reap()
         if self.server in ended:
-            raise self._crash(f"X server ended with {ended[self.server]}")
-        if self.session in ended:
-            raise (
-                Over("ended") if ended[self.session] == 0 else self._crash(f"session ended with {ended[self.session]}")
-            )
+            self._start_again("screen_crashed", f"X server ended with {ended[self.server]}")
+        elif self.session in ended:
+            if ended[self.session] == 0:
+                raise Over("ended")
+            self._start_again("session_crashed", f"session ended with {ended[self.session]}")
 
     def _on(self, fd: int, handler: Callable[[int], None]) -> None:
         self.events.register(fd, selectors.EVENT_READ, handler)
@@ -178,11 +186,25 @@ class Holder:
     def _serve(self) -> None:
         while True:
             for key, _ in self.events.select():
-                key.data(key.fd)
+                if self.events.get_map().get(key.fd) is key:  # else: closed meanwhile, and its number used again
+                    key.data(key.fd)
 
-    # --- the end ----------------------------------------------------------------------------------------------------
+    # --- crashes and the end ----------------------------------------------------------------------------------------
 
-    def _crash(self, detail: str) -> Over:
+    def _start_again(self, reason: str, detail: str) -> None:
+        """After a crash, in the same run. Raises Over if that would not help."""
+        crash = self._crash(reason, detail)
+        now = time.monotonic()
+        self.crashes = [at for at in self.crashes if now - at < CRASH_WINDOW] + [now]
+        if crash.reason != reason or len(self.crashes) > MOST_CRASHES:
+            raise crash
+        self._end_processes()
+        self.server, self.session, self.display = 0, 0, b""
+        restarts = self.state.restarts + 1
+        self._write(self.state._replace(phase="started", restarts=restarts, reason=reason, detail=crash.detail))
+        self._start_server()
+
+    def _crash(self, reason: str, detail: str) -> Over:
         self._drain()
         last = tail(self.place.log, 20)
         detail = f"{detail}; {last[-1500:]}"
@@ -190,7 +212,7 @@ class Holder:
             return Over("failed", "disk_full", detail)
         if cgroups.out_of_memory(self.state.groups):
             return Over("failed", "out_of_memory", detail)
-        return Over("failed", "session_crashed" if "ready" in self.state.steps else "start_failed", detail)
+        return Over("failed", reason if "ready" in self.state.steps else "start_failed", detail)
 
     def _drain(self) -> None:
         """Log what the children said before they died."""
@@ -201,6 +223,7 @@ class Holder:
     def _end(self, over: Over) -> None:
         if not over.phase:
             self._write(self.state._replace(phase="stopping"))
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
         self._end_processes()
         cgroups.remove(self.state.groups)
         if not over.phase or self.place.stop.exists():
@@ -210,7 +233,6 @@ class Holder:
 
     def _end_processes(self) -> None:
         """Programs first, then the X server below them: who has work to save still has a screen."""
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
         end = time.monotonic() + PATIENCE
         for process in self._programs():
             processes.send(process, signal.SIGTERM)

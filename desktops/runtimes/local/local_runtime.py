@@ -232,6 +232,7 @@ class LocalRuntime:
             steps={step: datetime.fromisoformat(at) for step, at in state.steps.items()},
             reason=state.reason,
             detail=state.detail,
+            restarts=state.restarts,
         )
 
     def _signal_holder(self, place: Place) -> None:

@@ -3,7 +3,7 @@
 import pytest
 
 from core import encryption
-from desktops.models import Desktop, Status
+from desktops.models import Desktop, DesktopEvent, Status
 from desktops.tests.support.api_client import fields, script_of
 
 pytestmark = pytest.mark.django_db
@@ -44,6 +44,17 @@ def test_in_the_language_of_the_reader(alice, make_desktop):
     english, chinese = (script_of(alice).get(address, Accept_Language=code).json() for code in ("en", "zh-hans"))
     assert english["sentence"] != chinese["sentence"]
     assert {**english, "sentence": 0, "next_step": 0} == {**chinese, "sentence": 0, "next_step": 0}
+
+
+def test_tells_of_a_crash_that_it_has_survived(alice, make_desktop):
+    desktop = make_desktop(alice, status=Status.RUNNING, reason="restarted_screen")
+    DesktopEvent.write(desktop, "restarted", reason="restarted_screen")
+    told = script_of(alice).get(f"pods/{desktop.object_name}").json()
+    assert told["status"] == "running"
+    assert told["sentence"].startswith("The screen of the desktop crashed and its session was started again")
+    [event] = script_of(alice).get(f"pods/{desktop.object_name}/events").json()["results"]
+    assert event["kind"] == "restarted"
+    assert told["sentence"] in event.values()
 
 
 @pytest.mark.parametrize("status", Status.values)

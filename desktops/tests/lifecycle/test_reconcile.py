@@ -81,6 +81,8 @@ def test_a_step_is_never_told_before_the_order_to_start(make_desktop, alice):
         (Status.RUNNING, Phase.STARTED, {}, Status.RUNNING, "not_answering"),
         (Status.RUNNING, Phase.READY, {"restarts": 1, "reason": "out_of_memory"}, Status.RUNNING, "restarted_memory"),
         (Status.RUNNING, Phase.READY, {"restarts": 1}, Status.RUNNING, "restarted_crash"),
+        (Status.RUNNING, Phase.READY, {"restarts": 1, "reason": "screen_crashed"}, Status.RUNNING, "restarted_screen"),
+        (Status.RUNNING, Phase.STARTED, {"reason": "restarting_container"}, Status.RUNNING, "restarting_session"),
         (Status.RUNNING, Phase.ENDED, {}, Status.STOPPED, "logged_out_inside"),
         (Status.RUNNING, Phase.READY, {}, Status.RUNNING, ""),
         (Status.STOPPING, Phase.STOPPING, {}, Status.STOPPING, ""),

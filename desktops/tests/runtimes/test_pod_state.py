@@ -66,6 +66,31 @@ def test_what_was_started_anew_for_its_memory_says_so():
     assert (seen.phase, seen.reason, seen.restarts) == (Phase.READY, "out_of_memory", 1)
 
 
+@pytest.mark.parametrize(("code", "slug"), [(81, "screen_crashed"), (82, "session_crashed"), (1, "")])
+def test_what_was_started_anew_after_a_crash_says_what_crashed(code, slug):
+    pod, events = record("crash-once")
+    pod["status"]["containerStatuses"][0]["lastState"]["terminated"]["exitCode"] = code
+    seen = observed(pod, events)
+    assert (seen.phase, seen.reason, seen.restarts) == (Phase.READY, slug, 1)
+
+
+@pytest.mark.parametrize(
+    ("code", "restarts", "phase", "reason"),
+    [
+        (81, 3, Phase.STARTED, "restarting_container"),
+        (82, 1, Phase.STARTED, "restarting_container"),
+        (81, 4, Phase.FAILED, "crash_loop"),
+        (1, 1, Phase.FAILED, "crash_loop"),
+    ],
+)
+def test_what_ran_well_before_it_crashed_is_not_given_up_at_once(code, restarts, phase, reason):
+    pod, events = record("crash")
+    status = pod["status"]["containerStatuses"][0]
+    status["lastState"]["terminated"]["exitCode"], status["restartCount"] = code, restarts
+    seen = observed(pod, events)
+    assert (seen.phase, seen.reason) == (phase, reason)
+
+
 def _pod_of(record_name: str) -> str:
     return record_name.removesuffix("-first").removeprefix("before-")
 

@@ -17,7 +17,8 @@ from desktops.runtimes.base import Phase, RuntimeFault
 from desktops.runtimes.local import desktop_files, processes
 from desktops.runtimes.local.local_runtime import LocalRuntime
 from desktops.runtimes.local.processes import Process
-from desktops.tests.support.runtime_specs import ACCOUNT, soon, until
+from desktops.tests.support.rfb_client import RfbClient, colours
+from desktops.tests.support.runtime_specs import ACCOUNT, PASSWORD, soon, until
 
 STARTER = """
 import sys, pickle
@@ -176,13 +177,54 @@ def test_a_pid_alone_is_no_identity(house):
     assert not processes.send(same, signal.SIGKILL)
 
 
-def test_an_x_server_killed_from_outside_is_a_crash(house):
+def crash(house, name: str, program: str, signal_number: int = signal.SIGKILL) -> None:
+    """Kill the program, and wait until the session is there again."""
+    before, process = house.state(name).restarts, house.program(name, program)
+    process.send_signal(signal_number)
+    until(lambda: house.state(name).restarts == before + 1, what="another start")
+    house.wait(name, Phase.READY)
+
+
+def test_a_crashed_x_server_is_reported_and_the_session_started_again(house):
     spec = house.run()
+    old = {process.pid for process in house.processes(spec.name)}
+    crash(house, spec.name, "Xvnc")
+    seen = house.runtime.observe(spec.name)
+    assert (seen.reason, seen.restarts, tuple(seen.steps)) == ("screen_crashed", 1, house.runtime.steps)
+    assert "X server ended with -9" in seen.detail
+    with RfbClient(seen.endpoint.address, PASSWORD) as client:
+        until(lambda: colours(client.screen()) > 100, what="a picture")
+    assert not old & {process.pid for process in house.processes(spec.name)}
+
+
+def test_a_crashed_session_is_reported_and_started_again(house):
+    spec = house.run()
+    session = psutil.Process(int(house.program(spec.name, "xfwm4").environ()["PODESK_SESSION"]))
+    session.kill()
+    until(lambda: house.state(spec.name).restarts == 1, what="another start")
+    seen = house.wait(spec.name, Phase.READY)
+    assert (seen.reason, "session ended with" in seen.detail) == ("session_crashed", True)
+    house.program(spec.name, "xfce4-panel")
+
+
+def test_an_x_server_that_crashes_again_and_again_is_given_up(house):
+    spec = house.run()
+    for _ in range(3):
+        crash(house, spec.name, "Xvnc")
     house.program(spec.name, "Xvnc").kill()
-    crashed = house.wait(spec.name, Phase.FAILED)
-    assert (crashed.reason, "X server ended with -9" in crashed.detail) == ("session_crashed", True)
+    failed = house.wait(spec.name, Phase.FAILED)
+    assert (failed.reason, "X server ended with -9" in failed.detail) == ("screen_crashed", True)
     assert not house.processes(spec.name)
     house.run(desktop_id=spec.desktop_id, run=2)
+
+
+def test_a_desktop_can_be_stopped_while_it_starts_again(house):
+    spec = house.run()
+    house.program(spec.name, "Xvnc").kill()
+    until(lambda: house.state(spec.name).restarts, what="another start")
+    house.runtime.stop(spec.name, deadline=soon())
+    house.wait(spec.name, None)
+    assert not house.processes(spec.name)
 
 
 def test_a_part_of_the_desktop_that_dies_comes_back(house):

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from desktops.runtimes.base import DesktopSpec
-from desktops.runtimes.kubernetes import manifests
+from desktops.runtimes.base import DesktopSpec, Observed
+from desktops.runtimes.kubernetes import manifests, pod_state
 from desktops.tests.support import rfb_client
 from desktops.tests.support.kubernetes_namespace import a_cluster
 from desktops.tests.support.rfb_client import RfbClient
@@ -100,6 +100,12 @@ class Pod:
     def last_exit(self) -> int:
         """With what the container before this one ended."""
         return self.status()["containerStatuses"][0]["lastState"]["terminated"]["exitCode"]
+
+    def observed(self) -> Observed:
+        """What the controller would see of it."""
+        found = self.kube.get("pod", self.name)
+        assert found, f"no pod {self.name}"
+        return pod_state.observed(found, [])
 
     def ip(self) -> str:
         return self.status()["podIP"]
