@@ -165,8 +165,8 @@ class PortLeaseAdmin(ReadOnlyAdmin):
 
 @admin.register(Volume)
 class VolumeAdmin(ReadOnlyAdmin):
-    list_display = ("object_name", "owner", "desktop_name", "storage_gib", "created_at", "kept_at")
-    list_filter = (("kept_at", admin.EmptyFieldListFilter),)
+    list_display = ("object_name", "owner", "desktop_name", "storage_gib", "created_at", "kept_at", "lost_at")
+    list_filter = (("lost_at", admin.EmptyFieldListFilter), ("kept_at", admin.EmptyFieldListFilter))
     list_select_related = ("owner",)
     search_fields = ("object_name", "owner__username", "desktop_name")
     actions = ("delete_files",)

@@ -30,13 +30,14 @@ class Facts:
     exposed_novnc: int
     exposed_ssh: int
     has_ssh: bool  # through the portal
+    files_lost: bool  # its home folder is no longer in the runtime
 
 
 _NAMES = {field.name for field in fields(Facts)}
 
 
 def of(desktop: Any) -> Facts:
-    """Of a models.Desktop; reads its image: select it along."""
+    """Of a models.Desktop; reads its image and its volume: select them along."""
     same = ("name", "status", "reason", "memory_mib", "storage_gib", "gpu")
     exposed = ("exposed_host", "exposed_vnc", "exposed_novnc", "exposed_ssh")
     return Facts(
@@ -47,6 +48,7 @@ def of(desktop: Any) -> Facts:
         image=desktop.image.name,
         size=desktop.size_name,
         has_ssh=desktop.endpoint_kind == "tcp",
+        files_lost=desktop.volume.lost_at is not None,
         cpu=f"{desktop.cpu.normalize():f}",
         created_at=_iso(desktop.created_at),
         started_at=desktop.started_at and _iso(desktop.started_at),

@@ -26,7 +26,7 @@ class NoPassword(DesktopNotFound):
 class QuotaExceeded(DesktopRefused):
     slug = "quota_exceeded"
     message = _("This would be more than you may have.")
-    next_step = _("Choose a smaller size, stop or delete another desktop, or ask an administrator for more.")
+    next_step = _("Ask an administrator for more.")
 
 
 class ImageUnavailable(DesktopRefused):
@@ -74,6 +74,22 @@ class VolumeInUse(DesktopRefused):
     slug = "volume_in_use"
     message = _("These files belong to a desktop that exists.")
     next_step = _("Delete the desktop first.")
+
+
+class VolumeLost(DesktopRefused):
+    slug = "volume_lost"
+    message = _("These files are no longer there.")
+    next_step = _("Choose other files or an empty home folder, or ask an administrator to restore these.")
+
+
+class FilesAreThere(DesktopRefused):
+    """New files were asked for, and those that would be left behind are not lost."""
+
+    slug = "files_are_there"
+    message = _("The files of this desktop are there: it does not need new ones.")
+    next_step = _(
+        "Start it as usual. For an empty home folder, delete this desktop with its files, then launch another."
+    )
 
 
 class RuntimeAway(DesktopRefused):

@@ -113,6 +113,8 @@ class Volume(models.Model):
     created_at = models.DateTimeField(_("created"), default=timezone.now)
     used_at = models.DateTimeField(null=True, blank=True)  # when a desktop first ran on it: from then on it holds work
     kept_at = models.DateTimeField(_("kept since"), null=True, blank=True)  # when its desktop was deleted without it
+    # When the runtime was first seen without it. It takes no storage then; cleared when it is there again.
+    lost_at = models.DateTimeField(_("lost since"), null=True, blank=True)
 
     class Meta:
         verbose_name = _("volume")
@@ -210,7 +212,7 @@ class Desktop(Resources):
 
     @classmethod
     def facts_of(cls, object_name: str) -> desktop_snapshot.Facts | None:
-        row = cls.objects.select_related("image").filter(object_name=object_name).first()
+        row = cls.objects.select_related("image", "volume").filter(object_name=object_name).first()
         return desktop_snapshot.of(row) if row else None
 
 

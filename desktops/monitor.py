@@ -11,7 +11,7 @@ from django.db.models import Count
 from accounts.models import User
 from desktops.lifecycle import heartbeat, queue
 from desktops.lifecycle.heartbeat import Controller
-from desktops.models import Desktop, Status
+from desktops.models import Desktop, Status, Volume
 
 
 @dataclass(frozen=True)
@@ -42,6 +42,7 @@ class Report:
     parts: Parts
     desktops: dict[str, int] | None  # by status; None: the database does not say
     scope: str | None  # "mine" or "everyone"
+    lost_volumes: int | None = None  # home folders that the runtime no longer has; None: the database does not say
 
     @property
     def status(self) -> str:
@@ -52,7 +53,9 @@ def report(*, user_id: str) -> Report:
     """For that person: of all desktops if he may see them all, else of his own."""
     try:
         everyone = _sees_all(user_id)
-        return Report("ok", parts(), _by_status(None if everyone else user_id), "everyone" if everyone else "mine")
+        whose = {} if everyone else {"owner__pk": user_id}
+        lost = Volume.objects.filter(lost_at__isnull=False, **whose).count()
+        return Report("ok", parts(), _by_status(whose), "everyone" if everyone else "mine", lost)
     except Error:
         return Report("away", parts(), None, None)
 
@@ -83,7 +86,7 @@ def _sees_all(user_id: str) -> bool:
     return bool(user and user.is_staff and user.has_perm("desktops.view_desktop"))
 
 
-def _by_status(owner_id: str | None) -> dict[str, int]:
-    rows = Desktop.objects.filter(owner__pk=owner_id) if owner_id else Desktop.objects.all()
+def _by_status(whose: dict[str, str]) -> dict[str, int]:
+    rows = Desktop.objects.filter(**whose)
     found: dict[str, int] = dict(rows.order_by().values_list("status").annotate(Count("pk")))
     return {status: found.get(status, 0) for status in Status.values}

@@ -59,14 +59,16 @@ class ImageOffer:
 class LaunchOffer:
     images: list[ImageOffer]
     quota: list[QuotaLine]
-    volumes: list[Volume]
+    volumes: list[Volume]  # kept files that a desktop may use again
+    lost_volumes: list[Volume]
     can_launch: bool
     why_not: str
     suggested_name: str
 
 
 def use_of(user: User) -> Use:
-    """CPU, memory and GPU count while a desktop is active; its files and its place count until it is deleted."""
+    """CPU, memory and GPU count while a desktop is active; its files and its place count until it is
+    deleted, or its files are lost."""
     active = Q(status__in=ACTIVE)
     sums: dict[str, Any] = Desktop.objects.filter(owner=user).aggregate(
         cpu=Sum("cpu", filter=active),
@@ -74,7 +76,7 @@ def use_of(user: User) -> Use:
         gpu=Sum("gpu", filter=active),
         desktops=Count("pk"),
     )
-    sums["storage_gib"] = Volume.objects.filter(owner=user).aggregate(total=Sum("storage_gib"))["total"]
+    sums["storage_gib"] = Volume.objects.filter(owner=user, lost_at=None).aggregate(total=Sum("storage_gib"))["total"]
     taken: dict[str, Any] = {key: value or 0 for key, value in sums.items()}
     return Use(**taken)
 
@@ -90,7 +92,7 @@ def refuse_if_over(owner: User, need: Use, *, asked_in: str = "") -> None:
     the field of a request that held the amounts."""
     if short := _shortage(effective(owner), use_of(owner), need):
         field = f"{asked_in}.{_FIELDS[short.key]}" if asked_in and short.key in _FIELDS else ""
-        raise QuotaExceeded(short.sentence, field=field)
+        raise QuotaExceeded(short.sentence, next_step=_way_out(short.key, new=bool(need.desktops)), field=field)
 
 
 def is_offered(image: DesktopImage, size: DesktopSize) -> bool:
@@ -118,7 +120,8 @@ def has_room(user: User) -> bool:
 
 def launch_offer(user: User) -> LaunchOffer:
     quota, use = effective(user), use_of(user)
-    volumes = list(Volume.objects.filter(owner=user, kept_at__isnull=False).order_by("kept_at"))
+    kept = list(Volume.objects.filter(owner=user, kept_at__isnull=False).order_by("kept_at"))
+    volumes = [volume for volume in kept if not volume.lost_at]
     images = [
         ImageOffer(image, [_size_offer(size, quota, use, volumes) for size in image.sizes.all()])
         for image in DesktopImage.objects.filter(enabled=True).prefetch_related("sizes")
@@ -130,6 +133,7 @@ def launch_offer(user: User) -> LaunchOffer:
         images=images,
         quota=_lines(quota, use),
         volumes=volumes,
+        lost_volumes=[volume for volume in kept if volume.lost_at],
         can_launch=fits,
         why_not="" if fits else offers[0].why_not if offers else _("No kind of desktop is offered at present."),
         suggested_name=next(name for name in _names() if name not in names),
@@ -153,6 +157,21 @@ def _size_offer(size: DesktopSize, quota: EffectiveQuota, use: Use, volumes: lis
         why = _("Only with files that you kept. %(shortage)s") % {"shortage": short.sentence}
         return SizeOffer(size, fits=True, why_not=why, with_kept_only=True)
     return SizeOffer(size, fits=False, why_not=short.sentence)
+
+
+def _way_out(key: str, *, new: bool) -> str:
+    """Return what somebody can do who is short of that. A desktop that is there keeps its size."""
+    if key == "desktops":
+        return _("Delete a desktop that you no longer need, or ask an administrator for more.")
+    if key == "storage_gib":
+        if new:
+            return _(
+                "Choose a smaller size, use kept files again, delete some files, or ask an administrator for more."
+            )
+        return _("Delete kept files or another desktop with its files, or ask an administrator for more.")
+    if new:
+        return _("Choose a smaller size, stop another desktop, or ask an administrator for more.")
+    return _("Stop another desktop, or ask an administrator for more.")
 
 
 @dataclass(frozen=True)

@@ -73,7 +73,7 @@ def facts_for(*, user_id: str, pod_name: str) -> Facts:
 
 
 def kept_volumes(user: User) -> QuerySet[Volume]:
-    """Files without a desktop, longest kept first."""
+    """Files without a desktop, longest kept first; lost ones among them."""
     return Volume.objects.filter(owner=user, kept_at__isnull=False).order_by("kept_at", "pk")
 
 
@@ -123,6 +123,7 @@ def diagnosis_of(desktop: Desktop) -> diagnosis.Diagnosis:
         status=desktop.status,
         reason=desktop.reason,
         seconds=(timezone.now() - desktop.status_since).total_seconds(),
+        files_lost=desktop.volume.lost_at is not None,
         **(machinery() if desktop.status in MOVING else {}),
     )
     return diagnosis.explain(facts)

@@ -21,6 +21,7 @@ from desktops.exceptions import (
     AccountDisabled,
     BeingDeleted,
     DesktopNotFound,
+    FilesAreThere,
     ImageUnavailable,
     NameInvalid,
     NoPassword,
@@ -29,7 +30,7 @@ from desktops.exceptions import (
     VolumeInUse,
     WrongStatus,
 )
-from desktops.lifecycle import host_keys, jobs
+from desktops.lifecycle import host_keys, jobs, volumes
 from desktops.lifecycle.queue import enqueue_after_commit
 from desktops.lifecycle.runs import fresh_run
 from desktops.models import AT_REST, LAUNCHING, Desktop, DesktopEvent, DesktopImage, DesktopSize, Status, Volume
@@ -97,37 +98,41 @@ def launch(*, by: Actor, wanted: LaunchRequest) -> Launched:
 
 @audited("desktop.launch", target=lambda given: given["desktop"].name)
 @transaction.atomic
-def launch_existing(*, desktop: Desktop, by: Actor) -> Launched | None:
+def launch_existing(*, desktop: Desktop, by: Actor, new_files: bool = False) -> Launched | None:
     """Set a desktop on its way that is there already, whatever is offered today. Return None when its deletion has just
     ended. Raises DesktopRefused."""
     _lock(by.user)
     existing = Desktop.objects.filter(pk=desktop.pk).first()
-    return _take(existing, by) if existing else None
+    return _take(existing, by, new_files=new_files) if existing else None
 
 
-def _take(existing: Desktop, by: Actor) -> Launched:
+def _take(existing: Desktop, by: Actor, *, new_files: bool = False) -> Launched:
     if existing.status == Status.DELETING:
         raise BeingDeleted
     if existing.status not in AT_REST:
         return Launched(existing)
-    start_desktop(desktop=existing, by=by)
+    start_desktop(desktop=existing, by=by, new_files=new_files)
     return Launched(existing, ordered=True)
 
 
 @_audited("desktop.start")
 @transaction.atomic
-def start_desktop(*, desktop: Desktop, by: Actor) -> None:
+def start_desktop(*, desktop: Desktop, by: Actor, new_files: bool = False) -> None:
+    """Start one that is at rest. `new_files`: with an empty home in place of its lost one. Raises DesktopRefused."""
     owner = _lock(desktop.owner)
     _refresh(desktop)
     if desktop.status in (*LAUNCHING, Status.RUNNING):
         return
     if desktop.status not in AT_REST:
         raise WrongStatus
-    quota.refuse_if_over(owner, quota.need_of(desktop, kept=desktop.volume, new=False))
-    if not desktop.move(to=Status.PENDING, run=desktop.run + 1, event="queued", **fresh_run()):
+    if new_files and not desktop.volume.lost_at:
+        raise FilesAreThere
+    quota.refuse_if_over(owner, quota.need_of(desktop, kept=None if new_files else desktop.volume, new=False))
+    fields = fresh_run() | ({"volume": volumes.replace_lost(desktop)} if new_files else {})
+    if not desktop.move(to=Status.PENDING, run=desktop.run + 1, event="queued", **fields):
         raise WrongStatus
     enqueue_after_commit(jobs.start_desktop, desktop.pk)
-    _record("desktop.start", desktop=desktop, by=by)
+    _record("desktop.start", desktop=desktop, by=by, **({"new_files": True} if new_files else {}))
 
 
 @_audited("desktop.stop")
@@ -272,21 +277,8 @@ def _create(owner: User, name: str, wanted: LaunchRequest) -> Desktop:
 
 def _volume(owner: User, name: str, wanted: LaunchRequest) -> Volume:
     if wanted.volume:
-        return _use_again(owner, wanted.volume)
-    identity = uuid4()
-    return Volume.objects.create(
-        id=identity,
-        owner=owner,
-        object_name=names.volume_name(owner.get_username(), str(identity)),
-        desktop_name=name,
-        storage_gib=wanted.size.storage_gib,
-    )
-
-
-def _use_again(owner: User, kept: Volume) -> Volume:
-    if not Volume.objects.filter(pk=kept.pk, owner=owner, kept_at__isnull=False).update(kept_at=None):
-        raise VolumeInUse(field="volume")
-    return Volume.objects.get(pk=kept.pk)
+        return volumes.use_again(owner, wanted.volume)
+    return volumes.create(owner, name, wanted.size.storage_gib)
 
 
 def _order_stop(desktop: Desktop, reason: str) -> None:

@@ -15,6 +15,7 @@ urlpatterns: list[URLPattern] = [
     path("desktops/<uuid:desktop_id>/", views.detail, name="detail"),
     path("desktops/<uuid:desktop_id>/panel/", views.panel, name="panel"),
     path("desktops/<uuid:desktop_id>/start/", views.start, name="start"),
+    path("desktops/<uuid:desktop_id>/start-with-new-files/", views.start_with_new_files, name="start_with_new_files"),
     path("desktops/<uuid:desktop_id>/stop/", views.stop, name="stop"),
     path("desktops/<uuid:desktop_id>/restart/", views.restart, name="restart"),
     path("desktops/<uuid:desktop_id>/delete/", views.delete, name="delete"),

@@ -66,6 +66,9 @@ class VolumeOut(serializers.Serializer[Volume]):
     desktop_name = serializers.CharField(help_text="Of the desktop that was deleted without them.")
     storage = serializers.SerializerMethodField()
     kept_at = serializers.DateTimeField()
+    lost_at = serializers.DateTimeField(
+        allow_null=True, help_text="Since when the files are gone; then they take no storage. Null: they are there."
+    )
 
     def get_storage(self, volume: Volume) -> str:
         return f"{volume.storage_gib}Gi"

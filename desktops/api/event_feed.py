@@ -15,7 +15,7 @@ from desktops import selectors
 from desktops.api.sse import Message
 from desktops.models import Desktop, DesktopEvent
 from desktops.notify import group_of
-from desktops.wording import timeline
+from desktops.wording import diagnosis, timeline
 
 CHUNK = 200  # lines that are read at once
 _SETTLED = 10.0  # seconds after which no line can appear any more whose number is smaller than one that was seen
@@ -96,7 +96,7 @@ class Feed:
         return lines
 
     def _desktops(self) -> QuerySet[Desktop]:
-        rows = Desktop.objects.filter(owner__pk=self._user_id).order_by("created_at", "pk")
+        rows = Desktop.objects.filter(owner__pk=self._user_id).select_related("volume").order_by("created_at", "pk")
         return rows.filter(object_name=self._pod_name) if self._pod_name else rows
 
     def _events(self) -> QuerySet[DesktopEvent]:
@@ -122,7 +122,7 @@ def _status(desktop: Desktop, number: str) -> Message:
         "pod_name": desktop.object_name,
         "status": desktop.status,
         "status_since": desktop.status_since,
-        "reason": desktop.reason,
+        "reason": diagnosis.reason_of(desktop.status, desktop.reason, files_lost=desktop.volume.lost_at is not None),
         "sentence": found.sentence,
         "next_step": found.next_step,
     }

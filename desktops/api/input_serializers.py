@@ -12,6 +12,7 @@ from core.api.serializers import PageQuery, Strict
 from desktops.api.quantities import Cores, GiB, MiB
 from desktops.models import Status
 
+_NEW_FILES = "true: a desktop whose files are lost (files_lost) begins with an empty home folder."
 _ORDERS = ("created_at", "name", "status", "status_since")
 
 
@@ -44,6 +45,12 @@ class PodCreate(Strict):
         allow_null=True,
         help_text='Id of kept files, or "new". Default: the files that were kept of a desktop of this name, if any.',
     )
+
+    new_files = serializers.BooleanField(default=False, help_text=_NEW_FILES)
+
+
+class PodStart(Strict):
+    new_files = serializers.BooleanField(default=False, help_text=_NEW_FILES)
 
 
 class WaitQuery(Strict):

@@ -28,8 +28,10 @@ def launch(by: Actor, asked: dict[str, Any]) -> Launched:
     image = _image(wanted, of=existing) if wanted else None
     if existing and existing.status not in _MATTERS:  # found without any lock
         return Launched(existing)
-    if existing and (launched := services.launch_existing(desktop=existing, by=by)):
-        return launched
+    if existing:
+        launched = services.launch_existing(desktop=existing, by=by, new_files=bool(asked.get("new_files")))
+        if launched:
+            return launched
     return services.launch(by=by, wanted=_request(by=by, name=name, image=image, asked=asked))
 
 
@@ -63,7 +65,7 @@ def _volume(owner: User, name: str, wanted: str | None) -> Volume | None:
     if wanted == "new":
         return None
     if not wanted:
-        kept = Volume.objects.filter(owner=owner, desktop_name=name, kept_at__isnull=False)
+        kept = Volume.objects.filter(owner=owner, desktop_name=name, kept_at__isnull=False, lost_at=None)
         return kept.order_by("-kept_at", "pk").first()
     try:
         return selectors.volume_for(user=owner, volume_id=UUID(wanted))

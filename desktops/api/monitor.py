@@ -41,6 +41,9 @@ class MonitorOut(serializers.Serializer[Report]):
     runtime = serializers.ChoiceField(["ok", "away", "unknown"], source="parts.runtime")
     queue = QueueOut(source="parts.queue", allow_null=True)
     desktops = CountsOut(allow_null=True, help_text="How many there are in each status.")
+    lost_volumes = serializers.IntegerField(
+        allow_null=True, help_text="Home folders that the machines no longer have, of the same desktops and kept files."
+    )
     scope = serializers.ChoiceField(["mine", "everyone"], allow_null=True, help_text="Whose desktops are counted.")
 
 

@@ -46,6 +46,7 @@ class PodOut(serializers.Serializer[Desktop]):
     reason = serializers.CharField(help_text="Slug: why it failed, stopped or waits; empty without.")
     sentence = serializers.CharField(help_text="The same for people; empty for one that simply runs.")
     next_step = serializers.CharField()
+    files_lost = serializers.BooleanField(help_text="Its home folder is gone. new_files begins with an empty one.")
     image = serializers.CharField()
     size = serializers.CharField(help_text="Empty: of one's own making.")
     resource_quota = QuantitiesOut()

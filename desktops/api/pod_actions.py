@@ -18,7 +18,7 @@ from core import concurrency
 from core.api.serializers import Nothing
 from desktops import desktop_snapshot, selectors, services, token_scopes
 from desktops.api import pod_representation, wait
-from desktops.api.input_serializers import LogQuery, WaitQuery
+from desktops.api.input_serializers import LogQuery, PodStart, WaitQuery
 from desktops.api.output_serializers import ActionOut, LogsOut, MetricsOut, PasswordOut, PodTokenOut
 from desktops.api.pods import PodEndpoint
 from desktops.desktop_snapshot import Facts
@@ -41,12 +41,13 @@ class Action(PodEndpoint):
 
 
 class Start(Action):
-    @extend_schema(operation_id="start_pod", request=Nothing, parameters=[WaitQuery], responses=_ANSWERS)
+    @extend_schema(operation_id="start_pod", request=PodStart, parameters=[WaitQuery], responses=_ANSWERS)
     def post(self, request: Request, pod_name: str) -> Response:
         """Start a stopped or failed desktop. One that runs goes on running."""
-        desktop, seconds = self.asked(pod_name)
+        new_files = self.body(PodStart)["new_files"]
+        desktop, seconds = self.desktop_of(pod_name), self.query(WaitQuery)["wait"]
         with concurrency.waiting(self.claims.user_id, seconds):
-            services.start_desktop(desktop=desktop, by=self.actor)
+            services.start_desktop(desktop=desktop, by=self.actor, new_files=new_files)
             found = self.started(desktop, seconds)
         return self.answer(found)
 

@@ -36,11 +36,12 @@ def shown(
         "name": facts.name,
         "status": facts.status,
         "status_since": facts.status_since,
-        "reason": facts.reason,
+        "reason": diagnosis.reason_of(facts.status, facts.reason, files_lost=facts.files_lost),
         "sentence": told.sentence,
         "next_step": told.next_step,
         "image": facts.image,
         "size": facts.size,
+        "files_lost": facts.files_lost,
         "resource_quota": token_scopes.quantities(facts),
         "created_at": facts.created_at,
         "started_at": facts.started_at,
@@ -76,7 +77,8 @@ def websocket(desktop_id: object, kind: str) -> str:
 
 def _words(facts: Facts, machinery: Machinery | None) -> diagnosis.Diagnosis:
     if facts.status not in MOVING:
-        return diagnosis.explain(diagnosis.Facts(status=facts.status, reason=facts.reason))
+        known = diagnosis.Facts(status=facts.status, reason=facts.reason, files_lost=facts.files_lost)
+        return diagnosis.explain(known)
     seconds = (timezone.now() - datetime.fromisoformat(facts.status_since)).total_seconds()
     missing = (machinery or Machinery()).facts
     return diagnosis.explain(diagnosis.Facts(status=facts.status, reason=facts.reason, seconds=seconds, **missing))

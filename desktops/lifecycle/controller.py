@@ -133,7 +133,7 @@ def compare_all() -> None:
         reconcile.settle_missing(seen[name])
     reconcile.free_ports(seen, began)
     reconcile.sweep_volumes()
-    orphaned_volumes.tell_hourly()
+    orphaned_volumes.compare_volumes()
     run_timers()
     prune_daily()
 

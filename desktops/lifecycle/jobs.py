@@ -12,7 +12,7 @@ from accounts.ssh_keys import authorized_keys
 from core import encryption
 from core.locks import alone_with
 from desktops import notify
-from desktops.lifecycle import host_keys, node_ports, start_timeouts
+from desktops.lifecycle import host_keys, node_ports, start_timeouts, volumes
 from desktops.lifecycle.queue import Work, enqueue_later
 from desktops.models import AT_REST, Desktop, Status, Volume
 from desktops.runtimes import get_runtime
@@ -174,6 +174,8 @@ def _put_off(desktop: Desktop, fault: RuntimeFault) -> None:
 
 def _give_up(desktop: Desktop, fault: RuntimeFault) -> None:
     log.error("start_refused", reason=fault.reason, detail=fault.detail)
+    if fault.reason == "volume_lost":
+        volumes.note_lost(desktop.volume)
     if desktop.move(
         to=Status.FAILED, reason=fault.reason, event_params={"reason": fault.reason, "detail": fault.detail[:500]}
     ):

@@ -1,30 +1,45 @@
-"""Home folders that no row knows of: told to whoever runs the portal, and never deleted by it."""
+"""Compare home folders with their rows. One without a row is reported and never deleted; a row without one is lost."""
+
+from collections.abc import Iterable
 
 import structlog
+from django.utils import timezone
 
 from core.redis import client, key
+from desktops.lifecycle import volumes
 from desktops.models import Volume
 from desktops.runtimes import get_runtime
 from desktops.runtimes.base import RuntimeFault, RuntimeUnknown
 
 log = structlog.get_logger("podesk.orphans")
-_TOLD = 20  # names in one line of the log; `manage.py list_orphans` tells all
+EVERY = 300  # seconds between two comparisons of all home folders: one call to the cluster each
+_REPORTED = 20  # names in one line of the log; `manage.py list_orphans` prints all
 
 
-def lost_volumes() -> list[str]:
-    """Raises RuntimeUnknown. Rows are read after the list, and come before their folders: a launch is none."""
-    found = get_runtime().volumes()
-    return sorted(set(found) - set(Volume.objects.values_list("object_name", flat=True)))
+def unknown_volumes() -> list[str]:
+    """Return the home folders that no row knows of. Raises RuntimeUnknown."""
+    return _without_row(get_runtime().volumes())
 
 
-def tell_hourly() -> None:
-    """Whichever controller leads. A cluster that does not say is asked again in an hour."""
-    if not client().set(key("volumes-told"), "1", nx=True, ex=3600):
+def compare_volumes() -> None:
+    """Look for lost home folders every few minutes, whichever controller leads."""
+    if not client().set(key("volumes-compared"), "1", nx=True, ex=EVERY):
         return
+    began = timezone.now()
     try:
-        lost = lost_volumes()
+        found = get_runtime().volumes()
     except (RuntimeFault, RuntimeUnknown) as error:
         log.warning("volumes_not_compared", error=str(error))
         return
-    if lost:
-        log.warning("volumes_without_row", count=len(lost), names=lost[:_TOLD])
+    volumes.compare(set(found), began)
+    _report_hourly(_without_row(found))
+
+
+def _without_row(found: Iterable[str]) -> list[str]:
+    """Rows are read after the list, and come before their folders: a launch is none."""
+    return sorted(set(found) - set(Volume.objects.values_list("object_name", flat=True)))
+
+
+def _report_hourly(unknown: list[str]) -> None:
+    if unknown and client().set(key("volumes-told"), "1", nx=True, ex=3600):
+        log.warning("volumes_without_row", count=len(unknown), names=unknown[:_REPORTED])

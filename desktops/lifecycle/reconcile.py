@@ -14,7 +14,7 @@ from django.utils import timezone
 from accounts.disconnects import Cut, cut_after_commit
 from accounts.quotas import effective
 from core.redis import client, key
-from desktops.lifecycle import jobs, node_ports, start_timeouts
+from desktops.lifecycle import jobs, node_ports, start_timeouts, volumes
 from desktops.lifecycle.queue import enqueue_after_commit, enqueue_again, is_behind
 from desktops.lifecycle.runs import NO_ENDPOINT, fresh_run
 from desktops.models import AT_REST, Desktop, DesktopEvent, Status, Volume
@@ -170,6 +170,8 @@ def _ready(desktop: Desktop, seen: Observed) -> None:
         **_endpoint_fields(seen),
     )
     Volume.objects.filter(pk=desktop.volume_id, used_at=None).update(used_at=now)
+    if desktop.volume.lost_at:
+        volumes.note_found(desktop.volume)
 
 
 def _fail(desktop: Desktop, reason: str, detail: str) -> None:
@@ -177,6 +179,8 @@ def _fail(desktop: Desktop, reason: str, detail: str) -> None:
     with transaction.atomic():
         if desktop.move(to=Status.FAILED, reason=reason, event_params={"reason": reason, "detail": detail[:500]}):
             cut_after_commit(Cut("desktop", str(desktop.pk), "failed"))
+            if reason == "volume_lost":
+                volumes.note_lost(desktop.volume)
             # What failed takes room that nobody counts, and may still come up or come back with its machine.
             enqueue_after_commit(jobs.stop_desktop, desktop.pk)
 

@@ -8,6 +8,7 @@ from django import template
 from desktops.models import AT_REST, Desktop
 from desktops.web import icons
 from desktops.wording import amounts
+from desktops.wording.diagnosis import reason_of
 from desktops.wording.reasons import reason
 
 register = template.Library()
@@ -37,4 +38,7 @@ def icon(name: str) -> str:
 @register.filter
 def why_at_rest(desktop: Desktop) -> str:
     """Why it failed or stopped, from the row alone: lists of desktops ask no further queries."""
-    return str(reason(desktop.reason).sentence) if desktop.reason and desktop.status in AT_REST else ""
+    if desktop.status not in AT_REST:
+        return ""
+    slug = reason_of(desktop.status, desktop.reason, files_lost=desktop.volume.lost_at is not None)
+    return str(reason(slug).sentence) if slug else ""

@@ -55,7 +55,7 @@ class LaunchForm(forms.Form):
     def __init__(self, data: Any = None, *, owner: User, offer: LaunchOffer) -> None:
         super().__init__(data)
         self.offer = offer
-        volumes = Volume.objects.filter(owner=owner, kept_at__isnull=False)
+        volumes = Volume.objects.filter(owner=owner, kept_at__isnull=False, lost_at=None)
         self.fields["volume"].queryset = volumes  # type: ignore[attr-defined]  # of a ModelChoiceField
 
     def add_prefix(self, field_name: str) -> str:

@@ -121,6 +121,14 @@ def start(request: HttpRequest, desktop_id: UUID) -> HttpResponse:
 
 
 @_button
+def start_with_new_files(request: HttpRequest, desktop_id: UUID) -> HttpResponse:
+    """For a desktop whose files are lost."""
+    desktop = _desktop(request, desktop_id)
+    services.start_desktop(desktop=desktop, by=actor(request), new_files=True)
+    return _done(request, desktop)
+
+
+@_button
 def stop(request: HttpRequest, desktop_id: UUID) -> HttpResponse:
     desktop = _desktop(request, desktop_id)
     services.stop_desktop(desktop=desktop, by=actor(request))

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from django.utils.translation import gettext
 
 from core import redis_health
-from desktops.models import LAUNCHING, Status
+from desktops.models import AT_REST, LAUNCHING, Status
 from desktops.wording.reasons import WAITING, reason
 
 
@@ -20,6 +20,7 @@ class Facts:
     controller_late: bool = False
     workers: int = 1
     runtime_away: bool = False
+    files_lost: bool = False
 
 
 @dataclass(frozen=True)
@@ -30,16 +31,24 @@ class Diagnosis:
     waiting: bool = False
 
 
+def reason_of(status: str, slug: str, *, files_lost: bool) -> str:
+    """Return the slug that matters most to a person: lost files come before whatever ended the desktop."""
+    if not files_lost or status not in (Status.RUNNING, *AT_REST):
+        return slug
+    return (slug or "volume_going") if status == Status.RUNNING else "volume_lost"
+
+
 def explain(facts: Facts) -> Diagnosis:
     """Hopeless when somebody must act first; waiting when time will do."""
+    slug = reason_of(facts.status, facts.reason, files_lost=facts.files_lost)
     if facts.status == Status.FAILED:
-        why = reason(facts.reason)
+        why = reason(slug)
         return Diagnosis(str(why.sentence), str(why.next_step), hopeless=True)
     if facts.status == Status.STOPPED:
-        why = reason(facts.reason or "by_owner")
+        why = reason(slug or "by_owner")
         return Diagnosis(str(why.sentence), str(why.next_step))
     if facts.status == Status.RUNNING:
-        return _running(facts.reason)
+        return _running(slug)
     return _stalled(facts) or _on_its_way(facts)
 
 

@@ -17,6 +17,12 @@ class Reason(NamedTuple):
 
 _ASK_ADMIN = _("Ask an administrator to look at the log; your files are safe.")
 _START_AGAIN = _("Start it again; your files are there.")
+# A desktop keeps its size and kind; its files can move to another one.
+_SMALLER = _("Try again later. For a smaller size, delete this desktop, keep its files, and launch one that uses them.")
+_LARGER = _(
+    "Open fewer programs at once. For a larger size, delete this desktop, keep its files,"
+    " and launch one that uses them."
+)
 _LATER_OR_ASK = _("Try again later, or ask an administrator.")
 
 ASKED_FOR = {
@@ -33,13 +39,16 @@ ASKED_FOR = {
 WAITING = {
     "unschedulable": Reason(
         _("The cluster had no room for it."),
-        _("Choose a smaller size, or try again later."),
+        _SMALLER,
         _("The cluster has no room for it at present. It starts by itself when others stop or a machine is added."),
         patience=600,
     ),
     "no_matching_node": Reason(
         _("The cluster has no machine of the kind that this desktop needs."),
-        _("Choose another kind of desktop, or ask an administrator."),
+        _(
+            "Ask an administrator. For another kind of desktop, delete this one, keep its files, and launch one that"
+            " uses them."
+        ),
         _("No machine of the kind that this desktop needs is there at present."),
         patience=300,
     ),
@@ -57,7 +66,7 @@ WAITING = {
     ),
     "no_machine_coming": Reason(
         _("The cluster had no room for it, and could add no machine."),
-        _("Choose a smaller size, or try again later."),
+        _SMALLER,
         _("The cluster has no room for it at present and cannot add a machine. It starts by itself when others stop."),
         patience=240,
     ),
@@ -87,7 +96,7 @@ WAITING = {
     ),
     "volume_lost": Reason(
         _("Its home folder is no longer in the cluster."),
-        _("Ask an administrator to restore it. To begin with an empty one, delete this desktop and launch another."),
+        _("Begin with new files, or ask an administrator to restore it."),
         _("The cluster does not find its home folder. It looks again."),
         patience=20,
     ),
@@ -134,9 +143,13 @@ RUNNING = {
         _("The screen of the desktop crashed and its session was started again: programs that were open are gone."),
         _("Your saved files are safe. If this happens again, ask an administrator to look at the log."),
     ),
+    "volume_going": Reason(
+        _("Somebody deleted the home folder of this desktop in the cluster. It goes when the desktop stops."),
+        _("Copy what you need to another place before you stop the desktop."),
+    ),
     "restarted_memory": Reason(
         _("The desktop needed more memory than it has and was started anew: what was not saved is lost."),
-        _("Open fewer programs at once, or choose a larger size."),
+        _LARGER,
     ),
     "restarted_crash": Reason(
         _("The desktop ended unexpectedly and was started anew: what was not saved is lost."),
@@ -150,7 +163,7 @@ ENDED = {
     "vanished": Reason(_("The desktop is no longer there: it was ended from outside."), _START_AGAIN),
     "out_of_memory": Reason(
         _("The desktop needed more memory than it has, and was ended."),
-        _("Start it again and open fewer programs at once, or choose a larger size."),
+        _LARGER,
     ),
     "crash_loop": Reason(_("The desktop ended again and again right after its start."), _ASK_ADMIN),
     "evicted": Reason(_("The machine it ran on ran out of memory or disk and ended it."), _START_AGAIN),

@@ -30,6 +30,7 @@ _DESKTOP: Node = {
     "reason": "",
     "sentence": "",
     "next_step": "",
+    "files_lost": False,
     "image": "Void Linux",
     "size": "Medium",
     "resource_quota": _QUANTITIES,
@@ -108,6 +109,7 @@ SENT: dict[str, Node] = {
     "obtainToken": {"username": "ada", "password": "correct horse", "label": "nightly build", "lifetime": 86400},
     "verifyToken": {"token": _TOKEN},
     "issueToken": {"label": "only looks", "permissions": ["vnc"], "lifetime": 3600},
+    "startPod": {"new_files": False},
     "issuePodToken": {},
     "createUser": {"username": "ada", "password": "correct horse battery"},
     "changeUser": {"is_active": False},
@@ -222,6 +224,7 @@ ANSWERED: dict[str, dict[str, Node]] = {  # by operation and status
                 "failed": 0,
                 "deleting": 0,
             },
+            "lost_volumes": 0,
             "scope": "mine",
         }
     },
@@ -270,7 +273,7 @@ ANSWERED: dict[str, dict[str, Node]] = {  # by operation and status
     "stopAnyPod": {"202": _acted(_ANYS | {"status": "stopping"})},
     "deleteAnyPod": {"202": {"status": "deleted", "pod_name": _POD}},
     "listVolumes": {
-        "200": _page({"id": _ID, "desktop_name": "desktop", "storage": "10Gi", "kept_at": _AT}),
+        "200": _page({"id": _ID, "desktop_name": "desktop", "storage": "10Gi", "kept_at": _AT, "lost_at": None}),
     },
     "deleteVolume": {"202": {"status": "deleted", "id": _ID}},
 }

@@ -153,6 +153,12 @@ def test_volume_deleted_by_hand(driven, bare_desktop):
     assert driven.row(bare_desktop) == ("failed", "volume_lost")
     assert "home folder is no longer in the cluster" in page(driven, bare_desktop)
     assert not driven.pods()
+    driven.person.act(bare_desktop, "start-with-new-files")  # what the page advises
+    driven.wait(bare_desktop, "running")
+    [new] = driven.kube.list("pvc")
+    assert new["metadata"]["name"] != claim["metadata"]["name"]
+    [(lost,)] = driven.portal.query("SELECT object_name FROM desktops_volume WHERE lost_at IS NOT NULL")
+    assert lost == claim["metadata"]["name"]
 
 
 def test_what_crashes_again_and_again_is_ended_and_its_log_stays(driven):

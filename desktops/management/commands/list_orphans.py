@@ -13,7 +13,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
-            lost = orphaned_volumes.lost_volumes()
+            lost = orphaned_volumes.unknown_volumes()
         except (RuntimeFault, RuntimeUnknown) as error:
             raise CommandError(f"The machines that run desktops do not say which folders there are: {error}")
         for name in lost:

@@ -42,6 +42,7 @@ def test_all_is_well(api_for, alice, at_work):
             "workers": 1,
             "runtime": "ok",
             "scope": "mine",
+            "lost_volumes": 0,
         },
         **{"queue": {"depth": 0, "oldest_seconds": 0.0}, "desktops": dict.fromkeys(Status.values, 0)},
     }
@@ -123,7 +124,7 @@ def test_number_of_queries_is_constant(api_for, make_desktop, bob, django_assert
     api = api_for(bob)
     for number in range(20):
         make_desktop(bob, name=str(number))
-    with django_assert_max_num_queries(6):
+    with django_assert_max_num_queries(7):
         assert api.get(MONITOR).json()["desktops"]["stopped"] == Desktop.objects.count() == 20
 
 

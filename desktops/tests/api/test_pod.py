@@ -28,6 +28,7 @@ def test_tells_how_it_is(alice, make_desktop):
         "reason": "idle",
         "sentence": "It was stopped because nobody used it for a while.",
         "next_step": "Start it again; your files are there.",
+        "files_lost": False,
         "image": "Linux desktop",
         "size": "Small",
         "resource_quota": {"cpu": "0.5", "memory": "1500Mi", "storage": "5Gi"},

@@ -51,5 +51,5 @@ def test_a_cluster_that_does_not_say_is_said(lost, told, caplog):
     told.away = True
     with pytest.raises(CommandError, match="do not say"):
         listed()
-    orphaned_volumes.tell_hourly()
+    orphaned_volumes.compare_volumes()
     assert warnings(caplog)[0]["event"] == "volumes_not_compared"
