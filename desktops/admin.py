@@ -22,7 +22,7 @@ from desktops.lifecycle import node_ports
 from desktops.models import Desktop, DesktopEvent, DesktopImage, DesktopSize, PortLease, Volume
 from desktops.web.image_form import DesktopImageForm
 from desktops.wording import timeline
-from desktops.wording.reasons import reason
+from desktops.wording.reasons import sentence
 
 admin.site.site_header = _("Podesk administration")
 admin.site.site_title = _("Podesk administration")
@@ -85,7 +85,7 @@ class DesktopAdmin(ReadOnlyAdmin):
 
     @admin.display(description=_("why"))
     def why(self, desktop: Desktop) -> str:
-        return str(reason(desktop.reason).sentence) if desktop.reason else ""
+        return sentence(desktop.reason, desktop.reason_facts) if desktop.reason else ""
 
     @admin.display(description=_("events"))
     def events_link(self, desktop: Desktop) -> SafeString:

@@ -16,6 +16,7 @@ class Facts:
     status: str
     status_since: str
     reason: str
+    reason_facts: dict[str, str]
     image: str
     size: str
     cpu: str  # cores, as written in a quota: "2", "0.5"
@@ -38,7 +39,7 @@ _NAMES = {field.name for field in fields(Facts)}
 
 def of(desktop: Any) -> Facts:
     """Of a models.Desktop; reads its image and its volume: select them along."""
-    same = ("name", "status", "reason", "memory_mib", "storage_gib", "gpu")
+    same = ("name", "status", "reason", "reason_facts", "memory_mib", "storage_gib", "gpu")
     exposed = ("exposed_host", "exposed_vnc", "exposed_novnc", "exposed_ssh")
     return Facts(
         id=str(desktop.pk),

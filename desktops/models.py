@@ -151,6 +151,9 @@ class Desktop(Resources):
     keep_data = models.BooleanField(default=True)  # while deleting: does the volume stay?
     # Slug of desktops.wording.diagnosis: why it failed, stopped or waits.
     reason = models.CharField(_("reason"), max_length=50, blank=True)
+    reason_facts: Any = models.JSONField(
+        default=dict, blank=True
+    )  # for its sentence; see desktops.wording.reasons.sentence
     reason_since = models.DateTimeField(null=True, blank=True)  # of what a start waits for
     # What it printed last before it failed: what runs no longer has no log of its own.
     last_log = models.TextField(_("log of its failure"), blank=True, default="")

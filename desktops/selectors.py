@@ -122,6 +122,7 @@ def diagnosis_of(desktop: Desktop) -> diagnosis.Diagnosis:
     facts = diagnosis.Facts(
         status=desktop.status,
         reason=desktop.reason,
+        reason_facts=desktop.reason_facts,
         seconds=(timezone.now() - desktop.status_since).total_seconds(),
         files_lost=desktop.volume.lost_at is not None,
         **(machinery() if desktop.status in MOVING else {}),

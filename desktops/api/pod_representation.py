@@ -77,8 +77,14 @@ def websocket(desktop_id: object, kind: str) -> str:
 
 def _words(facts: Facts, machinery: Machinery | None) -> diagnosis.Diagnosis:
     if facts.status not in MOVING:
-        known = diagnosis.Facts(status=facts.status, reason=facts.reason, files_lost=facts.files_lost)
-        return diagnosis.explain(known)
+        return diagnosis.explain(
+            diagnosis.Facts(
+                status=facts.status,
+                reason=facts.reason,
+                reason_facts=facts.reason_facts,
+                files_lost=facts.files_lost,
+            )
+        )
     seconds = (timezone.now() - datetime.fromisoformat(facts.status_since)).total_seconds()
     missing = (machinery or Machinery()).facts
     return diagnosis.explain(diagnosis.Facts(status=facts.status, reason=facts.reason, seconds=seconds, **missing))

@@ -176,9 +176,8 @@ def _give_up(desktop: Desktop, fault: RuntimeFault) -> None:
     log.error("start_refused", reason=fault.reason, detail=fault.detail)
     if fault.reason == "volume_lost":
         volumes.note_lost(desktop.volume)
-    if desktop.move(
-        to=Status.FAILED, reason=fault.reason, event_params={"reason": fault.reason, "detail": fault.detail[:500]}
-    ):
+    told = {"reason": fault.reason, "detail": fault.detail[:500], "facts": fault.facts}
+    if desktop.move(to=Status.FAILED, reason=fault.reason, reason_facts=fault.facts, event_params=told):
         _stop(desktop.object_name)
 
 

@@ -28,6 +28,7 @@ def fresh_run() -> dict[str, Any]:
         "vnc_password_sealed": encryption.seal(password),
         **NO_ENDPOINT,
         "reason": "",
+        "reason_facts": {},
         "reason_since": None,
         "last_log": "",
         "container_restarts": 0,

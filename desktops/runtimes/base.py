@@ -112,9 +112,10 @@ class Usage:
 class RuntimeFault(Exception):
     """The runtime refused or could not do something. `hopeless`: repeating it will not help until a person acts."""
 
-    def __init__(self, reason: str, detail: str, *, hopeless: bool = True) -> None:
+    def __init__(self, reason: str, detail: str, *, hopeless: bool = True, facts: dict[str, str] | None = None) -> None:
+        """`facts`: amounts and words for the reason's sentence; `detail` is for the log."""
         super().__init__(f"{reason}: {detail}")
-        self.reason, self.detail, self.hopeless = reason, detail, hopeless
+        self.reason, self.detail, self.hopeless, self.facts = reason, detail, hopeless, facts or {}
 
 
 class DeletionBegun(RuntimeFault):

@@ -9,7 +9,7 @@ from desktops.models import AT_REST, Desktop
 from desktops.web import icons
 from desktops.wording import amounts
 from desktops.wording.diagnosis import reason_of
-from desktops.wording.reasons import reason
+from desktops.wording.reasons import sentence
 
 register = template.Library()
 
@@ -41,4 +41,4 @@ def why_at_rest(desktop: Desktop) -> str:
     if desktop.status not in AT_REST:
         return ""
     slug = reason_of(desktop.status, desktop.reason, files_lost=desktop.volume.lost_at is not None)
-    return str(reason(slug).sentence) if slug else ""
+    return sentence(slug, desktop.reason_facts) if slug else ""

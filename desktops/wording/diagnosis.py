@@ -1,12 +1,13 @@
 """Why a desktop waits or has ended, in one plain sentence, and what to do. Pure: facts in, sentence out."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from django.utils.translation import gettext
 
 from core import redis_health
 from desktops.models import AT_REST, LAUNCHING, Status
-from desktops.wording.reasons import WAITING, reason
+from desktops.wording.reasons import WAITING, reason, sentence
 
 
 @dataclass(frozen=True)
@@ -15,6 +16,7 @@ class Facts:
 
     status: str
     reason: str = ""
+    reason_facts: Mapping[str, str] = field(default_factory=dict)
     seconds: float = 0  # in this status
     redis: str = ""  # why Redis is unavailable: a slug of core.redis_health
     controller_late: bool = False
@@ -42,8 +44,7 @@ def explain(facts: Facts) -> Diagnosis:
     """Hopeless when somebody must act first; waiting when time will do."""
     slug = reason_of(facts.status, facts.reason, files_lost=facts.files_lost)
     if facts.status == Status.FAILED:
-        why = reason(slug)
-        return Diagnosis(str(why.sentence), str(why.next_step), hopeless=True)
+        return Diagnosis(sentence(slug, facts.reason_facts), str(reason(slug).next_step), hopeless=True)
     if facts.status == Status.STOPPED:
         why = reason(slug or "by_owner")
         return Diagnosis(str(why.sentence), str(why.next_step))

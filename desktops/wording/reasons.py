@@ -1,5 +1,6 @@
-"""Every slug that can stand in Desktop.reason, with what it means to a person. A table, no code."""
+"""Every slug that can stand in Desktop.reason, with what it means to a person. A table."""
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from django.utils.functional import Promise
@@ -12,6 +13,7 @@ class Reason(NamedTuple):
     sentence: Text  # when it has ended, or failed, because of it
     next_step: Text = ""
     waiting: Text = ""  # while a start waits because of it
+    exactly: Text = ""  # the sentence where its facts are known, with their names in %(…)s
     patience: int = 0  # seconds that a start may wait because of it, all times of one start together
 
 
@@ -22,6 +24,10 @@ _SMALLER = _("Try again later. For a smaller size, delete this desktop, keep its
 _LARGER = _(
     "Open fewer programs at once. For a larger size, delete this desktop, keep its files,"
     " and launch one that uses them."
+)
+_OTHER_SIZE = _(
+    "Ask an administrator to change the size or the cluster's limit. For another size, delete this desktop, keep its"
+    " files, and launch one that uses them."
 )
 _LATER_OR_ASK = _("Try again later, or ask an administrator.")
 
@@ -191,8 +197,26 @@ REFUSED = {
     "namespace_quota": Reason(
         _("All desktops together have reached what the cluster allows them."),
         _("Try again when others have stopped theirs, or ask an administrator for a larger quota of the namespace."),
+        exactly=_(
+            "All desktops together have reached what the cluster allows them: %(used)s of %(limit)s %(what)s are in"
+            " use, and this desktop needs %(asked)s."
+        ),
     ),
-    "admission_denied": Reason(_("The cluster's rules do not admit this desktop."), _ASK_ADMIN),
+    "above_limit": Reason(
+        _("This desktop asks for more than the cluster allows one desktop."),
+        _OTHER_SIZE,
+        exactly=_("This desktop asks for %(asked)s %(what)s, and the cluster allows one desktop at most %(limit)s."),
+    ),
+    "below_limit": Reason(
+        _("This desktop asks for less than the cluster demands of one desktop."),
+        _OTHER_SIZE,
+        exactly=_("This desktop asks for %(asked)s %(what)s, and the cluster demands at least %(limit)s."),
+    ),
+    "admission_denied": Reason(
+        _("The cluster's rules do not admit this desktop."),
+        _("Ask an administrator to change the cluster's rule or this kind of desktop; your files are safe."),
+        exactly=_("The cluster's rules do not admit this desktop: %(words)s"),
+    ),
     "cluster_forbids": Reason(_("The portal lacks a right in the cluster that it needs for this."), _ASK_ADMIN),
     "namespace_missing": Reason(_("The place in the cluster where desktops live does not exist."), _ASK_ADMIN),
     "no_port_left": Reason(
@@ -208,5 +232,24 @@ REASONS = ASKED_FOR | WAITING | RUNNING | ENDED | REFUSED
 UNKNOWN = Reason(_("The desktop ended for a reason that is not known."), _ASK_ADMIN)
 
 
+# The cluster's words for amounts, as people say them; others stay as they are.
+_AMOUNTS: dict[str, Text] = {
+    "cpu": _("CPU cores"),
+    "memory": _("memory"),
+    "storage": _("storage"),
+    "pods": _("desktops (pods)"),
+}
+
+
 def reason(slug: str) -> Reason:
     return REASONS.get(slug, UNKNOWN)
+
+
+def sentence(slug: str, facts: Mapping[str, str]) -> str:
+    """Return the reason's sentence, with the numbers or words in `facts` where they are known."""
+    why = reason(slug)
+    named = {**facts, "what": str(_AMOUNTS.get(facts.get("what", ""), facts.get("what", "")))}
+    try:
+        return str(why.exactly) % named if facts and why.exactly else str(why.sentence)
+    except KeyError:  # they are another reason's
+        return str(why.sentence)

@@ -8,6 +8,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from desktops.models import DesktopEvent, Status
+from desktops.wording import reasons
 from desktops.wording.reasons import reason
 
 SENTENCES: dict[str, Promise] = {
@@ -71,5 +72,6 @@ def why(event: DesktopEvent) -> str:
     slug = event.params.get("reason", "")
     if not slug or event.kind not in (Status.STOPPING, Status.STOPPED, Status.FAILED, "waiting", "restarted"):
         return ""
-    found = reason(slug)
-    return str(found.waiting if event.kind == "waiting" else found.sentence)
+    if event.kind == "waiting":
+        return str(reason(slug).waiting)
+    return reasons.sentence(slug, event.params.get("facts", {}))

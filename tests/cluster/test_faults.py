@@ -198,9 +198,27 @@ def test_quota_of_the_namespace_reached(driven):
     desktop = driven.launch("Bare")
     driven.wait(desktop, "failed")
     assert driven.row(desktop) == ("failed", "namespace_quota")
-    assert "reached what the cluster allows" in page(driven, desktop)
+    assert "0 of 0 desktops (pods) are in use, and this desktop needs 1." in page(driven, desktop)
     wait_for(lambda: set(driven.objects()) <= {each for each in driven.objects() if each.startswith("Persistent")})
     driven.kube("delete", "resourcequota", "full")
+    driven.person.act(desktop, "start")
+    driven.wait(desktop, "running")
+
+
+def test_a_limit_range_that_refuses_the_pod_is_said_with_its_number(driven):
+    """On the page, and to scripts."""
+    most = {"type": "Container", "max": {"memory": "128Mi"}}
+    driven.kube.apply(
+        {"apiVersion": "v1", "kind": "LimitRange", "metadata": {"name": "small"}, "spec": {"limits": [most]}}
+    )
+    try:
+        desktop = driven.launch("Bare")
+        driven.wait(desktop, "failed")
+    finally:
+        driven.kube("delete", "limitrange", "small")
+    assert driven.row(desktop) == ("failed", "above_limit")
+    said = "This desktop asks for 256Mi memory, and the cluster allows one desktop at most 128Mi."
+    assert said in page(driven, desktop)
     driven.person.act(desktop, "start")
     driven.wait(desktop, "running")
 

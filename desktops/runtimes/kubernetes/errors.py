@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from desktops.runtimes.base import RuntimeFault, RuntimeUnknown
+from desktops.runtimes.kubernetes import admission
 from desktops.runtimes.kubernetes.client import WEBHOOK_AWAY, Refused
 
 _PORT_TAKEN = re.compile(r"Invalid value: (\d+): provided port is already allocated")
@@ -18,8 +19,12 @@ _FORBIDDEN = (
     ("denied request", "admission_denied"),  # a ValidatingAdmissionPolicy, from 1.26 on: with status 422
     ("violates PodSecurity", "admission_denied"),
     (" cannot ", "cluster_forbids"),  # RBAC: User "…" cannot create resource "…"
-    ("", "admission_denied"),  # limit ranges, priority classes, what else an admission plug-in may say
+    ("", "admission_denied"),  # priority classes, what else an admission plug-in may say
 )
+_FACTS = {
+    "namespace_quota": admission.quota_reached,
+    "admission_denied": admission.rule_broken,
+}
 # Of a quota or an account that the cluster has not looked at yet.
 _SOON_BETTER = ("status unknown for quota", "error looking up service account")
 
@@ -36,14 +41,20 @@ def fault(refused: Refused) -> RuntimeFault:
     if refused.status == 404 and refused.details.get("kind") == "namespaces":
         return RuntimeFault("namespace_missing", message)
     if refused.status in (401, 403) or _DENIED.search(message):
-        return RuntimeFault(_forbidden(refused), message or str(refused))
+        return _forbidden(refused)
     return RuntimeFault("start_failed", str(refused))
 
 
-def _forbidden(refused: Refused) -> str:
+def _forbidden(refused: Refused) -> RuntimeFault:
+    message = refused.message
     if refused.status == 401:
-        return "cluster_forbids"
-    return next(slug for words, slug in _FORBIDDEN if words in refused.message)
+        return RuntimeFault("cluster_forbids", message or str(refused))
+    if limit := admission.limit_broken(message):
+        slug, facts = limit
+    else:
+        slug = next(slug for words, slug in _FORBIDDEN if words in message)
+        facts = _FACTS[slug](message) if slug in _FACTS else {}
+    return RuntimeFault(slug, message or str(refused), facts=facts)
 
 
 @contextmanager

@@ -241,7 +241,7 @@ RANGE = 'Service "x" is invalid: spec.ports[0].nodePort: Invalid value: 80: prov
         (422, POLICY, "admission_denied", True),
         (500, AWAY, "admission_away", False),
         (403, ENDING, "namespace_missing", True),
-        (403, LIMITS, "admission_denied", True),
+        (403, LIMITS, "above_limit", True),
         (403, PRIORITY, "admission_denied", True),
         (401, "Unauthorized", "cluster_forbids", True),
         (403, 'pods "x" is forbidden: status unknown for quota: q, resources: pods', "start_failed", False),
@@ -260,6 +260,69 @@ def test_faults(status, message, reason, hopeless):
     told = fault(Refused(status, {"message": message}))
     assert (told.reason, told.hopeless) == (reason, hopeless)
     assert told.detail == "31290" if reason == "port_taken" else message in told.detail
+
+
+FORBIDDEN = 'pods "vnc-x" is forbidden: '
+TWO_LIMITS = (
+    "[maximum memory usage per Container is 128Mi, but limit is 256Mi,"
+    " minimum cpu usage per Pod is 1, but request is 50m]"
+)
+
+
+@pytest.mark.parametrize(
+    ("message", "reason", "facts"),
+    [
+        (LIMITS, "above_limit", {"what": "cpu", "limit": "1", "asked": "2"}),
+        (FORBIDDEN + TWO_LIMITS, "above_limit", {"what": "memory", "limit": "128Mi", "asked": "256Mi"}),
+        (
+            FORBIDDEN + "minimum cpu usage per Container is 100m, but request is 50m",
+            "below_limit",
+            {"what": "cpu", "limit": "100m", "asked": "50m"},
+        ),
+        (
+            'persistentvolumeclaims "home-x" is forbidden: maximum storage usage per PersistentVolumeClaim is 5Gi, but'
+            " limit is 10Gi",
+            "above_limit",
+            {"what": "storage", "limit": "5Gi", "asked": "10Gi"},
+        ),
+        (
+            FORBIDDEN + "cpu max limit to request ratio per Container is 2, but provided ratio is 4.000000",
+            "admission_denied",
+            {"words": "cpu max limit to request ratio per Container is 2, but provided ratio is 4.000000"},
+        ),
+        (QUOTA, "namespace_quota", {"what": "pods", "asked": "1", "used": "5", "limit": "5"}),
+        (
+            FORBIDDEN
+            + "exceeded quota: q, requested: limits.cpu=2,limits.memory=2Gi, used: limits.cpu=7,limits.memory=9Gi,"
+            " limited: limits.cpu=8,limits.memory=10Gi",
+            "namespace_quota",
+            {"what": "cpu", "asked": "2", "used": "7", "limit": "8"},
+        ),
+        (
+            FORBIDDEN + "exceeded quota: q, requested: requests.nvidia.com/gpu=1, used: requests.nvidia.com/gpu=2,"
+            " limited: requests.nvidia.com/gpu=2",
+            "namespace_quota",
+            {"what": "requests.nvidia.com/gpu", "asked": "1", "used": "2", "limit": "2"},
+        ),
+        (
+            FORBIDDEN + "failed quota: q: must specify limits.cpu",
+            "admission_denied",
+            {"words": "failed quota: q: must specify limits.cpu"},
+        ),
+        (
+            SECURITY,
+            "admission_denied",
+            {"words": 'violates PodSecurity "restricted:latest": allowPrivilegeEscalation != false'},
+        ),
+        (WEBHOOK, "admission_denied", {"words": "no images from there"}),
+        (WEBHOOK + "\n" + "x" * 999, "admission_denied", {"words": "no images from there " + "x" * 279}),
+        (PRIORITY, "admission_denied", {"words": "no PriorityClass with name desktops was found"}),
+        (RBAC, "cluster_forbids", {}),
+    ],
+)
+def test_what_an_admission_refusal_says(message, reason, facts):
+    told = fault(Refused(403, {"message": message}))
+    assert (told.reason, told.facts) == (reason, facts)
 
 
 def test_a_namespace_that_is_missing():
