@@ -1,11 +1,13 @@
 """Forms of accounts."""
 
+from typing import Any
+
 from django import forms
 from django.contrib.auth.forms import AuthenticationForm, UsernameField
 from django.forms import TextInput
 from django.utils.translation import gettext_lazy as _
 
-from accounts import ssh_keys
+from accounts import ssh_keys, time_zones
 from accounts.audit import Actor
 from accounts.models import User
 
@@ -29,6 +31,19 @@ class LoginForm(AuthenticationForm):
             del form.fields["username"].widget.attrs["autofocus"]
             form.fields["password"].widget.attrs["autofocus"] = True
         return form
+
+
+def _zones() -> list[tuple[str, Any]]:
+    return [("", _("Same as my browser")), *((zone, zone) for zone in time_zones.offered_zones())]
+
+
+class TimeZoneForm(forms.Form):
+    time_zone = forms.ChoiceField(
+        label=_("Time zone"),
+        choices=_zones,
+        required=False,
+        error_messages={"invalid_choice": _("This is not a time zone. Choose one of the list.")},
+    )
 
 
 class SSHKeyForm(forms.Form):

@@ -22,6 +22,10 @@ class User(AbstractUser):
     login_generation = models.PositiveIntegerField(default=0, editable=False)  # counted up to end all logins
     ssh_keys_version = models.PositiveIntegerField(default=0, editable=False)  # counted up with each change of them
 
+    # Of desktops. Empty: not chosen, then the browser's; see accounts.time_zones.
+    time_zone = models.CharField(_("time zone"), max_length=64, blank=True)
+    browser_time_zone = models.CharField(max_length=64, blank=True, editable=False)  # as reported at the last launch
+
     username_key = UsernameKeyField()
 
     _stored_username: str | None = None  # as it was read from the database

@@ -139,6 +139,7 @@ class Desktop(Resources):
     name = models.CharField(_("name"), max_length=40, default="desktop")
     image = models.ForeignKey(DesktopImage, models.PROTECT, verbose_name=_("image"))
     language = models.CharField(_("language"), max_length=10, blank=True)  # Django's code; of the programs inside
+    time_zone = models.CharField(_("time zone"), max_length=64, blank=True)  # empty: its owner's
     size_name = models.CharField(_("size"), max_length=50, blank=True)
     volume = models.OneToOneField(Volume, models.PROTECT, verbose_name=_("volume"))
     # Name of the runtime's objects: stored when first made, never computed again.

@@ -46,6 +46,7 @@ class LaunchRequest:
     name: str = "desktop"
     volume: Volume | None = None  # kept files to use again
     language: str = ""  # Django's code: what the person reads the pages in
+    time_zone: str = ""  # for this desktop alone; empty: the person's
 
 
 @dataclass(frozen=True)
@@ -263,6 +264,7 @@ def _create(owner: User, name: str, wanted: LaunchRequest) -> Desktop:
         name=name,
         image=wanted.image,
         language=wanted.language,
+        time_zone=wanted.time_zone,
         size_name=wanted.size.name,
         cpu=wanted.size.cpu,
         memory_mib=wanted.size.memory_mib,

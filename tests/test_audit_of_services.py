@@ -14,7 +14,17 @@ from django.utils import timezone
 
 import accounts
 import desktops
-from accounts import audit_export, lockout, quota_services, services, ssh_keys, token_services, tokens, user_services
+from accounts import (
+    audit_export,
+    lockout,
+    quota_services,
+    services,
+    ssh_keys,
+    time_zones,
+    token_services,
+    tokens,
+    user_services,
+)
 from accounts.audit import Actor
 from accounts.models import AuditEvent, Quota, SSHKey
 from accounts.token_services import Wanted
@@ -62,6 +72,7 @@ DEEDS = {
     services.set_active: Deed(
         service(services.set_active, user=lambda world: world.bob, active=lambda world: False), "user.disable"
     ),
+    time_zones.choose_zone: Deed(service(time_zones.choose_zone, zone=lambda world: "Asia/Tokyo"), "time_zone.choose"),
     lockout.unlock: Deed(service(lockout.unlock, user=lambda world: world.bob), "login.unlock"),
     services.delete_user: Deed(service(services.delete_user, user=lambda world: world.bob), "user.delete"),
     token_services.issue_for_login: Deed(

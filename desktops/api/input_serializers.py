@@ -7,6 +7,7 @@ from django.utils.translation import gettext_lazy as _
 from drf_spectacular.utils import OpenApiExample, extend_schema_field, extend_schema_serializer
 from rest_framework import serializers
 
+from accounts import time_zones
 from accounts.api.fields import Filter
 from core.api.serializers import PageQuery, Strict
 from desktops.api.quantities import Cores, GiB, MiB
@@ -45,6 +46,17 @@ class PodCreate(Strict):
         allow_null=True,
         help_text='Id of kept files, or "new". Default: the files that were kept of a desktop of this name, if any.',
     )
+    time_zone = serializers.CharField(
+        max_length=time_zones.LONGEST,
+        required=False,
+        allow_null=True,
+        help_text="Of the clocks in a new desktop, such as Europe/Berlin. Default: yours, else the installation's.",
+    )
+
+    def validate_time_zone(self, zone: str | None) -> str | None:
+        if zone and zone not in time_zones.known_zones():
+            raise serializers.ValidationError(_("There is no such time zone. A name is like Europe/Berlin."))
+        return zone
 
     new_files = serializers.BooleanField(default=False, help_text=_NEW_FILES)
 

@@ -43,7 +43,7 @@ def _request(*, by: Actor, name: str, image: DesktopImage | None, asked: dict[st
         raise ImageUnavailable(field="image")
     volume = _volume(by.user, name, asked.get("volume"))
     size = _size(by.user, image, asked.get("resource_quota") or {}, kept=volume)
-    return LaunchRequest(image, size, name, volume, get_language() or "")
+    return LaunchRequest(image, size, name, volume, get_language() or "", asked.get("time_zone") or "")
 
 
 def _image(wanted: str | None, *, of: Desktop | None = None) -> DesktopImage | None:

@@ -9,6 +9,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from accounts.ssh_keys import authorized_keys
+from accounts.time_zones import zone_of
 from core import encryption
 from core.locks import alone_with
 from desktops import notify
@@ -129,6 +130,7 @@ def spec_of(desktop: Desktop) -> DesktopSpec:
         gpu=desktop.gpu,
         vnc_password=encryption.unseal(desktop.vnc_password_sealed),
         language=desktop.language or settings.LANGUAGE_CODE,
+        time_zone=desktop.time_zone or zone_of(desktop.owner),
         host_key=host_keys.of(desktop),
         authorized_keys=authorized_keys(desktop.owner),
         placement=Placement(

@@ -49,6 +49,7 @@ class DesktopSpec:
     vnc_password: str = field(repr=False)  # 8 characters, all that VNC authentication uses
     resolution: str = "1920x1080"
     language: str = "en"  # Django language code of the owner
+    time_zone: str = "UTC"  # name in the time zone database
     host_key: str = field(default="", repr=False)  # SSH host key, OpenSSH format; the same for all runs
     authorized_keys: str = ""  # SSH public keys that may log in, one per line
     placement: Placement = Placement()

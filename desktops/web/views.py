@@ -15,6 +15,7 @@ from django.views.decorators.http import require_safe
 from django_htmx.http import HttpResponseClientRedirect
 from django_htmx.middleware import HtmxDetails
 
+from accounts import time_zones
 from accounts.client import actor
 from accounts.decorators import button, login_required
 from desktops import connection_info, selectors, services
@@ -76,6 +77,7 @@ def launch(request: HttpRequest) -> HttpResponse:
     form = LaunchForm(request.POST, owner=by.user, offer=offer)
     if not form.is_valid():
         return _launch_page(request, form=form)
+    _note_time_zone(request)
     return SeeOther(_address(services.launch_desktop(by=by, wanted=form.wanted())))
 
 
@@ -116,6 +118,7 @@ def log(request: HttpRequest, desktop_id: UUID) -> HttpResponse:
 @_button
 def start(request: HttpRequest, desktop_id: UUID) -> HttpResponse:
     desktop = _desktop(request, desktop_id)
+    _note_time_zone(request)
     services.start_desktop(desktop=desktop, by=actor(request))
     return _done(request, desktop)
 
@@ -138,6 +141,7 @@ def stop(request: HttpRequest, desktop_id: UUID) -> HttpResponse:
 @_button
 def restart(request: HttpRequest, desktop_id: UUID) -> HttpResponse:
     desktop = _desktop(request, desktop_id)
+    _note_time_zone(request)
     services.restart_desktop(desktop=desktop, by=actor(request))
     return _done(request, desktop)
 
@@ -165,6 +169,11 @@ def password(request: HttpRequest, desktop_id: UUID) -> HttpResponse:
 # --- How they are drawn -------------------------------------------------------------------------------------------
 def _desktop(request: HttpRequest, desktop_id: UUID) -> Desktop:
     return selectors.get_for(user=actor(request).user, desktop_id=desktop_id)
+
+
+def _note_time_zone(request: HttpRequest) -> None:
+    """A page without script reports none."""
+    time_zones.note_browser_zone(user=actor(request).user, zone=request.POST.get("browser_time_zone", ""))
 
 
 def _address(desktop: Desktop) -> str:

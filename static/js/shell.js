@@ -29,6 +29,16 @@
     for (const button of document.querySelectorAll("button[data-once]")) button.disabled = false;
   });
 
+  // Clocks in a desktop show this zone, unless the person has chosen another. First of all, before htmx reads the form.
+  document.addEventListener(
+    "submit",
+    (event) => {
+      const zone = event.target.elements?.namedItem("browser_time_zone");
+      if (zone) zone.value = Intl.DateTimeFormat().resolvedOptions().timeZone || "";
+    },
+    true,
+  );
+
   // Opens what the server would open after following the link.
   document.addEventListener("click", (event) => {
     const link = event.target.closest("a[data-dialog]");

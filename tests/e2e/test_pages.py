@@ -1,5 +1,6 @@
 """My Desktop in a real browser: launch, live states, keyboard, no script, and what axe-core finds."""
 
+import os
 import re
 from pathlib import Path
 from uuid import UUID
@@ -68,6 +69,44 @@ def test_from_nothing_to_a_screen_by_keyboard_alone(none, device):
     page.wait_for_url("**/desktops/*/")
     expect(page.locator("#stage iframe")).to_be_visible(timeout=20_000)  # it opens by itself
     expect(page).to_have_title("desktop · Podesk")
+
+
+def test_time_zone_of_the_browser_at_launch_and_start(none, device, portal):
+    """`fetch` of the start button and the plain form of the launch report it alike."""
+
+    def reported() -> str:
+        return portal.query("SELECT browser_time_zone FROM accounts_user")[0][0]
+
+    page = device(timezone_id="Asia/Tokyo").new_page()
+    page.goto("/?new")
+    page.locator("#launch-button").click()
+    state(page, "running", timeout=20_000)
+    assert reported() == "Asia/Tokyo"
+    page = device(timezone_id="America/Lima").new_page()
+    page.goto("/")
+    page.locator("#restart-button").click()
+    wait_for(lambda: reported() == "America/Lima")
+    state(page, "running", timeout=20_000)
+
+
+def test_time_zone_is_chosen_by_keyboard(device):
+    page = device(viewport={"width": 360, "height": 700}, color_scheme="dark").new_page()
+    page.goto("/accounts/time-zone/")
+    page.get_by_label("Time zone", exact=True).focus()
+    page.keyboard.type("Europe/Berlin")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("show the time of Europe/Berlin")).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    page.get_by_label("Time zone", exact=True).select_option("")
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_text("Your time zone is saved")).to_be_visible()
+    if folder := os.environ.get("SHOTS"):
+        page.screenshot(path=f"{folder}/phone.png")
+        page.set_viewport_size({"width": 1280, "height": 800})
+        page.emulate_media(color_scheme="light")
+        page.locator("#account-menu summary").click()
+        page.screenshot(path=f"{folder}/wide.png")
 
 
 def test_launched_twice_by_the_back_button_is_one_desktop(none, device, portal):

@@ -42,6 +42,7 @@ def config_map(spec: DesktopSpec, cluster: Cluster) -> Body:
         "DISPLAY": ":1",
         "VNC_RESOLUTION": spec.resolution,
         "LANGUAGE_CODE": spec.language,
+        "TZ": spec.time_zone,
     }
     return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata(spec), "data": data}
 

@@ -84,6 +84,7 @@ def environment(spec: DesktopSpec, place: Place, account: Account, path: str) ->
         "XDG_CURRENT_DESKTOP": "XFCE",
         "XDG_SESSION_TYPE": "x11",
         "NO_AT_BRIDGE": "1",  # no screen reader inside: the accessibility bus would only slow every program's start
+        "TZ": spec.time_zone,
         **languages(spec.language),
     }
 

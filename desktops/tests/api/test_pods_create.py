@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from accounts.models import AuditEvent, Quota
+from desktops.lifecycle.jobs import spec_of
 from desktops.models import Desktop, DesktopImage, DesktopSize, Status, Volume
 from desktops.tests.support.api_client import fields, script_of
 
@@ -301,3 +302,15 @@ def test_anonymous():
 def test_a_token_for_one_desktop_creates_none(alice, make_desktop):
     bound = script_of(alice, pod_name=make_desktop(alice).object_name)
     assert bound.post("pods/create").status_code == 403
+
+
+def test_time_zone_of_this_desktop(alice):
+    script_of(alice).post("pods/create", {"time_zone": "Asia/Tokyo"})
+    assert spec_of(Desktop.objects.get()).time_zone == "Asia/Tokyo"
+
+
+@pytest.mark.parametrize("zone", ["Mars/Olympus", "Europe", "/etc/localtime", "x" * 65])
+def test_time_zone_that_does_not_exist_is_refused(alice, zone):
+    answer = script_of(alice).post("pods/create", {"time_zone": zone})
+    assert (answer.status_code, [error["field"] for error in answer.json()["errors"]]) == (422, ["time_zone"])
+    assert not Desktop.objects.exists()

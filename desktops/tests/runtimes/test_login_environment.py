@@ -1,5 +1,6 @@
 """The session has the environment of a login, whatever the profile holds. Real Xvnc throughout."""
 
+import subprocess
 import time
 from collections.abc import Callable
 
@@ -108,3 +109,11 @@ def test_a_broken_or_hanging_profile_is_left_out_with_a_notice(house, profile):
 def test_an_error_in_a_profile_leaves_what_came_before(house):
     spec = run_with(house, "export HALF=done\nexit 1 (((\n")
     assert of_menus(house, spec)["HALF"] == "done"
+
+
+def test_clocks_show_the_time_of_the_person(house):
+    spec = house.run(time_zone="Asia/Kathmandu")
+    environment = of_menus(house, spec)
+    command = ["date", "+%z"]
+    shown = subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
+    assert (environment["TZ"], shown) == ("Asia/Kathmandu", "+0545\n")

@@ -37,6 +37,7 @@ def spec(**changes: Any):
         "installation": "site-1", "desktop_id": ID, "run": 3, "owner_id": "7", "owner_name": "Ada 中文",
         "image": "vnc/void-desktop:1", "host_key": "HOST KEY", "authorized_keys": "ssh-ed25519 AAAA ada\n",
         "resolution": "1920x1080", "language": "zh-hans",
+        "time_zone": "Asia/Shanghai",
     }  # fmt: skip
     return a_spec(**(usual | changes))
 
@@ -60,6 +61,7 @@ def test_config_map():
             "DISPLAY": ":1",
             "VNC_RESOLUTION": "1920x1080",
             "LANGUAGE_CODE": "zh-hans",
+            "TZ": "Asia/Shanghai",
         },
     }
 

@@ -4,6 +4,7 @@ import pytest
 from django.test import Client
 
 from accounts.models import Quota
+from desktops.lifecycle.jobs import spec_of
 from desktops.models import Desktop, DesktopImage, DesktopSize, Status, Volume
 
 
@@ -146,3 +147,14 @@ def test_needs_the_csrf_token(alice, form):
     response = client.post("/desktops/launch/", form)
     assert response.status_code == 403
     assert "This page was open for too long" in response.content.decode()
+
+
+def test_remembers_the_time_zone_of_the_browser(client_for, alice, form):
+    client_for(alice).post("/desktops/launch/", form | {"browser_time_zone": "Europe/Berlin"})
+    assert spec_of(Desktop.objects.get()).time_zone == "Europe/Berlin"
+
+
+def test_without_script_it_is_the_one_of_the_installation(client_for, alice, form, settings):
+    settings.TIME_ZONE = "America/Lima"
+    client_for(alice).post("/desktops/launch/", form | {"browser_time_zone": ""})
+    assert spec_of(Desktop.objects.get()).time_zone == "America/Lima"
