@@ -101,6 +101,7 @@ def web(tmp_path) -> Path:
     """As docker/Dockerfile.vnc puts it together."""
     folder = tmp_path / "novnc"
     shutil.copytree(CHECKOUT / "docker/desktop/novnc", folder)
+    shutil.copy(CHECKOUT / "static/js/viewer/keyboard.js", folder)
     for part in ("core", "vendor"):
         (folder / part).symlink_to(CHECKOUT / "node_modules/@novnc/novnc" / part)
     return folder

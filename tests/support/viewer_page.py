@@ -62,9 +62,7 @@ class Screen:
 
     def terminal(self) -> "Screen":
         """A new one, with the keyboard in it."""
-        height = self.page.viewport_size["height"] if self.page.viewport_size else 0
-        self.page.mouse.click(TERMINAL[0], height - TERMINAL[1])
-        wait_for(lambda: any(each.children() for each in self._terminals()))
+        wait_for(self._opens_terminal)
 
         def answers() -> bool:
             self.run("touch opened")
@@ -74,6 +72,16 @@ class Screen:
         wait_for(answers)
         self.file("opened").unlink()
         return self
+
+    def _opens_terminal(self) -> bool:
+        """Click again where the panel was not there yet: the picture comes before it."""
+        height = self.page.viewport_size["height"] if self.page.viewport_size else 0
+        self.page.mouse.click(TERMINAL[0], height - TERMINAL[1])
+        for _ in range(50):
+            if any(each.children() for each in self._terminals()):
+                return True
+            time.sleep(0.1)
+        return False
 
     def tidy(self) -> None:
         """Close the terminals: the next test's keys must not go to this one's."""
@@ -104,9 +112,9 @@ class Screen:
         (home,) = (self.portal.data / "local/volumes").iterdir()
         return home / name
 
-    def wait_file(self, name: str, text: str) -> None:
+    def wait_file(self, name: str, text: str, *, seconds: int = 10) -> None:
         path, found = self.file(name), ""
-        for _ in range(100):
+        for _ in range(seconds * 10):
             found = path.read_text() if path.exists() else ""
             if found == text:
                 path.unlink()

@@ -1,6 +1,7 @@
 """What a local desktop offers its person, and what it keeps from everybody else. Real Xvnc throughout."""
 
 import struct
+import subprocess
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -104,6 +105,23 @@ def test_the_clipboard_speaks_utf8(house):
         flags = struct.unpack(">I", body[:4])[0]
         assert length < 0, "not the extended clipboard"
         assert flags & 1, "no UTF-8 text"
+
+
+def test_characters_of_any_script_find_a_key_code(house):
+    spec = house.run()
+    environment = house.program(spec.name, "xfwm4").environ()
+    house.program(spec.name, "python3")  # session/keycodes.py
+    with RfbClient(house.runtime.observe(spec.name).endpoint.address, PASSWORD) as client:
+        for codepoint in range(0xAC00, 0xAC00 + 300):
+            client.key(0x100_0000 + codepoint)
+            time.sleep(0.02)
+            if codepoint == 0xAC00 + 150:  # a person chooses another layout inside
+                subprocess.run(["setxkbmap", "us,ru"], env=environment, check=True)
+        client.key(0x100_0000 + 0x1F600)
+        client.screen()  # an answer: all keys have arrived
+    log = house.place(spec.name).log.read_text()
+    assert "Failure adding new keysym" not in log
+    assert "Traceback" not in log
 
 
 def test_own_settings_win_over_ours(house):

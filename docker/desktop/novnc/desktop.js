@@ -1,5 +1,6 @@
 // A plain noVNC page for those who reach the desktop without the portal. It lies beside its WebSocket, at any path.
 import RFB from "./core/rfb.js";
+import { adaptKeyboard } from "./keyboard.js"; // the portal's viewer has it too
 
 const chinese = navigator.language.startsWith("zh");
 const say = (english, inChinese) => { status.textContent = chinese ? inChinese : english; };
@@ -20,7 +21,7 @@ function connect(password, lost = { since: 0, tries: 0 }) {
   const desktop = current = new RFB(screen, socket.href, { credentials: { password } });
   desktop.resizeSession = desktop.scaleViewport = true;
   let connected = 0, refused = false;
-  desktop.addEventListener("connect", () => { connected = Date.now(); form.hidden = true; say("", ""); desktop.focus(); });
+  desktop.addEventListener("connect", () => { connected = Date.now(); form.hidden = true; say("", ""); adaptKeyboard(desktop, screen.querySelector("canvas")); desktop.focus(); });
   desktop.addEventListener("securityfailure", () => { refused = true; });
   desktop.addEventListener("disconnect", () => {
     if (current !== desktop) return; // somebody pressed Connect meanwhile

@@ -1,6 +1,7 @@
 // The two clipboards, this machine's and the desktop's: which text is newer, and how it gets across.
 import KeyTable from "../../novnc/core/input/keysym.js";
 import { getKeysym } from "../../novnc/core/input/util.js";
+import { isLetterKey } from "./keyboard.js";
 import { preference, remember } from "./preferences.js";
 
 const LONGEST = 8 * 1024 ** 2; // bytes; desktops are started to take as much (-MaxCutText)
@@ -8,7 +9,7 @@ const PASTE_EVENT = 100; // milliseconds in which a browser that means to fires 
 
 const isPasteKey = (event) =>
   !event.altKey && !event.metaKey &&
-  ((event.ctrlKey && event.key.toLowerCase() === "v") || (event.shiftKey && !event.ctrlKey && event.key === "Insert"));
+  ((event.ctrlKey && isLetterKey(event, "v")) || (event.shiftKey && !event.ctrlKey && event.key === "Insert"));
 
 const mayReadSilently = async () => {
   try {
@@ -93,7 +94,9 @@ export class Clipboard extends EventTarget {
     if (!rfb || !this.automatic || !isPasteKey(event) || !event.target.matches("#screen canvas")) return;
     event.stopImmediatePropagation();
     const code = event.key === "Insert" ? "Insert" : "KeyV";
-    const send = () => rfb.sendKey(code === "Insert" ? KeyTable.XK_Insert : getKeysym(event), code);
+    let send;
+    rfb.holdKeys(new Promise((done) => (send = done))); // a Ctrl that is released meanwhile waits too
+    rfb.sendKey(code === "Insert" ? KeyTable.XK_Insert : getKeysym(event), code);
     const timer = setTimeout(send, PASTE_EVENT);
     const onPaste = (paste) => {
       paste.preventDefault();

@@ -4,6 +4,7 @@ import { display } from "./display.js";
 import { facts } from "./facts.js";
 import { guardFocus } from "./focus.js";
 import { fullScreen } from "./fullscreen.js";
+import { adaptKeyboard } from "./keyboard.js";
 import { specialKeys } from "./keys.js";
 import { dropLastFrame, keepLastFrame } from "./lastframe.js";
 import { Lifecycle } from "./lifecycle.js";
@@ -44,6 +45,7 @@ export function raise(head) {
   });
   lifecycle.addEventListener("connected", () => toolbar.introduce(), { once: true });
 
+  lifecycle.addEventListener("connected", ({ detail: rfb }) => adaptKeyboard(rfb, screen.querySelector("canvas")));
   followViewport();
   specialKeys(lifecycle, part("keys"));
   display(lifecycle, part("display-form"));

@@ -30,8 +30,8 @@ export class TextSender {
   }
 
   send(text) {
-    // Xvnc has about 20 spare key codes, and each character that its layout lacks takes one for good: a Chinese
-    // sentence would use them up and the rest would be lost.
+    // As keys, characters that the desktop's keyboard layout lacks arrive slowly (see keyboard.js): a Chinese paragraph
+    // is there at once when it is pasted.
     return this.#enqueue((rfb) => (ON_KEYBOARD.test(text) ? this.#type(rfb, text) : this.#paste(rfb, text)));
   }
 

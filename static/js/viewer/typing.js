@@ -1,12 +1,13 @@
 // The typing line: a real text field, because on-screen keyboards and input methods write into nothing else.
 import { getKeycode, getKeysym } from "../../novnc/core/input/util.js";
 import KeyTable from "../../novnc/core/input/keysym.js";
+import { isLetterKey } from "./keyboard.js";
 
 const GUARD = "\u200b"; // something to delete: an on-screen keyboard reports Backspace only as a change of text
 const DELETIONS = { deleteContentBackward: KeyTable.XK_BackSpace, deleteContentForward: KeyTable.XK_Delete };
 
 const isText = (event) => [...event.key].length === 1 && !event.ctrlKey && !event.altKey && !event.metaKey;
-const isPaste = (event) => (event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "v";
+const isPaste = (event) => (event.ctrlKey || event.metaKey) && isLetterKey(event, "v");
 const belongsToInputMethod = (event) => event.isComposing || event.keyCode === 229 || event.key === "Dead";
 
 export class TypingLine {

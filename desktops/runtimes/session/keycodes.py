@@ -1,0 +1,164 @@
+"""Keep key codes free in the X server, so that letters of any script can be typed.
+
+A VNC client sends characters. For each one that the keyboard layout lacks, Xvnc takes an unused key code and never
+gives it back; without this program they run out after some twenty characters, and all others are lost. This program
+frees the codes that were not pressed for longest. It speaks the X protocol itself: standard library only, in a few
+megabytes, for as long as the X server runs.
+"""
+
+import os
+import socket
+import struct
+from contextlib import suppress
+from pathlib import Path
+
+# Enough for what may be typed before this program acts. More would take codes whose key presses a busy program has
+# not read yet: it looks up what they mean when it reads them.
+FREE_AT_LEAST, FREE_AFTER = 30, 40
+WHOLE_LAYOUT = 8  # codes that change at once: a new layout, not one more character
+MEDIA_KEYS = range(0x1008_FE00, 0x1009_0000)  # Xvnc adds them again when somebody has such a key and presses it
+
+CHANGE_MAPPING, GET_MAPPING, QUERY_EXTENSION = 100, 101, 98
+REPLY, MAPPING_NOTIFY, GENERIC_EVENT = 1, 34, 35
+SELECT_EVENTS, QUERY_VERSION, ALL_MASTERS, RAW_KEY_PRESS = 46, 47, 1, 13  # of the XInput extension
+
+Symbols = tuple[int, ...]
+
+
+class XServer:
+    """A connection to the X server of DISPLAY. Raises ConnectionError when the X server ends."""
+
+    def __init__(self) -> None:
+        number = os.environ["DISPLAY"].partition(":")[2].partition(".")[0]
+        self._socket = socket.socket(socket.AF_UNIX)
+        self._socket.connect(f"/tmp/.X11-unix/X{number}")  # noqa: S108 - where X servers listen
+        self._events: list[bytes] = []
+        self._send(_hello(_cookie()))
+        answer, _, _, length = struct.unpack("<BxHHH", self._exactly(8))
+        setup = self._exactly(4 * length)
+        if answer != 1:
+            raise ConnectionError(setup)
+        self.codes = range(setup[26], setup[27] + 1)
+        vendor, formats = struct.unpack_from("<H", setup, 16)[0], setup[21]
+        self._root: int = struct.unpack_from("<I", setup, 32 + -(-vendor // 4) * 4 + 8 * formats)[0]
+
+    def watch_key_presses(self) -> None:
+        name = b"XInputExtension"
+        answer = self._ask(struct.pack("<BxHHxx15sx", QUERY_EXTENSION, 6, len(name), name))
+        extension = answer[9]
+        self._ask(struct.pack("<BBHHH", extension, QUERY_VERSION, 2, 2, 2))
+        self._send(
+            struct.pack("<BBHIHxxHHI", extension, SELECT_EVENTS, 5, self._root, 1, ALL_MASTERS, 1, 1 << RAW_KEY_PRESS)
+        )
+
+    def mapping(self) -> dict[int, Symbols]:
+        """Key symbols by key code; empty where there are none."""
+        answer = self._ask(struct.pack("<BxHBBxx", GET_MAPPING, 2, self.codes.start, len(self.codes)))
+        rows = struct.iter_unpack(f"<{answer[1]}I", answer[32:])
+        return {code: row if any(row) else () for code, row in zip(self.codes, rows, strict=True)}
+
+    def clear(self, codes: list[int]) -> None:
+        for first, count in _runs(codes):
+            self._send(struct.pack("<BBHBBxx", CHANGE_MAPPING, count, 2 + count, first, 1) + bytes(4 * count))
+
+    def event(self) -> bytes:
+        """The next event; waits for it."""
+        return self._events.pop(0) if self._events else self._message()
+
+    def _ask(self, request: bytes) -> bytes:
+        self._send(request)
+        while (message := self._message())[0] != REPLY:
+            self._events.append(message)
+        return message
+
+    def _message(self) -> bytes:
+        head = self._exactly(32)
+        kind = head[0] & 0x7F
+        more = struct.unpack_from("<I", head, 4)[0] if kind in (REPLY, GENERIC_EVENT) else 0
+        return head + self._exactly(4 * more)
+
+    def _send(self, data: bytes) -> None:
+        self._socket.sendall(data)
+
+    def _exactly(self, count: int) -> bytes:
+        data = b""
+        while len(data) < count:
+            more = self._socket.recv(count - len(data))
+            if not more:
+                raise ConnectionError("the X server has ended")
+            data += more
+        return data
+
+
+def _runs(codes: list[int]) -> list[tuple[int, int]]:
+    """First code and length of each unbroken run: all programs read the layout again after each change."""
+    starts = [code for code in codes if code - 1 not in codes]
+    return [(start, next(end for end in range(start, 257) if end not in codes) - start) for start in starts]
+
+
+def _hello(cookie: bytes) -> bytes:
+    name = b"MIT-MAGIC-COOKIE-1" if cookie else b""
+    head = struct.pack("<BxHHHHxx", ord("l"), 11, 0, len(name), len(cookie))
+    return head + b"".join(part.ljust(-(-len(part) // 4) * 4, b"\0") for part in (name, cookie))
+
+
+def _cookie() -> bytes:
+    """The first cookie of the authority file, which holds this desktop's only; empty without a file."""
+    path = os.environ.get("XAUTHORITY", "")
+    data, parts, at = Path(path).read_bytes() if path else b"", [b""], 2
+    while len(parts) < 5 and at + 2 <= len(data):
+        (size,) = struct.unpack_from(">H", data, at)
+        parts.append(data[at + 2 : at + 2 + size])
+        at += 2 + size
+    return parts[-1]
+
+
+class SpareCodes:
+    def __init__(self, server: XServer) -> None:
+        self._server = server
+        self._spare: set[int] = set()  # codes that the keyboard layout does without
+        self._taken: dict[int, Symbols] = {}  # spare codes in use, longest unused first
+
+    def run(self) -> None:
+        self._server.watch_key_presses()
+        self._learn_layout()
+        while True:
+            event = self._server.event()
+            kind = event[0] & 0x7F
+            if kind == GENERIC_EVENT:
+                self._pressed(struct.unpack_from("<I", event, 16)[0])
+            elif kind == MAPPING_NOTIFY and event[4] == 1:  # of the keyboard
+                self._mapping_changed(event[6])
+
+    def _learn_layout(self) -> None:
+        mapping = self._server.mapping()
+        media = [code for code, symbols in mapping.items() if symbols and symbols[0] in MEDIA_KEYS]
+        self._spare |= {*media, *(code for code, symbols in mapping.items() if not symbols)}
+        self._server.clear(media)
+
+    def _mapping_changed(self, count: int) -> None:
+        if count > WHOLE_LAYOUT:
+            self._learn_layout()
+        mapping = self._server.mapping()
+        known = {code: symbols for code, symbols in self._taken.items() if mapping[code] == symbols}
+        # Xvnc takes the highest code first.
+        new = {code: mapping[code] for code in sorted(self._spare - {*known}, reverse=True) if mapping[code]}
+        self._taken = known | new
+        if len(self._spare) - len(self._taken) < FREE_AT_LEAST:
+            self._free()
+
+    def _pressed(self, code: int) -> None:
+        if code in self._taken:
+            self._taken[code] = self._taken.pop(code)  # now the last in order
+
+    def _free(self) -> None:
+        count = FREE_AFTER - (len(self._spare) - len(self._taken))
+        oldest = list(self._taken)[:count]
+        for code in oldest:
+            del self._taken[code]
+        self._server.clear(oldest)
+
+
+if __name__ == "__main__":
+    with suppress(ConnectionError):  # the X server has ended
+        SpareCodes(XServer()).run()
