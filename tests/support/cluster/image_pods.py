@@ -68,6 +68,7 @@ class Pod:
             image=self.image,
             owner_name="Ada 中文",
             language=self.language,
+            time_zone="Asia/Kathmandu",
             resolution="1280x800",
             vnc_password=PASSWORD,
             host_key=self.keys.host.read_text(),
