@@ -34,9 +34,11 @@ from accounts import (
     token_services,
     user_services,
 )
+from accounts.amount_columns import AmountColumns
 from accounts.audited_admin import AuditedAdmin
 from accounts.models import AuditEvent, Quota, SessionToken, SSHKey, User
 from accounts.quota_services import LIMITS as _LIMITS
+from core import units
 
 _ACTIVE_HELP = _(
     "Clear this to disable the account instead of deleting it. The person is signed out everywhere, their tokens are"
@@ -72,7 +74,8 @@ class UserAdmin(DjangoUserAdmin[User]):
     @admin.display(description=_("effective quota"))
     def effective_quota(self, user: User) -> SafeString:
         effective = quotas.effective(user)
-        lines = [(label_for_field(name, Quota), getattr(effective, name)) for name in _LIMITS]
+        limits = [(name, getattr(effective, name)) for name in _LIMITS]
+        lines = [(_label(name), units.amount(name, limit.value), limit.source) for name, limit in limits]
         return render_to_string("accounts/effective_quota.html", {"lines": lines})
 
     @admin.display(description=SSHKey._meta.verbose_name_plural)
@@ -170,9 +173,14 @@ class UserAdmin(DjangoUserAdmin[User]):
         self.message_user(request, _("They can try again now."), messages.SUCCESS)
 
 
+def _label(limit: str) -> str:
+    """A unit stands beside the amount, not in the label."""
+    return str(units.LABELS.get(limit) or label_for_field(limit, Quota))
+
+
 @admin.register(Quota)
-class QuotaAdmin(admin.ModelAdmin[Quota]):
-    list_display = ("__str__", *_LIMITS)
+class QuotaAdmin(AmountColumns, admin.ModelAdmin[Quota]):
+    list_display = ("__str__", "cpu_amount", "memory_amount", "storage_amount", *_LIMITS[3:])
     list_select_related = ("user", "group")
     search_fields = ("user__username", "group__name")
     autocomplete_fields = ("user", "group")

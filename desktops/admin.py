@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from accounts import audit
+from accounts.amount_columns import AmountColumns
 from accounts.audited_admin import AuditedAdmin
 from accounts.client import actor
 from desktops import services
@@ -60,7 +61,7 @@ class ReadOnlyAdmin(admin.ModelAdmin[Any]):
 
 
 @admin.register(Desktop)
-class DesktopAdmin(ReadOnlyAdmin):
+class DesktopAdmin(AmountColumns, ReadOnlyAdmin):
     list_display = ("name", "owner", "status", "events_link", "image", "size_name", "status_since", "last_input_at")
     list_filter = ("status", "image")
     list_select_related = ("owner", "image")
@@ -69,7 +70,10 @@ class DesktopAdmin(ReadOnlyAdmin):
     actions = ("stop", "delete_and_keep_files")
     fieldsets = (
         (None, {"fields": ("name", "owner", "status", "status_since", "why", "events_link")}),
-        (_("What it is"), {"fields": ("image", "size_name", "cpu", "memory_mib", "storage_gib", "gpu", "volume")}),
+        (
+            _("What it is"),
+            {"fields": ("image", "size_name", "cpu_amount", "memory_amount", "storage_amount", "gpu", "volume")},
+        ),
         (_("Time"), {"fields": ("created_at", "started_at", "last_input_at", "expires_at", "idle_minutes")}),
         (_("For tracing"), {"fields": ("id", "object_name", "run", "reason", "exposed", "node_ports", "last_log")}),
     )
@@ -118,9 +122,9 @@ class DesktopEventAdmin(ReadOnlyAdmin):
 
 
 @admin.register(DesktopSize)
-class DesktopSizeAdmin(AuditedAdmin):
+class DesktopSizeAdmin(AmountColumns, AuditedAdmin):
     deed = "size"
-    list_display = ("name", "cpu", "memory_mib", "storage_gib", "gpu")
+    list_display = ("name", "cpu_amount", "memory_amount", "storage_amount", "gpu")
 
 
 @admin.register(DesktopImage)
@@ -164,8 +168,8 @@ class PortLeaseAdmin(ReadOnlyAdmin):
 
 
 @admin.register(Volume)
-class VolumeAdmin(ReadOnlyAdmin):
-    list_display = ("object_name", "owner", "desktop_name", "storage_gib", "created_at", "kept_at", "lost_at")
+class VolumeAdmin(AmountColumns, ReadOnlyAdmin):
+    list_display = ("object_name", "owner", "desktop_name", "storage_amount", "created_at", "kept_at", "lost_at")
     list_filter = (("lost_at", admin.EmptyFieldListFilter), ("kept_at", admin.EmptyFieldListFilter))
     list_select_related = ("owner",)
     search_fields = ("object_name", "owner__username", "desktop_name")

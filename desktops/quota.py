@@ -9,6 +9,7 @@ from django.utils.translation import gettext as _
 
 from accounts.models import User
 from accounts.quotas import EffectiveQuota, effective
+from core import units
 from desktops.exceptions import QuotaExceeded
 from desktops.models import ACTIVE, Desktop, DesktopImage, DesktopSize, Resources, Volume
 
@@ -39,6 +40,10 @@ class QuotaLine:
     @property
     def percent(self) -> int:
         return min(100, round(100 * self.used / self.limit)) if self.limit else 100 if self.used else 0
+
+    @property
+    def text(self) -> str:
+        return units.use(self.key, self.used, self.limit)
 
 
 @dataclass(frozen=True)
@@ -185,31 +190,19 @@ def _shortage(quota: EffectiveQuota, use: Use, need: Use) -> _Short | None:
     for line in _lines(quota, use):
         more = Decimal(getattr(need, line.key))
         if more and line.used + more > line.limit:
-            sentence = _("%(what)s: this needs %(more)s, and you use %(used)s of %(limit)s.") % {
-                "what": line.label,
-                "more": _plain(more),
-                "used": _plain(line.used),
-                "limit": f"{_plain(line.limit)} {line.unit}".rstrip(),
-            }
+            sentence = units.shortage(line.key, needed=more, used=line.used, limit=line.limit)
             return _Short(line.key, sentence)
     return None
 
 
-def _plain(number: Decimal) -> str:
-    return f"{number.normalize():f}"
-
-
 def _lines(quota: EffectiveQuota, use: Use) -> list[QuotaLine]:
-    """Memory in GiB: what people read."""
-    labels = {
-        "cpu": (_("CPU"), _("cores")),
-        "memory_mib": (_("Memory"), _("MiB")),
-        "storage_gib": (_("Storage"), _("GiB")),
-        "gpu": (_("GPU"), ""),
-        "desktops": (_("Desktops"), ""),
-    }
     lines = []
-    for key, (label, unit) in labels.items():
-        limit = getattr(quota, key)
-        lines.append(QuotaLine(key, label, Decimal(getattr(use, key)), Decimal(limit.value), unit, str(limit.source)))
+    for key, label in units.LABELS.items():
+        limit, used = getattr(quota, key), Decimal(getattr(use, key))
+        lines.append(QuotaLine(key, str(label), used, Decimal(limit.value), _unit(key), str(limit.source)))
     return [line for line in lines if line.key != "gpu" or line.limit or line.used]
+
+
+def _unit(key: str) -> str:
+    """Of the bare numbers, for scripts."""
+    return {"cpu": _("cores"), "memory_mib": "MiB", "storage_gib": "GiB"}.get(key, "")

@@ -13,7 +13,7 @@ from django.conf import settings
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
-from accounts.request_token import SUBPROTOCOL_PREFIX
+from core.request_token import SUBPROTOCOL_PREFIX
 from desktops.runtimes.kubernetes import network_manifests
 from desktops.runtimes.kubernetes.manifests import NOVNC, Body
 from desktops.tests.support.kubernetes_namespace import a_cluster

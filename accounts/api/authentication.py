@@ -11,7 +11,7 @@ from rest_framework_simplejwt.authentication import JWTAuthentication
 from accounts import client, tokens
 from accounts.api.messages import TOKEN_SENTENCES
 from accounts.models import User
-from accounts.request_token import token_from
+from core.request_token import token_from
 
 
 class SessionTokenAuthentication(JWTAuthentication):

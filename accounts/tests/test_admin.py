@@ -90,7 +90,7 @@ def test_effective_quota_is_explained(browser, alice, first_rows):
     Quota.objects.create(group=group, cpu=8)
     Quota.objects.create(user=alice, gpu=1)
     page = browser.get(f"{USERS}{alice.pk}/change/").content.decode()
-    for line in ("8.00</td><td>group &lt;staff&gt;", "1</td><td>user", "4096</td><td>default"):
+    for line in ("8 cores</td><td>group &lt;staff&gt;", "1</td><td>user", "4 GiB</td><td>default"):
         assert line in page
 
 

@@ -17,9 +17,9 @@ from rest_framework.response import Response
 from accounts import client
 from accounts.api.endpoint import Endpoint
 from accounts.api.fields import Moment
-from accounts.request_token import token_from
 from core.api.serializers import Nothing, PageQuery
 from core.concurrency import Place
+from core.request_token import token_from
 from desktops import selectors
 from desktops.api import event_feed, sse
 from desktops.exceptions import DesktopNotFound

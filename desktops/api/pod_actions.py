@@ -12,10 +12,10 @@ from accounts import token_services
 from accounts.api.messages import NOT_PERMITTED
 from accounts.api.token_serializers import IssuedOut, TokenForm
 from accounts.api.token_serializers import wanted as token_wanted
-from accounts.request_token import SUBPROTOCOL_PREFIX
 from accounts.token_services import Issued
 from core import concurrency
 from core.api.serializers import Nothing
+from core.request_token import SUBPROTOCOL_PREFIX
 from desktops import desktop_snapshot, selectors, services, token_scopes
 from desktops.api import pod_representation, wait
 from desktops.api.input_serializers import LogQuery, PodStart, WaitQuery

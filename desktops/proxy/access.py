@@ -8,8 +8,8 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from accounts import client, tokens
-from accounts.request_token import token_from
 from core import encryption, origins
+from core.request_token import token_from
 from desktops import selectors
 from desktops.models import Desktop, Status
 from desktops.proxy.asgi import Scope

@@ -1,33 +1,19 @@
-"""Template filters over desktops.wording.amounts and desktops.wording.diagnosis."""
-
-from decimal import Decimal
-from math import ceil
+"""Template filters over core.units and desktops.wording."""
 
 from django import template
 
+from core import units
 from desktops.models import AT_REST, Desktop
 from desktops.web import icons
-from desktops.wording import amounts
 from desktops.wording.diagnosis import reason_of
 from desktops.wording.reasons import sentence
 
 register = template.Library()
 
 
-@register.filter
-def gib(mib: float) -> str:
-    return amounts.gib(mib)
-
-
-@register.filter
-def amount(number: float | Decimal) -> str:
-    return amounts.amount(number)
-
-
-@register.filter
-def whole(number: float | Decimal) -> int:
-    """For the choice between one and many, which knows whole numbers only."""
-    return ceil(number)
+register.filter("cores", units.cores, is_safe=True)
+register.filter("memory", units.memory, is_safe=True)
+register.filter("storage", units.storage, is_safe=True)
 
 
 @register.filter

@@ -11,7 +11,7 @@ def test_a_newcomer_is_offered_what_fits(alice, image):
     fits = {size.size.name: size.fits for size in offer.images[0].sizes}
     assert fits == {"Small": True, "Medium": True, "Large": False}
     assert [size.why_not for size in offer.images[0].sizes if not size.fits] == [
-        "CPU: this needs 4, and you use 0 of 2 cores."
+        "CPU: this needs 4 cores, and you use 0 of 2 cores."
     ]
 
 

@@ -85,9 +85,9 @@ def test_launch_in_a_size_that_the_image_does_not_have_is_refused(launch):
 @pytest.mark.parametrize(
     ("limit", "says"),
     [
-        ({"cpu": "0.5"}, "CPU: this needs 1, and you use 0 of 0.5 cores."),
-        ({"memory_mib": 1024}, "Memory: this needs 2048, and you use 0 of 1024 MiB."),
-        ({"storage_gib": 4}, "Storage: this needs 5, and you use 0 of 4 GiB."),
+        ({"cpu": "0.5"}, "CPU: this needs 1 core, and you use 0 of 0.5 cores."),
+        ({"memory_mib": 1024}, "Memory: this needs 2 GiB, and you use 0 of 1 GiB."),
+        ({"storage_gib": 4}, "Storage: this needs 5 GiB, and you use 0 of 4 GiB."),
         ({"desktops": 0}, "Desktops: this needs 1, and you use 0 of 0."),
     ],
 )

@@ -18,9 +18,9 @@ from django.views.decorators.http import require_safe
 from accounts import login_session, revocation, token_services, tokens
 from accounts.client import actor, address
 from accounts.decorators import button
-from accounts.request_token import token_from
 from accounts.token_services import Wanted
 from core import origins
+from core.request_token import token_from
 from desktops import connection_info, selectors, token_scopes
 from desktops.exceptions import DesktopNotFound
 from desktops.models import Desktop, Status

@@ -24,7 +24,7 @@ from desktops.models import MOVING, Desktop
 from desktops.quota import has_room, launch_offer
 from desktops.web.error_pages import refusals_shown
 from desktops.web.forms import DeleteForm, LaunchForm
-from desktops.wording import amounts, timeline
+from desktops.wording import timeline, usage_meters
 
 View = Callable[..., HttpResponse]
 
@@ -104,7 +104,7 @@ def panel(request: HttpRequest, desktop_id: UUID) -> HttpResponse:
 def usage(request: HttpRequest, desktop_id: UUID) -> HttpResponse:
     desktop = _desktop(request, desktop_id)
     measured = selectors.usage_of(desktop)
-    context = {"meters": amounts.of_usage(desktop, measured), "unlimited": amounts.is_unlimited(measured)}
+    context = {"meters": usage_meters.of_usage(desktop, measured), "unlimited": usage_meters.is_unlimited(measured)}
     return render(request, "desktops/_usage.html", context)
 
 

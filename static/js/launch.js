@@ -14,19 +14,21 @@
     return key === "storage_gib" && form.elements.volume?.value ? 0 : Number(size.dataset[key]);
   }
 
-  function show(line, take) {
-    const { quota, used, limit } = line.dataset;
+  function show(line, take, text) {
+    const { used, limit } = line.dataset;
     const over = Number(used) + take > Number(limit);
     const percent = over ? 100 : (100 * (Number(used) + take)) / Number(limit) || 0;
     line.querySelector(".take").setAttribute("width", `${percent}%`);
-    const shown = Math.round((quota === "memory_mib" ? take / 1024 : take) * 100) / 100;
-    line.querySelector(".take-text").textContent = take ? ` ${form.dataset.takeText.replace("%s", shown)}` : "";
+    line.querySelector(".take-text").textContent = take ? ` ${form.dataset.takeText.replace("%s", text ?? take)}` : "";
     line.classList.toggle("over", over);
   }
 
   function update() {
     const size = chosenSize();
-    for (const line of form.querySelectorAll("[data-quota]")) show(line, size ? need(size, line.dataset.quota) : 0);
+    for (const line of form.querySelectorAll("[data-quota]")) {
+      const { quota } = line.dataset;
+      show(line, size ? need(size, quota) : 0, size?.dataset[`text_${quota}`]);
+    }
   }
 
   form.addEventListener("change", update);

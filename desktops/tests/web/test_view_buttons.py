@@ -47,7 +47,7 @@ def test_over_quota_is_an_alert_with_its_status(client_for, alice, make_desktop)
     response = client_for(alice).post(f"/desktops/{desktop.pk}/start/")
     page = response.content.decode()
     assert response.status_code == 409
-    assert "this needs 1, and you use 0 of 0 cores" in page
+    assert "this needs 1 core, and you use 0 of 0 cores" in page
     assert "Start desktop" in page  # the page is still there around it
 
 

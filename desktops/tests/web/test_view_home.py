@@ -14,7 +14,7 @@ def test_with_nothing_yet_offers_what_fits_and_shows_the_quota(client_for, alice
     assert "Launch Desktop" in page
     assert "0 of 2 cores" in page
     assert "0 of 4 GiB" in page
-    assert "this needs 4, and you use 0 of 2 cores" in page  # why "Large" cannot be chosen
+    assert "this needs 4 cores, and you use 0 of 2 cores" in page  # why "Large" cannot be chosen
 
 
 def test_whoever_may_have_one_needs_no_name_for_it(client_for, alice):
@@ -64,7 +64,7 @@ def test_storage_full_of_kept_files_leaves_what_uses_them(client_for, alice, ima
     client = client_for(alice)
     page = client.get("/").content.decode()
     assert "You cannot launch another desktop now" not in page
-    assert "Only with files that you kept. Storage: this needs 5, and you use 5 of 5 GiB." in page
+    assert "Only with files that you kept. Storage: this needs 5 GiB, and you use 5 of 5 GiB." in page
     assert f'<option value="{volume.pk}" selected' in page
     choice = {"image": image.pk, f"size-{image.pk}": image.sizes.all()[0].pk, "name": "desktop"}
     assert client.post("/desktops/launch/", choice | {"volume": ""}).status_code == 409

@@ -65,7 +65,7 @@ def test_over_quota_is_refused_with_the_form_as_filled(client_for, alice, form, 
     response = client_for(alice).post("/desktops/launch/", wanted)
     page = response.content.decode()
     assert response.status_code == 409
-    assert "this needs 2, and you use 0 of 1 cores" in page
+    assert "this needs 2 cores, and you use 0 of 1 core" in page
     assert "Choose a smaller size" in page
     assert 'value="my 论文"' in page
     assert not Desktop.objects.exists()

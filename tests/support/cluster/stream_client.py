@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 from websockets.sync.client import ClientConnection, connect
 
-from accounts.request_token import SUBPROTOCOL_PREFIX
+from core.request_token import SUBPROTOCOL_PREFIX
 from desktops.tests.support.rfb_client import colours
 from desktops.token_scopes import SUBPROTOCOL
 from tests.support.cluster.podesk_outside import Driven
