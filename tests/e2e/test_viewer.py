@@ -84,6 +84,24 @@ def test_what_the_desktop_copies_is_here(screen):
     assert viewer.local_clipboard() == "桌面 🚀"
 
 
+def test_text_that_only_changed_its_line_ends_takes_nothing_from_the_desktop(screen):
+    viewer = screen().terminal()
+    viewer.run(
+        r"(printf 'one\ntwo' | xclip -quiet -selection clipboard; touch lost) &"
+    )  # ends when it loses the clipboard
+    expect(viewer.page.locator("#paste-text")).to_have_value("one\ntwo")
+    viewer.copy_here("one\r\ntwo")  # what the clipboard of Windows makes of it
+    viewer.page.evaluate("dispatchEvent(new Event('focus'))")
+    time.sleep(1)  # in which nothing may happen
+    viewer.page.keyboard.press("Control+Shift+V")
+    time.sleep(1)
+    assert not viewer.file("lost").exists()
+    viewer.copy_here("new")
+    viewer.page.evaluate("dispatchEvent(new Event('focus'))")
+    wait_for(lambda: viewer.file("lost").exists())
+    viewer.file("lost").unlink()
+
+
 def test_paste_box_works_without_any_permission(screen):
     viewer = screen(permissions=()).terminal()
     viewer.tool("Clipboard")

@@ -7,6 +7,9 @@ import { preference, remember } from "./preferences.js";
 const LONGEST = 8 * 1024 ** 2; // bytes; desktops are started to take as much (-MaxCutText)
 const PASTE_EVENT = 100; // milliseconds in which a browser that means to fires "paste"
 
+// Browsers answer with other line ends than they were given: on Windows with CR LF.
+const isSame = (text, other) => text.replace(/\r\n?/g, "\n") === other.replace(/\r\n?/g, "\n");
+
 const isPasteKey = (event) =>
   !event.altKey && !event.metaKey &&
   ((event.ctrlKey && isLetterKey(event, "v")) || (event.shiftKey && !event.ctrlKey && event.key === "Insert"));
@@ -83,7 +86,7 @@ export class Clipboard extends EventTarget {
 
   #offerIfNew(text) {
     // Unchanged since the last look: then the desktop's own clipboard may be the newer one.
-    if (!text || text === this.#seen || text === this.received) return;
+    if (!text || isSame(text, this.#seen) || isSame(text, this.received)) return;
     this.#seen = text;
     this.offer(text);
   }
