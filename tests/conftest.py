@@ -1,6 +1,7 @@
 """A real Chromium: one for all tests of a run, for a process can hold but one Playwright."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 
 import pytest
 from playwright.sync_api import Browser, sync_playwright
@@ -20,8 +21,14 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 
 @pytest.fixture(scope="session")
-def chromium() -> Iterator[Browser]:
+def launch_chromium() -> Iterator[Callable[..., Browser]]:
+    """Options as Playwright's launch."""
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=QUIET)
-        yield browser
-        browser.close()
+        yield partial(playwright.chromium.launch, executable_path="/usr/bin/chromium", args=QUIET)
+
+
+@pytest.fixture(scope="session")
+def chromium(launch_chromium) -> Iterator[Browser]:
+    browser = launch_chromium()
+    yield browser
+    browser.close()

@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from playwright.sync_api import BrowserContext
+from playwright.sync_api import BrowserContext, Page
 
 from tests.support.page_client import Visitor
 from tests.support.running_podesk import Portal, running, wait_for
@@ -47,6 +47,15 @@ def desktop(person, portal) -> str:
     return identity
 
 
+def sign_in(page: Page, portal: Portal) -> Page:
+    page.goto("/accounts/login/")
+    page.fill("[name=username]", "admin")
+    page.fill("[name=password]", portal.password)
+    page.press("[name=password]", "Enter")
+    page.wait_for_url(lambda url: "/login/" not in url)
+    return page
+
+
 @pytest.fixture
 def device(chromium, portal) -> Iterator[Callable[..., BrowserContext]]:
     """Makes a browser profile in which the person has signed in; options as Playwright's new_context."""
@@ -55,13 +64,7 @@ def device(chromium, portal) -> Iterator[Callable[..., BrowserContext]]:
     def make(**options: Any) -> BrowserContext:
         context = chromium.new_context(**{"base_url": portal.url, "viewport": {"width": 1440, "height": 900}} | options)
         made.append(context)
-        page = context.new_page()
-        page.goto("/accounts/login/")
-        page.fill("[name=username]", "admin")
-        page.fill("[name=password]", portal.password)
-        page.press("[name=password]", "Enter")
-        page.wait_for_url(lambda url: "/login/" not in url)
-        page.close()
+        sign_in(context.new_page(), portal).close()
         return context
 
     yield make

@@ -7,6 +7,7 @@ import { fullScreen } from "./fullscreen.js";
 import { adaptKeyboard } from "./keyboard.js";
 import { specialKeys } from "./keys.js";
 import { dropLastFrame, keepLastFrame } from "./lastframe.js";
+import { guardLeaving } from "./leaving.js";
 import { Lifecycle } from "./lifecycle.js";
 import { Overlay } from "./overlay.js";
 import { Panels } from "./panels.js";
@@ -51,6 +52,7 @@ export function raise(head) {
   display(lifecycle, part("display-form"));
   pasteBox(clipboard, lifecycle);
   guardFocus(lifecycle, screen, () => toolbar.enter());
+  guardLeaving(lifecycle, screen);
   fullScreen(part("full-screen"));
   new TypingLine(lifecycle, sender, part("keyboard"));
   part("screenshot").addEventListener("click", () => lifecycle.rfb && saveScreenshot(lifecycle.rfb));

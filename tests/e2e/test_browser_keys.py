@@ -1,0 +1,83 @@
+"""Keys that a browser keeps for itself, pressed on a real keyboard: they must not close the viewer unasked."""
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.e2e.conftest import sign_in
+from tests.support.viewer_page import Screen
+from tests.support.x_display import CONTROL, x_display
+
+pytestmark = pytest.mark.browser
+NOTE_LOCKS = """() => {
+  const {lock} = Keyboard.prototype;
+  Keyboard.prototype.lock = async function (...keys) {
+    await lock.apply(this, keys);
+    top.document.documentElement.dataset.lock = "granted";
+  };
+}"""
+
+
+@pytest.fixture(scope="module")
+def display():
+    with x_display() as opened:
+        yield opened
+
+
+@pytest.fixture
+def page(launch_chromium, display, portal):
+    """Of a browser window on the display, signed in. `asked`: the questions that it showed; the answer is to stay."""
+    browser = launch_chromium(headless=False, env=display.environment)
+    page = sign_in(browser.new_context(base_url=portal.url, no_viewport=True).new_page(), portal)
+    page.asked = []
+
+    def stay(dialog):
+        page.asked.append(dialog.type)
+        dialog.dismiss()
+
+    page.on("dialog", stay)
+    yield page
+    browser.close()
+
+
+@pytest.fixture
+def viewer(page, portal, desktop):
+    opened = Screen(page, desktop, portal).open()
+    yield opened
+    opened.tidy()
+
+
+def test_closing_is_asked_while_the_desktop_is_in_use(viewer, display):
+    viewer.page.mouse.click(700, 400)
+    with viewer.page.expect_event("dialog"):
+        display.keyboard.key(CONTROL, ord("w"))
+    assert viewer.page.asked == ["beforeunload"]
+    expect(viewer.page.locator("#overlay")).to_have_attribute("data-state", "connected")
+
+
+@pytest.mark.parametrize("path", ["", "view/"], ids=["in its page", "alone"])
+def test_full_screen_locks_the_keyboard(page, desktop, path):
+    """Here we see that the browser grants it; what a lock does is the browser's part."""
+    page.add_init_script(f"({NOTE_LOCKS})()")
+    page.goto(f"/desktops/{desktop}/{path}")
+    viewer = page if path else page.frame_locator("iframe.viewer")
+    viewer.locator("#overlay[data-state=connected]").wait_for(state="attached")
+    if viewer.locator("#tools").is_hidden():
+        viewer.locator("#handle").click()
+    viewer.get_by_role("toolbar").get_by_text("Full screen").click()
+    expect(page.locator("html")).to_have_attribute("data-lock", "granted")
+
+
+def test_a_person_who_chose_to_leave_is_not_asked(viewer):
+    viewer.page.mouse.click(700, 400)
+    viewer.tool("My Desktop")
+    viewer.page.wait_for_url(f"**/desktops/{viewer.desktop}/")
+    assert viewer.page.asked == []
+
+
+def test_a_desktop_that_has_ended_does_not_hold_the_window(viewer, person, desktop):
+    viewer.page.mouse.click(700, 400)
+    person.act(desktop, "stop")
+    viewer.expect_card("This desktop was stopped.")
+    with viewer.page.expect_event("close"):
+        viewer.page.close(run_before_unload=True)
+    assert viewer.page.asked == []
