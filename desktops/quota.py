@@ -18,7 +18,7 @@ _FIELDS = {"cpu": "cpu", "memory_mib": "memory", "storage_gib": "storage"}  # as
 
 
 @dataclass(frozen=True)
-class Use:
+class QuotaUse:
     """Cores, MiB, GiB and counts that a person's desktops and files take now."""
 
     cpu: Decimal = Decimal(0)
@@ -71,7 +71,7 @@ class LaunchOffer:
     suggested_name: str
 
 
-def use_of(user: User) -> Use:
+def use_of(user: User) -> QuotaUse:
     """CPU, memory and GPU count while a desktop is active; its files and its place count until it is
     deleted, or its files are lost."""
     active = Q(status__in=ACTIVE)
@@ -83,16 +83,16 @@ def use_of(user: User) -> Use:
     )
     sums["storage_gib"] = Volume.objects.filter(owner=user, lost_at=None).aggregate(total=Sum("storage_gib"))["total"]
     taken: dict[str, Any] = {key: value or 0 for key, value in sums.items()}
-    return Use(**taken)
+    return QuotaUse(**taken)
 
 
-def need_of(size: Resources, *, kept: Volume | None, new: bool) -> Use:
+def need_of(size: Resources, *, kept: Volume | None, new: bool) -> QuotaUse:
     """What a launch adds. Kept files are counted already, and keep the size that they have."""
     storage = 0 if kept else size.storage_gib
-    return Use(size.cpu, size.memory_mib, storage, size.gpu, desktops=1 if new else 0)
+    return QuotaUse(size.cpu, size.memory_mib, storage, size.gpu, desktops=1 if new else 0)
 
 
-def refuse_if_over(owner: User, need: Use, *, asked_in: str = "") -> None:
+def refuse_if_over(owner: User, need: QuotaUse, *, asked_in: str = "") -> None:
     """Call inside the transaction that holds the owner's row. Raises QuotaExceeded naming what is short; `asked_in`:
     the field of a request that held the amounts."""
     if short := _shortage(effective(owner), use_of(owner), need):
@@ -154,7 +154,7 @@ def _names() -> Any:
         number += 1
 
 
-def _size_offer(size: DesktopSize, quota: EffectiveQuota, use: Use, volumes: list[Volume]) -> SizeOffer:
+def _size_offer(size: DesktopSize, quota: EffectiveQuota, use: QuotaUse, volumes: list[Volume]) -> SizeOffer:
     short = _shortage(quota, use, need_of(size, kept=None, new=True))
     if not short:
         return SizeOffer(size, fits=True, why_not="")
@@ -185,7 +185,7 @@ class _Short:
     sentence: str
 
 
-def _shortage(quota: EffectiveQuota, use: Use, need: Use) -> _Short | None:
+def _shortage(quota: EffectiveQuota, use: QuotaUse, need: QuotaUse) -> _Short | None:
     """The first thing that is short; None when all fits."""
     for line in _lines(quota, use):
         more = Decimal(getattr(need, line.key))
@@ -195,7 +195,7 @@ def _shortage(quota: EffectiveQuota, use: Use, need: Use) -> _Short | None:
     return None
 
 
-def _lines(quota: EffectiveQuota, use: Use) -> list[QuotaLine]:
+def _lines(quota: EffectiveQuota, use: QuotaUse) -> list[QuotaLine]:
     lines = []
     for key, label in units.LABELS.items():
         limit, used = getattr(quota, key), Decimal(getattr(use, key))

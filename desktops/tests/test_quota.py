@@ -28,7 +28,7 @@ def test_lines_tell_use_limit_and_where_it_comes_from(alice, make_desktop):
 
 def test_others_desktops_do_not_count(alice, bob, make_desktop):
     make_desktop(bob, status=Status.RUNNING)
-    assert quota.use_of(alice) == quota.Use()
+    assert quota.use_of(alice) == quota.QuotaUse()
 
 
 def test_a_full_quota_says_why_not(alice, make_desktop):
