@@ -9,11 +9,11 @@ from django.db import transaction
 
 from core.redis import client, key
 
-log = structlog.get_logger("podesk.cuts")
+log = structlog.get_logger("podesk.disconnects")
 
 
 @dataclass(frozen=True)
-class Cut:
+class Disconnect:
     """Ends the streams whose `scope` ("token", "session", "user", "desktop") is `id`. `reason` names a close code."""
 
     scope: str
@@ -22,20 +22,20 @@ class Cut:
     spare: str = ""  # a session id that keeps its streams: a person who changes the password stays connected
 
     @classmethod
-    def from_message(cls, message: str) -> "Cut":
+    def from_message(cls, message: str) -> "Disconnect":
         return cls(**json.loads(message))
 
 
 def channel() -> str:
-    return key("cuts")
+    return key("cuts")  # its old name: replicas of two versions share it during an update
 
 
-def cut_after_commit(cut: Cut) -> None:
+def disconnect_after_commit(cut: Disconnect) -> None:
     transaction.on_commit(lambda: _publish(cut), robust=True)
 
 
-def _publish(cut: Cut) -> None:
+def _publish(cut: Disconnect) -> None:
     try:
         client().publish(channel(), json.dumps(asdict(cut)))
     except redis.RedisError as error:
-        log.warning("cut_not_announced", scope=cut.scope, reason=cut.reason, error=str(error))
+        log.warning("disconnect_not_published", scope=cut.scope, reason=cut.reason, error=str(error))

@@ -12,7 +12,7 @@ from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
-from accounts.disconnects import Cut, cut_after_commit
+from accounts.disconnects import Disconnect, disconnect_after_commit
 from accounts.models import SessionToken, User
 from core.redis import client, key
 
@@ -48,7 +48,7 @@ def is_revoked(jti: str, *, used_from: str = "") -> bool:
 def revoke_token(token_id: UUID | str, *, reason: str) -> int:
     with transaction.atomic():
         revoked = _revoke(SessionToken.objects.filter(pk=token_id), reason)
-        cut_after_commit(Cut("token", str(token_id), reason))
+        disconnect_after_commit(Disconnect("token", str(token_id), reason))
     return revoked
 
 
@@ -56,7 +56,7 @@ def revoke_session(session_id: str, *, reason: str) -> int:
     """All tokens of one login; how many."""
     with transaction.atomic():
         revoked = _revoke(SessionToken.objects.filter(session_id=session_id), reason)
-        cut_after_commit(Cut("session", session_id, reason))
+        disconnect_after_commit(Disconnect("session", session_id, reason))
     return revoked
 
 
@@ -66,7 +66,7 @@ def revoke_user(user: User, *, reason: str, spare_session: str = "") -> None:
         # Locked: a token that is being issued right now is seen below, or its issue sees what the caller changed.
         User.objects.select_for_update(no_key=True).filter(pk=user.pk).first()
         _revoke(SessionToken.objects.filter(user=user).exclude(session_id=spare_session), reason)
-        cut_after_commit(Cut("user", str(user.pk), reason, spare=spare_session))
+        disconnect_after_commit(Disconnect("user", str(user.pk), reason, spare=spare_session))
 
 
 def revoke_kept(user: User, *, reason: str) -> int:
@@ -81,9 +81,9 @@ def revoke_kept(user: User, *, reason: str) -> int:
         single = [token.pk for token in kept if token.session_id not in sessions]
         _revoke(of_user.filter(Q(session_id__in=sessions) | Q(pk__in=single)), reason)
         for session_id in sessions:
-            cut_after_commit(Cut("session", session_id, reason))
+            disconnect_after_commit(Disconnect("session", session_id, reason))
         for token_id in single:
-            cut_after_commit(Cut("token", str(token_id), reason))
+            disconnect_after_commit(Disconnect("token", str(token_id), reason))
     return sum(token.expires_at > now for token in kept)
 
 

@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from accounts import audit
 from accounts.audit import Actor, Given, Made, audited
-from accounts.disconnects import Cut, cut_after_commit
+from accounts.disconnects import Disconnect, disconnect_after_commit
 from accounts.models import User
 from accounts.quotas import effective
 from desktops import connection_info, quota, token_scopes
@@ -285,4 +285,4 @@ def _volume(owner: User, name: str, wanted: LaunchRequest) -> Volume:
 
 def _order_stop(desktop: Desktop, reason: str) -> None:
     enqueue_after_commit(jobs.stop_desktop, desktop.pk)
-    cut_after_commit(Cut("desktop", str(desktop.pk), reason))
+    disconnect_after_commit(Disconnect("desktop", str(desktop.pk), reason))

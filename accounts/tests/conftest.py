@@ -22,7 +22,7 @@ def token_for() -> Callable[..., str]:
 
 
 @pytest.fixture
-def cuts_heard() -> Iterator[Callable[[], dict[str, str]]]:
+def published_disconnects() -> Iterator[Callable[[], dict[str, str]]]:
     """The next cut on the real channel, as a proxy hears it; fails after a second of silence."""
     listener = redis.client().pubsub(ignore_subscribe_messages=True)
     listener.subscribe(disconnects.channel())

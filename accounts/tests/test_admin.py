@@ -157,14 +157,14 @@ def test_disable_and_enable_many(browser, admin, alice, bob, token_for):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_new_password_by_an_administrator(browser, alice, client_for, token_for, cuts_heard):
+def test_new_password_by_an_administrator(browser, alice, client_for, token_for, published_disconnects):
     theirs, text = client_for(alice), token_for(alice)
     page = f"{USERS}{alice.pk}/password/"
     browser.post(page, {"password1": "short", "password2": "short", "usable_password": "true"})
     assert not is_revoked(text)
     new = {"password1": "correct horse battery", "password2": "correct horse battery", "usable_password": "true"}
     assert browser.post(page, new).status_code == 302
-    assert cuts_heard()["reason"] == "password_changed"
+    assert published_disconnects()["reason"] == "password_changed"
     assert is_revoked(text)
     assert theirs.get("/accounts/password/").status_code == 302
     assert browser.get(USERS).status_code == 200
@@ -234,12 +234,12 @@ def test_impossible_quota_gets_a_sentence(browser, alice, first_rows, who, sente
 
 
 @pytest.mark.django_db(transaction=True)
-def test_revoke_tokens(browser, alice, token_for, cuts_heard):
+def test_revoke_tokens(browser, alice, token_for, published_disconnects):
     text, other = token_for(alice), token_for(alice)
     token = SessionToken.objects.get(pk=tokens.verify(text).jti)
     act(browser, TOKENS, "revoke", token)
     assert (is_revoked(text), is_revoked(other)) == (True, False)
-    assert cuts_heard() == {"scope": "token", "id": str(token.pk), "reason": "revoked", "spare": ""}
+    assert published_disconnects() == {"scope": "token", "id": str(token.pk), "reason": "revoked", "spare": ""}
     assert actions() == ["token.revoke"]
 
 

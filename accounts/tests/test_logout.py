@@ -26,7 +26,7 @@ def session_of(rf):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_logout_ends_this_login(alice, client_for, token_for, cuts_heard, session_of):
+def test_logout_ends_this_login(alice, client_for, token_for, published_disconnects, session_of):
     here, there = client_for(alice), client_for(alice)
     token_for(alice, session_of(here))
     token_for(alice, session_of(there))
@@ -34,7 +34,7 @@ def test_logout_ends_this_login(alice, client_for, token_for, cuts_heard, sessio
 
     assert here.post(OUT).url == "/accounts/login/"
 
-    assert cuts_heard() == announced
+    assert published_disconnects() == announced
     assert (here.get(PAGE).status_code, there.get(PAGE).status_code) == (302, 200)
     reasons = dict(SessionToken.objects.values_list("session_id", "revoked_reason"))
     assert reasons == {announced["id"]: "logged_out", session_of(there): ""}
@@ -63,13 +63,13 @@ def test_logout_is_told_in_the_transaction_that_ends_the_login_and_revokes_after
 
 
 @pytest.mark.django_db(transaction=True)
-def test_sign_out_everywhere(alice, bob, client_for, token_for, cuts_heard):
+def test_sign_out_everywhere(alice, bob, client_for, token_for, published_disconnects):
     here, there, bobs = client_for(alice), client_for(alice), client_for(bob)
     token_for(alice)
 
     assert here.post(EVERYWHERE).url == "/accounts/login/"
 
-    assert cuts_heard() == {"scope": "user", "id": str(alice.pk), "reason": "logged_out", "spare": ""}
+    assert published_disconnects() == {"scope": "user", "id": str(alice.pk), "reason": "logged_out", "spare": ""}
     assert [browser.get(PAGE).status_code for browser in (here, there, bobs)] == [302, 302, 200]
     assert SessionToken.objects.get().revoked_reason == "logged_out"
     assert AuditEvent.objects.get().action == "logout.everywhere"

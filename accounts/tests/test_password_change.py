@@ -13,7 +13,7 @@ def change(client, old="alice's password", new=NEW, again=None):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_works(alice, client, client_for, token_for, cuts_heard):
+def test_works(alice, client, client_for, token_for, published_disconnects):
     there = client_for(alice)
     client.post("/accounts/login/", {"username": "alice", "password": "alice's password"})
     here = client.session["login_id"]
@@ -22,7 +22,12 @@ def test_works(alice, client, client_for, token_for, cuts_heard):
 
     assert change(client).url == "/"
 
-    assert cuts_heard() == {"scope": "user", "id": str(alice.pk), "reason": "password_changed", "spare": here}
+    assert published_disconnects() == {
+        "scope": "user",
+        "id": str(alice.pk),
+        "reason": "password_changed",
+        "spare": here,
+    }
     assert (client.get(URL).status_code, there.get(URL).status_code) == (200, 302)
     assert client.session["login_id"] == here
     reasons = dict(SessionToken.objects.values_list("session_id", "revoked_reason"))

@@ -28,28 +28,28 @@ def revoke_all(**reason):
         revocation.revoke_token(token.pk, **(reason or {"reason": "revoked"}))
 
 
-def test_one_token(alice, token_for, cuts_heard):
+def test_one_token(alice, token_for, published_disconnects):
     text, other = token_for(alice), token_for(alice)
     token = SessionToken.objects.get(pk=tokens.verify(text).jti)
     revocation.revoke_token(token.pk, reason="revoked")
     assert (counts(text), counts(other)) == (False, True)
-    assert cuts_heard() == {"scope": "token", "id": str(token.pk), "reason": "revoked", "spare": ""}
+    assert published_disconnects() == {"scope": "token", "id": str(token.pk), "reason": "revoked", "spare": ""}
     token.refresh_from_db()
     assert (token.revoked_at is not None, token.revoked_reason) == (True, "revoked")
 
 
-def test_one_login(alice, token_for, cuts_heard):
+def test_one_login(alice, token_for, published_disconnects):
     here, there = token_for(alice, "sess_here"), token_for(alice, "sess_there")
     revocation.revoke_session("sess_here", reason="logged_out")
     assert (counts(here), counts(there)) == (False, True)
-    assert cuts_heard() == {"scope": "session", "id": "sess_here", "reason": "logged_out", "spare": ""}
+    assert published_disconnects() == {"scope": "session", "id": "sess_here", "reason": "logged_out", "spare": ""}
 
 
-def test_one_person_but_one_login(alice, bob, token_for, cuts_heard):
+def test_one_person_but_one_login(alice, bob, token_for, published_disconnects):
     here, there, bobs = token_for(alice, "sess_here"), token_for(alice, "sess_there"), token_for(bob)
     revocation.revoke_user(alice, reason="password_changed", spare_session="sess_here")
     assert (counts(here), counts(there), counts(bobs)) == (True, False, True)
-    assert cuts_heard() == {
+    assert published_disconnects() == {
         "scope": "user",
         "id": str(alice.pk),
         "reason": "password_changed",

@@ -23,10 +23,10 @@ def by(admin) -> Actor:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_disabled_is_out_at_once(alice, by, client_for, token_for, cuts_heard):
+def test_disabled_is_out_at_once(alice, by, client_for, token_for, published_disconnects):
     browser, text = client_for(alice), token_for(alice)
     services.set_active(user=alice, active=False, by=by)
-    assert cuts_heard() == {"scope": "user", "id": str(alice.pk), "reason": "disabled", "spare": ""}
+    assert published_disconnects() == {"scope": "user", "id": str(alice.pk), "reason": "disabled", "spare": ""}
     assert browser.get(PAGE).status_code == 302
     with pytest.raises(TokenRefused, match="revoked"):
         tokens.verify(text)
@@ -62,10 +62,10 @@ def test_enabled_again_has_to_log_in_anew(alice, by, client_for):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_deleted_is_out_at_once(alice, by, client_for, token_for, cuts_heard):
+def test_deleted_is_out_at_once(alice, by, client_for, token_for, published_disconnects):
     browser, text, user_id = client_for(alice), token_for(alice), str(alice.pk)
     services.delete_user(user=alice, by=by)
-    assert cuts_heard() == {"scope": "user", "id": user_id, "reason": "disabled", "spare": ""}
+    assert published_disconnects() == {"scope": "user", "id": user_id, "reason": "disabled", "spare": ""}
     assert browser.get(PAGE).status_code == 302
     with pytest.raises(TokenRefused, match="revoked"):
         tokens.verify(text)

@@ -13,7 +13,7 @@ from django.db import transaction
 from django.db.models import Q
 
 from accounts import audit
-from accounts.disconnects import Cut, cut_after_commit
+from accounts.disconnects import Disconnect, disconnect_after_commit
 from accounts.services import revoke_tokens_of_disabled
 from desktops.lifecycle import jobs
 from desktops.lifecycle.queue import enqueue_after_commit
@@ -44,7 +44,7 @@ def _stop(desktop: Desktop) -> None:
     """Also for one that is half way through a restart, which ends here."""
     if desktop.move(to=Status.STOPPING, reason=REASON, restarting=False, event_params={"reason": REASON}):
         enqueue_after_commit(jobs.stop_desktop, desktop.pk)
-        cut_after_commit(Cut("desktop", str(desktop.pk), "disabled"))
+        disconnect_after_commit(Disconnect("desktop", str(desktop.pk), "disabled"))
         names = {"pod_name": desktop.object_name, "name": desktop.name}
         audit.record("desktop.stop", by=None, target=desktop.pk, reason=REASON, **names)
 

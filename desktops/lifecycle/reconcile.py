@@ -11,7 +11,7 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
-from accounts.disconnects import Cut, cut_after_commit
+from accounts.disconnects import Disconnect, disconnect_after_commit
 from accounts.quotas import effective
 from core.redis import client, key
 from desktops.lifecycle import jobs, node_ports, start_timeouts, volumes
@@ -178,7 +178,7 @@ def _fail(desktop: Desktop, reason: str, detail: str) -> None:
     log.error("desktop_failed", reason=reason, detail=detail)
     with transaction.atomic():
         if desktop.move(to=Status.FAILED, reason=reason, event_params={"reason": reason, "detail": detail[:500]}):
-            cut_after_commit(Cut("desktop", str(desktop.pk), "failed"))
+            disconnect_after_commit(Disconnect("desktop", str(desktop.pk), "failed"))
             if reason == "volume_lost":
                 volumes.note_lost(desktop.volume)
             # What failed takes room that nobody counts, and may still come up or come back with its machine.
@@ -189,7 +189,7 @@ def _rest(desktop: Desktop, reason: str) -> None:
     with transaction.atomic():
         if desktop.move(to=Status.STOPPED, reason=reason, event_params={"reason": reason}, **NO_ENDPOINT):
             node_ports.release(desktop)
-            cut_after_commit(Cut("desktop", str(desktop.pk), "stopped"))
+            disconnect_after_commit(Disconnect("desktop", str(desktop.pk), "stopped"))
             enqueue_after_commit(jobs.stop_desktop, desktop.pk)  # the runtime forgets one that ended by itself
 
 

@@ -7,7 +7,7 @@ from django.db.models import DateTimeField, DurationField, ExpressionWrapper, F,
 from django.db.models.functions import Cast
 from django.utils import timezone
 
-from accounts.disconnects import Cut, cut_after_commit
+from accounts.disconnects import Disconnect, disconnect_after_commit
 from accounts.services import prune
 from core.redis import client, key
 from desktops.lifecycle import jobs
@@ -37,4 +37,4 @@ def prune_daily() -> None:
 def _stop(desktop: Desktop, reason: str) -> None:
     if desktop.move(to=Status.STOPPING, reason=reason, event_params={"reason": reason}):
         enqueue_after_commit(jobs.stop_desktop, desktop.pk)
-        cut_after_commit(Cut("desktop", str(desktop.pk), reason))
+        disconnect_after_commit(Disconnect("desktop", str(desktop.pk), reason))

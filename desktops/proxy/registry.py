@@ -127,7 +127,7 @@ async def _heard(message: dict[str, Any]) -> None:
         await _recheck(list(_streams))  # what was said while nobody listened
     elif message["type"] == "message":
         try:
-            cut = disconnects.Cut.from_message(message["data"])
+            cut = disconnects.Disconnect.from_message(message["data"])
         except (ValueError, TypeError):
             log.error("cut_not_understood")
             return
@@ -136,7 +136,7 @@ async def _heard(message: dict[str, Any]) -> None:
                 stream.end(cut.reason)
 
 
-def _concerns(cut: disconnects.Cut, stream: Stream) -> bool:
+def _concerns(cut: disconnects.Disconnect, stream: Stream) -> bool:
     who = stream.admission
     named = {"token": who.jti, "session": who.session_id, "user": who.user_id, "desktop": str(who.desktop_id)}
     return named.get(cut.scope) == cut.id and not (cut.spare and cut.spare == who.session_id)

@@ -12,7 +12,7 @@ import pytest
 from django.conf import settings
 from redis import RedisError
 
-from accounts.disconnects import Cut, channel
+from accounts.disconnects import Disconnect, channel
 from core.redis import client, key
 from desktops.lifecycle import controller
 from desktops.runtimes import get_runtime
@@ -44,16 +44,16 @@ def put_off():
 
 
 @pytest.fixture
-def cuts():
+def disconnects():
     """The cuts announced since the fixture was made."""
     listener = client().pubsub(ignore_subscribe_messages=True)
     listener.subscribe(channel())
     listener.get_message(timeout=1)
 
-    def heard() -> list[Cut]:
+    def heard() -> list[Disconnect]:
         found = []
         while message := listener.get_message(timeout=0.2):
-            found.append(Cut.from_message(message["data"]))
+            found.append(Disconnect.from_message(message["data"]))
         return found
 
     yield heard

@@ -143,14 +143,14 @@ def test_files_of_somebody_else_or_in_use_are_refused(launch, bob, alice, make_d
 
 
 def test_stop_cuts_the_stream_and_queues_the_work(
-    make_desktop, by_alice, django_capture_on_commit_callbacks, queued, cuts
+    make_desktop, by_alice, django_capture_on_commit_callbacks, queued, disconnects
 ):
     desktop = make_desktop(by_alice.user, status=Status.RUNNING)
     with django_capture_on_commit_callbacks(execute=True):
         services.stop_desktop(desktop=desktop, by=by_alice)
     assert (desktop.status, desktop.reason) == (Status.STOPPING, "by_owner")
     assert queued() == [("stop_desktop", str(desktop.pk))]
-    assert [(cut.scope, cut.id, cut.reason) for cut in cuts()] == [("desktop", str(desktop.pk), "stopped")]
+    assert [(cut.scope, cut.id, cut.reason) for cut in disconnects()] == [("desktop", str(desktop.pk), "stopped")]
 
 
 @pytest.mark.parametrize("status", [Status.STOPPED, Status.FAILED, Status.DELETING])

@@ -8,7 +8,7 @@ from django.utils.translation import gettext_lazy as _
 
 @dataclass(frozen=True)
 class Close:
-    reason: str  # slug, also the reason of an accounts.disconnects.Cut
+    reason: str  # slug, also the reason of an accounts.disconnects.Disconnect
     code: int  # 4400-4499 are ours; the others are defined by the WebSocket standard
     sentence: Promise
     reconnect: bool  # does the viewer try again by itself?

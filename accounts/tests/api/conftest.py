@@ -7,9 +7,9 @@ import pytest
 from django.test import Client
 
 from accounts.models import User
-from accounts.tests.conftest import cuts_heard
+from accounts.tests.conftest import published_disconnects
 
-__all__ = ["cuts_heard"]
+__all__ = ["published_disconnects"]
 
 
 @pytest.fixture

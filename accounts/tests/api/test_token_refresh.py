@@ -125,7 +125,7 @@ def test_who_is_out_meanwhile_gets_none(alice, obtained):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_cuts_what_the_old_one_opened(alice, obtained, cuts_heard):
+def test_cuts_what_the_old_one_opened(alice, obtained, published_disconnects):
     old = obtained(alice)
     refresh(old)
-    assert cuts_heard() == {"scope": "token", "id": old["id"], "reason": "refreshed", "spare": ""}
+    assert published_disconnects() == {"scope": "token", "id": old["id"], "reason": "refreshed", "spare": ""}

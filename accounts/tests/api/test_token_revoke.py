@@ -28,12 +28,12 @@ def slug(client) -> str:
 # --- one ---
 
 
-def test_one(alice, obtained, script, cuts_heard):
+def test_one(alice, obtained, script, published_disconnects):
     told, other = obtained(alice, label="backup"), script(obtained(alice))
     answer = other.delete(f"{URL}/{told['id']}")
     assert (answer.status_code, answer.json()) == (200, {"status": "revoked", "id": told["id"]})
     assert (slug(script(told)), slug(other)) == ("401 revoked", "")
-    assert cuts_heard() == {"scope": "session", "id": told["session_id"], "reason": "revoked", "spare": ""}
+    assert published_disconnects() == {"scope": "session", "id": told["session_id"], "reason": "revoked", "spare": ""}
     event = AuditEvent.objects.latest("pk")
     assert (event.action, event.actor, event.target) == ("token.revoke", alice, "alice backup")
 
@@ -125,17 +125,17 @@ def test_all_are_counted_once(alice, obtained, api_for):
     assert [api_for(alice).generic("POST", ALL).json()["count"] for _ in range(2)] == [1, 0]
 
 
-def test_all_cut_their_streams(alice, obtained, script, cuts_heard):
+def test_all_cut_their_streams(alice, obtained, script, published_disconnects):
     told = obtained(alice)
     script(told).generic("POST", ALL)
-    assert cuts_heard()["id"] == told["session_id"]
+    assert published_disconnects()["id"] == told["session_id"]
 
 
-def test_all_cut_the_streams_of_what_has_just_expired(alice, obtained, api_for, cuts_heard):
+def test_all_cut_the_streams_of_what_has_just_expired(alice, obtained, api_for, published_disconnects):
     told = obtained(alice)
     SessionToken.objects.update(expires_at=timezone.now() - timedelta(seconds=5))
     assert api_for(alice).generic("POST", ALL).json()["count"] == 0
-    assert cuts_heard()["id"] == told["session_id"]
+    assert published_disconnects()["id"] == told["session_id"]
 
 
 def test_all_anonymous_bound_and_other_methods(alice, api_for):

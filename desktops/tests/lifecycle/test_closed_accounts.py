@@ -61,13 +61,13 @@ def test_told_in_trail_and_timeline_once(make_desktop, alice):
     assert DesktopEvent.objects.get().params == {"reason": "account_disabled"}
 
 
-def test_worker_and_streams_hear_of_it(make_desktop, alice, cuts, queued, django_capture_on_commit_callbacks):
+def test_worker_and_streams_hear_of_it(make_desktop, alice, disconnects, queued, django_capture_on_commit_callbacks):
     desktop = make_desktop(alice, status=Status.RUNNING)
     by_sql(alice, Actor(alice))
     with django_capture_on_commit_callbacks(execute=True):
         release_holdings()
     assert queued() == [("stop_desktop", str(desktop.pk))]
-    assert [(cut.scope, cut.id, cut.reason) for cut in cuts()] == [("desktop", str(desktop.pk), "disabled")]
+    assert [(cut.scope, cut.id, cut.reason) for cut in disconnects()] == [("desktop", str(desktop.pk), "disabled")]
 
 
 def test_half_way_through_a_restart_it_stays_down(make_desktop, alice):

@@ -95,10 +95,10 @@ def test_outcomes(settle, status, phase, observed, becomes, reason):
     assert (desktop.status, desktop.reason) == (becomes, reason)
 
 
-def test_failure_and_end_cut_the_stream(settle, cuts):
+def test_failure_and_end_cut_the_stream(settle, disconnects):
     settle(Status.RUNNING, None)
     settle(Status.RUNNING, Phase.ENDED, name="second")
-    assert [cut.reason for cut in cuts()] == ["failed", "stopped"]
+    assert [cut.reason for cut in disconnects()] == ["failed", "stopped"]
 
 
 def test_start_that_takes_too_long_fails_and_is_ended(settle, queued, long_watched):

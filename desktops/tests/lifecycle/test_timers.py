@@ -33,11 +33,13 @@ def test_timers(make_desktop, alice, fields, status, reason):
     assert (desktop.status, desktop.reason) == (status, reason)
 
 
-def test_idle_cuts_the_stream_with_its_reason(make_desktop, alice, cuts, queued, django_capture_on_commit_callbacks):
+def test_idle_cuts_the_stream_with_its_reason(
+    make_desktop, alice, disconnects, queued, django_capture_on_commit_callbacks
+):
     desktop = make_desktop(alice, status=Status.RUNNING, idle_minutes=1, last_input_at=ago(5))
     with django_capture_on_commit_callbacks(execute=True):
         run_timers()
-    assert [cut.reason for cut in cuts()] == ["idle"]
+    assert [cut.reason for cut in disconnects()] == ["idle"]
     assert queued() == [("stop_desktop", str(desktop.pk))]
 
 

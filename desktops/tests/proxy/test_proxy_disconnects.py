@@ -9,7 +9,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from accounts import audit, revocation, services, token_services, tokens
-from accounts.disconnects import Cut, cut_after_commit
+from accounts.disconnects import Disconnect, disconnect_after_commit
 from accounts.models import SessionToken
 from desktops.models import Desktop, Status
 from desktops.proxy import stream_checks
@@ -38,7 +38,12 @@ CUTS = [
     (lambda desktop, token: revocation.revoke_user(desktop.owner, reason="disabled"), "disabled"),
     (lambda desktop, token: revocation.revoke_user(desktop.owner, reason="password_changed"), "password_changed"),
     *(
-        (lambda desktop, token, reason=reason: cut_after_commit(Cut("desktop", str(desktop.pk), reason)), reason)
+        (
+            lambda desktop, token, reason=reason: disconnect_after_commit(
+                Disconnect("desktop", str(desktop.pk), reason)
+            ),
+            reason,
+        )
         for reason in ("stopped", "restarted", "deleted", "failed", "idle", "expired")
     ),
 ]

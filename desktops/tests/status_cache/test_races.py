@@ -7,7 +7,7 @@ from threading import Event, Thread
 import pytest
 from django.db import connection, connections, transaction
 
-from accounts.disconnects import Cut, cut_after_commit
+from accounts.disconnects import Disconnect, disconnect_after_commit
 from core.redis import client
 from desktops import status_cache
 from desktops.desktop_snapshot import Facts
@@ -55,7 +55,7 @@ def test_what_is_remembered_is_renewed_before_anybody_is_told(running):
 
 
 def broken_cut() -> None:
-    cut_after_commit(Cut("desktop", object(), "stopped"))  # no JSON is made of that
+    disconnect_after_commit(Disconnect("desktop", object(), "stopped"))  # no JSON is made of that
 
 
 def broken_order() -> None:
