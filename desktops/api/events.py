@@ -18,7 +18,7 @@ from accounts import client
 from accounts.api.endpoint import Endpoint
 from accounts.api.fields import Moment
 from core.api.serializers import Nothing, PageQuery
-from core.concurrency import Place
+from core.concurrency import ConcurrencySlot
 from core.request_token import token_from
 from desktops import selectors
 from desktops.api import event_feed, sse
@@ -86,9 +86,9 @@ class _Streaming(Endpoint):
             return HttpResponse(content_type=sse.CONTENT_TYPE)
         token, address = token_from(self.request.headers), client.address(self.request)
         listener = event_feed.Listener(self.claims, token, address)
-        place = Place("streams", self.claims.user_id)
-        place.take()
-        return sse.answer(event_feed.Feed(listener, pod_name=pod_name, after=self.after), place)
+        slot = ConcurrencySlot("streams", self.claims.user_id)
+        slot.acquire()
+        return sse.answer(event_feed.Feed(listener, pod_name=pod_name, after=self.after), slot)
 
 
 class PodEvents(_Streaming):

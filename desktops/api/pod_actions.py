@@ -46,7 +46,7 @@ class Start(Action):
         """Start a stopped or failed desktop. One that runs goes on running."""
         new_files = self.body(PodStart)["new_files"]
         desktop, seconds = self.desktop_of(pod_name), self.query(WaitQuery)["wait"]
-        with concurrency.waiting(self.claims.user_id, seconds):
+        with concurrency.waiting_slot(self.claims.user_id, seconds):
             services.start_desktop(desktop=desktop, by=self.actor, new_files=new_files)
             found = self.started(desktop, seconds)
         return self.answer(found)
@@ -57,7 +57,7 @@ class Stop(Action):
     def post(self, request: Request, pod_name: str) -> Response:
         """Stop a desktop, or cancel its start. Its files stay."""
         desktop, seconds = self.asked(pod_name)
-        with concurrency.waiting(self.claims.user_id, seconds):
+        with concurrency.waiting_slot(self.claims.user_id, seconds):
             services.stop_desktop(desktop=desktop, by=self.actor)
             found = wait.until_settled(desktop, seconds)
         if found is None:
@@ -70,7 +70,7 @@ class Restart(Action):
     def post(self, request: Request, pod_name: str) -> Response:
         """Stop a desktop and start it again, or start one that is at rest."""
         desktop, seconds = self.asked(pod_name)
-        with concurrency.waiting(self.claims.user_id, seconds):
+        with concurrency.waiting_slot(self.claims.user_id, seconds):
             services.restart_desktop(desktop=desktop, by=self.actor)
             found = self.started(desktop, seconds)
         return self.answer(found)

@@ -80,7 +80,7 @@ class Create(PodEndpoint):
         """Launch a desktop, or find the one of that name. 202: it is on its way. 200: it was there already, or runs
         now that you waited. What is there keeps its size, image and files, whatever is sent."""
         asked, seconds = self.body(PodCreate), self.query(WaitQuery)["wait"]
-        with concurrency.waiting(self.claims.user_id, seconds):
+        with concurrency.waiting_slot(self.claims.user_id, seconds):
             launched = launch_requests.launch(self.actor, asked)
             desktop = self.started(launched.desktop, seconds)
         on_its_way = desktop.status in MOVING and (launched.ordered or seconds)
@@ -114,7 +114,7 @@ class Pod(PodEndpoint):
         nothing of it is left, nor of files that were to go with it."""
         self.body(Nothing)
         asked, desktop = self.query(DeleteQuery), self.desktop_of(pod_name)
-        with concurrency.waiting(self.claims.user_id, asked["wait"]):
+        with concurrency.waiting_slot(self.claims.user_id, asked["wait"]):
             services.delete_desktop(desktop=desktop, by=self.actor, keep_data=asked["keep_data"])
             gone = wait.until_gone(desktop, asked["wait"])
         answer: dict[str, Any] = {"status": "deleted", "pod_name": pod_name}

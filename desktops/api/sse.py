@@ -16,7 +16,7 @@ from django.http import StreamingHttpResponse
 from rest_framework.renderers import JSONRenderer
 from rest_framework.utils.encoders import JSONEncoder
 
-from core.concurrency import LEASE, Place
+from core.concurrency import LEASE, ConcurrencySlot
 from desktops.api import channel_listener, shutdown
 
 log = structlog.get_logger("podesk.events")
@@ -58,16 +58,16 @@ class EventStreamRenderer(JSONRenderer):
     media_type, format, charset = MEDIA_TYPE, "event-stream", "utf-8"
 
 
-def answer(teller: Teller, place: Place) -> StreamingHttpResponse:
-    """`place`: one that was taken; the stream gives it back."""
-    response = StreamingHttpResponse(_stream(teller, place), content_type=CONTENT_TYPE)
+def answer(teller: Teller, slot: ConcurrencySlot) -> StreamingHttpResponse:
+    """`slot`: one that was taken; the stream gives it back."""
+    response = StreamingHttpResponse(_stream(teller, slot), content_type=CONTENT_TYPE)
     response["X-Accel-Buffering"] = "no"  # else nginx keeps events back until it has some kilobytes
     return response
 
 
-async def _stream(teller: Teller, place: Place) -> AsyncIterator[bytes]:
+async def _stream(teller: Teller, slot: ConcurrencySlot) -> AsyncIterator[bytes]:
     woken = asyncio.Event()
-    beside = [asyncio.create_task(work) for work in (channel_listener.listen(teller.group, woken), _keep(place))]
+    beside = [asyncio.create_task(work) for work in (channel_listener.listen(teller.group, woken), _keep(slot))]
     try:
         await _let_go()
         yield f"retry: {COME_BACK * 1000}\n\n".encode()
@@ -78,13 +78,13 @@ async def _stream(teller: Teller, place: Place) -> AsyncIterator[bytes]:
     finally:
         for task in beside:
             task.cancel()
-        asyncio.get_running_loop().run_in_executor(None, place.leave)  # not waited for: we may have been cancelled
+        asyncio.get_running_loop().run_in_executor(None, slot.release)  # not waited for: we may have been cancelled
 
 
-async def _keep(place: Place) -> None:
+async def _keep(slot: ConcurrencySlot) -> None:
     while True:
         await asyncio.sleep(LEASE / 3)
-        await asyncio.to_thread(place.keep)
+        await asyncio.to_thread(slot.renew)
 
 
 async def _frames(teller: Teller, woken: asyncio.Event) -> AsyncIterator[bytes]:

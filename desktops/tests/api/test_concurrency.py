@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from core import concurrency
-from core.concurrency import Place, TooManyOpen
+from core.concurrency import ConcurrencySlot, TooManyOpen
 from core.redis import client
 from desktops.models import Desktop, Status
 
@@ -36,9 +36,9 @@ def test_one_stream_too_many(api_for, alice, bob, two_each):
 @pytest.mark.parametrize("verb", ["start", "restart", "delete", "create"])
 def test_one_wait_too_many_is_refused_before_anything_is_done(api_for, make_desktop, alice, two_each, verb):
     api, desktop = api_for(alice), make_desktop(alice, status=Status.STOPPED)
-    taken = [Place("waits", str(alice.pk)) for _ in range(2)]
-    for place in taken:
-        place.take()
+    taken = [ConcurrencySlot("waits", str(alice.pk)) for _ in range(2)]
+    for slot in taken:
+        slot.acquire()
     path = f"/api/v1/pods/{desktop.object_name}"
     answer = {
         "delete": lambda: api.delete(f"{path}?wait=1"),
@@ -46,8 +46,8 @@ def test_one_wait_too_many_is_refused_before_anything_is_done(api_for, make_desk
     }.get(verb, lambda: api.post(f"{path}/{verb}?wait=1", {}, JSON))()
     assert (answer.status_code, answer.json()["slug"]) == (429, "too_many_open")
     assert Desktop.objects.get().status == Status.STOPPED
-    taken[0].leave()
-    with concurrency.waiting(str(alice.pk), 1):
+    taken[0].release()
+    with concurrency.waiting_slot(str(alice.pk), 1):
         assert in_use() == 2
     assert in_use() == 1
     assert api.post(f"{path}/start", {}, JSON).status_code == 202  # without a wait there is nothing to hold open
@@ -61,24 +61,24 @@ def test_what_is_refused_gives_its_place_back(api_for, make_desktop, alice):
 
 def test_the_place_of_a_killed_server_is_free_after_a_while(alice, two_each):
     for _ in range(2):
-        Place("streams", str(alice.pk), seconds=-1).take()
-    Place("streams", str(alice.pk)).take()
+        ConcurrencySlot("streams", str(alice.pk), seconds=-1).acquire()
+    ConcurrencySlot("streams", str(alice.pk)).acquire()
     assert in_use() == 1
 
 
 def test_who_stays_says_so(alice, two_each):
-    one, other = Place("streams", str(alice.pk)), Place("streams", str(alice.pk))
-    one.take(), other.take()
+    one, other = ConcurrencySlot("streams", str(alice.pk)), ConcurrencySlot("streams", str(alice.pk))
+    one.acquire(), other.acquire()
     client().flushdb()
-    one.keep(), other.keep(), one.keep()
+    one.renew(), other.renew(), one.renew()
     with pytest.raises(TooManyOpen):
-        Place("streams", str(alice.pk)).take()
+        ConcurrencySlot("streams", str(alice.pk)).acquire()
 
 
 def test_many_at_once_get_no_more_than_there_are(alice, two_each):
     def take(_: int) -> bool:
         try:
-            Place("waits", str(alice.pk)).take()
+            ConcurrencySlot("waits", str(alice.pk)).acquire()
         except TooManyOpen:
             return False
         return True
@@ -90,14 +90,14 @@ def test_many_at_once_get_no_more_than_there_are(alice, two_each):
 def test_no_limit(alice, settings):
     settings.API_OPEN = {"streams": 0, "waits": 0}
     for _ in range(3):
-        Place("streams", str(alice.pk)).take()
+        ConcurrencySlot("streams", str(alice.pk)).acquire()
     assert in_use() == 0  # nobody counts
 
 
 def test_redis_away(alice, two_each, redis_away):
     with redis_away():
-        places_ = [Place("streams", str(alice.pk)) for _ in range(3)]
-        for place in places_:
-            place.take()
-            place.leave()
+        places_ = [ConcurrencySlot("streams", str(alice.pk)) for _ in range(3)]
+        for slot in places_:
+            slot.acquire()
+            slot.release()
     assert in_use() == 0
