@@ -7,14 +7,14 @@ from django.conf import settings
 
 
 @cache
-def _box() -> MultiFernet:
+def _fernet() -> MultiFernet:
     return MultiFernet([Fernet(key) for key in settings.SECRETS_KEYS])
 
 
-def seal(text: str) -> str:
-    return _box().encrypt(text.encode()).decode()
+def encrypt(text: str) -> str:
+    return _fernet().encrypt(text.encode()).decode()
 
 
-def unseal(sealed: str) -> str:
+def decrypt(sealed: str) -> str:
     """Raises cryptography.fernet.InvalidToken when none of SECRETS_KEYS made it."""
-    return _box().decrypt(sealed.encode()).decode()
+    return _fernet().decrypt(sealed.encode()).decode()

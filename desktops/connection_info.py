@@ -77,7 +77,7 @@ def is_in_browser(desktop: Desktop) -> bool:
 
 def password(desktop: Desktop) -> str:
     """Raises InvalidToken when none of SECRETS_KEYS opens it."""
-    return encryption.unseal(desktop.vnc_password_sealed)
+    return encryption.decrypt(desktop.vnc_password_sealed)
 
 
 def _ssh_needs(desktop: Desktop) -> str:

@@ -126,7 +126,7 @@ def things(request, alice, make_desktop, settings) -> dict[str, object]:
     settings.DESKTOP_EXPOSURE = "nodeport"  # else there is no password to ask for
     Quota.objects.filter(user=None, group=None).update(desktops=5, cpu=100, memory_mib=10**6, storage_gib=10**4)
     status = STATUS.get(request.node.callspec.params["operation"], Status.RUNNING)
-    desktop = make_desktop(alice, status=status, vnc_password_sealed=encryption.seal("k7Wq2xPz"))
+    desktop = make_desktop(alice, status=status, vnc_password_sealed=encryption.encrypt("k7Wq2xPz"))
     make_desktop(alice, name="elsewhere", object_name="elsewhere")
     volume = Volume.objects.create(owner=alice, object_name="kept", desktop_name="old", storage_gib=1)
     quota = Quota.objects.create(group=Group.objects.create(name="some"), desktops=2)

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.once
 HEAD = """
 import logging
 import pytest
-from accounts import sealing, tokens
+from accounts import encryption, tokens
 from accounts.models import User
 from tests import log_hygiene
 log = logging.getLogger("somewhere")
@@ -37,7 +37,7 @@ def test_account(db):
     log.warning("wrong password", extra={"given": "correct horse battery"})
 
 def test_sealed():
-    log.error("sealed %s", sealing.seal("Sf3k9QpX") and "password=Sf3k9QpX")
+    log.error("sealed %s", encryption.seal("Sf3k9QpX") and "password=Sf3k9QpX")
 
 def test_key(settings):
     log.info(settings.TOKEN_SIGNING_KEY)
@@ -61,7 +61,7 @@ FOUND = [
 CLEAN = """
 def test_clean(db):
     User.objects.create_user("carol", password="correct horse battery")
-    sealing.seal("Sf3k9QpX")
+    encryption.seal("Sf3k9QpX")
     log.info("correct horse", extra={"sealed": "Sf3k9QpXYZ", "jwt": "eyJ.eyJ.", "pem": "-----BEGIN PUBLIC KEY-----"})
 """
 

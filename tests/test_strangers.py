@@ -104,7 +104,7 @@ def test_sockets(socket, who, alice, bob, make_desktop):
     """Of each route, before anything is accepted: access.admit is what the relay asks first."""
     own = make_desktop(bob, status=Status.RUNNING)
     running = {"status": Status.RUNNING, "endpoint_kind": "tcp", "endpoint_address": "127.0.0.1", "endpoint_port": 1}
-    desktop = make_desktop(alice, vnc_password_sealed=encryption.seal("k7Wq2xPz"), **running)
+    desktop = make_desktop(alice, vnc_password_sealed=encryption.encrypt("k7Wq2xPz"), **running)
     make_desktop(alice, name="elsewhere", object_name="elsewhere")
     stranger = who.startswith("stranger")
     bound = {"stranger": own.object_name, "bound to none": "", "bound elsewhere": "elsewhere"}

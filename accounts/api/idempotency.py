@@ -90,13 +90,13 @@ def finish(request: Request, response: Any) -> None:
         return
     row.status = response.status_code
     kept = {"data": response.data, "headers": {name: response[name] for name in _HEADERS if name in response}}
-    row.answer_sealed = encryption.seal(json.dumps(kept, cls=JSONEncoder))
+    row.answer_sealed = encryption.encrypt(json.dumps(kept, cls=JSONEncoder))
     row.save(update_fields=["status", "answer_sealed"])
 
 
 def _answer(row: IdempotentRequest) -> Response:
     try:
-        kept = json.loads(encryption.unseal(row.answer_sealed))
+        kept = json.loads(encryption.decrypt(row.answer_sealed))
     except InvalidToken:  # SECRETS_KEYS has changed since
         raise KeyUsed(detail="none of SECRETS_KEYS opens the answer")
     headers = kept["headers"] | {"Idempotent-Replayed": "true"}

@@ -86,7 +86,7 @@ def _rows() -> tuple[str, str]:
         storage_gib=size.storage_gib,
         endpoint_kind="unix",
         endpoint_address="/run/none.sock",
-        vnc_password_sealed=encryption.seal("password"),
+        vnc_password_sealed=encryption.encrypt("password"),
     )
     desktop.tell_owner()
     token = tokens.issue(user, scope=_scope("bench"), lifetime=timedelta(hours=2))

@@ -135,7 +135,7 @@ def _portal_target(far_end_port: int) -> Target:
         endpoint_kind="tcp",
         endpoint_address="127.0.0.1",
         endpoint_port=far_end_port,
-        vnc_password_sealed=encryption.seal(PASSWORD),
+        vnc_password_sealed=encryption.encrypt(PASSWORD),
     )
     scope = tokens.TokenScope(session_id="bench", pod_name=desktop.object_name)
     token = tokens.issue(user, scope=scope, lifetime=timedelta(hours=2))

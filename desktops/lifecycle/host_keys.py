@@ -12,7 +12,7 @@ def fresh() -> str:
     private = Ed25519PrivateKey.generate().private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.OpenSSH, serialization.NoEncryption()
     )
-    return encryption.seal(private.decode())
+    return encryption.encrypt(private.decode())
 
 
 def of(desktop: Desktop) -> str:
@@ -20,12 +20,12 @@ def of(desktop: Desktop) -> str:
     if not desktop.host_key_sealed:
         desktop.host_key_sealed = fresh()
         Desktop.objects.filter(pk=desktop.pk).update(host_key_sealed=desktop.host_key_sealed)
-    return encryption.unseal(desktop.host_key_sealed)
+    return encryption.decrypt(desktop.host_key_sealed)
 
 
 def public(desktop: Desktop) -> str:
     """As it stands in a known_hosts file, without the host's name; empty before the first start."""
     if not desktop.host_key_sealed:
         return ""
-    key = serialization.load_ssh_private_key(encryption.unseal(desktop.host_key_sealed).encode(), password=None)
+    key = serialization.load_ssh_private_key(encryption.decrypt(desktop.host_key_sealed).encode(), password=None)
     return key.public_key().public_bytes(serialization.Encoding.OpenSSH, serialization.PublicFormat.OpenSSH).decode()

@@ -128,7 +128,7 @@ def spec_of(desktop: Desktop) -> DesktopSpec:
         memory_mib=desktop.memory_mib,
         storage_gib=desktop.volume.storage_gib,
         gpu=desktop.gpu,
-        vnc_password=encryption.unseal(desktop.vnc_password_sealed),
+        vnc_password=encryption.decrypt(desktop.vnc_password_sealed),
         language=desktop.language or settings.LANGUAGE_CODE,
         time_zone=desktop.time_zone or zone_of(desktop.owner),
         host_key=host_keys.of(desktop),

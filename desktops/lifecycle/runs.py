@@ -25,7 +25,7 @@ def fresh_run() -> dict[str, Any]:
     """Fields for the row: nothing of the run before is left, its password least of all."""
     password = "".join(secrets.choice(_LETTERS) for _ in range(8))  # VNC authentication uses eight characters
     return {
-        "vnc_password_sealed": encryption.seal(password),
+        "vnc_password_sealed": encryption.encrypt(password),
         **NO_ENDPOINT,
         "reason": "",
         "reason_facts": {},

@@ -87,7 +87,7 @@ def admit(scope: Scope) -> Admission:
 
 def _admission(claims: tokens.Claims, desktop: Desktop, permission: str) -> Admission:
     try:
-        password = encryption.unseal(desktop.vnc_password_sealed)
+        password = encryption.decrypt(desktop.vnc_password_sealed)
     except InvalidToken:
         raise Refused("busy", "none of SECRETS_KEYS opens this desktop's password")
     return Admission(

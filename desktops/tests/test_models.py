@@ -58,6 +58,6 @@ def test_secrets_are_not_in_the_database_in_plain_text(make_desktop, alice):
     from core import encryption
 
     desktop = make_desktop(alice)
-    password = encryption.unseal(desktop.vnc_password_sealed)
+    password = encryption.decrypt(desktop.vnc_password_sealed)
     assert len(password) == 8
     assert password not in desktop.vnc_password_sealed

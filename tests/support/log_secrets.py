@@ -70,7 +70,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
     from core import encryption
 
-    encryption.seal = _noting(encryption.seal)
+    encryption.encrypt = _noting(encryption.encrypt)
     base_user.make_password = models.make_password = _noting(base_user.make_password)
     _listen()
 

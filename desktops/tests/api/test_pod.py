@@ -94,7 +94,7 @@ def test_without_ssh_nothing_of_ssh_is_told(alice, make_desktop, nodeport):
 def test_the_password_is_never_part_of_it(alice, make_desktop, nodeport):
     desktop = make_desktop(alice, **RUNNING)
     answer = script_of(alice).get(f"pods/{desktop.object_name}")
-    assert encryption.unseal(desktop.vnc_password_sealed) not in answer.content.decode()
+    assert encryption.decrypt(desktop.vnc_password_sealed) not in answer.content.decode()
 
 
 def test_unknown_query_is_refused_by_name(alice, make_desktop):

@@ -22,7 +22,7 @@ def desktop(alice, make_desktop):
         status=Status.RUNNING,
         exposed_host="10.9.8.7",
         exposed_vnc=30001,
-        vnc_password_sealed=encryption.seal("pass1234"),
+        vnc_password_sealed=encryption.encrypt("pass1234"),
     )
 
 

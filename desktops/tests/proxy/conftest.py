@@ -74,7 +74,7 @@ def far_end(make_far_end) -> FarEnd:
 def running_desktop(committed, make_desktop) -> Callable[..., Desktop]:
     def make(owner: User, path: str, **fields: Any) -> Desktop:
         endpoint = {"endpoint_kind": "unix", "endpoint_address": path, "status": Status.RUNNING}
-        return make_desktop(owner, **{**endpoint, "vnc_password_sealed": encryption.seal(PASSWORD), **fields})
+        return make_desktop(owner, **{**endpoint, "vnc_password_sealed": encryption.encrypt(PASSWORD), **fields})
 
     return make
 

@@ -48,7 +48,7 @@ def xvnc(tmp_path):
 
 @pytest.fixture
 def desktop(running_desktop, alice, xvnc):
-    return running_desktop(alice, xvnc, vnc_password_sealed=encryption.seal(PASSWORD))
+    return running_desktop(alice, xvnc, vnc_password_sealed=encryption.encrypt(PASSWORD))
 
 
 class Reader:
@@ -80,7 +80,7 @@ def test_pixels_come_through(request, desktop, name):
 
 
 def test_another_desktops_password_shows_nothing(uvicorn, desktop):
-    desktop.vnc_password_sealed = encryption.seal("wrong123")
+    desktop.vnc_password_sealed = encryption.encrypt("wrong123")
     desktop.save()
     with dial(uvicorn, routes(desktop)[0], token_for(desktop)) as browser:
         browser.send(b"RFB 003.008\n" + b"\1" + b"\1")

@@ -33,7 +33,7 @@ def desktop(alice, make_desktop):
         alice,
         status=Status.RUNNING,
         started_at=now,
-        vnc_password_sealed=encryption.seal(PASSWORD),
+        vnc_password_sealed=encryption.encrypt(PASSWORD),
         host_key_sealed=host_keys.fresh(),
         **EXPOSED,
     )

@@ -96,7 +96,7 @@ def test_answer_is_sealed_at_rest(api):
     post(api)
     row = IdempotentRequest.objects.get()
     assert "secret" not in row.answer_sealed
-    assert "a secret of the answer" in encryption.unseal(row.answer_sealed)
+    assert "a secret of the answer" in encryption.decrypt(row.answer_sealed)
 
 
 def test_answer_that_no_key_opens_any_more(api):
