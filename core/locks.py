@@ -11,25 +11,25 @@ from redis.lock import Lock
 
 from core.redis import client, key
 
-log = structlog.get_logger("podesk.exclusive")
-LEASE = 6.0  # seconds without renewal until it is free
-PATIENCE = 2.0  # seconds to wait for another: longer than most work; who waits keeps a worker from other desktops
+log = structlog.get_logger("podesk.locks")
+LEASE_SECONDS = 6.0  # seconds without renewal until it is free
+WAIT_SECONDS = 2.0  # seconds to wait for another: longer than most work; who waits keeps a worker from other desktops
 
 
 @contextmanager
-def alone_with(desktop_id: str) -> Iterator[bool]:
+def desktop_lock(desktop_id: str) -> Iterator[bool]:
     """Whether it is ours: not when another one stays at it. Losing it in the midst does no harm: work may run twice."""
-    held = take(key("desktop", desktop_id), lease=LEASE, patience=PATIENCE)
+    held = acquire_lock(key("desktop", desktop_id), lease=LEASE_SECONDS, wait=WAIT_SECONDS)
     if not held:
         yield False
         return
     try:
         yield True
     finally:
-        held.give_back()
+        held.release()
 
 
-class Held:
+class HeldLock:
     """A lock that is ours. A thread renews it, while `at_work` says that its holder is, until it is given back."""
 
     def __init__(self, lock: Lock, lease: float, at_work: Callable[[], bool]) -> None:
@@ -44,7 +44,7 @@ class Held:
         """Somebody else may have it."""
         return not self._renewing.is_alive() or time.monotonic() - self._renewed_at > self._lease
 
-    def give_back(self) -> None:
+    def release(self) -> None:
         self._done.set()
         self._renewing.join()
         try:
@@ -65,8 +65,10 @@ class Held:
                 log.warning("lock_not_renewed", name=self._lock.name, error=str(error))
 
 
-def take(name: str, *, lease: float, patience: float = 0, at_work: Callable[[], bool] = lambda: True) -> Held | None:
+def acquire_lock(
+    name: str, *, lease: float, wait: float = 0, at_work: Callable[[], bool] = lambda: True
+) -> HeldLock | None:
     """None when another has it for as long as that. Raises redis.RedisError."""
     # The token belongs to the lock, not to a thread, because another thread renews it.
-    lock = client().lock(name, timeout=lease, blocking_timeout=patience, thread_local=False)
-    return Held(lock, lease, at_work) if lock.acquire(blocking=patience > 0) else None
+    lock = client().lock(name, timeout=lease, blocking_timeout=wait, thread_local=False)
+    return HeldLock(lock, lease, at_work) if lock.acquire(blocking=wait > 0) else None

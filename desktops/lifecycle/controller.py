@@ -19,7 +19,7 @@ from desktops.runtimes import get_runtime
 from desktops.runtimes.base import Observed, RuntimeFault, RuntimeUnknown
 
 log = structlog.get_logger("podesk.controller")
-LEASE = 10.0  # seconds without renewal until another controller takes over
+LEASE_SECONDS = 10.0  # seconds without renewal until another controller takes over
 TURN = 2.0  # seconds of watching between two heartbeats
 STUCK = 60.0  # seconds without a sign of life until one that stands still renews no more; no single call takes so long
 
@@ -29,7 +29,7 @@ class Controller:
 
     def __init__(self, stopped: Callable[[], bool]) -> None:
         self.stopped = stopped
-        self._lease: locks.Held | None = None
+        self._lease: locks.HeldLock | None = None
         self._listed_at = float("-inf")  # time.monotonic()
 
     def run(self) -> None:
@@ -81,7 +81,7 @@ class Controller:
             self._resign()
         if not self._lease:
             self._listed_at = float("-inf")  # whoever takes over begins with a full look
-            self._lease = locks.take(key("controller", "lease"), lease=LEASE, at_work=_is_at_work)
+            self._lease = locks.acquire_lock(key("controller", "lease"), lease=LEASE_SECONDS, at_work=_is_at_work)
             if self._lease:
                 log.info("leads")
         return self._lease is not None
@@ -89,7 +89,7 @@ class Controller:
     def _resign(self) -> None:
         lease, self._lease = self._lease, None
         if lease:
-            lease.give_back()
+            lease.release()
 
 
 def _is_at_work() -> bool:

@@ -11,7 +11,7 @@ from django.utils import timezone
 from accounts.ssh_keys import authorized_keys
 from accounts.time_zones import zone_of
 from core import encryption
-from core.locks import alone_with
+from core.locks import desktop_lock
 from desktops import notify
 from desktops.lifecycle import host_keys, node_ports, start_timeouts, volumes
 from desktops.lifecycle.queue import Work, enqueue_later
@@ -147,7 +147,7 @@ def spec_of(desktop: Desktop) -> DesktopSpec:
 @contextmanager
 def _alone(work: Work, desktop_id: str) -> Iterator[Desktop | None]:
     """The row, with nobody else at work on it; None when it is gone, or somebody else is at it: then later again."""
-    with structlog.contextvars.bound_contextvars(desktop=desktop_id), alone_with(desktop_id) as ours:
+    with structlog.contextvars.bound_contextvars(desktop=desktop_id), desktop_lock(desktop_id) as ours:
         if not ours:
             log.info("lock_busy")
             enqueue_later(work, desktop_id, _BUSY)

@@ -127,7 +127,7 @@ def told(monkeypatch, db) -> Iterator[ToldRuntime]:
 @pytest.fixture
 def controlled(told, monkeypatch, transactional_db, first_rows) -> Iterator[Controlled]:
     """A controller at work, with a lease that ends soon; what it sees, the test tells."""
-    monkeypatch.setattr(controller, "LEASE", 0.6)
+    monkeypatch.setattr(controller, "LEASE_SECONDS", 0.6)
     made = Controlled()
     yield made
     made.stop()

@@ -130,9 +130,9 @@ def status(desktop: Desktop) -> str:
 
 
 def is_free() -> bool:
-    held = locks.take(key(*LEASE), lease=1)
+    held = locks.acquire_lock(key(*LEASE), lease=1)
     if held:
-        held.give_back()
+        held.release()
     return held is not None
 
 
@@ -157,9 +157,9 @@ def test_a_leader_that_stands_still_is_replaced(told, leading, wait_for, monkeyp
 def test_a_redis_that_comes_back_empty_leaves_one_leader(told, leading, wait_for):
     wait_for(lambda: not is_free())
     client().flushdb()
-    other = locks.take(key(*LEASE), lease=30)
+    other = locks.acquire_lock(key(*LEASE), lease=30)
     wait_for(lambda: leading._lease is None)
     time.sleep(1)
     assert leading._lease is None
-    other.give_back()
+    other.release()
     wait_for(lambda: leading._lease)

@@ -117,7 +117,7 @@ def test_stop_that_comes_too_late_leaves_the_next_run_alone(starting, runtime, w
 
 
 def test_two_workers_never_work_on_one_desktop_at_once(starting, runtime, monkeypatch, put_off):
-    monkeypatch.setattr(locks, "PATIENCE", 0.2)
+    monkeypatch.setattr(locks, "WAIT_SECONDS", 0.2)
     with client().lock(key("desktop", str(starting.pk)), timeout=5):
         jobs.start_desktop(str(starting.pk))
         jobs.stop_desktop(str(starting.pk))
