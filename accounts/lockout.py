@@ -42,13 +42,13 @@ def may_try(request: HttpRequest) -> bool:
     """Axes locks one name from one address. This slows down who tries many names from there, on the page and at the
     API together; whoever gets in has not counted."""
     limit = settings.API_RATES["login"]
-    left = rate_limits.left({"login": (limit, counted_address(request))}) if limit else {}
+    left = rate_limits.remaining({"login": (limit, counted_address(request))}) if limit else {}
     return left.get("login", 0) >= 0
 
 
 def got_in(request: HttpRequest) -> None:
     if settings.API_RATES["login"]:
-        rate_limits.give_back("login", counted_address(request))
+        rate_limits.refund("login", counted_address(request))
 
 
 def seconds_left(username: str, address: str) -> int:

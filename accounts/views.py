@@ -39,7 +39,7 @@ class Login(LoginView):
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         if lockout.may_try(request):
             return super().post(request, *args, **kwargs)
-        return _wait(request, rate_limits.until_next())
+        return _wait(request, rate_limits.seconds_until_reset())
 
     @transaction.atomic
     def form_valid(self, form: AuthenticationForm) -> HttpResponse:

@@ -25,18 +25,18 @@ return counts
 Limits = dict[str, tuple[int, str]]  # by name: how many per minute, and who is counted
 
 
-def left(limits: Limits) -> dict[str, int]:
+def remaining(limits: Limits) -> dict[str, int]:
     """Counts one more; how many more are allowed then, negative when this one is too many. Empty when Redis is away."""
     counters = [_counter(name, who) for name, (_, who) in limits.items()]
     try:
         counts = _count()(keys=counters, args=[2 * WINDOW], client=client())
     except redis.RedisError as error:
-        log.warning("rates_not_counted", error=str(error))
+        log.warning("rate_limits_not_counted", error=str(error))
         return {}
     return {name: limit - count for (name, (limit, _)), count in zip(limits.items(), counts, strict=True)}
 
 
-def give_back(name: str, who: str) -> None:
+def refund(name: str, who: str) -> None:
     """What was counted shall not count."""
     pipe = client().pipeline()  # a transaction: here too
     pipe.decr(_counter(name, who))
@@ -44,10 +44,10 @@ def give_back(name: str, who: str) -> None:
     try:
         pipe.execute()
     except redis.RedisError as error:
-        log.warning("rates_not_counted", error=str(error))
+        log.warning("rate_limits_not_counted", error=str(error))
 
 
-def until_next() -> float:
+def seconds_until_reset() -> float:
     """Seconds until counting begins anew."""
     return WINDOW - time.time() % WINDOW
 

@@ -21,13 +21,13 @@ class RateLimit(BaseThrottle):
 
     def allow_request(self, request: Request, view: Any) -> bool:
         limits = _limits(request, view)
-        left = rate_limits.left(limits) if limits else {}
+        left = rate_limits.remaining(limits) if limits else {}
         if left:
             _tell(view, limits, left)
         return all(rest >= 0 for rest in left.values())
 
     def wait(self) -> float:
-        return rate_limits.until_next()
+        return rate_limits.seconds_until_reset()
 
 
 def _limits(request: Request, view: Any) -> Limits:
@@ -41,7 +41,7 @@ def _limits(request: Request, view: Any) -> Limits:
 
 def _tell(view: Any, limits: Limits, left: dict[str, int]) -> None:
     """DRF puts `view.headers` into whatever is answered."""
-    wait = ceil(rate_limits.until_next())
+    wait = ceil(rate_limits.seconds_until_reset())
     policies = [f'"{policy}";q={limit};w={WINDOW}' for policy, (limit, _) in limits.items()]
     states = [f'"{policy}";r={max(0, rest)};t={wait}' for policy, rest in left.items()]
     view.headers |= {"RateLimit-Policy": ", ".join(policies), "RateLimit": ", ".join(states)}
