@@ -10,7 +10,7 @@ from typing import Any, ParamSpec, TypeVar
 from django.db import transaction
 
 from accounts.models import AuditEvent, User
-from core.errors import Refused
+from core.errors import Refusal
 
 Given = ParamSpec("Given")
 Made = TypeVar("Made")
@@ -75,7 +75,7 @@ def audited(
         def told(*args: Given.args, **given: Given.kwargs) -> Made:
             try:
                 return service(*args, **given)
-            except Refused as refused:
+            except Refusal as refused:
                 by: Any = given["by"]
                 record_refusal(action, by=by, target=target(given), result=refused.slug, **more(given))
                 raise

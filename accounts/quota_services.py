@@ -8,18 +8,18 @@ from django.utils.translation import gettext_lazy as _
 from accounts import audit
 from accounts.audit import Actor, audited
 from accounts.models import Quota
-from core.errors import Refused
+from core.errors import Refusal
 
 LIMITS = ("cpu", "memory_mib", "storage_gib", "gpu", "desktops", "max_lifetime_minutes", "idle_minutes")
 
 
-class QuotaOfBoth(Refused):
+class QuotaOfBoth(Refusal):
     slug, status_code = "quota_of_both", 422
     message = _("A quota is for a user or for a group, not for both.")
     next_step = _("Name one of them.")
 
 
-class QuotaExists(Refused):
+class QuotaExists(Refusal):
     slug = "quota_exists"
     message = _("There is such a quota already.")
     next_step = _("Change that one.")

@@ -16,7 +16,7 @@ from django.utils.translation import gettext_lazy as _
 from accounts import audit
 from accounts.audit import Actor, audited
 from accounts.models import SSHKey, User
-from core.errors import Refused
+from core.errors import Refusal
 
 MOST = 20  # keys of one person
 LONGEST = 16 * 1024  # characters
@@ -33,7 +33,7 @@ _A_PRIVATE_KEY = _(
 _DAMAGED = _("The key is damaged or not complete. Copy the whole line again.")
 
 
-class KeyRefused(Refused):
+class KeyRefused(Refusal):
     """`secret`: what was pasted must not be shown again."""
 
     slug, status_code = "ssh_key_refused", 422

@@ -15,29 +15,29 @@ from accounts import audit, quotas, revocation, tokens
 from accounts.audit import Actor, audited
 from accounts.models import SessionToken, User
 from accounts.tokens import PERMISSIONS, Claims, TokenScope
-from core.errors import Refused
+from core.errors import Refusal
 
 SHORTEST = 60  # seconds
 
 
-class LoginEnded(Refused):
+class LoginEnded(Refusal):
     slug, status_code = "revoked", 401
     message = _("The login has ended meanwhile.")
     next_step = _("Sign in again.")
 
 
-class NotRefreshable(Refused):
+class NotRefreshable(Refusal):
     slug = "not_refreshable"
     message = _("This session token cannot be refreshed any more.")
     next_step = _("Get a new one from POST /api/v1/auth/token, with your username and password.")
 
 
-class PermissionNotHeld(Refused):
+class PermissionNotHeld(Refusal):
     slug, status_code = "not_permitted", 403
     next_step = _("Ask for permissions that the token you send has itself.")
 
 
-class TooLong(Refused):
+class TooLong(Refusal):
     slug, status_code = "invalid", 422
     next_step = _("Ask for a shorter life, or get a token with your username and password.")
 

@@ -13,22 +13,22 @@ from django.utils.translation import gettext_lazy as _
 from accounts import audit, services
 from accounts.audit import Actor, audited
 from accounts.models import User
-from core.errors import Refused
+from core.errors import Refusal
 
 
-class SuperusersOnly(Refused):
+class SuperusersOnly(Refusal):
     slug, status_code = "superusers_only", 403
     message = _("Only superusers may do this to members of the staff, and say who belongs to it.")
     next_step = _("Ask a superuser.")
 
 
-class OwnAccount(Refused):
+class OwnAccount(Refusal):
     slug = "own_account"
     message = _("Nobody disables or deletes the own account.")
     next_step = _("Ask another administrator.")
 
 
-class OwnPassword(Refused):
+class OwnPassword(Refusal):
     """Here nobody is asked for the present one: a token or a browser that was left open would be the whole account."""
 
     slug = "own_password"
@@ -36,18 +36,18 @@ class OwnPassword(Refused):
     next_step = _("Sign in to the portal and change it there, with your present password.")
 
 
-class UsernameTaken(Refused):
+class UsernameTaken(Refusal):
     slug = "username_taken"
     message = _("A user of this name exists already.")
     next_step = _("Choose another name.")
 
 
-class PasswordWeak(Refused):
+class PasswordWeak(Refusal):
     slug, status_code = "password_weak", 422
     next_step = _("Choose another password.")
 
 
-class StillOwns(Refused):
+class StillOwns(Refusal):
     slug = "still_owns"
     message = _("This user still owns desktops or files.")
     next_step = _("Delete them first, or disable the account instead.")

@@ -13,7 +13,7 @@ import structlog
 from django.conf import settings
 from django.utils.translation import gettext_lazy as _
 
-from core.errors import Refused
+from core.errors import Refusal
 from core.redis import client, key
 
 log = structlog.get_logger("podesk.api")
@@ -31,7 +31,7 @@ return 1
 """
 
 
-class TooManyOpen(Refused):
+class TooManyOpen(Refusal):
     slug, status_code = "too_many_open", 429
     message = _("You have too many streams or waiting requests open.")
     next_step = _("Close one, or try again when one has ended.")

@@ -6,7 +6,7 @@ from django.utils.translation import gettext_lazy as _
 Text = str | Promise
 
 
-class Refused(Exception):
+class Refusal(Exception):
     """Base of all refusals: caught at the borders only, shown as a sentence, never as a traceback."""
 
     slug = "refused"

@@ -18,7 +18,7 @@ from accounts.amount_columns import AmountColumns
 from accounts.audited_admin import AuditedAdmin
 from accounts.client import actor
 from desktops import services
-from desktops.exceptions import DesktopRefused
+from desktops.exceptions import DesktopRefusal
 from desktops.lifecycle import node_ports
 from desktops.models import Desktop, DesktopEvent, DesktopImage, DesktopSize, PortLease, Volume
 from desktops.web.image_form import DesktopImageForm
@@ -53,7 +53,7 @@ class ReadOnlyAdmin(admin.ModelAdmin[Any]):
             try:
                 deed(row)
                 done += 1
-            except DesktopRefused as refusal:
+            except DesktopRefusal as refusal:
                 messages.error(request, f"{row}: {refusal.message}")
         if done:
             text = ngettext("%(count)d is being taken care of.", "%(count)d are being taken care of.", done)

@@ -2,14 +2,14 @@
 
 from django.utils.translation import gettext_lazy as _
 
-from core.errors import Refused, Text
+from core.errors import Refusal, Text
 
 
-class DesktopRefused(Refused):
+class DesktopRefusal(Refusal):
     """Base of all refusals about desktops."""
 
 
-class DesktopNotFound(DesktopRefused):
+class DesktopNotFound(DesktopRefusal):
     slug, status_code = "not_found", 404
     message = _("There is no such desktop.")
     next_step = _("It may have been deleted. Go to My Desktop to see what you have.")
@@ -23,31 +23,31 @@ class NoPassword(DesktopNotFound):
     next_step = _("Open it in the browser, or with a session token at its WebSocket address.")
 
 
-class QuotaExceeded(DesktopRefused):
+class QuotaExceeded(DesktopRefusal):
     slug = "quota_exceeded"
     message = _("This would be more than you may have.")
     next_step = _("Ask an administrator for more.")
 
 
-class ImageUnavailable(DesktopRefused):
+class ImageUnavailable(DesktopRefusal):
     slug = "image_unavailable"
     message = _("This kind of desktop is not offered at present.")
     next_step = _("Choose another one.")
 
 
-class AccountDisabled(DesktopRefused):
+class AccountDisabled(DesktopRefusal):
     slug = "account_disabled"
     message = _("The account of this desktop's owner is disabled.")
     next_step = _("Enable the account first.")
 
 
-class NameInvalid(DesktopRefused):
+class NameInvalid(DesktopRefusal):
     slug, status_code = "name_invalid", 422
     message = _("A desktop's name has 1 to 40 characters and no line breaks.")
     next_step = _("Choose another name.")
 
 
-class WrongStatus(DesktopRefused):
+class WrongStatus(DesktopRefusal):
     slug = "wrong_status"
     message = _("The desktop is busy with something else.")
     next_step = _("Wait a moment and try again.")
@@ -58,31 +58,31 @@ class BeingDeleted(WrongStatus):
     message = _("The desktop of this name is being deleted.")
 
 
-class NotRunning(DesktopRefused):
+class NotRunning(DesktopRefusal):
     slug = "not_running"
     message = _("The desktop is not running.")
     next_step = _("Start it first.")
 
 
-class PasswordUnreadable(DesktopRefused):
+class PasswordUnreadable(DesktopRefusal):
     slug = "password_unreadable"
     message = _("The password of this desktop cannot be read.")
     next_step = _("Restart the desktop: it gets a new one.")
 
 
-class VolumeInUse(DesktopRefused):
+class VolumeInUse(DesktopRefusal):
     slug = "volume_in_use"
     message = _("These files belong to a desktop that exists.")
     next_step = _("Delete the desktop first.")
 
 
-class VolumeLost(DesktopRefused):
+class VolumeLost(DesktopRefusal):
     slug = "volume_lost"
     message = _("These files are no longer there.")
     next_step = _("Choose other files or an empty home folder, or ask an administrator to restore these.")
 
 
-class FilesAreThere(DesktopRefused):
+class FilesAreThere(DesktopRefusal):
     """New files were asked for, and those that would be left behind are not lost."""
 
     slug = "files_are_there"
@@ -92,13 +92,13 @@ class FilesAreThere(DesktopRefused):
     )
 
 
-class RuntimeAway(DesktopRefused):
+class RuntimeAway(DesktopRefusal):
     slug, status_code = "runtime_away", 503
     message = _("The machines that run desktops do not answer at present.")
     next_step = _("Try again in a minute.")
 
 
-class DidNotStart(DesktopRefused):
+class DidNotStart(DesktopRefusal):
     """The start that somebody waited for has failed; `slug` is the reason that its row tells."""
 
     def __init__(self, slug: str, message: Text, next_step: Text) -> None:

@@ -28,7 +28,7 @@ from accounts import (
 from accounts.audit import Actor
 from accounts.models import AuditEvent, Quota, SSHKey
 from accounts.token_services import Wanted
-from core.errors import Refused
+from core.errors import Refusal
 from desktops import services as desktop_services
 from desktops.models import Desktop, Status, Volume
 from desktops.services import LaunchRequest
@@ -295,7 +295,7 @@ def test_a_deed_that_is_rolled_back_is_not_told(world, deed):
 
 @pytest.mark.parametrize("deed", [each for each in DEEDS.values() if each.refused], ids=lambda deed: deed.action)
 def test_a_refusal_is_told_once_with_its_slug(world, deed):
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(Refusal) as refused:
         deed.refused(world)
     (event,) = new_events(world)
     assert (event.result, refused.value.slug) == (deed.result, deed.result)
@@ -307,7 +307,7 @@ def test_a_deed_on_a_desktop_names_it_as_people_and_scripts_do(world, deed):
     """Also when the desktop is gone, and when the deed is refused."""
     deed.does(world)
     if deed.refused:
-        with pytest.raises(Refused):
+        with pytest.raises(Refusal):
             deed.refused(world)
     known = {(str(row.pk), row.object_name, row.name) for row in (*Desktop.objects.all(), world.gone)}
     for event in new_events(world):

@@ -124,6 +124,6 @@ def visit(socket, token, alice, desktop) -> int:
     scope = {"headers": headers, "scheme": "ws", "url_route": {"kwargs": socket.resolve(path).kwargs}}
     try:
         access.admit(scope)
-    except access.Refused as refused:
+    except access.StreamRefused as refused:
         return refused.status
     return 200

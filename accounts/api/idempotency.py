@@ -22,7 +22,7 @@ from rest_framework.utils.encoders import JSONEncoder
 from accounts.models import IdempotentRequest
 from accounts.tokens import Claims
 from core import encryption
-from core.errors import Refused
+from core.errors import Refusal
 
 GIVEN_UP = timedelta(seconds=180 + settings.API_WAIT_LIMIT)  # whoever began it so long ago has died over it
 _KEY = re.compile(r"[\x21-\x7e]{1,200}")
@@ -37,13 +37,13 @@ class Repeated(Exception):
         self.answer = answer
 
 
-class UnderWay(Refused):
+class UnderWay(Refusal):
     slug = "idempotency_under_way"
     message = _("The first request with this Idempotency-Key has not been answered yet.")
     next_step = _("Send it again in a moment.")
 
 
-class KeyUsed(Refused):
+class KeyUsed(Refusal):
     slug, status_code = "idempotency_key_used", 422
     message = _("This Idempotency-Key was used for a different request, or with another token.")
     next_step = _("Use a new key for each new request.")

@@ -18,12 +18,12 @@ from accounts.models import SessionToken, User
 from accounts.token_services import SHORTEST, Issued, Wanted
 from accounts.tokens import PERMISSIONS, Claims
 from core.api.serializers import PageQuery, Strict
-from core.errors import Refused
+from core.errors import Refusal
 
 _PASSWORD_LONGEST = 4096  # characters
 
 
-class WrongPassword(Refused):
+class WrongPassword(Refusal):
     """The same for names that nobody has and for accounts that are disabled."""
 
     slug, status_code = "wrong_password", 401
@@ -31,7 +31,7 @@ class WrongPassword(Refused):
     next_step = gettext_lazy("Check both, and send them again. After some failures you have to wait.")
 
 
-class LockedOut(Refused):
+class LockedOut(Refusal):
     slug, status_code = "locked_out", 429
     message = gettext_lazy("There were too many wrong passwords.")
     next_step = gettext_lazy("Wait as long as Retry-After says. An administrator can let you in earlier.")

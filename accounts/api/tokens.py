@@ -26,10 +26,10 @@ from accounts.api.token_serializers import (
 from accounts.audit import Actor
 from accounts.token_services import Issued
 from core.api.serializers import Nothing
-from core.errors import Refused
+from core.errors import Refusal
 
 
-class TokenRefused(Refused):
+class TokenRefusal(Refusal):
     """The token in the body, not the one of the header."""
 
     status_code = 401
@@ -70,7 +70,7 @@ class Verify(OpenEndpoint):
         try:
             claims = tokens.verify(self.body(VerifyForm)["token"])  # told from nowhere: it is no use
         except tokens.TokenRefused as refused:
-            raise TokenRefused(refused)
+            raise TokenRefusal(refused)
         return Response(ClaimsOut(claims).data)
 
 

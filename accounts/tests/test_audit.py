@@ -13,10 +13,10 @@ from django.utils import timezone
 from accounts import audit, services, ssh_keys
 from accounts.audit import Actor, Stranger, audited
 from accounts.models import AppendOnly, AuditEvent, User
-from core.errors import Refused
+from core.errors import Refusal
 
 
-class Late(Refused):
+class Late(Refusal):
     slug = "too_late"
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from threading import Thread
 from typing import Any
 
-from desktops.runtimes.kubernetes.client import Api, Request
+from desktops.runtimes.kubernetes.client import ApiClient, ApiRequest
 
 Times = dict[str, float]  # step -> time.time()
 _TICKS = os.sysconf("SC_CLK_TCK")
@@ -22,8 +22,8 @@ class Onlooker(Thread):
         super().__init__(daemon=True)
         self.seen: dict[str, Times] = defaultdict(dict)  # by the pod's name
         self.pods: dict[str, dict[str, Any]] = {}
-        request = Request("GET", f"/api/v1/namespaces/{namespace}/pods", {"watch": 1, "timeoutSeconds": 3600})
-        self._stream = Api().stream(request, 3600)
+        request = ApiRequest("GET", f"/api/v1/namespaces/{namespace}/pods", {"watch": 1, "timeoutSeconds": 3600})
+        self._stream = ApiClient().stream(request, 3600)
         self.start()
 
     def run(self) -> None:

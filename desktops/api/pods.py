@@ -16,7 +16,7 @@ from desktops.api import launch_requests, pod_representation, wait
 from desktops.api.input_serializers import DeleteQuery, PodCreate, PodQuery, WaitQuery
 from desktops.api.output_serializers import CreatedOut, DeletedOut, PodOut
 from desktops.desktop_snapshot import Facts
-from desktops.exceptions import DesktopNotFound, DesktopRefused, DidNotStart, NotRunning
+from desktops.exceptions import DesktopNotFound, DesktopRefusal, DidNotStart, NotRunning
 from desktops.models import MOVING, Desktop, Status
 
 
@@ -38,7 +38,7 @@ class PodEndpoint(Endpoint):
     def password_of(self, desktop: Desktop) -> str | None:
         """Where the token may know it, and it is of use."""
         if "vnc" in self.claims.permissions and connection_info.is_direct(desktop):
-            with suppress(DesktopRefused):  # POST …/password says why
+            with suppress(DesktopRefusal):  # POST …/password says why
                 return services.show_password(desktop=desktop, by=self.actor)
         return None
 

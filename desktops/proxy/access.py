@@ -34,7 +34,7 @@ _REFUSALS: dict[str, tuple[int, Promise]] = {
 SUSPICIOUS = ("foreign_origin", "malformed", "busy")
 
 
-class Refused(Exception):
+class StreamRefused(Exception):
     """`slug` names a line of the table above; `detail` is for the log and holds no secret."""
 
     def __init__(self, slug: str, detail: str = "") -> None:
@@ -62,26 +62,26 @@ def admit(scope: Scope) -> Admission:
     """Raises Refused. Strangers learn nothing: what is not theirs is not found."""
     headers = [(name.lower().decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]]
     if not origins.is_allowed(headers, scope.get("scheme", "ws")):
-        raise Refused("foreign_origin", dict(headers).get("origin", "")[:200])
+        raise StreamRefused("foreign_origin", dict(headers).get("origin", "")[:200])
     named = _by_name(headers)
     try:
         text = token_from(named, subprotocols=scope.get("subprotocols") or [])
         claims = tokens.verify(text, used_from=_address(scope, named))
     except tokens.TokenRefused as refused:
-        raise Refused(refused.reason, str(refused))
+        raise StreamRefused(refused.reason, str(refused))
     wanted = scope["url_route"]["kwargs"]
     permission = wanted.get("permission", "vnc")
     if permission not in claims.permissions:
-        raise Refused("not_permitted")
+        raise StreamRefused("not_permitted")
     desktop = selectors.for_stream(claims)
     if wanted.get("user_id", claims.user_id) != claims.user_id:
-        raise Refused("not_found", "the path names another user")
+        raise StreamRefused("not_found", "the path names another user")
     if desktop is None or wanted.get("desktop_id", desktop.pk) != desktop.pk:
-        raise Refused("not_found", "the token is for another desktop, or for none")
+        raise StreamRefused("not_found", "the token is for another desktop, or for none")
     if desktop.status != Status.RUNNING or not desktop.endpoint_kind:
-        raise Refused("not_running", desktop.status)
+        raise StreamRefused("not_running", desktop.status)
     if permission == "ssh" and desktop.endpoint_kind != "tcp":
-        raise Refused("no_ssh")
+        raise StreamRefused("no_ssh")
     return _admission(claims, desktop, permission)
 
 
@@ -89,7 +89,7 @@ def _admission(claims: tokens.Claims, desktop: Desktop, permission: str) -> Admi
     try:
         password = encryption.decrypt(desktop.vnc_password_sealed)
     except InvalidToken:
-        raise Refused("busy", "none of SECRETS_KEYS opens this desktop's password")
+        raise StreamRefused("busy", "none of SECRETS_KEYS opens this desktop's password")
     return Admission(
         jti=claims.jti,
         session_id=claims.session_id,

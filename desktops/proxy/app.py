@@ -23,7 +23,7 @@ async def application(scope: Scope, receive: Receive, send: Send) -> None:
     await receive()  # websocket.connect
     try:
         admission = await _admit(scope)
-    except access.Refused as refused:
+    except access.StreamRefused as refused:
         wanted = {name: str(value) for name, value in scope["url_route"]["kwargs"].items()}
         say = log.warning if refused.slug in access.SUSPICIOUS else log.info
         say("stream_refused", reason=refused.slug, detail=refused.detail, **wanted)
@@ -36,7 +36,7 @@ async def application(scope: Scope, receive: Receive, send: Send) -> None:
 async def refuse_unknown_path(scope: Scope, receive: Receive, send: Send) -> None:
     """Refuse a WebSocket at a path that no route has. Channels would raise, and log a traceback for every scanner."""
     await receive()  # websocket.connect
-    await _refuse(scope, send, access.Refused("no_such_path"))
+    await _refuse(scope, send, access.StreamRefused("no_such_path"))
 
 
 async def _admit(scope: Scope) -> access.Admission:
@@ -44,10 +44,10 @@ async def _admit(scope: Scope) -> access.Admission:
         async with asyncio.timeout(settings.PROXY_HANDSHAKE_TIMEOUT):
             return await stream_checks.in_thread(access.admit, scope)
     except (DatabaseFault, TimeoutError) as error:
-        raise access.Refused("busy", str(error) or "took too long")
+        raise access.StreamRefused("busy", str(error) or "took too long")
 
 
-async def _refuse(scope: Scope, send: Send, refused: access.Refused) -> None:
+async def _refuse(scope: Scope, send: Send, refused: access.StreamRefused) -> None:
     if "websocket.http.response" not in scope.get("extensions", {}):
         await send({"type": "websocket.close"})
         return

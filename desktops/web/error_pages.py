@@ -11,11 +11,11 @@ from django.urls import reverse
 from django_htmx.http import HttpResponseClientRedirect
 from django_htmx.middleware import HtmxDetails
 
-from desktops.exceptions import DesktopNotFound, DesktopRefused
+from desktops.exceptions import DesktopNotFound, DesktopRefusal
 
 log = structlog.get_logger("podesk.pages")
 View = Callable[..., HttpResponse]
-Page = Callable[[HttpRequest, DesktopRefused], HttpResponse]
+Page = Callable[[HttpRequest, DesktopRefusal], HttpResponse]
 
 
 def refusals_shown(on: Page) -> Callable[[View], View]:
@@ -26,7 +26,7 @@ def refusals_shown(on: Page) -> Callable[[View], View]:
         def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
             try:
                 return view(request, *args, **kwargs)
-            except DesktopRefused as refusal:
+            except DesktopRefusal as refusal:
                 log.info("refused", slug=refusal.slug, detail=refusal.detail)
                 return _shown(request, refusal, on)
 
@@ -35,7 +35,7 @@ def refusals_shown(on: Page) -> Callable[[View], View]:
     return decorate
 
 
-def _shown(request: HttpRequest, refusal: DesktopRefused, on: Page) -> HttpResponse:
+def _shown(request: HttpRequest, refusal: DesktopRefusal, on: Page) -> HttpResponse:
     htmx = HtmxDetails(request)
     if isinstance(refusal, DesktopNotFound):
         if not htmx:
@@ -48,7 +48,7 @@ def _shown(request: HttpRequest, refusal: DesktopRefused, on: Page) -> HttpRespo
     return response
 
 
-def alert(request: HttpRequest, refusal: DesktopRefused) -> HttpResponse:
+def alert(request: HttpRequest, refusal: DesktopRefusal) -> HttpResponse:
     """Only the alert: it takes its place above the panel and leaves everything else as it is."""
     response = render(request, "desktops/_refusal.html", {"refusal": refusal})
     response["HX-Retarget"], response["HX-Reswap"] = "#alerts", "innerHTML"

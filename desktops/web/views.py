@@ -19,7 +19,7 @@ from accounts import time_zones
 from accounts.client import actor
 from accounts.decorators import button, login_required
 from desktops import connection_info, selectors, services
-from desktops.exceptions import DesktopRefused
+from desktops.exceptions import DesktopRefusal
 from desktops.models import MOVING, Desktop
 from desktops.quota import has_room, launch_offer
 from desktops.web.error_pages import refusals_shown
@@ -39,7 +39,7 @@ def _go(request: HttpRequest, address: str) -> HttpResponse:
 
 
 # --- What surrounds each view -------------------------------------------------------------------------------------
-def _refused_page(request: HttpRequest, refusal: DesktopRefused) -> HttpResponse:
+def _refused_page(request: HttpRequest, refusal: DesktopRefusal) -> HttpResponse:
     desktop_id = request.resolver_match and request.resolver_match.kwargs.get("desktop_id")
     if desktop_id:
         desktop = selectors.get_for(user=actor(request).user, desktop_id=desktop_id)
@@ -205,7 +205,7 @@ def _detail_page(
     desktop: Desktop,
     *,
     form: DeleteForm | None = None,
-    refusal: DesktopRefused | None = None,
+    refusal: DesktopRefusal | None = None,
     password: str = "",
 ) -> HttpResponse:
     user = actor(request).user
@@ -221,7 +221,7 @@ def _detail_page(
 
 
 def _launch_page(
-    request: HttpRequest, *, form: LaunchForm | None = None, refusal: DesktopRefused | None = None
+    request: HttpRequest, *, form: LaunchForm | None = None, refusal: DesktopRefusal | None = None
 ) -> HttpResponse:
     user = actor(request).user
     if form is None:

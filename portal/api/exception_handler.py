@@ -15,7 +15,7 @@ from rest_framework.views import set_rollback
 
 from core.api import problems
 from core.api.problems import CONTENT_TYPE, Problem
-from core.errors import Refused
+from core.errors import Refusal
 from portal import database_outage
 
 log = structlog.get_logger("podesk.api")
@@ -41,7 +41,7 @@ def not_found(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
 
 def _problem(error: Exception) -> Problem:
     match error:
-        case Refused():
+        case Refusal():
             return _of_refusal(error)
         case exceptions.ValidationError():
             return problems.of_fields(error.detail)
@@ -65,7 +65,7 @@ _OF_DJANGO: dict[type[Exception], Problem] = {
 }
 
 
-def _of_refusal(refusal: Refused) -> Problem:
+def _of_refusal(refusal: Refusal) -> Problem:
     errors = [{"field": refusal.field, "message": str(refusal.message)}] if refusal.field else []
     wait = refusal.retry_after or (5 if refusal.status_code in (429, 503) else 0)
     headers = {"Retry-After": str(wait)} if wait else {}

@@ -11,7 +11,7 @@ import yaml
 
 from desktops.runtimes.base import Phase
 from desktops.runtimes.kubernetes import manifests
-from desktops.runtimes.kubernetes.client import Api, Request
+from desktops.runtimes.kubernetes.client import ApiClient, ApiRequest
 from desktops.tests.support.kubernetes_namespace import KubeHouse
 from desktops.tests.support.runtime_specs import soon
 from frontdoor.place import CHECKOUT
@@ -179,14 +179,14 @@ def test_forbidden(rights, account, verb, resource):
 
 @pytest.mark.parametrize("account", BASE)
 def test_nothing_of_the_whole_cluster(rights, account):
-    api, user = Api(), f"system:serviceaccount:{rights.namespace}:{account}"
+    api, user = ApiClient(), f"system:serviceaccount:{rights.namespace}:{account}"
     groups = {"clusterroles": "rbac.authorization.k8s.io", "storageclasses": "storage.k8s.io"}
     for kind in ("nodes", "namespaces", "persistentvolumes", *groups):
         for verb in ("get", "list", "watch", "create", "update", "patch", "delete"):
             asked = {"verb": verb, "resource": kind, "group": groups.get(kind, "")}
             review = {"kind": "SubjectAccessReview", "spec": {"user": user, "resourceAttributes": asked}}
             path = "/apis/authorization.k8s.io/v1/subjectaccessreviews"
-            answer = api.call(Request("POST", path, body={"apiVersion": "authorization.k8s.io/v1"} | review), soon())
+            answer = api.call(ApiRequest("POST", path, body={"apiVersion": "authorization.k8s.io/v1"} | review), soon())
             assert not answer["status"]["allowed"], asked
 
 

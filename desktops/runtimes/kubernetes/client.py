@@ -39,7 +39,7 @@ _KEEP_ALIVE = (
 )
 
 
-class Refused(Exception):
+class ApiRefused(Exception):
     """The API understood and said no. `status` is HTTP's, the rest is from the API's Status object.
 
     `wait`: after so many seconds it wants to be asked again.
@@ -54,7 +54,7 @@ class Refused(Exception):
 
 
 @dataclass(frozen=True)
-class Request:
+class ApiRequest:
     method: str
     path: str
     query: dict[str, Any] = field(default_factory=dict)
@@ -69,12 +69,12 @@ class Request:
 class _Passing(Exception):
     """No use of an answer, but another try may bring one. `wait`: seconds that the API asks for."""
 
-    def __init__(self, why: str, wait: float = 0, refused: Refused | None = None) -> None:
+    def __init__(self, why: str, wait: float = 0, refused: ApiRefused | None = None) -> None:
         super().__init__(why)
         self.wait, self.refused = wait, refused
 
 
-class Api:
+class ApiClient:
     """One cluster. May be used by many threads. The configuration is read at the first call.
 
     Dicts in and out: the typed models of one client version refuse what servers of another send.
@@ -85,7 +85,7 @@ class Api:
         self._lock = threading.Lock()
         self._connection: tuple[Configuration, urllib3.PoolManager] | None = None
 
-    def call(self, request: Request, deadline: Deadline, parse: Callable[[bytes], Any] = json.loads) -> Any:
+    def call(self, request: ApiRequest, deadline: Deadline, parse: Callable[[bytes], Any] = json.loads) -> Any:
         """The parsed answer. Raises Refused; RuntimeUnknown when there is none before the deadline."""
         tries = 0
         while True:
@@ -102,7 +102,7 @@ class Api:
                 log.info("cluster_call_repeated", method=request.method, path=request.path, why=str(passing))
                 time.sleep(pause)
 
-    def stream(self, request: Request, seconds: float) -> urllib3.BaseHTTPResponse:
+    def stream(self, request: ApiRequest, seconds: float) -> urllib3.BaseHTTPResponse:
         """An answer that goes on for `seconds`, for the caller to read and close. Raises Refused, RuntimeUnknown."""
         try:
             response = self._send(request, seconds, preload_content=False)
@@ -113,26 +113,26 @@ class Api:
             raise RuntimeUnknown(f"{request.method} {request.path}: {error}") from error
         if response.status == _UNAUTHORIZED:
             self._forget()
-        raise Refused(response.status, _status(body), _retry_after(response))
+        raise ApiRefused(response.status, _status(body), _retry_after(response))
 
     # --- one try ----------------------------------------------------------------------------------------------------
 
-    def _try(self, request: Request, deadline: Deadline, parse: Callable[[bytes], Any]) -> Any:
+    def _try(self, request: ApiRequest, deadline: Deadline, parse: Callable[[bytes], Any]) -> Any:
         response = self._answer(request, deadline)
         if response.status == _UNAUTHORIZED:  # its token may have been renewed under us
             self._forget()
             response = self._answer(request, deadline)
         if response.status in _PASSING:
-            refused = Refused(response.status, _status(response.data))
+            refused = ApiRefused(response.status, _status(response.data))
             raise _Passing(f"{refused.status} {refused.message}", _retry_after(response), refused)
         if not 200 <= response.status < 300:
-            raise Refused(response.status, _status(response.data))
+            raise ApiRefused(response.status, _status(response.data))
         try:
             return parse(response.data)
         except ValueError as error:
             raise _Passing(f"an answer that is none: {error}") from error
 
-    def _answer(self, request: Request, deadline: Deadline) -> urllib3.BaseHTTPResponse:
+    def _answer(self, request: ApiRequest, deadline: Deadline) -> urllib3.BaseHTTPResponse:
         if not deadline.remaining:
             raise RuntimeUnknown(f"{request.method} {request.path}: no time left")
         try:
@@ -140,7 +140,7 @@ class Api:
         except NO_ANSWER as error:
             raise _Passing(str(error)) from error
 
-    def _send(self, request: Request, seconds: float, *, preload_content: bool = True) -> urllib3.BaseHTTPResponse:
+    def _send(self, request: ApiRequest, seconds: float, *, preload_content: bool = True) -> urllib3.BaseHTTPResponse:
         """The border: one HTTP call, no more."""
         configuration, pool = self._connected()
         auth = configuration.auth_settings().get("BearerToken")  # reads a token that is renewed in a pod

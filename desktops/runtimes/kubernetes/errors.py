@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 from desktops.runtimes.base import RuntimeFault, RuntimeUnknown
 from desktops.runtimes.kubernetes import admission
-from desktops.runtimes.kubernetes.client import WEBHOOK_AWAY, Refused
+from desktops.runtimes.kubernetes.client import WEBHOOK_AWAY, ApiRefused
 
 _PORT_TAKEN = re.compile(r"Invalid value: (\d+): provided port is already allocated")
 _DENIED = re.compile("denied (the )?request")
@@ -29,7 +29,7 @@ _FACTS = {
 _SOON_BETTER = ("status unknown for quota", "error looking up service account")
 
 
-def fault(refused: Refused) -> RuntimeFault:
+def fault(refused: ApiRefused) -> RuntimeFault:
     """Of a call that was to make or end something."""
     message = refused.message
     if taken := _PORT_TAKEN.search(message):
@@ -45,7 +45,7 @@ def fault(refused: Refused) -> RuntimeFault:
     return RuntimeFault("start_failed", str(refused))
 
 
-def _forbidden(refused: Refused) -> RuntimeFault:
+def _forbidden(refused: ApiRefused) -> RuntimeFault:
     message = refused.message
     if refused.status == 401:
         return RuntimeFault("cluster_forbids", message or str(refused))
@@ -62,7 +62,7 @@ def writing() -> Iterator[None]:
     """A refusal is a fault, in the runtime's words."""
     try:
         yield
-    except Refused as refused:
+    except ApiRefused as refused:
         raise fault(refused) from refused
 
 
@@ -71,5 +71,5 @@ def reading() -> Iterator[None]:
     """Who may not look knows nothing of any desktop."""
     try:
         yield
-    except Refused as refused:
+    except ApiRefused as refused:
         raise RuntimeUnknown(str(refused)) from refused

@@ -12,7 +12,7 @@ import structlog
 import urllib3
 
 from desktops.runtimes.base import Deadline, RuntimeUnknown
-from desktops.runtimes.kubernetes.client import NO_ANSWER, Api, Refused, Request
+from desktops.runtimes.kubernetes.client import NO_ANSWER, ApiClient, ApiRefused, ApiRequest
 from desktops.runtimes.kubernetes.manifests import INSTALLATION
 from desktops.runtimes.kubernetes.operations import Body, path
 from desktops.runtimes.kubernetes.pod_reasons import TELLING
@@ -55,7 +55,7 @@ class Feed(threading.Thread):
     """One kind of object: all of them, then each change. Begins again by itself until it is closed."""
 
     def __init__(
-        self, api: Api, request: Request, everything: Callable[[list[Body]], None], change: Callable[..., None]
+        self, api: ApiClient, request: ApiRequest, everything: Callable[[list[Body]], None], change: Callable[..., None]
     ):
         super().__init__(name=f"watch {request.path}", daemon=True)
         self.api, self.request, self.everything, self.change = api, request, everything, change
@@ -81,7 +81,7 @@ class Feed(threading.Thread):
             self._heard_since = time.monotonic()
             while not self._closed.is_set():
                 version = self._follow(version)
-        except (Refused, RuntimeUnknown, ValueError, *NO_ANSWER) as error:
+        except (ApiRefused, RuntimeUnknown, ValueError, *NO_ANSWER) as error:
             if not self._closed.is_set() and getattr(error, "status", 0) != 410:
                 log.warning("watch_interrupted", path=self.request.path, error=str(error))
             return max(getattr(each, "wait", 0.0) for each in (error, error.__cause__))
@@ -98,7 +98,7 @@ class Feed(threading.Thread):
 
     def _list(self) -> str:
         # Version 0: from the server's memory, as every watcher asks; without it each list reads the database.
-        request = Request("GET", self.request.path, self.request.query | {"resourceVersion": "0"})
+        request = ApiRequest("GET", self.request.path, self.request.query | {"resourceVersion": "0"})
         found = self.api.call(request, Deadline.after(LIST_SECONDS))
         self.everything(found["items"])
         self.live = True
@@ -108,7 +108,7 @@ class Feed(threading.Thread):
         """Until the server ends it; the version to go on from. Raises Refused 410 when that is too old."""
         limits = {"watch": "1", "allowWatchBookmarks": "true", "timeoutSeconds": SERVER_SECONDS}
         query = self.request.query | limits | {"resourceVersion": version}
-        response = self._response = self.api.stream(Request("GET", self.request.path, query), SERVER_SECONDS + 10)
+        response = self._response = self.api.stream(ApiRequest("GET", self.request.path, query), SERVER_SECONDS + 10)
         began = time.monotonic()
         try:
             for line in _lines(response):
@@ -123,7 +123,7 @@ class Feed(threading.Thread):
     def _take(self, told: dict[str, Any]) -> str:
         thing = told["object"]
         if told["type"] == "ERROR":
-            raise Refused(thing.get("code", 0), thing)
+            raise ApiRefused(thing.get("code", 0), thing)
         if told["type"] != "BOOKMARK":
             self.change(told["type"], thing)
         return str(thing["metadata"]["resourceVersion"])
@@ -132,7 +132,7 @@ class Feed(threading.Thread):
 class Watch:
     """What both feeds tell, for one installation. Threads start at the first `names`."""
 
-    def __init__(self, api: Api, namespace: str, installation: str) -> None:
+    def __init__(self, api: ApiClient, namespace: str, installation: str) -> None:
         self.bell = Bell()
         self._api, self._namespace, self._installation = api, namespace, installation
         self._pods: dict[str, tuple[str, str]] = {}  # by uid: its name, and that of its claim
@@ -168,9 +168,9 @@ class Watch:
 
     def _new_feeds(self) -> list[Feed]:
         ours = {"labelSelector": f"{INSTALLATION}={self._installation}"}
-        pods = Request("GET", path("Pod", self._namespace), ours)
+        pods = ApiRequest("GET", path("Pod", self._namespace), ours)
         # They bear none of our labels, and no selector means "of pods or of claims".
-        events = Request("GET", path("Event", self._namespace))
+        events = ApiRequest("GET", path("Event", self._namespace))
         return [
             Feed(self._api, pods, self._all_pods, self._pod),
             Feed(self._api, events, self._all_events, self._event),

@@ -21,7 +21,7 @@ from desktops.runtimes.base import (
     Usage,
 )
 from desktops.runtimes.kubernetes import pod_state
-from desktops.runtimes.kubernetes.client import Api, Refused
+from desktops.runtimes.kubernetes.client import ApiClient, ApiRefused
 from desktops.runtimes.kubernetes.cluster_settings import Cluster
 from desktops.runtimes.kubernetes.errors import reading, writing
 from desktops.runtimes.kubernetes.informer import Watch
@@ -41,8 +41,8 @@ ABANDONED = timedelta(minutes=15)  # longer than any start: what has no pod by t
 class KubernetesRuntime:
     steps: tuple[str, ...] = pod_state.STEPS
 
-    def __init__(self, cluster: Cluster, api: Api | None = None) -> None:
-        self.cluster, self.api = cluster, api or Api()
+    def __init__(self, cluster: Cluster, api: ApiClient | None = None) -> None:
+        self.cluster, self.api = cluster, api or ApiClient()
         self._watch = Watch(self.api, cluster.namespace, cluster.installation)
         self._ours = {"labelSelector": f"{INSTALLATION}={cluster.installation}"}
 
@@ -164,7 +164,7 @@ class KubernetesRuntime:
         """
         try:
             return _by_name([calls.get("Service", name) or {}] if name else calls.list("Service", **self._ours))
-        except Refused as refused:
+        except ApiRefused as refused:
             if refused.status != 403:
                 raise
             log.warning("services_forbidden", error=str(refused), missing="k8s/parts/exposure-loadbalancer")

@@ -5,7 +5,7 @@ import time
 from typing import Any
 
 from desktops.runtimes.base import Deadline, RuntimeFault
-from desktops.runtimes.kubernetes.client import Api, Refused, Request
+from desktops.runtimes.kubernetes.client import ApiClient, ApiRefused, ApiRequest
 
 Body = dict[str, Any]
 Bodies = list[Body]  # `list` is a verb here
@@ -33,13 +33,13 @@ def path(kind: str, namespace: str, *more: str) -> str:
 class Calls:
     """All verbs raise Refused for what they do not treat as success, and RuntimeUnknown without an answer."""
 
-    def __init__(self, api: Api, namespace: str, deadline: Deadline) -> None:
+    def __init__(self, api: ApiClient, namespace: str, deadline: Deadline) -> None:
         self.api, self.namespace, self.deadline = api, namespace, deadline
 
     def get(self, kind: str, name: str) -> Body | None:
         try:
             return self._call("GET", path(kind, self.namespace, name))
-        except Refused as refused:
+        except ApiRefused as refused:
             if refused.status == 404:
                 return None
             raise
@@ -49,7 +49,7 @@ class Calls:
         while True:
             try:
                 return self._pages(kind, query)
-            except Refused as refused:
+            except ApiRefused as refused:
                 if refused.status != 410:
                     raise
                 self.pause(f"a list of {kind} that stays whole")
@@ -59,7 +59,7 @@ class Calls:
         while True:
             try:
                 return self._call("POST", path(body["kind"], self.namespace), body=body)
-            except Refused as refused:
+            except ApiRefused as refused:
                 if refused.reason == "AlreadyExists":
                     return None
                 # A full quota, and node ports that are in use, are told before a name that is taken.
@@ -82,7 +82,7 @@ class Calls:
             options["gracePeriodSeconds"] = 0
         try:
             self._call("DELETE", path(body["kind"], self.namespace, meta["name"]), body=options)
-        except Refused as refused:
+        except ApiRefused as refused:
             if refused.status not in (404, 409):
                 raise
 
@@ -90,7 +90,7 @@ class Calls:
         """Merged into the object; None when it is gone."""
         try:
             return self._call("PATCH", path(kind, self.namespace, name), body=change)
-        except Refused as refused:
+        except ApiRefused as refused:
             if refused.status == 404:
                 return None
             raise
@@ -99,7 +99,7 @@ class Calls:
         """Empty when nothing runs there yet, or no longer."""
         try:
             return self._newest(path("Pod", self.namespace, pod, "log"), query).decode(errors="replace")
-        except Refused as refused:
+        except ApiRefused as refused:
             if refused.status in (400, 404):
                 return ""
             raise
@@ -109,7 +109,7 @@ class Calls:
         lines = int(query.get("tailLines", 1))
         while True:
             asked = query | {"tailLines": lines, "limitBytes": _LOG_BYTES}
-            found: bytes = self.api.call(Request("GET", address, asked), self.deadline, parse=bytes)
+            found: bytes = self.api.call(ApiRequest("GET", address, asked), self.deadline, parse=bytes)
             if len(found) < _LOG_BYTES or lines <= 1:
                 return found
             lines //= 2
@@ -131,5 +131,5 @@ class Calls:
                 return found
 
     def _call(self, method: str, path: str, *, query: Body | None = None, body: Body | None = None) -> Body:
-        answer: Body = self.api.call(Request(method, path, query or {}, body), self.deadline)
+        answer: Body = self.api.call(ApiRequest(method, path, query or {}, body), self.deadline)
         return answer

@@ -8,14 +8,14 @@ from kubernetes.config import incluster_config
 
 from desktops.runtimes.base import Deadline, RuntimeFault, RuntimeUnknown
 from desktops.runtimes.kubernetes import client
-from desktops.runtimes.kubernetes.client import Api, Refused, Request
+from desktops.runtimes.kubernetes.client import ApiClient, ApiRefused, ApiRequest
 from desktops.runtimes.kubernetes.errors import fault
 from desktops.runtimes.kubernetes.operations import Calls
 from desktops.tests.support.faulty_api_server import hangs, refuses, resets, says, serving
 
 GOOD = says(200, {"kind": "Pod"})
 POD = {"kind": "Pod", "metadata": {"name": "vnc-x"}}
-GET = Request("GET", "/api/v1/namespaces/here/pods/vnc-x")
+GET = ApiRequest("GET", "/api/v1/namespaces/here/pods/vnc-x")
 
 
 @pytest.fixture
@@ -25,12 +25,12 @@ def server(monkeypatch, tmp_path):
         yield made
 
 
-def call(seconds: float = 5, request: Request = GET):
-    return Api().call(request, Deadline.after(seconds))
+def call(seconds: float = 5, request: ApiRequest = GET):
+    return ApiClient().call(request, Deadline.after(seconds))
 
 
 def calls(seconds: float = 5) -> Calls:
-    return Calls(Api(), "here", Deadline.after(seconds))
+    return Calls(ApiClient(), "here", Deadline.after(seconds))
 
 
 @pytest.mark.parametrize(
@@ -76,7 +76,7 @@ def test_a_webhook_that_stays_away_is_told_at_once(server):
     assert call() == {"kind": "Pod"}
     server.seen.clear()
     server.script[:] = [refuses(500, "InternalError", AWAY)]
-    with pytest.raises(Refused, match="failed calling webhook"):
+    with pytest.raises(ApiRefused, match="failed calling webhook"):
         call(20)
     assert len(server.seen) == 2
 
@@ -94,7 +94,7 @@ def test_one_call_that_hangs_does_not_take_all_the_time(server, monkeypatch):
 
 
 def test_a_renewed_token_is_read_again(server, tmp_path):
-    api = Api()
+    api = ApiClient()
     api.call(GET, Deadline.after(5))
     server.kubeconfig(tmp_path, token="second")
     server.script[:] = [refuses(401, "Unauthorized"), GOOD]
@@ -104,7 +104,7 @@ def test_a_renewed_token_is_read_again(server, tmp_path):
 
 def test_a_token_that_stays_refused_is_not_tried_again(server):
     server.script[:] = [refuses(401, "Unauthorized")]
-    with pytest.raises(Refused, match="401"):
+    with pytest.raises(ApiRefused, match="401"):
         call()
     assert len(server.seen) == 2
 
@@ -120,7 +120,7 @@ def test_a_configuration_that_cannot_be_used_is_said(monkeypatch, tmp_path, text
 
 
 def test_a_repaired_configuration_is_used(monkeypatch, tmp_path, server):
-    api, good = Api(), server.kubeconfig(tmp_path)
+    api, good = ApiClient(), server.kubeconfig(tmp_path)
     monkeypatch.setenv("KUBECONFIG", str(tmp_path / "missing"))
     with pytest.raises(RuntimeUnknown):
         api.call(GET, Deadline.after(1))
@@ -185,7 +185,7 @@ def test_node_ports_in_use_do_not_hide_that_it_is_our_own_service_that_uses_them
     server.script[:] = [refuses(422, "Invalid", PORT), says(200, service)]
     assert calls().create(service) is None
     server.script[:] = [refuses(422, "Invalid", PORT), refuses(404, "NotFound")]
-    with pytest.raises(Refused, match="already allocated"):
+    with pytest.raises(ApiRefused, match="already allocated"):
         calls().create(service)
 
 
@@ -257,7 +257,7 @@ RANGE = 'Service "x" is invalid: spec.ports[0].nodePort: Invalid value: 80: prov
     ],
 )
 def test_faults(status, message, reason, hopeless):
-    told = fault(Refused(status, {"message": message}))
+    told = fault(ApiRefused(status, {"message": message}))
     assert (told.reason, told.hopeless) == (reason, hopeless)
     assert told.detail == "31290" if reason == "port_taken" else message in told.detail
 
@@ -321,11 +321,11 @@ TWO_LIMITS = (
     ],
 )
 def test_what_an_admission_refusal_says(message, reason, facts):
-    told = fault(Refused(403, {"message": message}))
+    told = fault(ApiRefused(403, {"message": message}))
     assert (told.reason, told.facts) == (reason, facts)
 
 
 def test_a_namespace_that_is_missing():
-    told = fault(Refused(404, {"reason": "NotFound", "details": {"kind": "namespaces", "name": "here"}}))
+    told = fault(ApiRefused(404, {"reason": "NotFound", "details": {"kind": "namespaces", "name": "here"}}))
     assert isinstance(told, RuntimeFault)
     assert (told.reason, told.hopeless) == ("namespace_missing", True)

@@ -11,7 +11,7 @@ import pytest
 
 from desktops.runtimes.base import DesktopSpec, Exposed, NodePorts, Phase, RuntimeFault
 from desktops.runtimes.kubernetes import kubernetes_runtime, network_manifests
-from desktops.runtimes.kubernetes.client import Api, Request
+from desktops.runtimes.kubernetes.client import ApiClient, ApiRequest
 from desktops.runtimes.kubernetes.kubernetes_runtime import KubernetesRuntime
 from desktops.runtimes.kubernetes.operations import path
 from desktops.tests.support.kubernetes_namespace import KubeHouse, SharedRuntime, a_cluster
@@ -267,7 +267,7 @@ def test_a_load_balancer_s_address_is_told_when_there_is_one(kube):
         assert exposed.runtime.observe(spec.name).exposed is None
         given = {"status": {"loadBalancer": {"ingress": [{"ip": "192.0.2.9"}]}}}
         status = path("Service", kube.namespace, spec.name, "status")
-        Api().call(Request("PATCH", status, body=given), soon())
+        ApiClient().call(ApiRequest("PATCH", status, body=given), soon())
         for seen in (exposed.runtime.observe(spec.name), *exposed.runtime.list()):
             assert seen.exposed == Exposed("192.0.2.9", 5901, 6080, 22)
     finally:

@@ -6,7 +6,7 @@ import time
 import pytest
 
 from desktops.runtimes.kubernetes import informer
-from desktops.runtimes.kubernetes.client import Api
+from desktops.runtimes.kubernetes.client import ApiClient
 from desktops.runtimes.kubernetes.informer import Bell, Watch
 from desktops.tests.support.faulty_api_server import Handler, refuses, resets, says, serving, streams
 from desktops.tests.support.runtime_specs import until
@@ -58,7 +58,7 @@ def cluster(monkeypatch, tmp_path):
 
 @pytest.fixture
 def watch(cluster):
-    made = Watch(Api(), "here", "test")
+    made = Watch(ApiClient(), "here", "test")
     yield made
     cluster.silent.set()
     made.close()

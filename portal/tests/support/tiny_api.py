@@ -12,7 +12,7 @@ from accounts import tokens
 from accounts.api.endpoint import Endpoint, OpenEndpoint
 from accounts.models import User
 from core.api.serializers import Strict
-from core.errors import Refused
+from core.errors import Refusal
 from portal.urls import urlpatterns as ours
 
 
@@ -39,7 +39,7 @@ class Things(Endpoint):
         return Response({"sent": sent, "made": str(made), "secret": "a secret of the answer"}, status=201)
 
 
-class Busy(Refused):
+class Busy(Refusal):
     slug = "busy"
 
 

@@ -12,7 +12,7 @@ from kubernetes import config
 from kubernetes.client import Configuration
 from kubernetes.client.rest import RESTClientObject
 
-from desktops.runtimes.kubernetes.client import Api, Request
+from desktops.runtimes.kubernetes.client import ApiClient, ApiRequest
 from frontdoor.place import CHECKOUT
 from tests.support.cluster.kubectl import Kube
 from tests.support.running_podesk import wait_for
@@ -52,7 +52,7 @@ class Accounts:
         return file
 
 
-class AccountApi(Api):
+class AccountApi(ApiClient):
     """The API as one of them; writes down what was asked for."""
 
     def __init__(self, kubeconfig: dict[str, Any]) -> None:
@@ -68,7 +68,7 @@ class AccountApi(Api):
                 self._connection = configuration, RESTClientObject(configuration).pool_manager
             return self._connection
 
-    def _send(self, request: Request, *arguments: Any, **options: Any) -> Any:
+    def _send(self, request: ApiRequest, *arguments: Any, **options: Any) -> Any:
         self.used.add(right(request))
         return super()._send(request, *arguments, **options)
 
@@ -89,7 +89,7 @@ def manifests(namespace: str, exposure: str = "proxy") -> list[dict[str, Any]]:
     return moved
 
 
-def right(request: Request) -> tuple[str, str]:
+def right(request: ApiRequest) -> tuple[str, str]:
     """What somebody must be allowed who asks that."""
     place, _, thing = request.path.partition("/namespaces/")
     group = place.split("/")[2] if place.startswith("/apis/") else ""
