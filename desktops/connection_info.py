@@ -11,7 +11,7 @@ from django.utils import timezone
 from accounts.models import SSHKey
 from accounts.ssh_keys import PublicKey
 from core import encryption
-from desktops.desktop_snapshot import Facts
+from desktops.desktop_snapshot import DesktopSnapshot
 from desktops.lifecycle import host_keys
 from desktops.models import Desktop, Status
 
@@ -48,7 +48,7 @@ class Connection:
     host_key: str
 
 
-def is_direct(desktop: Desktop | Facts) -> bool:
+def is_direct(desktop: Desktop | DesktopSnapshot) -> bool:
     """Is there anything past the portal? Where there is not, the desktop's password never leaves the server."""
     return settings.DESKTOP_EXPOSURE != "proxy" and desktop.status == Status.RUNNING
 
@@ -63,7 +63,7 @@ def of(desktop: Desktop) -> Connection | None:
     return Connection(found, in_browser, awaits, _ssh_needs(desktop), _fingerprint(desktop))
 
 
-def ways(desktop: Desktop | Facts) -> list[Way]:
+def ways(desktop: Desktop | DesktopSnapshot) -> list[Way]:
     """Empty through the portal alone, while it does not run, and before the cluster has given it an address."""
     ports = {"vnc": desktop.exposed_vnc, "novnc": desktop.exposed_novnc, "ssh": desktop.exposed_ssh}
     if not is_direct(desktop) or not desktop.exposed_host:

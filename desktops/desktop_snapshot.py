@@ -6,7 +6,7 @@ from typing import Any
 
 
 @dataclass(frozen=True)
-class Facts:
+class DesktopSnapshot:
     """Moments are ISO 8601 in UTC. Every value is one that JSON knows."""
 
     id: str
@@ -34,14 +34,14 @@ class Facts:
     files_lost: bool  # its home folder is no longer in the runtime
 
 
-_NAMES = {field.name for field in fields(Facts)}
+_NAMES = {field.name for field in fields(DesktopSnapshot)}
 
 
-def of(desktop: Any) -> Facts:
+def snapshot_of(desktop: Any) -> DesktopSnapshot:
     """Of a models.Desktop; reads its image and its volume: select them along."""
     same = ("name", "status", "reason", "reason_facts", "memory_mib", "storage_gib", "gpu")
     exposed = ("exposed_host", "exposed_vnc", "exposed_novnc", "exposed_ssh")
-    return Facts(
+    return DesktopSnapshot(
         id=str(desktop.pk),
         owner_id=str(desktop.owner_id),
         pod_name=desktop.object_name,
@@ -58,13 +58,13 @@ def of(desktop: Any) -> Facts:
     )
 
 
-def to_dict(facts: Facts) -> dict[str, Any]:
+def to_dict(facts: DesktopSnapshot) -> dict[str, Any]:
     return asdict(facts)
 
 
-def from_dict(values: dict[str, Any]) -> Facts | None:
+def from_dict(values: dict[str, Any]) -> DesktopSnapshot | None:
     """None for those that another version of the portal wrote."""
-    return Facts(**values) if values.keys() == _NAMES else None
+    return DesktopSnapshot(**values) if values.keys() == _NAMES else None
 
 
 def _iso(moment: datetime) -> str:

@@ -211,13 +211,13 @@ class Desktop(Resources):
         """After commit, scripts read what is so, and the owner's open pages and streams hear that something changed."""
         name = self.object_name
         # First: who hears of the change, and asks at once, must not read what was remembered before it.
-        status_cache.renew_after_commit(name, lambda: type(self).facts_of(name))
+        status_cache.renew_after_commit(name, lambda: type(self).snapshot_of(name))
         notify.after_commit(owner_id=self.owner_id, desktop_id=self.pk, status=self.status)
 
     @classmethod
-    def facts_of(cls, object_name: str) -> desktop_snapshot.Facts | None:
+    def snapshot_of(cls, object_name: str) -> desktop_snapshot.DesktopSnapshot | None:
         row = cls.objects.select_related("image", "volume").filter(object_name=object_name).first()
-        return desktop_snapshot.of(row) if row else None
+        return desktop_snapshot.snapshot_of(row) if row else None
 
 
 class DesktopEvent(models.Model):

@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from accounts.models import User
 from accounts.tokens import Claims
 from desktops import status_cache
-from desktops.desktop_snapshot import Facts
+from desktops.desktop_snapshot import DesktopSnapshot
 from desktops.exceptions import DesktopNotFound, RuntimeAway
 from desktops.lifecycle import heartbeat
 from desktops.models import LAUNCHING, MOVING, Desktop, DesktopEvent, Status, Volume
@@ -64,9 +64,9 @@ def events_of(user: User) -> QuerySet[DesktopEvent]:
     return told.select_related("desktop").order_by("-at", "-id")
 
 
-def facts_for(*, user_id: str, pod_name: str) -> Facts:
+def snapshot_for(*, user_id: str, pod_name: str) -> DesktopSnapshot:
     """The same by the desktop's object name, from Redis if possible: for scripts that ask again and again."""
-    found = status_cache.look(pod_name, lambda: Desktop.facts_of(pod_name))
+    found = status_cache.read_through(pod_name, lambda: Desktop.snapshot_of(pod_name))
     if found is None or found.owner_id != user_id:
         raise DesktopNotFound
     return found
@@ -119,7 +119,7 @@ def state_of(desktop: Desktop) -> DesktopState:
 
 def diagnosis_of(desktop: Desktop) -> diagnosis.Diagnosis:
     """Asks the row and Redis."""
-    facts = diagnosis.Facts(
+    facts = diagnosis.DiagnosisInput(
         status=desktop.status,
         reason=desktop.reason,
         reason_facts=desktop.reason_facts,

@@ -1,10 +1,11 @@
-"""Facts of settled desktops in Redis, so that a script that asks again and again costs the database nothing.
+"""Keep snapshots of desktops at rest in Redis, so that a script that polls costs the database nothing.
 
-Two keys per desktop: a mark, which every committed change replaces, and a snapshot, which names the mark that it was
-made under. A snapshot counts while its mark stands. Whoever makes one took the mark before he read the row: a late
-one carries a mark that is gone, and nobody believes it. Marks are random: a Redis that was emptied repeats none.
+There are two keys per desktop: a version, which every committed change replaces, and a snapshot, which names the
+version that it was made under. A snapshot is valid while its version is the current one. Its maker reads the version
+before the row, so a late snapshot carries an old version and is never used. Versions are random, because a counter in
+a Redis that was emptied would repeat itself.
 
-What is on its way changes every moment, and its words with the clock: it is always read from the database."""
+A desktop that is starting or stopping changes all the time: it is always read from the database."""
 
 import json
 from collections.abc import Callable
@@ -17,28 +18,28 @@ from django.db import transaction
 
 from core.redis import client, key
 from desktops import desktop_snapshot
-from desktops.desktop_snapshot import Facts
+from desktops.desktop_snapshot import DesktopSnapshot
 
 log = structlog.get_logger("podesk.status_cache")
-Load = Callable[[], Facts | None]  # reads the row
+Load = Callable[[], DesktopSnapshot | None]  # reads the row
 SETTLED = ("running", "stopped", "failed")
-REMEMBERED = 60  # seconds; a change whose message to Redis was lost shows after them at the latest
-_MARKED = 3600  # seconds; longer than any snapshot
+SNAPSHOT_SECONDS = 60  # seconds; a change whose message to Redis was lost shows after them at the latest
+_VERSION_SECONDS = 3600  # seconds; longer than any snapshot
 
 
-def look(name: str, load: Load) -> Facts | None:
+def read_through(name: str, load: Load) -> DesktopSnapshot | None:
     """One round trip to Redis when it knows; the database when it does not, or is away. None: there is no such row."""
     if transaction.get_connection().in_atomic_block:  # its own changes count for it, and perhaps never for others
         return load()
     try:
-        mark, kept = map(_text, client().mget(_mark(name), _snapshot(name)))
+        version, kept = map(_text, client().mget(_version_key(name), _snapshot_key(name)))
     except redis.RedisError:
         return load()
-    if mark and kept and (known := _read(kept, mark)):
+    if version and kept and (known := _read(kept, version)):
         return known
     found = load()
     if found and found.status in SETTLED:
-        _keep(name, mark, found)
+        _keep(name, version, found)
     return found
 
 
@@ -49,40 +50,40 @@ def renew_after_commit(name: str, load: Load) -> None:
 
 
 def _renew(name: str, load: Load) -> None:
-    mark = uuid4().hex
+    version = uuid4().hex
     try:
-        client().set(_mark(name), mark, ex=_MARKED)
+        client().set(_version_key(name), version, ex=_VERSION_SECONDS)
     except redis.RedisError as error:
         log.warning("status_not_renewed", desktop_name=name, error=str(error))
         return
-    found = load()  # after the mark: see above
+    found = load()  # after the version: see above
     if found and found.status in SETTLED:
-        _keep(name, mark, found)
+        _keep(name, version, found)
 
 
-def _keep(name: str, mark: str, found: Facts) -> None:
+def _keep(name: str, version: str, found: DesktopSnapshot) -> None:
     try:
-        if mark:
-            text = json.dumps({"mark": mark, "facts": desktop_snapshot.to_dict(found)})
-            client().set(_snapshot(name), text, ex=REMEMBERED)
-        else:  # what was read before there was a mark may be old; the next reader keeps his
-            client().set(_mark(name), uuid4().hex, ex=_MARKED, nx=True)
+        if version:
+            text = json.dumps({"version": version, "facts": desktop_snapshot.to_dict(found)})
+            client().set(_snapshot_key(name), text, ex=SNAPSHOT_SECONDS)
+        else:  # what was read before there was a version may be old; the next reader keeps his
+            client().set(_version_key(name), uuid4().hex, ex=_VERSION_SECONDS, nx=True)
     except redis.RedisError as error:
         log.warning("status_not_kept", desktop_name=name, error=str(error))
 
 
-def _read(kept: str, mark: str) -> Facts | None:
+def _read(kept: str, version: str) -> DesktopSnapshot | None:
     snapshot = json.loads(kept)
-    return desktop_snapshot.from_dict(snapshot["facts"]) if snapshot["mark"] == mark else None
+    return desktop_snapshot.from_dict(snapshot["facts"]) if snapshot["version"] == version else None
 
 
 def _text(answer: Any) -> str:
     return answer or ""
 
 
-def _mark(name: str) -> str:
-    return key("pod-mark", name)
+def _version_key(name: str) -> str:
+    return key("pod-version", name)
 
 
-def _snapshot(name: str) -> str:
+def _snapshot_key(name: str) -> str:
     return key("pod", name)

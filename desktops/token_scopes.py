@@ -4,7 +4,7 @@ from decimal import Decimal
 
 from accounts.quotas import memory_quantity
 from accounts.tokens import TokenScope
-from desktops.desktop_snapshot import Facts
+from desktops.desktop_snapshot import DesktopSnapshot
 from desktops.models import Desktop, DesktopSize
 
 SUBPROTOCOL = "binary"  # of the VNC stream; the session token is offered beside it
@@ -19,7 +19,7 @@ def of(desktop: Desktop, *, session_id: str, permissions: tuple[str, ...] = ("vn
     )
 
 
-def quantities(desktop: Desktop | DesktopSize | Facts) -> dict[str, str]:
+def quantities(desktop: Desktop | DesktopSize | DesktopSnapshot) -> dict[str, str]:
     """What it has, as Kubernetes writes it."""
     return {
         "cpu": f"{Decimal(desktop.cpu).normalize():f}",

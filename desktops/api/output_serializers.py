@@ -59,7 +59,7 @@ class PodOut(serializers.Serializer[Desktop]):
         context: Any = self.context
         machinery = context.setdefault("machinery", pod_representation.Machinery())
         return pod_representation.shown(
-            desktop_snapshot.of(instance), may=context["request"].auth.permissions, machinery=machinery
+            desktop_snapshot.snapshot_of(instance), may=context["request"].auth.permissions, machinery=machinery
         )
 
 

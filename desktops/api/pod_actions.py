@@ -21,7 +21,7 @@ from desktops.api import pod_representation, wait
 from desktops.api.input_serializers import LogQuery, PodStart, WaitQuery
 from desktops.api.output_serializers import ActionOut, LogsOut, MetricsOut, PasswordOut, PodTokenOut
 from desktops.api.pods import PodEndpoint
-from desktops.desktop_snapshot import Facts
+from desktops.desktop_snapshot import DesktopSnapshot
 from desktops.exceptions import DesktopNotFound
 from desktops.models import MOVING, Desktop
 
@@ -115,10 +115,10 @@ class Token(PodEndpoint):
             resource_quota=token_scopes.quantities(desktop),
         )
         issued = token_services.issue_from_token(by=self.actor, claims=self.claims, wanted=wanted)
-        return Response(_told_once(issued, desktop_snapshot.of(desktop)), status=201)
+        return Response(_told_once(issued, desktop_snapshot.snapshot_of(desktop)), status=201)
 
 
-def _told_once(issued: Issued, of: Facts) -> dict[str, Any]:
+def _told_once(issued: Issued, of: DesktopSnapshot) -> dict[str, Any]:
     access = pod_representation.access_info(of, may=frozenset(issued.token.permissions))
     return {
         **IssuedOut(issued).data,

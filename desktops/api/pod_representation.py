@@ -10,11 +10,11 @@ from django.utils import timezone
 
 from desktops import connection_info, selectors, token_scopes
 from desktops import desktop_snapshot as rows
-from desktops.desktop_snapshot import Facts
+from desktops.desktop_snapshot import DesktopSnapshot
 from desktops.models import MOVING, Desktop
 from desktops.wording import diagnosis
 
-facts = rows.of
+facts = rows.snapshot_of
 
 
 class Machinery:
@@ -26,7 +26,7 @@ class Machinery:
 
 
 def shown(
-    facts: Facts, *, may: frozenset[str], password: str | None = None, machinery: Machinery | None = None
+    facts: DesktopSnapshot, *, may: frozenset[str], password: str | None = None, machinery: Machinery | None = None
 ) -> dict[str, Any]:
     """`may`: the permissions of the token that asks. Asks Redis for what is on its way, and nothing else."""
     told = _words(facts, machinery)
@@ -51,10 +51,10 @@ def shown(
 
 
 def of(desktop: Desktop, *, may: frozenset[str], password: str | None = None) -> dict[str, Any]:
-    return shown(rows.of(desktop), may=may, password=password)
+    return shown(rows.snapshot_of(desktop), may=may, password=password)
 
 
-def access_info(facts: Facts, *, may: frozenset[str], password: str | None = None) -> dict[str, Any]:
+def access_info(facts: DesktopSnapshot, *, may: frozenset[str], password: str | None = None) -> dict[str, Any]:
     """Ports are null through the portal alone; what the token does not permit, and what is not there, is null."""
     permitted = {"vnc": "vnc" in may, "novnc": "vnc" in may, "ssh": "ssh" in may}
     ways = {way.kind: way for way in connection_info.ways(facts) if permitted[way.kind]}
@@ -75,10 +75,10 @@ def websocket(desktop_id: object, kind: str) -> str:
     return f"{settings.PUBLIC_URL.replace('http', 'ws', 1)}/ws/desktops/{desktop_id}/{kind}"
 
 
-def _words(facts: Facts, machinery: Machinery | None) -> diagnosis.Diagnosis:
+def _words(facts: DesktopSnapshot, machinery: Machinery | None) -> diagnosis.Diagnosis:
     if facts.status not in MOVING:
         return diagnosis.explain(
-            diagnosis.Facts(
+            diagnosis.DiagnosisInput(
                 status=facts.status,
                 reason=facts.reason,
                 reason_facts=facts.reason_facts,
@@ -87,4 +87,6 @@ def _words(facts: Facts, machinery: Machinery | None) -> diagnosis.Diagnosis:
         )
     seconds = (timezone.now() - datetime.fromisoformat(facts.status_since)).total_seconds()
     missing = (machinery or Machinery()).facts
-    return diagnosis.explain(diagnosis.Facts(status=facts.status, reason=facts.reason, seconds=seconds, **missing))
+    return diagnosis.explain(
+        diagnosis.DiagnosisInput(status=facts.status, reason=facts.reason, seconds=seconds, **missing)
+    )

@@ -15,7 +15,7 @@ from desktops import connection_info, selectors, services
 from desktops.api import launch_requests, pod_representation, wait
 from desktops.api.input_serializers import DeleteQuery, PodCreate, PodQuery, WaitQuery
 from desktops.api.output_serializers import CreatedOut, DeletedOut, PodOut
-from desktops.desktop_snapshot import Facts
+from desktops.desktop_snapshot import DesktopSnapshot
 from desktops.exceptions import DesktopNotFound, DesktopRefusal, DidNotStart, NotRunning
 from desktops.models import MOVING, Desktop, Status
 
@@ -23,11 +23,11 @@ from desktops.models import MOVING, Desktop, Status
 class PodEndpoint(Endpoint):
     """About one desktop, or those of one person."""
 
-    def facts_of(self, pod_name: str) -> Facts:
+    def snapshot_of(self, pod_name: str) -> DesktopSnapshot:
         """From Redis if possible. Raises DesktopNotFound."""
         if self.claims.pod_name not in ("", pod_name):
             raise DesktopNotFound
-        return selectors.facts_for(user_id=self.claims.user_id, pod_name=pod_name)
+        return selectors.snapshot_for(user_id=self.claims.user_id, pod_name=pod_name)
 
     def desktop_of(self, pod_name: str) -> Desktop:
         """Raises DesktopNotFound."""
@@ -101,7 +101,7 @@ class Pod(PodEndpoint):
     def get(self, request: Request, pod_name: str) -> Response:
         """One desktop as it is now."""
         self.query(Nothing)
-        return Response(pod_representation.shown(self.facts_of(pod_name), may=self.claims.permissions))
+        return Response(pod_representation.shown(self.snapshot_of(pod_name), may=self.claims.permissions))
 
     @extend_schema(
         operation_id="delete_pod",

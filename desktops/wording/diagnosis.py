@@ -11,7 +11,7 @@ from desktops.wording.reasons import WAITING, reason, sentence
 
 
 @dataclass(frozen=True)
-class Facts:
+class DiagnosisInput:
     """What is known of a desktop, beside its row, when somebody looks at it."""
 
     status: str
@@ -40,7 +40,7 @@ def reason_of(status: str, slug: str, *, files_lost: bool) -> str:
     return (slug or "volume_going") if status == Status.RUNNING else "volume_lost"
 
 
-def explain(facts: Facts) -> Diagnosis:
+def explain(facts: DiagnosisInput) -> Diagnosis:
     """Hopeless when somebody must act first; waiting when time will do."""
     slug = reason_of(facts.status, facts.reason, files_lost=facts.files_lost)
     if facts.status == Status.FAILED:
@@ -61,7 +61,7 @@ def _running(slug: str) -> Diagnosis:
     return Diagnosis(str(why.sentence), str(why.next_step))
 
 
-def _stalled(facts: Facts) -> Diagnosis | None:
+def _stalled(facts: DiagnosisInput) -> Diagnosis | None:
     """A part of the portal itself is missing: an endless spinner would be a lie."""
     if facts.redis:  # without it nobody knows how the other parts are
         return Diagnosis(
@@ -90,7 +90,7 @@ def _stalled(facts: Facts) -> Diagnosis | None:
     return None
 
 
-def _on_its_way(facts: Facts) -> Diagnosis:
+def _on_its_way(facts: DiagnosisInput) -> Diagnosis:
     if facts.status == Status.STARTING and facts.reason in WAITING:
         return Diagnosis(str(WAITING[facts.reason].waiting), gettext("You may wait, or cancel."), waiting=True)
     sentences = {

@@ -4,7 +4,7 @@ import pytest
 from django.utils import timezone
 
 from desktops import status_cache
-from desktops.desktop_snapshot import Facts
+from desktops.desktop_snapshot import DesktopSnapshot
 from desktops.models import Desktop, Status
 from desktops.tests.support.status_cache_probe import THERE, known, warm
 
@@ -20,8 +20,8 @@ def running(make_desktop, alice) -> Desktop:
 def same_as_row(django_assert_num_queries):
     """What a script reads is what the row says; a settled one without any query."""
 
-    def compare(desktop: Desktop) -> Facts:
-        row = Desktop.facts_of(desktop.object_name)
+    def compare(desktop: Desktop) -> DesktopSnapshot:
+        row = Desktop.snapshot_of(desktop.object_name)
         with django_assert_num_queries(0 if row.status in status_cache.SETTLED else 1):
             assert known(desktop) == row
         return row

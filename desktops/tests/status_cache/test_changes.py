@@ -114,4 +114,4 @@ def test_renamed_image_shows_when_the_memory_ends(running):
     """The one thing that nobody tells: an administrator's new name for an image."""
     DesktopImage.objects.update(name="Another name")
     assert known(running).image != "Another name"
-    assert 0 < client().ttl(status_cache._snapshot(running.object_name)) <= status_cache.REMEMBERED == 60
+    assert 0 < client().ttl(status_cache._snapshot_key(running.object_name)) <= status_cache.SNAPSHOT_SECONDS == 60

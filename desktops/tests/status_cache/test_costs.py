@@ -56,7 +56,7 @@ def test_what_is_on_its_way_is_read_from_the_row_each_time(make_desktop, alice, 
 def test_facts_survive_redis_unchanged(make_desktop, alice):
     moment = timezone.now()
     desktop = make_desktop(alice, status=Status.RUNNING, started_at=moment, expires_at=moment, reason="not_answering")
-    row = Desktop.facts_of(desktop.object_name)
+    row = Desktop.snapshot_of(desktop.object_name)
     warm(desktop)
     assert known(desktop) == row
     assert (row.id, row.owner_id, row.cpu) == (str(desktop.pk), str(alice.pk), f"{desktop.cpu.normalize():f}")
@@ -64,12 +64,12 @@ def test_facts_survive_redis_unchanged(make_desktop, alice):
 
 def test_stranger_finds_nothing_though_it_is_remembered(running, bob):
     with pytest.raises(DesktopNotFound):
-        selectors.facts_for(user_id=str(bob.pk), pod_name=running.object_name)
+        selectors.snapshot_for(user_id=str(bob.pk), pod_name=running.object_name)
 
 
 def test_made_up_names_leave_nothing_in_redis(alice):
     with pytest.raises(DesktopNotFound):
-        selectors.facts_for(user_id=str(alice.pk), pod_name="vnc-nobody")
+        selectors.snapshot_for(user_id=str(alice.pk), pod_name="vnc-nobody")
     assert client().keys("*nobody*") == []
 
 

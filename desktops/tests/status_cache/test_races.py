@@ -10,7 +10,7 @@ from django.db import connection, connections, transaction
 from accounts.disconnects import Disconnect, disconnect_after_commit
 from core.redis import client
 from desktops import status_cache
-from desktops.desktop_snapshot import Facts
+from desktops.desktop_snapshot import DesktopSnapshot
 from desktops.lifecycle.queue import enqueue_after_commit
 from desktops.models import Desktop, Status
 from desktops.tests.support.status_cache_probe import assert_failed, fails, known, stop
@@ -49,7 +49,7 @@ def test_what_is_remembered_is_renewed_before_anybody_is_told(running):
         order: list[str] = []
         while "told" not in order:
             command = heard.next_command()["command"]
-            order += ["renewed"] * command.startswith(f"SET {status_cache._mark(running.object_name)} ")
+            order += ["renewed"] * command.startswith(f"SET {status_cache._version_key(running.object_name)} ")
             order += ["told"] * (command.startswith("PUBLISH ") and "failed" in command)  # not of what came before
     assert order == ["renewed", "told"]
 
@@ -71,7 +71,7 @@ def test_what_fails_after_the_commit_does_not_keep_the_rest_from_being_done(runn
 
 
 def test_what_was_read_within_a_transaction_is_not_remembered(running, same_as_row):
-    client().delete(status_cache._snapshot(running.object_name))
+    client().delete(status_cache._snapshot_key(running.object_name))
     with pytest.raises(ZeroDivisionError), transaction.atomic():
         fails(Desktop.objects.get(pk=running.pk))()
         assert known(running).status == "failed"
@@ -86,9 +86,9 @@ class Slow:
         self._name = desktop.object_name
         self.has_read, self.go_on = Event(), Event()
 
-    def __call__(self) -> Facts | None:
+    def __call__(self) -> DesktopSnapshot | None:
         try:
-            found = Desktop.facts_of(self._name)
+            found = Desktop.snapshot_of(self._name)
         finally:
             connection.close()
         self.has_read.set()
@@ -109,9 +109,9 @@ def overtaken(slow: Slow, work: Callable[[], object], meanwhile: Callable[[], ob
 
 def test_slow_reader_leaves_nothing_stale(running, same_as_row):
     name = running.object_name
-    client().delete(status_cache._snapshot(name))  # its time is over
+    client().delete(status_cache._snapshot_key(name))  # its time is over
     slow, answers = Slow(running), []
-    overtaken(slow, lambda: answers.append(status_cache.look(name, slow)), fails(running))
+    overtaken(slow, lambda: answers.append(status_cache.read_through(name, slow)), fails(running))
     assert [found.status for found in answers] == ["running"]  # as it was when he asked
     assert_failed(running)
     same_as_row(running)
@@ -120,20 +120,20 @@ def test_slow_reader_leaves_nothing_stale(running, same_as_row):
 def test_slow_reader_of_an_empty_redis_leaves_nothing_stale(running, same_as_row):
     client().flushdb()
     slow = Slow(running)
-    overtaken(slow, lambda: status_cache.look(running.object_name, slow), fails(running))
+    overtaken(slow, lambda: status_cache.read_through(running.object_name, slow), fails(running))
     assert_failed(running)
     same_as_row(running)
 
 
 def test_slow_reader_outlived_by_an_emptied_redis_leaves_nothing_stale(running, same_as_row):
-    client().delete(status_cache._snapshot(running.object_name))
+    client().delete(status_cache._snapshot_key(running.object_name))
     slow = Slow(running)
 
     def change_and_empty() -> None:
         fails(running)()
         client().flushdb()
 
-    overtaken(slow, lambda: status_cache.look(running.object_name, slow), change_and_empty)
+    overtaken(slow, lambda: status_cache.read_through(running.object_name, slow), change_and_empty)
     assert_failed(running)
     same_as_row(running)
 
@@ -147,7 +147,7 @@ def test_slow_controller_leaves_nothing_stale(running, same_as_row):
 
 
 def test_snapshot_of_another_version_is_not_read(running, same_as_row):
-    snapshot = status_cache._snapshot(running.object_name)
+    snapshot = status_cache._snapshot_key(running.object_name)
     client().set(snapshot, client().get(snapshot).replace('"gpu"', '"gpus"'))
     assert known(running).status == "running"
     assert same_as_row(running)

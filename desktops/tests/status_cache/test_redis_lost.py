@@ -57,7 +57,7 @@ def test_message_that_redis_lost_costs_a_minute_at_most(running, redis_out_of_re
     with redis_out_of_reach():
         assert fails(running)()
     assert known(running).status == "running"
-    snapshot = status_cache._snapshot(running.object_name)
+    snapshot = status_cache._snapshot_key(running.object_name)
     assert client().ttl(snapshot) <= 60
     client().pexpire(snapshot, 1)  # the minute is over
     while client().exists(snapshot):

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from accounts.audit import Actor
 from core.redis import client
 from desktops import selectors, services, status_cache
-from desktops.desktop_snapshot import Facts
+from desktops.desktop_snapshot import DesktopSnapshot
 from desktops.lifecycle.runs import NO_ENDPOINT
 from desktops.models import Desktop, Status
 from desktops.runtimes.base import Endpoint, Observed, Phase
@@ -14,8 +14,8 @@ SOCKET = Endpoint("unix", "/run/a.sock")
 THERE = {"endpoint_kind": "unix", "endpoint_address": SOCKET.address}
 
 
-def known(desktop: Desktop) -> Facts:
-    return selectors.facts_for(user_id=str(desktop.owner_id), pod_name=desktop.object_name)
+def known(desktop: Desktop) -> DesktopSnapshot:
+    return selectors.snapshot_for(user_id=str(desktop.owner_id), pod_name=desktop.object_name)
 
 
 def seen(desktop: Desktop, phase: Phase, **fields) -> Observed:
@@ -31,7 +31,7 @@ def warm(desktop: Desktop) -> Desktop:
 
 
 def in_redis(desktop: Desktop) -> bool:
-    return bool(client().exists(status_cache._snapshot(desktop.object_name)))
+    return bool(client().exists(status_cache._snapshot_key(desktop.object_name)))
 
 
 def stop(desktop: Desktop) -> None:

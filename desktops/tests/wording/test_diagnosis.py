@@ -6,13 +6,13 @@ import pytest
 from django.conf import settings
 
 from desktops.models import Status
-from desktops.wording.diagnosis import Facts, explain
+from desktops.wording.diagnosis import DiagnosisInput, explain
 from desktops.wording.reasons import ASKED_FOR, REASONS, RUNNING, WAITING
 
 
 @pytest.mark.parametrize("status", Status.values)
 def test_every_status_is_explained(status):
-    found = explain(Facts(status))
+    found = explain(DiagnosisInput(status))
     assert bool(found.sentence) == (status != Status.RUNNING)
     assert found.waiting == (status in ("pending", "starting", "stopping", "deleting"))
     assert found.hopeless == (status == Status.FAILED)
@@ -20,13 +20,13 @@ def test_every_status_is_explained(status):
 
 @pytest.mark.parametrize("reason", REASONS)
 def test_every_reason_of_a_failure_has_a_sentence(reason):
-    assert explain(Facts(Status.FAILED, reason)).sentence == str(REASONS[reason].sentence)
+    assert explain(DiagnosisInput(Status.FAILED, reason)).sentence == str(REASONS[reason].sentence)
 
 
 @pytest.mark.parametrize("reason", REASONS)
 def test_every_reason_says_what_to_do(reason):
     status = Status.RUNNING if reason in RUNNING else Status.STOPPED if reason in ASKED_FOR else Status.FAILED
-    found = explain(Facts(status, reason))
+    found = explain(DiagnosisInput(status, reason))
     assert found.sentence.endswith(".")
     assert found.next_step.endswith(".")
 
@@ -53,46 +53,46 @@ def test_what_a_runtime_may_say_is_known(slug):
 
 
 def test_an_unknown_reason_is_said_to_be_unknown():
-    found = explain(Facts(Status.FAILED, "never-heard-of"))
+    found = explain(DiagnosisInput(Status.FAILED, "never-heard-of"))
     assert "not known" in found.sentence
     assert found.next_step
 
 
 def test_a_missing_controller_beats_an_endless_spinner():
-    assert "controller is not running" in explain(Facts(Status.STARTING, controller_late=True)).sentence
-    assert "controller" not in explain(Facts(Status.RUNNING, controller_late=True)).sentence
+    assert "controller is not running" in explain(DiagnosisInput(Status.STARTING, controller_late=True)).sentence
+    assert "controller" not in explain(DiagnosisInput(Status.RUNNING, controller_late=True)).sentence
 
 
 def test_redis_is_said_before_what_only_redis_knows():
-    found = explain(Facts(Status.PENDING, seconds=60, redis="memory_full", controller_late=True, workers=0))
+    found = explain(DiagnosisInput(Status.PENDING, seconds=60, redis="memory_full", controller_late=True, workers=0))
     assert "refuses writes: its memory is full" in found.sentence
     assert (found.waiting, found.hopeless) == (True, False)
     assert "by itself" in found.next_step
 
 
 def test_missing_workers_are_said_after_a_moment():
-    assert "worker" not in explain(Facts(Status.PENDING, seconds=1, workers=0)).sentence
-    assert "No worker" in explain(Facts(Status.PENDING, seconds=5, workers=0)).sentence
+    assert "worker" not in explain(DiagnosisInput(Status.PENDING, seconds=1, workers=0)).sentence
+    assert "No worker" in explain(DiagnosisInput(Status.PENDING, seconds=5, workers=0)).sentence
 
 
 def test_a_slow_start_says_so():
-    assert not explain(Facts(Status.STARTING, seconds=5)).next_step
-    assert "longer than usual" in explain(Facts(Status.STARTING, seconds=30)).next_step
+    assert not explain(DiagnosisInput(Status.STARTING, seconds=5)).next_step
+    assert "longer than usual" in explain(DiagnosisInput(Status.STARTING, seconds=30)).next_step
 
 
 @pytest.mark.parametrize("slug", WAITING)
 def test_a_start_that_waits_says_for_what_and_that_it_goes_on(slug):
-    found = explain(Facts(Status.STARTING, slug, seconds=500))
+    found = explain(DiagnosisInput(Status.STARTING, slug, seconds=500))
     assert (found.sentence, found.waiting, found.hopeless) == (str(WAITING[slug].waiting), True, False)
     assert WAITING[slug].patience > 0
-    assert explain(Facts(Status.FAILED, slug)).hopeless
+    assert explain(DiagnosisInput(Status.FAILED, slug)).hopeless
 
 
 @pytest.mark.parametrize("slug", RUNNING)
 def test_what_happened_to_a_running_desktop_is_said(slug):
-    assert explain(Facts(Status.RUNNING, slug)).sentence == str(RUNNING[slug].sentence)
+    assert explain(DiagnosisInput(Status.RUNNING, slug)).sentence == str(RUNNING[slug].sentence)
 
 
 def test_a_runtime_that_does_not_answer_is_said_and_nothing_is_hopeless():
-    found = explain(Facts(Status.STARTING, "unschedulable", runtime_away=True))
+    found = explain(DiagnosisInput(Status.STARTING, "unschedulable", runtime_away=True))
     assert ("do not answer" in found.sentence, found.waiting, found.hopeless) == (True, True, False)
