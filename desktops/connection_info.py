@@ -20,7 +20,7 @@ _KEYS_TAKE = timedelta(minutes=2)  # to reach a desktop that runs
 
 
 @dataclass(frozen=True)
-class Way:
+class AccessMethod:
     """`kind`: vnc, novnc (a page for any browser) or ssh. `address`: what to give to the program, or to type."""
 
     kind: str
@@ -37,11 +37,11 @@ class Way:
 
 
 @dataclass(frozen=True)
-class Connection:
+class ConnectionInfo:
     """`ssh_needs`: what is missing before the owner can log in by SSH: "key", "moment" (the first of them is on
     its way to the desktop) or nothing. `host_key`: its fingerprint, as SSH programs ask whether to trust it."""
 
-    ways: list[Way]
+    access_methods: list[AccessMethod]
     in_browser: bool  # through desktops.web.ingress_auth
     awaits_address: bool
     ssh_needs: str
@@ -53,22 +53,22 @@ def is_direct(desktop: Desktop | DesktopSnapshot) -> bool:
     return settings.DESKTOP_EXPOSURE != "proxy" and desktop.status == Status.RUNNING
 
 
-def of(desktop: Desktop) -> Connection | None:
+def connection_info_for(desktop: Desktop) -> ConnectionInfo | None:
     """None: there is nothing but the portal's own viewer."""
-    found = ways(desktop)
+    found = access_methods(desktop)
     in_browser = is_in_browser(desktop)
     awaits = is_direct(desktop) and settings.DESKTOP_EXPOSURE == "loadbalancer" and not found
     if not (found or in_browser or awaits):
         return None
-    return Connection(found, in_browser, awaits, _ssh_needs(desktop), _fingerprint(desktop))
+    return ConnectionInfo(found, in_browser, awaits, _ssh_needs(desktop), _fingerprint(desktop))
 
 
-def ways(desktop: Desktop | DesktopSnapshot) -> list[Way]:
+def access_methods(desktop: Desktop | DesktopSnapshot) -> list[AccessMethod]:
     """Empty through the portal alone, while it does not run, and before the cluster has given it an address."""
     ports = {"vnc": desktop.exposed_vnc, "novnc": desktop.exposed_novnc, "ssh": desktop.exposed_ssh}
     if not is_direct(desktop) or not desktop.exposed_host:
         return []
-    return [Way(kind, desktop.exposed_host, port) for kind, port in ports.items() if port]
+    return [AccessMethod(kind, desktop.exposed_host, port) for kind, port in ports.items() if port]
 
 
 def is_in_browser(desktop: Desktop) -> bool:
@@ -90,7 +90,7 @@ def _ssh_needs(desktop: Desktop) -> str:
 
 def _fingerprint(desktop: Desktop) -> str:
     try:
-        kind, _, key = host_keys.public(desktop).partition(" ")
+        kind, _, key = host_keys.public_host_key(desktop).partition(" ")
     except InvalidToken:  # a lost SECRETS_KEYS must not take the page along
         return ""
     return PublicKey.of(kind, key).fingerprint if key else ""

@@ -212,7 +212,7 @@ class Desktop(Resources):
         name = self.object_name
         # First: who hears of the change, and asks at once, must not read what was remembered before it.
         status_cache.renew_after_commit(name, lambda: type(self).snapshot_of(name))
-        notify.after_commit(owner_id=self.owner_id, desktop_id=self.pk, status=self.status)
+        notify.notify_owner_after_commit(owner_id=self.owner_id, desktop_id=self.pk, status=self.status)
 
     @classmethod
     def snapshot_of(cls, object_name: str) -> desktop_snapshot.DesktopSnapshot | None:

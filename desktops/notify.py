@@ -15,14 +15,14 @@ log = structlog.get_logger("podesk.notify")
 _starting = Lock()
 
 
-def group_of(user_id: Any) -> str:
+def owner_group(user_id: Any) -> str:
     return f"user-{user_id}"
 
 
-def after_commit(*, owner_id: UUID, desktop_id: UUID, status: str) -> None:
+def notify_owner_after_commit(*, owner_id: UUID, desktop_id: UUID, status: str) -> None:
     """Returns at once; a message that is lost costs a page seconds, because it also polls."""
     message = {"type": "desktop.changed", "desktop": str(desktop_id), "status": str(status)}
-    transaction.on_commit(lambda: _send(group_of(owner_id), message), robust=True)
+    transaction.on_commit(lambda: _send(owner_group(owner_id), message), robust=True)
 
 
 def _send(group: str, message: dict[str, str]) -> None:

@@ -271,7 +271,7 @@ def _create(owner: User, name: str, wanted: LaunchRequest) -> Desktop:
         storage_gib=volume.storage_gib,  # that of kept files stays as it is: not every cluster can change it
         gpu=wanted.size.gpu,
         volume=volume,
-        host_key_sealed=host_keys.fresh(),
+        host_key_sealed=host_keys.new_host_key(),
         object_name=names.desktop_name(owner.get_username(), str(identity)),
         **fresh_run(),
     )

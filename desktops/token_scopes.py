@@ -10,7 +10,7 @@ from desktops.models import Desktop, DesktopSize
 SUBPROTOCOL = "binary"  # of the VNC stream; the session token is offered beside it
 
 
-def of(desktop: Desktop, *, session_id: str, permissions: tuple[str, ...] = ("vnc",)) -> TokenScope:
+def desktop_token_scope(desktop: Desktop, *, session_id: str, permissions: tuple[str, ...] = ("vnc",)) -> TokenScope:
     return TokenScope(
         session_id=session_id,
         pod_name=desktop.object_name,

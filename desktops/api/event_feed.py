@@ -14,7 +14,7 @@ from accounts.tokens import Claims
 from desktops import selectors
 from desktops.api.sse import Message
 from desktops.models import Desktop, DesktopEvent
-from desktops.notify import group_of
+from desktops.notify import owner_group
 from desktops.wording import diagnosis, timeline
 
 CHUNK = 200  # lines that are read at once
@@ -42,7 +42,7 @@ class Feed:
 
     @property
     def group(self) -> str:
-        return group_of(self._user_id)
+        return owner_group(self._user_id)
 
     def restarting(self) -> Message:
         with translation.override(self._language):

@@ -58,7 +58,7 @@ class PodOut(serializers.Serializer[Desktop]):
     def to_representation(self, instance: Desktop) -> dict[str, Any]:
         context: Any = self.context
         machinery = context.setdefault("machinery", pod_representation.Machinery())
-        return pod_representation.shown(
+        return pod_representation.represent_snapshot(
             desktop_snapshot.snapshot_of(instance), may=context["request"].auth.permissions, machinery=machinery
         )
 

@@ -35,7 +35,7 @@ class Action(PodEndpoint):
         return self.desktop_of(pod_name), self.query(WaitQuery)["wait"]
 
     def answer(self, desktop: Desktop) -> Response:
-        told = pod_representation.of(desktop, may=self.claims.permissions)
+        told = pod_representation.represent_pod(desktop, may=self.claims.permissions)
         status = 202 if desktop.status in MOVING else 200
         return Response({"pod_name": desktop.object_name, "desktop": told}, status=status)
 

@@ -25,7 +25,7 @@ class Machinery:
         return selectors.machinery()
 
 
-def shown(
+def represent_snapshot(
     facts: DesktopSnapshot, *, may: frozenset[str], password: str | None = None, machinery: Machinery | None = None
 ) -> dict[str, Any]:
     """`may`: the permissions of the token that asks. Asks Redis for what is on its way, and nothing else."""
@@ -50,14 +50,14 @@ def shown(
     }
 
 
-def of(desktop: Desktop, *, may: frozenset[str], password: str | None = None) -> dict[str, Any]:
-    return shown(rows.snapshot_of(desktop), may=may, password=password)
+def represent_pod(desktop: Desktop, *, may: frozenset[str], password: str | None = None) -> dict[str, Any]:
+    return represent_snapshot(rows.snapshot_of(desktop), may=may, password=password)
 
 
 def access_info(facts: DesktopSnapshot, *, may: frozenset[str], password: str | None = None) -> dict[str, Any]:
     """Ports are null through the portal alone; what the token does not permit, and what is not there, is null."""
     permitted = {"vnc": "vnc" in may, "novnc": "vnc" in may, "ssh": "ssh" in may}
-    ways = {way.kind: way for way in connection_info.ways(facts) if permitted[way.kind]}
+    ways = {way.kind: way for way in connection_info.access_methods(facts) if permitted[way.kind]}
     ports = {f"{kind}_port": ways[kind].port if kind in ways else None for kind in permitted}
     sockets = {"vnc": permitted["vnc"], "ssh": permitted["ssh"] and facts.has_ssh}
     return {

@@ -84,7 +84,9 @@ class Create(PodEndpoint):
             launched = launch_requests.launch(self.actor, asked)
             desktop = self.started(launched.desktop, seconds)
         on_its_way = desktop.status in MOVING and (launched.ordered or seconds)
-        told = pod_representation.of(desktop, may=self.claims.permissions, password=self.password_of(desktop))
+        told = pod_representation.represent_pod(
+            desktop, may=self.claims.permissions, password=self.password_of(desktop)
+        )
         answer = {
             "status": "created" if launched.created else "exists",
             "pod_name": desktop.object_name,
@@ -101,7 +103,7 @@ class Pod(PodEndpoint):
     def get(self, request: Request, pod_name: str) -> Response:
         """One desktop as it is now."""
         self.query(Nothing)
-        return Response(pod_representation.shown(self.snapshot_of(pod_name), may=self.claims.permissions))
+        return Response(pod_representation.represent_snapshot(self.snapshot_of(pod_name), may=self.claims.permissions))
 
     @extend_schema(
         operation_id="delete_pod",

@@ -16,7 +16,7 @@ from django.db import close_old_connections
 from accounts.models import User
 from desktops.api import channel_listener, shutdown
 from desktops.models import MOVING, Desktop, Volume
-from desktops.notify import group_of
+from desktops.notify import owner_group
 
 log = structlog.get_logger("podesk.api")
 _LOOK = 2.0  # seconds between two looks, though nothing was heard
@@ -53,7 +53,7 @@ async def _watch(desktop: Desktop, seconds: int, is_over: IsOver) -> None:
     clock = asyncio.get_running_loop().time
     end = clock() + seconds
     woken = asyncio.Event()
-    listening = asyncio.create_task(channel_listener.listen(group_of(desktop.owner_id), woken))
+    listening = asyncio.create_task(channel_listener.listen(owner_group(desktop.owner_id), woken))
     try:
         while not await sync_to_async(_look)(desktop, is_over) and (left := end - clock()) > 0:
             if shutdown.has_begun():

@@ -7,7 +7,7 @@ from core import encryption
 from desktops.models import Desktop
 
 
-def fresh() -> str:
+def new_host_key() -> str:
     """A new key in OpenSSH's format, sealed."""
     private = Ed25519PrivateKey.generate().private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.OpenSSH, serialization.NoEncryption()
@@ -15,15 +15,15 @@ def fresh() -> str:
     return encryption.encrypt(private.decode())
 
 
-def of(desktop: Desktop) -> str:
+def host_key_of(desktop: Desktop) -> str:
     """In OpenSSH's format. A row from before there were host keys gets one now; call with nobody else at work on it."""
     if not desktop.host_key_sealed:
-        desktop.host_key_sealed = fresh()
+        desktop.host_key_sealed = new_host_key()
         Desktop.objects.filter(pk=desktop.pk).update(host_key_sealed=desktop.host_key_sealed)
     return encryption.decrypt(desktop.host_key_sealed)
 
 
-def public(desktop: Desktop) -> str:
+def public_host_key(desktop: Desktop) -> str:
     """As it stands in a known_hosts file, without the host's name; empty before the first start."""
     if not desktop.host_key_sealed:
         return ""

@@ -108,7 +108,9 @@ def delete_volume(volume_id: str) -> None:
 
 @transaction.atomic
 def _forget(volume: Volume) -> None:
-    notify.after_commit(owner_id=volume.owner_id, desktop_id=volume.pk, status="")  # what is used has changed
+    notify.notify_owner_after_commit(
+        owner_id=volume.owner_id, desktop_id=volume.pk, status=""
+    )  # what is used has changed
     volume.delete()
 
 
@@ -131,7 +133,7 @@ def spec_of(desktop: Desktop) -> DesktopSpec:
         vnc_password=encryption.decrypt(desktop.vnc_password_sealed),
         language=desktop.language or settings.LANGUAGE_CODE,
         time_zone=desktop.time_zone or zone_of(desktop.owner),
-        host_key=host_keys.of(desktop),
+        host_key=host_keys.host_key_of(desktop),
         authorized_keys=authorized_keys(desktop.owner),
         placement=Placement(
             node_selector=image.node_selector,
@@ -140,7 +142,7 @@ def spec_of(desktop: Desktop) -> DesktopSpec:
             pull_secret=image.pull_secret,
             gpu_resource=image.gpu_resource,
         ),
-        ports=node_ports.of(desktop),
+        ports=node_ports.node_ports_of(desktop),
     )
 
 

@@ -18,7 +18,7 @@ _MEMORY = timedelta(minutes=10)
 _TRIES = 20  # others may take the same port at the same moment
 
 
-def of(desktop: Desktop) -> NodePorts | None:
+def node_ports_of(desktop: Desktop) -> NodePorts | None:
     """The desktop's ports, leased now if it has none; None where desktops are not exposed by node port.
 
     Raises RuntimeFault when all ports of a range are taken.

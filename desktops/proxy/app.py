@@ -68,7 +68,7 @@ async def _serve(stream: Stream, scope: Scope, browser: Browser, send: Send) -> 
             await asyncio.wait([work])
     log.info("stream_closed", reason=reason, seconds=round(stream.seconds, 1), down=stream.down, up=stream.up)
     if not stream.browser_left:
-        await _close(send, close_codes.of(reason))
+        await _close(send, close_codes.close_code_for(reason))
 
 
 async def _work(stream: Stream, browser: Browser) -> None:
@@ -127,7 +127,7 @@ async def _let_in(browser: Browser) -> None:
         raise rfb.BadClient("took too long to say hello")
 
 
-async def _close(send: Send, close: close_codes.Close) -> None:
+async def _close(send: Send, close: close_codes.CloseCode) -> None:
     with contextlib.suppress(OSError, RuntimeError):  # too late, or gone already
         async with asyncio.timeout(CLOSE_WAIT):
             await send({"type": "websocket.close", "code": close.code, "reason": close.reason})

@@ -21,7 +21,7 @@ class Stream:
         self._end: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 
     def end(self, reason: str) -> None:
-        """`reason` names a desktops.wording.close_codes.Close. The first call counts."""
+        """`reason` names a desktops.wording.close_codes.CloseCode. The first call counts."""
         if not self._end.done():
             self._end.set_result(reason)
 

@@ -13,7 +13,7 @@ from redis import RedisError
 
 from core import origins
 from desktops import keepalive
-from desktops.notify import group_of
+from desktops.notify import owner_group
 
 log = structlog.get_logger("podesk.status")
 LOGIN_LOOK = 30.0  # seconds between two looks whether the login still holds
@@ -37,7 +37,7 @@ class StatusConsumer(AsyncJsonWebsocketConsumer):  # type: ignore[misc]  # chann
         if not user.is_authenticated or not origins.is_allowed(headers, self.scope.get("scheme", "ws")):
             await self.close()  # before accept: the handshake answers 403
             return
-        self.group = group_of(user.pk)
+        self.group = owner_group(user.pk)
         await self.channel_layer.group_add(self.group, self.channel_name)
         offered = keepalive.SUBPROTOCOL in self.scope.get("subprotocols", [])
         await self.accept(keepalive.SUBPROTOCOL if offered else None)

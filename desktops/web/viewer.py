@@ -51,7 +51,7 @@ def session_token(request: HttpRequest, desktop_id: UUID) -> JsonResponse:
     except DesktopNotFound as refusal:
         return _refusal(refusal.status_code, refusal.slug, refusal.message, refusal.next_step)
     except tokens.TokenRefused as refusal:  # disabled in this very moment
-        return _refusal(403, refusal.reason, close_codes.of(refusal.reason).sentence)
+        return _refusal(403, refusal.reason, close_codes.close_code_for(refusal.reason).sentence)
 
 
 def _signed_out(desktop_id: UUID) -> JsonResponse:
@@ -70,7 +70,7 @@ def _token(request: HttpRequest, user: User, desktop: Desktop) -> JsonResponse:
         state = selectors.state_of(desktop)
         return _refusal(409, desktop.status, state.sentence, state.next_step, retry=state.waiting)
     lifetime = timedelta(seconds=settings.VIEWER_TOKEN_LIFETIME)
-    scope = token_scopes.of(desktop, session_id=login_session.session_id(request))
+    scope = token_scopes.desktop_token_scope(desktop, session_id=login_session.session_id(request))
     token = tokens.issue(user, scope=scope, lifetime=lifetime)
     path = f"/ws/desktops/{desktop.pk}/vnc"
     return JsonResponse({"token": token, "expires_in": settings.VIEWER_TOKEN_LIFETIME, "path": path})

@@ -196,7 +196,7 @@ def _shown(desktop: Desktop) -> dict[str, Any]:
         "state": selectors.state_of(desktop),
         "moving": desktop.status in MOVING,
         "events": timeline.lines(selectors.timeline_of(desktop)),
-        "connection": connection_info.of(desktop),
+        "connection": connection_info.connection_info_for(desktop),
     }
 
 

@@ -16,7 +16,7 @@ WINDOW = 0.1  # seconds measured when there was no earlier look
 STALE = 120.0  # seconds after which an earlier look says nothing about now
 
 
-class Look(NamedTuple):
+class UsageSample(NamedTuple):
     at: float  # time.monotonic(), the same for all processes of a machine
     cpu: float  # seconds used so far
     run: int
@@ -44,19 +44,19 @@ def measure(place: Place, state: State, holder: Process) -> Usage | None:
     )
 
 
-def _look(processes: list[psutil.Process], run: int) -> Look:
+def _look(processes: list[psutil.Process], run: int) -> UsageSample:
     used = 0.0
     for process in processes:
         with suppress(psutil.Error):
             times = process.cpu_times()
             # With children that are gone: the sum must not fall when one ends.
             used += times.user + times.system + times.children_user + times.children_system
-    return Look(time.monotonic(), used, run)
+    return UsageSample(time.monotonic(), used, run)
 
 
-def _earlier(place: Place, run: int) -> Look | None:
+def _earlier(place: Place, run: int) -> UsageSample | None:
     try:
-        look = Look(*json.loads((place.folder / "usage.json").read_bytes()))
+        look = UsageSample(*json.loads((place.folder / "usage.json").read_bytes()))
     except (OSError, ValueError, TypeError):
         return None
     return look if look.run == run else None

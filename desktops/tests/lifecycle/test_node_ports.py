@@ -27,8 +27,8 @@ def desktops(make_desktop, alice) -> Callable[[int], list[Desktop]]:
 
 def test_a_desktop_keeps_its_ports_until_it_rests(desktops):
     [desktop] = desktops(1)
-    given = node_ports.of(desktop)
-    assert node_ports.of(desktop) == given
+    given = node_ports.node_ports_of(desktop)
+    assert node_ports.node_ports_of(desktop) == given
     assert len({given.vnc, given.novnc}) == 2
     assert {given.vnc, given.novnc} <= set(range(30000, 30004))
     assert given.ssh in (31001, 31002)
@@ -38,35 +38,35 @@ def test_a_desktop_keeps_its_ports_until_it_rests(desktops):
 
 def test_other_exposures_lease_nothing(desktops, settings):
     settings.DESKTOP_EXPOSURE = "proxy"
-    assert node_ports.of(desktops(1)[0]) is None
+    assert node_ports.node_ports_of(desktops(1)[0]) is None
     assert not PortLease.objects.exists()
 
 
 def test_when_all_are_given_the_next_is_told_so(desktops):
     first, second, third = desktops(3)
     for desktop in (first, second):
-        node_ports.of(desktop)
+        node_ports.node_ports_of(desktop)
     with pytest.raises(RuntimeFault, match="no_port_left"):
-        node_ports.of(third)
+        node_ports.node_ports_of(third)
     node_ports.release(first)
-    assert isinstance(node_ports.of(third), NodePorts)
+    assert isinstance(node_ports.node_ports_of(third), NodePorts)
 
 
 def test_a_port_of_something_else_is_skipped_for_a_while(desktops):
     [desktop] = desktops(1)
-    taken = node_ports.of(desktop).ssh
+    taken = node_ports.node_ports_of(desktop).ssh
     node_ports.remember_foreign(taken)
-    assert node_ports.of(desktop).ssh != taken
+    assert node_ports.node_ports_of(desktop).ssh != taken
     assert PortLease.objects.get(port=taken).use == "foreign"
     PortLease.objects.filter(port=taken).update(since=timezone.now() - timedelta(minutes=11))
     node_ports.release(desktop)
-    node_ports.of(desktop)
+    node_ports.node_ports_of(desktop)
     assert not PortLease.objects.filter(use="foreign").exists()
 
 
 def test_deleting_the_desktop_frees_its_ports(desktops):
     [desktop] = desktops(1)
-    node_ports.of(desktop)
+    node_ports.node_ports_of(desktop)
     desktop.delete()
     assert not PortLease.objects.exists()
 
@@ -75,15 +75,15 @@ def test_a_failed_desktop_gives_its_ports_back_when_nothing_of_it_is_left(deskto
     """A range with room for one: while its Service may still be there, nobody else gets them."""
     settings.DESKTOP_VNC_PORTS, settings.DESKTOP_SSH_PORTS = range(30000, 30002), range(31001, 31002)
     failed, next_one = desktops(2)
-    given = node_ports.of(failed)
+    given = node_ports.node_ports_of(failed)
     Desktop.objects.filter(pk=failed.pk).update(status=Status.FAILED)
     told.sees(failed, Phase.STOPPING)
     controller.compare_all()
     with pytest.raises(RuntimeFault, match="no_port_left"):
-        node_ports.of(next_one)
+        node_ports.node_ports_of(next_one)
     told.sees(failed, None)
     controller.compare_all()
-    again = node_ports.of(next_one)
+    again = node_ports.node_ports_of(next_one)
     assert {again.vnc, again.novnc, again.ssh} == {given.vnc, given.novnc, given.ssh}
 
 
@@ -91,7 +91,7 @@ def test_a_failed_desktop_gives_its_ports_back_when_nothing_of_it_is_left(deskto
 def test_a_range_with_room_for_one_serves_one_after_the_other(desktops, told, settings, status):
     settings.DESKTOP_VNC_PORTS, settings.DESKTOP_SSH_PORTS = range(30000, 30002), range(31001, 31002)
     for desktop in desktops(3):
-        given = node_ports.of(desktop)
+        given = node_ports.node_ports_of(desktop)
         assert ({given.vnc, given.novnc}, given.ssh) == ({30000, 30001}, 31001)
         Desktop.objects.filter(pk=desktop.pk).update(status=status)
         told.sees(desktop, Phase.STOPPING)
@@ -104,7 +104,7 @@ def test_a_range_with_room_for_one_serves_one_after_the_other(desktops, told, se
 @pytest.mark.parametrize("status", [Status.PENDING, Status.STARTING, Status.RUNNING, Status.STOPPING])
 def test_a_desktop_that_has_not_failed_keeps_them_whatever_is_seen(desktops, status, told):
     [desktop] = desktops(1)
-    node_ports.of(desktop)
+    node_ports.node_ports_of(desktop)
     Desktop.objects.filter(pk=desktop.pk).update(status=status)
     reconcile.free_ports((), timezone.now())
     assert PortLease.objects.count() == 3
@@ -116,7 +116,7 @@ def test_many_at_once_get_different_ports(desktops, settings):
 
     def lease(desktop: Desktop) -> NodePorts:
         try:
-            return node_ports.of(desktop)
+            return node_ports.node_ports_of(desktop)
         finally:
             connection.close()
 

@@ -137,7 +137,7 @@ def ended(browser: ClientConnection, *, within: float) -> str:
             browser.recv(timeout=within)
     frame = closed.value.rcvd
     assert frame is not None, "closed without a word"
-    (reason,) = [close.reason for close in close_codes.CLOSES if close.code == frame.code]
+    (reason,) = [close.reason for close in close_codes.CLOSE_CODES if close.code == frame.code]
     assert frame.reason in (reason, "")  # daphne passes no reason on
     return reason
 

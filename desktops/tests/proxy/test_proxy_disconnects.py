@@ -177,10 +177,10 @@ def test_the_number_of_queries_does_not_grow_with_the_streams(committed, alice, 
 
 
 def test_every_code_is_told_apart_and_has_a_sentence():
-    codes = [close.code for close in close_codes.CLOSES]
+    codes = [close.code for close in close_codes.CLOSE_CODES]
     assert len(set(codes)) == len(codes)
     assert all(4400 <= code <= 4499 or code in (1000, 1006, 1011, 1012) for code in codes)
     page = close_codes.for_page()
     assert page["1012"]["reconnect"] and not page["4401"]["reconnect"]
     assert all(entry["sentence"] for entry in page.values())
-    assert close_codes.of("something new").reason == "revoked"
+    assert close_codes.close_code_for("something new").reason == "revoked"

@@ -28,7 +28,7 @@ def desktop(alice, make_desktop):
 @pytest.fixture
 def token(alice, desktop):
     def make(of=desktop, user=alice, permissions=("vnc",), **options) -> str:
-        scope = token_scopes.of(of, session_id="sess_1", permissions=permissions)
+        scope = token_scopes.desktop_token_scope(of, session_id="sess_1", permissions=permissions)
         return tokens.issue(user, scope=scope, **options)
 
     return make

@@ -34,7 +34,7 @@ def desktop(alice, make_desktop):
         status=Status.RUNNING,
         started_at=now,
         vnc_password_sealed=encryption.encrypt(PASSWORD),
-        host_key_sealed=host_keys.fresh(),
+        host_key_sealed=host_keys.new_host_key(),
         **EXPOSED,
     )
 
@@ -55,7 +55,7 @@ def page(client_for, alice, desktop):
 
 
 def addresses(desktop) -> list[str]:
-    return [way.address for way in connection_info.ways(desktop)]
+    return [way.address for way in connection_info.access_methods(desktop)]
 
 
 def test_addresses_by_node_port(expose, desktop):
@@ -85,11 +85,11 @@ def test_addresses_by_load_balancer(expose, desktop):
 def test_a_port_that_is_not_there_is_no_way(expose, desktop):
     expose("nodeport")
     desktop.exposed_ssh = 0
-    assert [way.kind for way in connection_info.ways(desktop)] == ["vnc", "novnc"]
+    assert [way.kind for way in connection_info.access_methods(desktop)] == ["vnc", "novnc"]
 
 
 def test_through_the_portal_there_is_no_card(page, desktop):
-    assert connection_info.of(desktop) is None
+    assert connection_info.connection_info_for(desktop) is None
     assert 'aria-labelledby="connect-title" hidden>' in page()  # its place
     assert "Connect directly" not in page()
     assert "192.0.2.1" not in page()
@@ -101,7 +101,7 @@ def test_through_the_portal_there_is_no_card(page, desktop):
 def test_while_it_does_not_run_there_is_no_card(expose, desktop, way, status):
     expose(way)
     desktop.status = status
-    assert connection_info.of(desktop) is None
+    assert connection_info.connection_info_for(desktop) is None
 
 
 def test_by_node_port_the_page_says_how(expose, page, desktop, key):
@@ -109,7 +109,7 @@ def test_by_node_port_the_page_says_how(expose, page, desktop, key):
     shown = page()
     for address in addresses(desktop):
         assert address in shown
-    assert parse(host_keys.public(desktop)).fingerprint in shown
+    assert parse(host_keys.public_host_key(desktop)).fingerprint in shown
     assert "VNC is not encrypted on its way" in shown
     assert "Open directly" not in shown
 
