@@ -28,8 +28,8 @@ class Listener:
     address: str
 
 
-class Feed:
-    """A Teller, for one listener. `pod_name` empty: all desktops of the person. `after`: the number of the last line
+class EventFeed:
+    """A producer, for one listener. `pod_name` empty: all desktops of the person. `after`: the number of the last line
     that the listener has; None: from now on."""
 
     def __init__(self, listener: Listener, *, pod_name: str = "", after: int | None = None) -> None:

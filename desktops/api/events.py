@@ -88,7 +88,7 @@ class _Streaming(Endpoint):
         listener = event_feed.Listener(self.claims, token, address)
         slot = ConcurrencySlot("streams", self.claims.user_id)
         slot.acquire()
-        return sse.answer(event_feed.Feed(listener, pod_name=pod_name, after=self.after), slot)
+        return sse.answer(event_feed.EventFeed(listener, pod_name=pod_name, after=self.after), slot)
 
 
 class PodEvents(_Streaming):

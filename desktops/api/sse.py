@@ -1,4 +1,4 @@
-"""Server-sent events: how a stream is framed, kept alive and ended. What it tells, its Teller knows."""
+"""Server-sent events: how a stream is framed, kept alive and ended. What it tells, its EventProducer knows."""
 
 import asyncio
 import json
@@ -39,7 +39,7 @@ class Message:
         return f"event: {self.event}\n{number}data: {json.dumps(self.data, cls=JSONEncoder)}\n\n".encode()
 
 
-class Teller(Protocol):
+class EventProducer(Protocol):
     @property
     def group(self) -> str:
         """Of the channel layer: a message there means that there is news."""
@@ -58,14 +58,14 @@ class EventStreamRenderer(JSONRenderer):
     media_type, format, charset = MEDIA_TYPE, "event-stream", "utf-8"
 
 
-def answer(teller: Teller, slot: ConcurrencySlot) -> StreamingHttpResponse:
+def answer(teller: EventProducer, slot: ConcurrencySlot) -> StreamingHttpResponse:
     """`slot`: one that was taken; the stream gives it back."""
     response = StreamingHttpResponse(_stream(teller, slot), content_type=CONTENT_TYPE)
     response["X-Accel-Buffering"] = "no"  # else nginx keeps events back until it has some kilobytes
     return response
 
 
-async def _stream(teller: Teller, slot: ConcurrencySlot) -> AsyncIterator[bytes]:
+async def _stream(teller: EventProducer, slot: ConcurrencySlot) -> AsyncIterator[bytes]:
     woken = asyncio.Event()
     beside = [asyncio.create_task(work) for work in (channel_listener.listen(teller.group, woken), _keep(slot))]
     try:
@@ -87,7 +87,7 @@ async def _keep(slot: ConcurrencySlot) -> None:
         await asyncio.to_thread(slot.renew)
 
 
-async def _frames(teller: Teller, woken: asyncio.Event) -> AsyncIterator[bytes]:
+async def _frames(teller: EventProducer, woken: asyncio.Event) -> AsyncIterator[bytes]:
     tell = DatabaseSyncToAsync(teller.tell, thread_sensitive=False)
     looked, heard = 0.0, time.monotonic()
     while True:

@@ -27,19 +27,19 @@ LIST_SECONDS = 30.0
 KEPT_EVENTS, KEPT_PODS = 20, 5000
 
 
-class Bell:
+class WorkQueue:
     """Names that somebody should look at, each once however often it rang."""
 
     def __init__(self) -> None:
         self._names: dict[str, None] = {}
         self._rung = threading.Condition()
 
-    def ring(self, name: str) -> None:
+    def add(self, name: str) -> None:
         with self._rung:
             self._names[name] = None
             self._rung.notify()
 
-    def heard(self, timeout: float) -> Iterator[str]:
+    def get(self, timeout: float) -> Iterator[str]:
         """For `timeout` seconds. What nobody has heard yet comes at the next call."""
         end = time.monotonic() + timeout
         while (left := end - time.monotonic()) > 0:
@@ -51,7 +51,7 @@ class Bell:
             yield name
 
 
-class Feed(threading.Thread):
+class Reflector(threading.Thread):
     """One kind of object: all of them, then each change. Begins again by itself until it is closed."""
 
     def __init__(
@@ -129,26 +129,26 @@ class Feed(threading.Thread):
         return str(thing["metadata"]["resourceVersion"])
 
 
-class Watch:
-    """What both feeds tell, for one installation. Threads start at the first `names`."""
+class Informer:
+    """What both reflectors tell, for one installation. Threads start at the first `names`."""
 
     def __init__(self, api: ApiClient, namespace: str, installation: str) -> None:
-        self.bell = Bell()
+        self.queue = WorkQueue()
         self._api, self._namespace, self._installation = api, namespace, installation
         self._pods: dict[str, tuple[str, str]] = {}  # by uid: its name, and that of its claim
         # By uid of the pod or by name of the claim: a pod does not know the uid of its own.
         self._events: OrderedDict[str, deque[Body]] = OrderedDict()
-        self._feeds: list[Feed] = []
+        self._feeds: list[Reflector] = []
         self._lock = threading.Lock()
 
     def names(self, timeout: float) -> Iterator[str]:
         """Of pods that changed; at first of all that are there."""
         with self._lock:
             if not self._feeds:
-                self._feeds = self._new_feeds()
+                self._feeds = self._new_reflectors()
                 for feed in self._feeds:
                     feed.start()
-        yield from self.bell.heard(timeout)
+        yield from self.queue.get(timeout)
 
     def events_of(self, pod: Body) -> list[Body] | None:
         """The last events of a pod and of its claim; None while we do not hear of them."""
@@ -160,20 +160,20 @@ class Watch:
 
     def close(self) -> None:
         with self._lock:
-            feeds, self._feeds = self._feeds, []
-        for feed in feeds:
+            reflectors, self._feeds = self._feeds, []
+        for feed in reflectors:
             feed.close()
-        for feed in feeds:
+        for feed in reflectors:
             feed.join(5)  # one that is just asking an API that is away takes its time
 
-    def _new_feeds(self) -> list[Feed]:
+    def _new_reflectors(self) -> list[Reflector]:
         ours = {"labelSelector": f"{INSTALLATION}={self._installation}"}
         pods = ApiRequest("GET", path("Pod", self._namespace), ours)
         # They bear none of our labels, and no selector means "of pods or of claims".
         events = ApiRequest("GET", path("Event", self._namespace))
         return [
-            Feed(self._api, pods, self._all_pods, self._pod),
-            Feed(self._api, events, self._all_events, self._event),
+            Reflector(self._api, pods, self._all_pods, self._pod),
+            Reflector(self._api, events, self._all_events, self._event),
         ]
 
     def _all_pods(self, pods: list[Body]) -> None:
@@ -181,7 +181,7 @@ class Watch:
             before, self._pods = self._pods, {pod["metadata"]["uid"]: _names(pod) for pod in pods}
             names = {name for name, _ in (*before.values(), *self._pods.values())}
         for name in sorted(names):
-            self.bell.ring(name)
+            self.queue.add(name)
 
     def _pod(self, change: str, pod: Body) -> None:
         uid, name = pod["metadata"]["uid"], pod["metadata"]["name"]
@@ -191,7 +191,7 @@ class Watch:
                 self._events.pop(uid, None)
             else:
                 self._pods[uid] = _names(pod)
-        self.bell.ring(name)
+        self.queue.add(name)
 
     def _all_events(self, events: list[Body]) -> None:
         with self._lock:
@@ -211,7 +211,7 @@ class Watch:
             known = [self._pods[key]] if key in self._pods else [each for each in self._pods.values() if each[1] == key]
         if event.get("reason") in TELLING:
             for name, _ in known:
-                self.bell.ring(name)
+                self.queue.add(name)
 
 
 def _names(pod: Body) -> tuple[str, str]:

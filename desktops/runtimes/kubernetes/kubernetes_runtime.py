@@ -24,11 +24,11 @@ from desktops.runtimes.kubernetes import pod_state
 from desktops.runtimes.kubernetes.client import ApiClient, ApiRefused
 from desktops.runtimes.kubernetes.cluster_settings import Cluster
 from desktops.runtimes.kubernetes.errors import reading, writing
-from desktops.runtimes.kubernetes.informer import Watch
+from desktops.runtimes.kubernetes.informer import Informer
 from desktops.runtimes.kubernetes.manifests import CONTAINER, INSTALLATION, NODE_PORTS, NOVNC, SSH_OUTSIDE, VNC
-from desktops.runtimes.kubernetes.operations import Bodies, Body, Calls
+from desktops.runtimes.kubernetes.operations import Bodies, Body, NamespaceOperations
 from desktops.runtimes.kubernetes.pod_usage import usage_of
-from desktops.runtimes.kubernetes.start import Start, end_pod, give_to, is_ending, owners
+from desktops.runtimes.kubernetes.start import DesktopCreation, end_pod, give_to, is_ending, owners
 from desktops.runtimes.names import check
 
 log = structlog.get_logger("podesk.kubernetes")
@@ -43,7 +43,7 @@ class KubernetesRuntime:
 
     def __init__(self, cluster: Cluster, api: ApiClient | None = None) -> None:
         self.cluster, self.api = cluster, api or ApiClient()
-        self._watch = Watch(self.api, cluster.namespace, cluster.installation)
+        self._watch = Informer(self.api, cluster.namespace, cluster.installation)
         self._ours = {"labelSelector": f"{INSTALLATION}={cluster.installation}"}
 
     def warm_up(self) -> None:
@@ -54,7 +54,7 @@ class KubernetesRuntime:
         check(spec.name)
         check(spec.volume)
         with writing():
-            Start(spec, self.cluster, self._calls(deadline)).run()
+            DesktopCreation(spec, self.cluster, self._calls(deadline)).run()
 
     def stop(self, name: str, *, deadline: Deadline) -> None:
         calls = self._calls(deadline)
@@ -142,13 +142,13 @@ class KubernetesRuntime:
 
     # --- asking the cluster -----------------------------------------------------------------------------------------
 
-    def _calls(self, deadline: Deadline) -> Calls:
-        return Calls(self.api, self.cluster.namespace, deadline)
+    def _calls(self, deadline: Deadline) -> NamespaceOperations:
+        return NamespaceOperations(self.api, self.cluster.namespace, deadline)
 
-    def _look(self, seconds: float | None = None) -> Calls:
+    def _look(self, seconds: float | None = None) -> NamespaceOperations:
         return self._calls(Deadline.after(seconds or LOOK_SECONDS))
 
-    def _get(self, calls: Calls, kind: str, name: str) -> Body | None:
+    def _get(self, calls: NamespaceOperations, kind: str, name: str) -> Body | None:
         """Ours; another installation's counts as not there."""
         found = calls.get(kind, name)
         ours = found and found["metadata"].get("labels", {}).get(INSTALLATION) == self.cluster.installation
@@ -157,7 +157,7 @@ class KubernetesRuntime:
     def _heard(self, pod: Body) -> Bodies:
         return self._watch.events_of(pod) or []
 
-    def _services(self, calls: Calls, name: str = "") -> dict[str, Body]:
+    def _services(self, calls: NamespaceOperations, name: str = "") -> dict[str, Body]:
         """Return all, or that one, by name, for the addresses of load balancers.
 
         Without the right to read them desktops are seen all the same.
@@ -170,7 +170,7 @@ class KubernetesRuntime:
             log.warning("services_forbidden", error=str(refused), missing="k8s/parts/exposure-loadbalancer")
             return {}
 
-    def _events(self, calls: Calls, pod: Body) -> Bodies:
+    def _events(self, calls: NamespaceOperations, pod: Body) -> Bodies:
         if not self._ask_events([pod]):
             return self._heard(pod)
         asked = [f"involvedObject.uid={pod['metadata']['uid']}"]

@@ -30,7 +30,7 @@ def path(kind: str, namespace: str, *more: str) -> str:
     return "/".join(("", group, "namespaces", namespace, plural, *more))
 
 
-class Calls:
+class NamespaceOperations:
     """All verbs raise Refused for what they do not treat as success, and RuntimeUnknown without an answer."""
 
     def __init__(self, api: ApiClient, namespace: str, deadline: Deadline) -> None:

@@ -8,7 +8,7 @@ from desktops.runtimes.base import Deadline, DesktopSpec, RuntimeFault
 from desktops.runtimes.kubernetes import manifests, network_manifests, pod_disruption, pod_state
 from desktops.runtimes.kubernetes.cluster_settings import Cluster
 from desktops.runtimes.kubernetes.manifests import DESKTOP, INSTALLATION, OWNER
-from desktops.runtimes.kubernetes.operations import Body, Calls
+from desktops.runtimes.kubernetes.operations import Body, NamespaceOperations
 
 log = structlog.get_logger("podesk.kubernetes")
 # Beyond a pod's own grace: nobody is there to end it.
@@ -17,17 +17,17 @@ LOST_NODE = timedelta(seconds=30)  # of a pod that the cluster itself has given 
 MOMENT = 1.5  # seconds that all of one start may wait for what is ending: a usual restart needs less
 
 
-class Late(Exception):
+class WaitedTooLong(Exception):
     """A later run is there already: nothing of this one is wanted any more."""
 
 
-class Start:
+class DesktopCreation:
     """One start. The ConfigMap comes first and owns the rest; the pod comes last, and then owns the ConfigMap.
 
     So where the pod is, everything is, and when it is gone the cluster collects the rest.
     """
 
-    def __init__(self, spec: DesktopSpec, cluster: Cluster, calls: Calls) -> None:
+    def __init__(self, spec: DesktopSpec, cluster: Cluster, calls: NamespaceOperations) -> None:
         self.spec, self.cluster, self.calls = spec, cluster, calls
         self._moment = Deadline.after(MOMENT)
 
@@ -36,7 +36,7 @@ class Start:
         try:
             if anchor := self._anchor():
                 self._rest(anchor)
-        except Late:
+        except WaitedTooLong:
             return
 
     # --- the home ---------------------------------------------------------------------------------------------------
@@ -124,20 +124,20 @@ class Start:
         if not _bears(there, {INSTALLATION: self.spec.installation, DESKTOP: self.spec.desktop_id}):
             raise RuntimeFault("name_taken", f"{kind} {self.spec.name} is not ours")
         if _run(there) > self.spec.run:
-            raise Late
+            raise WaitedTooLong
         return there
 
     def _is_older(self, body: Body) -> bool:
         return _run(body) < self.spec.run
 
 
-def give_to(pod: Body, anchor: Body, calls: Calls) -> bool:
+def give_to(pod: Body, anchor: Body, calls: NamespaceOperations) -> bool:
     """Let the anchor, and all that it owns, go when the pod goes. False when the anchor is gone."""
     change = {"metadata": {"ownerReferences": [manifests.reference(pod)]}}
     return calls.patch("ConfigMap", anchor["metadata"]["name"], change) is not None
 
 
-def end_pod(pod: Body, calls: Calls) -> None:
+def end_pod(pod: Body, calls: NamespaceOperations) -> None:
     """Begin to end it; one whose machine does not do so is taken out of the cluster's books."""
     if not is_ending(pod):
         calls.delete(pod)

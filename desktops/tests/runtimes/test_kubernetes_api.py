@@ -10,7 +10,7 @@ from desktops.runtimes.base import Deadline, RuntimeFault, RuntimeUnknown
 from desktops.runtimes.kubernetes import client
 from desktops.runtimes.kubernetes.client import ApiClient, ApiRefused, ApiRequest
 from desktops.runtimes.kubernetes.errors import fault
-from desktops.runtimes.kubernetes.operations import Calls
+from desktops.runtimes.kubernetes.operations import NamespaceOperations
 from desktops.tests.support.faulty_api_server import hangs, refuses, resets, says, serving
 
 GOOD = says(200, {"kind": "Pod"})
@@ -29,8 +29,8 @@ def call(seconds: float = 5, request: ApiRequest = GET):
     return ApiClient().call(request, Deadline.after(seconds))
 
 
-def calls(seconds: float = 5) -> Calls:
-    return Calls(ApiClient(), "here", Deadline.after(seconds))
+def calls(seconds: float = 5) -> NamespaceOperations:
+    return NamespaceOperations(ApiClient(), "here", Deadline.after(seconds))
 
 
 @pytest.mark.parametrize(

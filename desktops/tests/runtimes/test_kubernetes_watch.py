@@ -7,7 +7,7 @@ import pytest
 
 from desktops.runtimes.kubernetes import informer
 from desktops.runtimes.kubernetes.client import ApiClient
-from desktops.runtimes.kubernetes.informer import Bell, Watch
+from desktops.runtimes.kubernetes.informer import Informer, WorkQueue
 from desktops.tests.support.faulty_api_server import Handler, refuses, resets, says, serving, streams
 from desktops.tests.support.runtime_specs import until
 
@@ -58,13 +58,13 @@ def cluster(monkeypatch, tmp_path):
 
 @pytest.fixture
 def watch(cluster):
-    made = Watch(ApiClient(), "here", "test")
+    made = Informer(ApiClient(), "here", "test")
     yield made
     cluster.silent.set()
     made.close()
 
 
-def hear(watch: Watch, *names: str) -> list[str]:
+def hear(watch: Informer, *names: str) -> list[str]:
     """Until each of these was heard once."""
     heard: list[str] = []
     for name in watch.names(20):
@@ -219,16 +219,16 @@ def threads() -> list[threading.Thread]:
 
 
 def test_a_bell_tells_each_name_once_however_often_it_rang():
-    bell = Bell()
+    queue = WorkQueue()
     for name in ("a", "b", "a", "a"):
-        bell.ring(name)
-    assert list(bell.heard(0.1)) == ["a", "b"]
-    assert list(bell.heard(0.1)) == []
+        queue.add(name)
+    assert list(queue.heard(0.1)) == ["a", "b"]
+    assert list(queue.heard(0.1)) == []
 
 
 def test_what_nobody_heard_is_told_next_time():
-    bell = Bell()
-    bell.ring("a")
-    bell.ring("b")
-    assert next(iter(bell.heard(1))) == "a"
-    assert next(iter(bell.heard(1))) == "b"
+    queue = WorkQueue()
+    queue.add("a")
+    queue.add("b")
+    assert next(iter(queue.heard(1))) == "a"
+    assert next(iter(queue.heard(1))) == "b"
