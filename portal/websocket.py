@@ -14,7 +14,7 @@ from websockets.http11 import Request
 from websockets.protocol import State
 
 from desktops.proxy.asgi import DIRECT
-from desktops.proxy.browser_connection import Taker
+from desktops.proxy.browser_connection import BrowserListener
 from portal.websocket_frames import FrameSplitter
 
 EARLY = 64 * 1024  # bytes that a client may send before it is accepted
@@ -27,7 +27,7 @@ TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\nConnection: close\
 
 
 class BoundedWebSocket(WebSocketsSansIOProtocol):
-    taker: Taker | None = None  # takes messages at once, past the queue
+    listener: BrowserListener | None = None  # takes messages at once, past the queue
     _early = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -61,11 +61,11 @@ class BoundedWebSocket(WebSocketsSansIOProtocol):
             self.handshake_complete = True
 
     def _takes(self) -> bool:
-        return self.taker is not None and not self.close_sent
+        return self.listener is not None and not self.close_sent
 
     def _take(self, data: bytes) -> None:
-        if self.taker:
-            self.taker.from_browser(data)
+        if self.listener:
+            self.listener.from_browser(data)
 
     def handle_connect(self, event: Request) -> None:
         super().handle_connect(event)
@@ -110,25 +110,25 @@ class BoundedWebSocket(WebSocketsSansIOProtocol):
 
     # --- and these tell it
     def send_receive_event_to_app(self) -> None:
-        if self.taker is None or self.close_sent:
+        if self.listener is None or self.close_sent:
             super().send_receive_event_to_app()
             return
         data = self.frames[0] if len(self.frames) == 1 else b"".join(self.frames)
         self.frames = []
         if self.curr_msg_data_type == "bytes":
-            self.taker.from_browser(data)
+            self.listener.from_browser(data)
         else:
-            self.taker.text_from_browser(data)
+            self.listener.text_from_browser(data)
 
     def pause_writing(self) -> None:
         super().pause_writing()
-        if self.taker:
-            self.taker.browser_full()
+        if self.listener:
+            self.listener.browser_full()
 
     def resume_writing(self) -> None:
         super().resume_writing()
-        if self.taker:
-            self.taker.browser_free()
+        if self.listener:
+            self.listener.browser_free()
 
     # --- bounds
     def handle_ping(self) -> None:

@@ -9,8 +9,8 @@ from django.db import Error as DatabaseFault
 
 from desktops.proxy import access, registry, relay, rfb, stream_checks
 from desktops.proxy.asgi import Receive, Scope, Send
-from desktops.proxy.browser_connection import Browser, BrowserLeft
-from desktops.proxy.desktop_connection import Desktop
+from desktops.proxy.browser_connection import BrowserConnection, BrowserLeft
+from desktops.proxy.desktop_connection import DesktopConnection
 from desktops.proxy.stream import Stream
 from desktops.wording import close_codes
 
@@ -30,7 +30,7 @@ async def application(scope: Scope, receive: Receive, send: Send) -> None:
         await _refuse(scope, send, refused)
         return
     with structlog.contextvars.bound_contextvars(desktop=str(admission.desktop_id), user=admission.user_id):
-        await _serve(Stream(admission), scope, Browser(scope, receive, send), send)
+        await _serve(Stream(admission), scope, BrowserConnection(scope, receive, send), send)
 
 
 async def refuse_unknown_path(scope: Scope, receive: Receive, send: Send) -> None:
@@ -56,7 +56,7 @@ async def _refuse(scope: Scope, send: Send, refused: access.StreamRefused) -> No
     await send({"type": "websocket.http.response.body", "body": f"{refused.slug}: {refused.sentence}\n".encode()})
 
 
-async def _serve(stream: Stream, scope: Scope, browser: Browser, send: Send) -> None:
+async def _serve(stream: Stream, scope: Scope, browser: BrowserConnection, send: Send) -> None:
     await send({"type": "websocket.accept", "subprotocol": browser.subprotocol})
     log.info("stream_opened")
     async with registry.present(stream):
@@ -71,7 +71,7 @@ async def _serve(stream: Stream, scope: Scope, browser: Browser, send: Send) -> 
         await _close(send, close_codes.close_code_for(reason))
 
 
-async def _work(stream: Stream, browser: Browser) -> None:
+async def _work(stream: Stream, browser: BrowserConnection) -> None:
     """Everything between accept and close. However it ends, the stream gets a reason."""
     try:
         await _connect(stream, browser)
@@ -93,8 +93,8 @@ def _texts(group: BaseExceptionGroup[Exception]) -> list[str]:
     return [str(error) or type(error).__name__ for error in group.exceptions]
 
 
-async def _connect(stream: Stream, browser: Browser) -> None:
-    desktop = await Desktop.connect(*stream.admission.endpoint)
+async def _connect(stream: Stream, browser: BrowserConnection) -> None:
+    desktop = await DesktopConnection.connect(*stream.admission.endpoint)
     try:
         if stream.admission.permission == "ssh":
             await registry.confirm(stream)  # SSH programs and sshd shake hands themselves
@@ -105,7 +105,7 @@ async def _connect(stream: Stream, browser: Browser) -> None:
         desktop.abort()
 
 
-async def _shake_hands(stream: Stream, desktop: Desktop, browser: Browser) -> None:
+async def _shake_hands(stream: Stream, desktop: DesktopConnection, browser: BrowserConnection) -> None:
     """Both at once: the browser gets its first pixel sooner."""
     async with asyncio.TaskGroup() as hands:
         hands.create_task(_enter(desktop, stream.admission.password))
@@ -114,12 +114,12 @@ async def _shake_hands(stream: Stream, desktop: Desktop, browser: Browser) -> No
     await desktop.write(rfb.SHARED)
 
 
-async def _enter(desktop: Desktop, password: str) -> None:
+async def _enter(desktop: DesktopConnection, password: str) -> None:
     async with asyncio.timeout(settings.PROXY_HANDSHAKE_TIMEOUT):
         await rfb.log_in(desktop, password)
 
 
-async def _let_in(browser: Browser) -> None:
+async def _let_in(browser: BrowserConnection) -> None:
     try:
         async with asyncio.timeout(settings.PROXY_HANDSHAKE_TIMEOUT):
             await rfb.let_in(browser)

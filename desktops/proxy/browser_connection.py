@@ -12,7 +12,7 @@ class BrowserLeft(Exception):
     """The text is the close code, as far as there is one."""
 
 
-class Taker(Protocol):
+class BrowserListener(Protocol):
     """What a server's connection calls, instead of being asked."""
 
     def from_browser(self, data: bytes) -> None: ...
@@ -24,10 +24,10 @@ class Taker(Protocol):
     def browser_free(self) -> None: ...
 
 
-class Connection(Protocol):
+class WebSocketConnection(Protocol):
     """The connection as a server has it that offers the extension DIRECT; see portal.websocket."""
 
-    taker: Taker | None
+    listener: BrowserListener | None
 
     def has_messages(self) -> bool: ...
 
@@ -42,12 +42,12 @@ class Connection(Protocol):
     def release(self) -> None: ...
 
 
-class Browser:
+class BrowserConnection:
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self._receive, self._send = receive, send
         self.subprotocol = _chosen(scope.get("subprotocols") or [])
         self.unread = b""
-        self.connection: Connection | None = scope.get("extensions", {}).get(DIRECT, {}).get("connection")
+        self.connection: WebSocketConnection | None = scope.get("extensions", {}).get(DIRECT, {}).get("connection")
 
     async def message(self) -> bytes:
         """The next one. Raises BrowserLeft, BadClient."""

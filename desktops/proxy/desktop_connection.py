@@ -9,7 +9,7 @@ CONNECT_TIMEOUT = 5.0  # seconds
 ROAD_PATIENCE, ROAD_PAUSE = 2.0, 0.05
 
 
-class Wire(Protocol):
+class DesktopListener(Protocol):
     """Who is told instead of asked; see desktops.proxy.direct_relay."""
 
     def from_desktop(self, data: bytes) -> None: ...
@@ -21,7 +21,7 @@ class Wire(Protocol):
     def desktop_gone(self) -> None: ...
 
 
-class Desktop(asyncio.Protocol):
+class DesktopConnection(asyncio.Protocol):
     """What arrives is kept from the first byte: RFB servers speak first. One reader, one writer at a time."""
 
     def __init__(self) -> None:
@@ -34,7 +34,7 @@ class Desktop(asyncio.Protocol):
         self._reader: asyncio.Future[None] | None = None
         self._writer: asyncio.Future[None] | None = None
         self._writable = True
-        self._wire: Wire | None = None
+        self._listener: DesktopListener | None = None
 
     @classmethod
     async def connect(cls, kind: str, address: str, port: int) -> Self:
@@ -57,8 +57,8 @@ class Desktop(asyncio.Protocol):
         self._transport = cast(asyncio.Transport, transport)
 
     def data_received(self, data: bytes) -> None:
-        if self._wire:
-            self._wire.from_desktop(data)
+        if self._listener:
+            self._listener.from_desktop(data)
             return
         self._chunks.append(data)
         self._waiting += len(data)
@@ -70,20 +70,20 @@ class Desktop(asyncio.Protocol):
         self._lost = True
         self._wake_reader()
         self.resume_writing()
-        if self._wire:
-            self._wire.desktop_gone()
+        if self._listener:
+            self._listener.desktop_gone()
 
     def pause_writing(self) -> None:
         self._writable = False
-        if self._wire:
-            self._wire.desktop_full()
+        if self._listener:
+            self._listener.desktop_full()
 
     def resume_writing(self) -> None:
         self._writable = True
         if self._writer and not self._writer.done():
             self._writer.set_result(None)
-        if self._wire:
-            self._wire.desktop_free()
+        if self._listener:
+            self._listener.desktop_free()
 
     def _wake_reader(self) -> None:
         if self._reader and not self._reader.done():
@@ -141,15 +141,15 @@ class Desktop(asyncio.Protocol):
             self._paused = False
             self._transport.resume_reading()
 
-    def attach(self, wire: "Wire") -> None:
+    def attach(self, listener: "DesktopListener") -> None:
         """From now on all that comes goes there, first what has come already."""
-        self._wire = wire
+        self._listener = listener
         if self._chunks:
-            wire.from_desktop(self._taken())
+            listener.from_desktop(self._taken())
         if not self._writable:
-            wire.desktop_full()
+            listener.desktop_full()
         if self._lost:
-            wire.desktop_gone()
+            listener.desktop_gone()
 
     def abort(self) -> None:
         self._transport.abort()

@@ -6,17 +6,19 @@ from typing import NoReturn
 import structlog
 
 from desktops import keepalive
-from desktops.proxy.browser_connection import Browser, Connection
-from desktops.proxy.desktop_connection import Desktop
+from desktops.proxy.browser_connection import BrowserConnection, WebSocketConnection
+from desktops.proxy.desktop_connection import DesktopConnection
 from desktops.proxy.stream import Stream
 
 log = structlog.get_logger("podesk.proxy")
 
 
-class Wire:
+class DirectRelay:
     """What one side says, the other side does. Each side that is full holds the other."""
 
-    def __init__(self, stream: Stream, desktop: Desktop, browser: Browser, connection: Connection) -> None:
+    def __init__(
+        self, stream: Stream, desktop: DesktopConnection, browser: BrowserConnection, connection: WebSocketConnection
+    ) -> None:
         self._stream, self._desktop, self._browser, self._connection = stream, desktop, browser, connection
 
     def from_browser(self, data: bytes) -> None:
@@ -56,16 +58,18 @@ class Wire:
         self._stream.end("desktop_ended")
 
 
-async def run(stream: Stream, desktop: Desktop, browser: Browser, connection: Connection) -> NoReturn:
+async def run(
+    stream: Stream, desktop: DesktopConnection, browser: BrowserConnection, connection: WebSocketConnection
+) -> NoReturn:
     """As relay.run."""
-    wire = Wire(stream, desktop, browser, connection)
+    relay = DirectRelay(stream, desktop, browser, connection)
     try:
         while browser.unread or connection.has_messages():  # first what came before
-            wire.from_browser(await browser.message())
-        connection.taker = wire
-        desktop.attach(wire)
-        wire.browser_free() if connection.can_write() else wire.browser_full()
+            relay.from_browser(await browser.message())
+        connection.listener = relay
+        desktop.attach(relay)
+        relay.browser_free() if connection.can_write() else relay.browser_full()
         while True:  # from here on only the end comes this way
-            wire.from_browser(await browser.message())
+            relay.from_browser(await browser.message())
     finally:
-        connection.taker = None
+        connection.listener = None

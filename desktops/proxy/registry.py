@@ -151,7 +151,7 @@ async def _recheck_for_ever() -> None:
 
 async def _recheck(streams: list[Stream]) -> None:
     try:
-        ends = await stream_checks.in_thread(stream_checks.verdicts, [stream.admission for stream in streams])
+        ends = await stream_checks.in_thread(stream_checks.end_reasons, [stream.admission for stream in streams])
     except DatabaseFault as error:  # says nothing about any stream; the next look will
         log.warning("streams_not_checked", streams=len(streams), error=str(error))
         return

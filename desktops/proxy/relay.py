@@ -4,12 +4,12 @@ import asyncio
 import time
 
 from desktops.proxy import direct_relay
-from desktops.proxy.browser_connection import Browser
-from desktops.proxy.desktop_connection import Desktop
+from desktops.proxy.browser_connection import BrowserConnection
+from desktops.proxy.desktop_connection import DesktopConnection
 from desktops.proxy.stream import Stream
 
 
-async def run(stream: Stream, desktop: Desktop, browser: Browser) -> None:
+async def run(stream: Stream, desktop: DesktopConnection, browser: BrowserConnection) -> None:
     """Returns never by itself: it says stream.end(), and whoever waits for that cancels this.
 
     Raises BrowserLeft and BadClient, alone or in a group.
@@ -21,7 +21,7 @@ async def run(stream: Stream, desktop: Desktop, browser: Browser) -> None:
         pumps.create_task(_to_desktop(stream, desktop, browser))
 
 
-async def _to_browser(stream: Stream, desktop: Desktop, browser: Browser) -> None:
+async def _to_browser(stream: Stream, desktop: DesktopConnection, browser: BrowserConnection) -> None:
     while data := await desktop.read():
         stream.browser_blocked = time.monotonic()
         await browser.write(data)
@@ -30,7 +30,7 @@ async def _to_browser(stream: Stream, desktop: Desktop, browser: Browser) -> Non
     stream.end("desktop_ended")
 
 
-async def _to_desktop(stream: Stream, desktop: Desktop, browser: Browser) -> None:
+async def _to_desktop(stream: Stream, desktop: DesktopConnection, browser: BrowserConnection) -> None:
     while True:
         data = await browser.message()
         stream.input.feed(data)

@@ -40,16 +40,16 @@ async def in_thread(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs)
     return await asyncio.get_running_loop().run_in_executor(_threads, call)
 
 
-def verdicts(admissions: Iterable[Admission]) -> dict[Admission, str]:
+def end_reasons(admissions: Iterable[Admission]) -> dict[Admission, str]:
     """Those that must not go on, with the reason. Two queries per 500 streams."""
     pending = list(admissions)
     ends: dict[Admission, str] = {}
     for start in range(0, len(pending), _AT_ONCE):
-        ends |= _verdicts(pending[start : start + _AT_ONCE])
+        ends |= _end_reasons(pending[start : start + _AT_ONCE])
     return ends
 
 
-def _verdicts(admissions: list[Admission]) -> dict[Admission, str]:
+def _end_reasons(admissions: list[Admission]) -> dict[Admission, str]:
     over = _over({one.jti for one in admissions})
     desktops = Desktop.objects.select_related("owner").in_bulk({one.desktop_id for one in admissions})
     found = {one: _of_desktop(desktops.get(one.desktop_id), one.run) for one in admissions}

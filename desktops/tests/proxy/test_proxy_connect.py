@@ -5,7 +5,7 @@ import socket
 
 import pytest
 
-from desktops.proxy.desktop_connection import Desktop
+from desktops.proxy.desktop_connection import DesktopConnection
 
 
 @pytest.fixture
@@ -21,7 +21,7 @@ async def test_a_way_that_opens_late_is_taken(port):
         writer.write(b"RFB 003.008\n")
         writer.close()
 
-    connecting = asyncio.create_task(Desktop.connect("tcp", "127.0.0.1", port))
+    connecting = asyncio.create_task(DesktopConnection.connect("tcp", "127.0.0.1", port))
     await asyncio.sleep(0.3)
     assert not connecting.done()
     async with await asyncio.start_server(speak, "127.0.0.1", port):
@@ -32,4 +32,4 @@ async def test_a_way_that_opens_late_is_taken(port):
 
 async def test_a_way_that_stays_closed_is_given_up(port):
     with pytest.raises(ConnectionRefusedError):
-        await Desktop.connect("tcp", "127.0.0.1", port)
+        await DesktopConnection.connect("tcp", "127.0.0.1", port)

@@ -172,7 +172,7 @@ def test_the_number_of_queries_does_not_grow_with_the_streams(committed, alice, 
         for one in desktops
     ]
     with CaptureQueriesContext(connection) as queries:
-        assert stream_checks.verdicts(admissions) == {}
+        assert stream_checks.end_reasons(admissions) == {}
     assert len(queries) == 2
 
 
