@@ -107,14 +107,14 @@ class Step:
 class DesktopState:
     sentence: str
     next_step: str
-    hopeless: bool
+    permanent: bool
     waiting: bool
     steps: list[Step]
 
 
 def state_of(desktop: Desktop) -> DesktopState:
     found = diagnosis_of(desktop)
-    return DesktopState(found.sentence, found.next_step, found.hopeless, found.waiting, _steps(desktop))
+    return DesktopState(found.sentence, found.next_step, found.permanent, found.waiting, _steps(desktop))
 
 
 def diagnosis_of(desktop: Desktop) -> diagnosis.Diagnosis:

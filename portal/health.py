@@ -13,7 +13,7 @@ from core import redis_health
 from desktops.lifecycle import heartbeat
 
 _UNKNOWN = "unknown: it reports through Redis"
-_PATIENCE = 2  # seconds for each question; the kubelet has five for the whole answer
+_TIMEOUT = 2  # seconds for each question; the kubelet has five for the whole answer
 
 
 def healthz(request: HttpRequest) -> HttpResponse:
@@ -48,7 +48,7 @@ def _ask_database() -> None:
         return
     with connection.wrap_database_errors:
         pool.open()
-        with pool.connection(timeout=_PATIENCE) as borrowed:
+        with pool.connection(timeout=_TIMEOUT) as borrowed:
             borrowed.execute("SELECT 1")
 
 
@@ -63,8 +63,8 @@ def _redis() -> str:
     """By a connection of its own: that of everybody else has more patience, and tries twice."""
     once = Redis.from_url(
         settings.REDIS_URL,
-        socket_timeout=_PATIENCE,
-        socket_connect_timeout=_PATIENCE,
+        socket_timeout=_TIMEOUT,
+        socket_connect_timeout=_TIMEOUT,
         retry=Retry(NoBackoff(), retries=0),
     )
     with once, translation.override("en"):

@@ -37,7 +37,7 @@ def start_desktop(desktop_id: str) -> None:
         except RuntimeUnknown as error:  # the controller orders it again
             log.warning("runtime_unknown", error=str(error))
         except RuntimeFault as fault:
-            answer = _give_up if fault.hopeless else _put_off
+            answer = _give_up if fault.permanent else _put_off
             answer(desktop, fault)
 
 

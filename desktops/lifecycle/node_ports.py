@@ -66,4 +66,4 @@ def _lease(desktop: Desktop, use: str) -> int:
         except IntegrityError:
             continue
         return port
-    raise RuntimeFault("no_port_left", f"{_TRIES} ports in a row were taken by others first", hopeless=False)
+    raise RuntimeFault("no_port_left", f"{_TRIES} ports in a row were taken by others first", permanent=False)

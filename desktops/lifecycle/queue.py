@@ -13,7 +13,7 @@ from django.utils import timezone
 from core.redis import client, key
 
 log = structlog.get_logger("podesk.queue")
-_PATIENCE = 10  # seconds between two orders of the same work
+_REPEAT_SECONDS = 10  # seconds between two orders of the same work
 _BEHIND = 2.0  # seconds that the oldest work waits when the workers do not keep up
 
 Work = Callable[[str], None]
@@ -31,7 +31,7 @@ def enqueue_again(work: Work, argument: Any) -> None:
     """
     job_id = f"again-{work.__name__}-{argument}"
     try:
-        if not is_behind() and not _is_waiting(job_id) and client().set(key(job_id), "1", nx=True, ex=_PATIENCE):
+        if not is_behind() and not _is_waiting(job_id) and client().set(key(job_id), "1", nx=True, ex=_REPEAT_SECONDS):
             _enqueue(work, str(argument), job_id=job_id)
     except redis.RedisError as error:
         log.warning("not_queued", work=work.__name__, argument=str(argument), error=str(error))

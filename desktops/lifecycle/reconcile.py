@@ -22,7 +22,7 @@ from desktops.runtimes.base import Observed, Phase
 
 log = structlog.get_logger("podesk.reconcile")
 _RESTARTED = {"out_of_memory": "restarted_memory", "screen_crashed": "restarted_screen"}  # by what the runtime saw
-QUEUE_PATIENCE = 10  # seconds a row may wait for a worker before its work is ordered again
+QUEUE_TIMEOUT = 10  # seconds a row may wait for a worker before its work is ordered again
 
 
 def settle(desktop: Desktop, seen: Observed | None) -> None:
@@ -202,7 +202,7 @@ def _start_again(desktop: Desktop) -> None:
 def _order_again_if_stuck(desktop: Desktop) -> None:
     """The work of this row was lost (a killed worker, an emptied Redis), or has not had its turn yet."""
     starting = desktop.status in (Status.PENDING, Status.STARTING)
-    if _age(desktop) > QUEUE_PATIENCE:
+    if _age(desktop) > QUEUE_TIMEOUT:
         enqueue_again(jobs.start_desktop if starting else jobs.stop_desktop, desktop.pk)
 
 
@@ -214,7 +214,7 @@ def _order_once_more(desktop: Desktop) -> bool:
     if client().set(ordered, str(time.time()), nx=True, ex=24 * 3600):
         enqueue_again(jobs.start_desktop, desktop.pk)
         return True
-    return time.time() - float(str(client().get(ordered))) < QUEUE_PATIENCE
+    return time.time() - float(str(client().get(ordered))) < QUEUE_TIMEOUT
 
 
 def _write_steps(desktop: Desktop, seen: Observed | None) -> None:

@@ -33,11 +33,11 @@ def too_long(desktop: Desktop, seen: Observed | None) -> str:
     """The reason to give up; empty while there is hope."""
     reason = seen.reason if seen else _of_the_start_itself(desktop)
     if reason in WAITING:
-        if not _over(desktop.status_since, WAITING[reason].patience):  # spares a query while there is no question
+        if not _over(desktop.status_since, WAITING[reason].timeout):  # spares a query while there is no question
             return ""
         # From its first time in this run: a cluster that says now "fetching", now "failed" gains no time by it.
         since = _since(desktop, reason)
-        return reason if since and _over(since, WAITING[reason].patience) else ""
+        return reason if since and _over(since, WAITING[reason].timeout) else ""
     if seen and desktop.reason in WAITING:  # it has just gone: its own time was not the start's
         return ""
     since = desktop.reason_since or desktop.status_since
@@ -54,6 +54,6 @@ def _since(desktop: Desktop, reason: str) -> datetime | None:
     return events.values_list("at", flat=True).order_by("at").first()
 
 
-def _over(since: datetime, patience: int) -> bool:
+def _over(since: datetime, timeout: int) -> bool:
     """Only time counts in which somebody looked: it may have come up, or been lost, while nobody could see it."""
-    return (timezone.now() - since).total_seconds() > patience and heartbeat.watched_for() > patience
+    return (timezone.now() - since).total_seconds() > timeout and heartbeat.watched_for() > timeout

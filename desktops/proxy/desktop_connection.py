@@ -6,7 +6,7 @@ from typing import Protocol, Self, cast
 HIGH = 256 * 1024  # bytes from the desktop that may wait for the browser before reading is paused
 CONNECT_TIMEOUT = 5.0  # seconds
 # Seconds: the nodes of a cluster learn the way to a desktop a moment after it is told to be ready, and refuse before.
-ROAD_PATIENCE, ROAD_PAUSE = 2.0, 0.05
+CONNECT_RETRY_SECONDS, CONNECT_RETRY_PAUSE = 2.0, 0.05
 
 
 class DesktopListener(Protocol):
@@ -43,14 +43,14 @@ class DesktopConnection(asyncio.Protocol):
         async with asyncio.timeout(CONNECT_TIMEOUT):
             if kind == "unix":
                 return (await loop.create_unix_connection(cls, address))[1]
-            patience = loop.time() + ROAD_PATIENCE
+            timeout = loop.time() + CONNECT_RETRY_SECONDS
             while True:
                 try:
                     return (await loop.create_connection(cls, address, port))[1]
                 except ConnectionRefusedError:
-                    if loop.time() > patience:
+                    if loop.time() > timeout:
                         raise
-                await asyncio.sleep(ROAD_PAUSE)
+                await asyncio.sleep(CONNECT_RETRY_PAUSE)
 
     # --- asyncio calls these
     def connection_made(self, transport: asyncio.BaseTransport) -> None:

@@ -111,19 +111,21 @@ class Usage:
 
 
 class RuntimeFault(Exception):
-    """The runtime refused or could not do something. `hopeless`: repeating it will not help until a person acts."""
+    """The runtime refused or could not do something. `permanent`: repeating it will not help until a person acts."""
 
-    def __init__(self, reason: str, detail: str, *, hopeless: bool = True, facts: dict[str, str] | None = None) -> None:
+    def __init__(
+        self, reason: str, detail: str, *, permanent: bool = True, facts: dict[str, str] | None = None
+    ) -> None:
         """`facts`: amounts and words for the reason's sentence; `detail` is for the log."""
         super().__init__(f"{reason}: {detail}")
-        self.reason, self.detail, self.hopeless, self.facts = reason, detail, hopeless, facts or {}
+        self.reason, self.detail, self.permanent, self.facts = reason, detail, permanent, facts or {}
 
 
 class DeletionBegun(RuntimeFault):
     """The deletion has just begun and goes on by itself. Call again to learn whether anything is left."""
 
     def __init__(self, name: str) -> None:
-        super().__init__("deletion_begun", name, hopeless=False)
+        super().__init__("deletion_begun", name, permanent=False)
 
 
 class RuntimeUnknown(Exception):
@@ -160,7 +162,7 @@ class Runtime(Protocol):
     def start(self, spec: DesktopSpec, *, deadline: Deadline) -> None:
         """Create what is missing, adopt what is there and ours. Raises RuntimeFault, RuntimeUnknown.
 
-        Ends an earlier run first; when that takes more than a moment the fault is not hopeless: call again later.
+        Ends an earlier run first; when that takes more than a moment the fault is not permanent: call again later.
         """
 
     def stop(self, name: str, *, deadline: Deadline) -> None:

@@ -29,7 +29,7 @@ class DiagnosisInput:
 class Diagnosis:
     sentence: str = ""
     next_step: str = ""
-    hopeless: bool = False  # waiting longer will not help
+    permanent: bool = False  # waiting longer will not help
     waiting: bool = False
 
 
@@ -44,7 +44,7 @@ def explain(facts: DiagnosisInput) -> Diagnosis:
     """Hopeless when somebody must act first; waiting when time will do."""
     slug = reason_of(facts.status, facts.reason, files_lost=facts.files_lost)
     if facts.status == Status.FAILED:
-        return Diagnosis(sentence(slug, facts.reason_facts), str(reason(slug).next_step), hopeless=True)
+        return Diagnosis(sentence(slug, facts.reason_facts), str(reason(slug).next_step), permanent=True)
     if facts.status == Status.STOPPED:
         why = reason(slug or "by_owner")
         return Diagnosis(str(why.sentence), str(why.next_step))

@@ -14,7 +14,7 @@ class Reason(NamedTuple):
     next_step: Text = ""
     waiting: Text = ""  # while a start waits because of it
     exactly: Text = ""  # the sentence where its facts are known, with their names in %(…)s
-    patience: int = 0  # seconds that a start may wait because of it, all times of one start together
+    timeout: int = 0  # seconds that a start may wait because of it, all times of one start together
 
 
 _ASK_ADMIN = _("Ask an administrator to look at the log; your files are safe.")
@@ -47,7 +47,7 @@ WAITING = {
         _("The cluster had no room for it."),
         _SMALLER,
         _("The cluster has no room for it at present. It starts by itself when others stop or a machine is added."),
-        patience=600,
+        timeout=600,
     ),
     "no_matching_node": Reason(
         _("The cluster has no machine of the kind that this desktop needs."),
@@ -56,79 +56,79 @@ WAITING = {
             " uses them."
         ),
         _("No machine of the kind that this desktop needs is there at present."),
-        patience=300,
+        timeout=300,
     ),
     "scheduling_gated": Reason(
         _("Another part of the cluster did not allow it to start in time."),
         _LATER_OR_ASK,
         _("Another part of the cluster decides when it may start, and has not allowed it yet."),
-        patience=600,
+        timeout=600,
     ),
     "machine_coming": Reason(
         _("The cluster had no room for it, and the machine that it was adding did not come in time."),
         _LATER_OR_ASK,
         _("The cluster has no room for it at present and is adding a machine. This takes some minutes."),
-        patience=1200,
+        timeout=1200,
     ),
     "no_machine_coming": Reason(
         _("The cluster had no room for it, and could add no machine."),
         _SMALLER,
         _("The cluster has no room for it at present and cannot add a machine. It starts by itself when others stop."),
-        patience=240,
+        timeout=240,
     ),
     "image_pulling": Reason(
         _("Its image could not be fetched in time."),
         _LATER_OR_ASK,
         _("Its image is being fetched. The first time on a machine this takes a few minutes."),
-        patience=1200,
+        timeout=1200,
     ),
     "image_pull_failed": Reason(
         _("Its image could not be fetched: the image registry does not answer, or does not have it."),
         _ASK_ADMIN,
         _("Its image could not be fetched yet. The cluster tries again."),
-        patience=60,
+        timeout=60,
     ),
     "volume_attaching": Reason(
         _("Its home folder could not be attached."),
         _LATER_OR_ASK,
         _("Its home folder is being attached."),
-        patience=300,
+        timeout=300,
     ),
     "volume_unbound": Reason(
         _("The cluster could not provide storage for its home folder."),
         _ASK_ADMIN,
         _("The cluster is making room for its home folder."),
-        patience=120,
+        timeout=120,
     ),
     "volume_lost": Reason(
         _("Its home folder is no longer in the cluster."),
         _("Begin with new files, or ask an administrator to restore it."),
         _("The cluster does not find its home folder. It looks again."),
-        patience=20,
+        timeout=20,
     ),
     "container_refused": Reason(
         _("The cluster could not start it as it is configured."),
         _ASK_ADMIN,
         _("The cluster could not start it yet. It tries again."),
-        patience=60,
+        timeout=60,
     ),
     "restarting_container": Reason(
         _("It ended again and again while it started."),
         _ASK_ADMIN,
         _("It ended while it started, and is being started again."),
-        patience=120,
+        timeout=120,
     ),
     "still_stopping": Reason(
         _("The cluster did not end its earlier run."),
         _LATER_OR_ASK,
         _("Its earlier run is still being ended. It starts by itself after that."),
-        patience=420,  # after five minutes a pod of a dead machine is given up
+        timeout=420,  # after five minutes a pod of a dead machine is given up
     ),
     "admission_away": Reason(
         _("A part of the cluster that must admit each new desktop did not answer."),
         _LATER_OR_ASK,
         _("A part of the cluster that must admit each new desktop does not answer at present. It is tried again."),
-        patience=120,
+        timeout=120,
     ),
 }
 UNSEEN = frozenset(

@@ -33,11 +33,11 @@ def fault(refused: ApiRefused) -> RuntimeFault:
     """Of a call that was to make or end something."""
     message = refused.message
     if taken := _PORT_TAKEN.search(message):
-        return RuntimeFault("port_taken", taken[1], hopeless=False)
+        return RuntimeFault("port_taken", taken[1], permanent=False)
     if WEBHOOK_AWAY in message:
-        return RuntimeFault("admission_away", message, hopeless=False)
+        return RuntimeFault("admission_away", message, permanent=False)
     if any(words in message for words in _SOON_BETTER):
-        return RuntimeFault("start_failed", str(refused), hopeless=False)
+        return RuntimeFault("start_failed", str(refused), permanent=False)
     if refused.status == 404 and refused.details.get("kind") == "namespaces":
         return RuntimeFault("namespace_missing", message)
     if refused.status in (401, 403) or _DENIED.search(message):

@@ -80,7 +80,7 @@ class KubernetesRuntime:
         with writing():
             claim = self._get(calls, "PersistentVolumeClaim", check(volume))
             if claim and is_ending(claim):
-                raise RuntimeFault("still_deleting", f"{volume} is still in the cluster", hopeless=False)
+                raise RuntimeFault("still_deleting", f"{volume} is still in the cluster", permanent=False)
             if claim:  # its finalizers keep it a moment longer
                 calls.delete(claim)
                 raise DeletionBegun(volume)

@@ -118,7 +118,7 @@ class NamespaceOperations:
         """Wait a moment for the cluster. Raises RuntimeFault, to be repeated, when the time is over."""
         seconds = random.uniform(0.2, 0.5)
         if seconds >= self.deadline.remaining:
-            raise RuntimeFault("still_stopping", f"waited for {what}", hopeless=False)
+            raise RuntimeFault("still_stopping", f"waited for {what}", permanent=False)
         time.sleep(seconds)
 
     def _pages(self, kind: str, query: dict[str, str]) -> Bodies:

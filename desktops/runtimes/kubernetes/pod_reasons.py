@@ -110,8 +110,8 @@ def _pull(message: str, events: list[Body]) -> Verdict:
     detail = " ".join((message, *said[-1:]))
     for slug, words in _PULLS:
         if says(detail, words):
-            hopeless = slug != "image_pull_failed"
-            return Verdict(Phase.FAILED if hopeless else Phase.CREATED, slug, detail)
+            permanent = slug != "image_pull_failed"
+            return Verdict(Phase.FAILED if permanent else Phase.CREATED, slug, detail)
     return Verdict(Phase.CREATED, "image_pull_failed", detail)
 
 

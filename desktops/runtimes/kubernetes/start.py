@@ -113,7 +113,7 @@ class DesktopCreation:
     def _wait(self, what: str) -> None:
         """Raises RuntimeFault, to be begun again later, when the moment is over: others need the worker."""
         if not self._moment.remaining:
-            raise RuntimeFault("still_stopping", f"waited for {what}", hopeless=False)
+            raise RuntimeFault("still_stopping", f"waited for {what}", permanent=False)
         self.calls.pause(what)
 
     def _ours(self, kind: str) -> Body | None:

@@ -154,9 +154,9 @@ def events_path(root: Path) -> Path:
     return root / "events.sock"
 
 
-def take_lock(place: Place, *, patience: float = 0) -> int | None:
-    """The locked descriptor, or None when somebody else has held it for `patience` seconds."""
-    end = time.monotonic() + patience
+def take_lock(place: Place, *, timeout: float = 0) -> int | None:
+    """The locked descriptor, or None when somebody else has held it for `timeout` seconds."""
+    end = time.monotonic() + timeout
     while True:
         fd = os.open(place.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:

@@ -22,7 +22,7 @@ from desktops.runtimes.local import cgroups, desktop_files, processes
 from desktops.runtimes.local.desktop_files import FULL, Place
 from desktops.runtimes.local.session_log import Log, tail
 
-PATIENCE = 3.0  # seconds that programs have to save their work before they are killed
+END_SECONDS = 3.0  # seconds that programs have to save their work before they are killed
 MOST_CRASHES = 3  # within CRASH_WINDOW: after each of these the session is started again, after one more it is over
 CRASH_WINDOW = 600.0  # seconds
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
@@ -233,7 +233,7 @@ class Holder:
 
     def _end_processes(self) -> None:
         """Programs first, then the X server below them: who has work to save still has a screen."""
-        end = time.monotonic() + PATIENCE
+        end = time.monotonic() + END_SECONDS
         for process in self._programs():
             processes.send(process, signal.SIGTERM)
         while self._programs() and time.monotonic() < end:
@@ -241,7 +241,7 @@ class Holder:
             self._drain()
             self._reap()
         while left := processes.descendants(os.getpid()):
-            processes.kill_all(left, patience=0.1)
+            processes.kill_all(left, timeout=0.1)
             self._reap()
         self._reap()
 

@@ -83,6 +83,6 @@ class Launcher:
             failed = holder.tell(place, *fds, seconds=max(1.0, deadline.remaining))
         except (OSError, subprocess.TimeoutExpired):
             holder.end()
-            raise RuntimeFault("start_failed", "the holder did not begin in time", hopeless=False) from None
+            raise RuntimeFault("start_failed", "the holder did not begin in time", permanent=False) from None
         if failed:
             raise RuntimeFault("start_failed", tail(place.log, 20))

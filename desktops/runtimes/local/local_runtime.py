@@ -168,7 +168,7 @@ class LocalRuntime:
             if state and state.run < spec.run and state.holder:
                 processes.send(state.holder, signal.SIGTERM)
             if not deadline.remaining:
-                raise RuntimeFault("still_stopping", f"an earlier run of {spec.name} has not ended", hopeless=False)
+                raise RuntimeFault("still_stopping", f"an earlier run of {spec.name} has not ended", permanent=False)
             time.sleep(0.02)
 
     def _is_same(self, state: State, spec: DesktopSpec) -> bool:
@@ -244,8 +244,8 @@ class LocalRuntime:
     def _clear(self, place: Place, state: State, deadline: Deadline) -> None:
         """End what a killed holder left behind."""
         while left := self._leftovers(place, state):  # again, because they may fork until the last is gone
-            if not processes.kill_all(left, patience=deadline.remaining):
-                raise RuntimeFault("still_stopping", f"{place.name}: some of its processes do not end", hopeless=False)
+            if not processes.kill_all(left, timeout=deadline.remaining):
+                raise RuntimeFault("still_stopping", f"{place.name}: some of its processes do not end", permanent=False)
         cgroups.remove(state.groups)
 
     def _leftovers(self, place: Place, state: State) -> set[processes.Process]:

@@ -66,9 +66,9 @@ def marked(marker: str) -> Iterator[Process]:
             yield process
 
 
-def kill_all(processes: Iterable[Process], *, patience: float) -> bool:
-    """Kill them and wait up to `patience` seconds; False if one is still there."""
-    end, left = time.monotonic() + patience, set(processes)
+def kill_all(processes: Iterable[Process], *, timeout: float) -> bool:
+    """Kill them and wait up to `timeout` seconds; False if one is still there."""
+    end, left = time.monotonic() + timeout, set(processes)
     for process in left:
         send(process, signal.SIGKILL)
     while left := {process for process in left if find(process.pid) == process}:

@@ -90,7 +90,7 @@ def remove_home(path: Path, deadline: Deadline) -> None:
             path.rename(trash)  # gone in one step, however long the rest takes
         _remove(trash, deadline)
     except subprocess.TimeoutExpired:
-        raise RuntimeFault("still_deleting", f"{path} is not gone yet", hopeless=False) from None
+        raise RuntimeFault("still_deleting", f"{path} is not gone yet", permanent=False) from None
 
 
 def _remove(path: Path, deadline: Deadline) -> None:

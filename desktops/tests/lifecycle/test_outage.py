@@ -22,7 +22,7 @@ def quick(settings, monkeypatch, transactional_db):
     """Everything that takes a minute or two takes a second or two."""
     settings.START_DEADLINE, settings.RELIST_SECONDS = DEADLINE, 0.2
     monkeypatch.setattr(heartbeat, "SLACK", 1)
-    monkeypatch.setitem(WAITING, "unschedulable", WAITING["unschedulable"]._replace(patience=DEADLINE))
+    monkeypatch.setitem(WAITING, "unschedulable", WAITING["unschedulable"]._replace(timeout=DEADLINE))
 
 
 @pytest.fixture
@@ -82,7 +82,7 @@ def test_a_start_of_which_nothing_was_seen_is_ordered_again_and_comes_up(
 
 
 @PARTS
-def test_what_a_start_waits_for_keeps_its_patience(part, outage, told, starting, wait_for):
+def test_what_a_start_waits_for_keeps_its_timeout(part, outage, told, starting, wait_for):
     told.sees(starting, Phase.CREATED, reason="unschedulable")
     wait_for(lambda: status(starting) == (Status.STARTING, "unschedulable"))
     with outage(part):

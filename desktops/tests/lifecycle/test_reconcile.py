@@ -129,7 +129,7 @@ def test_lost_work_is_ordered_again_once(settle, queued, status, phase, work):
     young = settle(status, phase)
     assert queued() == []
     stuck = Desktop.objects.get(pk=young.pk)
-    stuck.status_since = timezone.now() - timedelta(seconds=reconcile.QUEUE_PATIENCE + 1)
+    stuck.status_since = timezone.now() - timedelta(seconds=reconcile.QUEUE_TIMEOUT + 1)
     for _ in range(3):
         reconcile.settle(stuck, phase and seen(stuck, phase))
     assert queued() == [(work, str(stuck.pk))]
@@ -143,7 +143,7 @@ def test_a_start_of_which_nothing_is_seen_is_ordered_once_more_before_it_fails(s
     order.enqueued_at = timezone.now() - timedelta(seconds=5)
     order.save()
     once_more = key("once-more", f"{desktop.pk}-{desktop.run}")
-    client().set(once_more, time.time() - reconcile.QUEUE_PATIENCE - 1)
+    client().set(once_more, time.time() - reconcile.QUEUE_TIMEOUT - 1)
     assert again(desktop).status == Status.STARTING  # no worker has taken it up yet
     django_rq.get_queue("desktops").empty()
     assert again(desktop).reason == "start_timeout"

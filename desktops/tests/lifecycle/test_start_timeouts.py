@@ -59,9 +59,9 @@ def test_the_reason_is_written_once(settle):
 @pytest.mark.parametrize("reason", WAITING)
 def test_a_start_waits_as_long_as_its_reason_allows_and_no_longer(settle, earlier, queued, reason):
     settle(reason)
-    earlier(WAITING[reason].patience - 5)
+    earlier(WAITING[reason].timeout - 5)
     assert settle(reason).status == Status.STARTING
-    earlier(WAITING[reason].patience + 5)
+    earlier(WAITING[reason].timeout + 5)
     desktop = settle(reason)
     assert (desktop.status, desktop.reason) == (Status.FAILED, reason)
     assert queued() == [("stop_desktop", str(desktop.pk))]
@@ -69,7 +69,7 @@ def test_a_start_waits_as_long_as_its_reason_allows_and_no_longer(settle, earlie
 
 def test_two_reasons_in_turn_gain_no_time(settle, earlier):
     settle("image_pull_failed")
-    earlier(WAITING["image_pull_failed"].patience + 5)
+    earlier(WAITING["image_pull_failed"].timeout + 5)
     assert settle("image_pulling").status == Status.STARTING
     assert settle("image_pull_failed").status == Status.FAILED
 
@@ -99,7 +99,7 @@ def test_to_go_on_waiting_costs_no_query(settle, starting, django_assert_num_que
 
 def test_what_the_start_itself_waits_for_has_its_patience_too_though_nothing_is_seen(starting, earlier, queued):
     start_timeouts.say(starting, "still_stopping", "waited for the pod of an earlier run to end")
-    for age, status in ((WAITING["still_stopping"].patience - 5, "starting"), (500, "failed")):
+    for age, status in ((WAITING["still_stopping"].timeout - 5, "starting"), (500, "failed")):
         earlier(age)
         reconcile.settle(Desktop.objects.get(pk=starting.pk), None)
         starting.refresh_from_db()

@@ -231,7 +231,7 @@ RANGE = 'Service "x" is invalid: spec.ports[0].nodePort: Invalid value: 80: prov
 
 
 @pytest.mark.parametrize(
-    ("status", "message", "reason", "hopeless"),
+    ("status", "message", "reason", "permanent"),
     [
         (403, QUOTA, "namespace_quota", True),
         (403, RBAC, "cluster_forbids", True),
@@ -256,9 +256,9 @@ RANGE = 'Service "x" is invalid: spec.ports[0].nodePort: Invalid value: 80: prov
         (422, 'Pod "x" is invalid: spec.containers[0].image: Required value', "start_failed", True),
     ],
 )
-def test_faults(status, message, reason, hopeless):
+def test_faults(status, message, reason, permanent):
     told = fault(ApiRefused(status, {"message": message}))
-    assert (told.reason, told.hopeless) == (reason, hopeless)
+    assert (told.reason, told.permanent) == (reason, permanent)
     assert told.detail == "31290" if reason == "port_taken" else message in told.detail
 
 
@@ -328,4 +328,4 @@ def test_what_an_admission_refusal_says(message, reason, facts):
 def test_a_namespace_that_is_missing():
     told = fault(ApiRefused(404, {"reason": "NotFound", "details": {"kind": "namespaces", "name": "here"}}))
     assert isinstance(told, RuntimeFault)
-    assert (told.reason, told.hopeless) == ("namespace_missing", True)
+    assert (told.reason, told.permanent) == ("namespace_missing", True)

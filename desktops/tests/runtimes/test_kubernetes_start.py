@@ -147,7 +147,7 @@ def test_a_missing_namespace_is_said(kube_house):
     ):
         with pytest.raises(RuntimeFault) as caught:
             runtime.start(kube_house.spec(), deadline=soon())
-        assert (caught.value.reason, caught.value.hopeless) == (reason, True)
+        assert (caught.value.reason, caught.value.permanent) == (reason, True)
     assert KubernetesRuntime(nowhere).list() == []
 
 
@@ -160,7 +160,7 @@ def test_a_quota_that_is_reached_is_said_but_not_of_what_is_there(kube_house):
         until(lambda: "hard" in kube_house.kube.get("resourcequota", "full")["status"], what="the quota")
         with pytest.raises(RuntimeFault) as caught:
             kube_house.runtime.start(kube_house.spec(**TINY), deadline=soon())
-        assert (caught.value.reason, caught.value.hopeless) == ("namespace_quota", True)
+        assert (caught.value.reason, caught.value.permanent) == ("namespace_quota", True)
         kube_house.runtime.start(spec, deadline=soon())
     finally:
         kube_house.kube("delete", "resourcequota", "full")
@@ -194,7 +194,7 @@ def test_a_node_port_that_something_else_has_is_told(kube):
         assert exposed.runtime.observe(first.name).exposed == Exposed("192.0.2.7", 30411, 30412, 31411)
         with pytest.raises(RuntimeFault) as caught:
             exposed.runtime.start(exposed.spec(ports=NodePorts(30413, 30412, 31413), **TINY), deadline=soon())
-        assert (caught.value.reason, caught.value.detail, caught.value.hopeless) == ("port_taken", "30412", False)
+        assert (caught.value.reason, caught.value.detail, caught.value.permanent) == ("port_taken", "30412", False)
     finally:
         exposed.close()
 
@@ -241,7 +241,7 @@ def test_an_earlier_run_that_takes_its_time_is_told_and_nobody_waits_for_it(kube
     began = time.monotonic()
     with pytest.raises(RuntimeFault) as caught:
         kube_house.runtime.start(again, deadline=soon())
-    assert (caught.value.reason, caught.value.hopeless) == ("still_stopping", False)
+    assert (caught.value.reason, caught.value.permanent) == ("still_stopping", False)
     assert time.monotonic() - began < 5
     kube_house.start(again)
     kube_house.wait(spec.name, Phase.READY)

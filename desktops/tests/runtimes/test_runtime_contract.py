@@ -108,7 +108,7 @@ def test_a_home_that_somebody_worked_in_is_never_replaced_by_an_empty_one(any_ho
     any_house.lose_home(spec)
     with pytest.raises(RuntimeFault) as caught:
         runtime.start(any_house.spec(desktop_id=spec.desktop_id, run=3, volume_used=True), deadline=soon())
-    assert (caught.value.reason, caught.value.hopeless) == ("volume_lost", True)
+    assert (caught.value.reason, caught.value.permanent) == ("volume_lost", True)
     assert runtime.list() == []
     assert not any_house.has_home(spec)
 
@@ -215,7 +215,7 @@ def test_no_time_left_is_said_and_may_be_repeated(any_house, runtime):
     again = any_house.spec(desktop_id=spec.desktop_id, run=2)
     with pytest.raises((RuntimeFault, RuntimeUnknown)) as caught:
         runtime.start(again, deadline=Deadline.after(0))
-    assert not getattr(caught.value, "hopeless", False)
+    assert not getattr(caught.value, "permanent", False)
     any_house.start(again)
     any_house.wait(spec.name, Phase.READY)
     assert [seen.run for seen in runtime.list()] == [2]

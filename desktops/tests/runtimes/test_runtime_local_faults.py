@@ -28,7 +28,7 @@ def test_a_missing_program_is_named(house, missing):
     spec = house.spec()
     with pytest.raises(RuntimeFault) as caught:
         house.runtime.start(spec, deadline=soon())
-    assert (caught.value.reason, caught.value.detail, caught.value.hopeless) == ("program_missing", missing, True)
+    assert (caught.value.reason, caught.value.detail, caught.value.permanent) == ("program_missing", missing, True)
     assert house.runtime.list() == []
     house.runtime.path = PATH
     house.run(desktop_id=spec.desktop_id, run=2)

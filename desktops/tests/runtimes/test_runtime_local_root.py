@@ -43,7 +43,7 @@ def test_a_full_disk_is_told_at_once(house, small_disk):
     full, spec = fill(small_disk), house.spec()
     with pytest.raises(RuntimeFault) as caught:
         house.runtime.start(spec, deadline=soon())
-    assert (caught.value.reason, caught.value.hopeless) == ("disk_full", True)
+    assert (caught.value.reason, caught.value.permanent) == ("disk_full", True)
     assert house.runtime.list() == []
     full.unlink()
     house.run(desktop_id=spec.desktop_id)

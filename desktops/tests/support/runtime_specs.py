@@ -40,7 +40,7 @@ def connect(endpoint: Endpoint) -> socket.socket:
 
 
 def _opened(endpoint: Endpoint) -> socket.socket | None:
-    """None: refused. Nodes hear a moment later of a pod that is ready; see ROAD_PATIENCE in desktops/proxy."""
+    """None: refused. Nodes hear a moment later of a pod that is ready; see CONNECT_RETRY_SECONDS in desktops/proxy."""
     with suppress(ConnectionRefusedError):
         return socket.create_connection((endpoint.address, endpoint.port), timeout=10)
     return None
@@ -96,7 +96,7 @@ class House:
         try:
             self.runtime.start(spec, deadline=soon())
         except RuntimeFault as fault:
-            if fault.hopeless:
+            if fault.permanent:
                 raise
             return False
         return True
@@ -109,7 +109,7 @@ class House:
         try:
             self.runtime.delete_volume(spec.volume, deadline=soon())
         except RuntimeFault as fault:
-            if fault.hopeless:
+            if fault.permanent:
                 raise
             return False
         return True
@@ -194,9 +194,9 @@ class LocalHouse(House):
         for folder in (self.root / "desktops").glob("*"):
             place, state = self.place(folder.name), desktop_files.read(self.place(folder.name))
             if state and state.holder:
-                processes.kill_all([state.holder], patience=5)
+                processes.kill_all([state.holder], timeout=5)
             while left := list(processes.marked(place.marker)):  # they may fork until the last is gone
-                processes.kill_all(left, patience=5)
+                processes.kill_all(left, timeout=5)
             if state:
                 cgroups.remove(state.groups)
         shutil.rmtree(self.root, ignore_errors=True)

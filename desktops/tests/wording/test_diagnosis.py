@@ -1,4 +1,4 @@
-"""Every state has its sentence: waiting, hopeless, or neither."""
+"""Every state has its sentence: waiting, permanent, or neither."""
 
 import ast
 
@@ -15,7 +15,7 @@ def test_every_status_is_explained(status):
     found = explain(DiagnosisInput(status))
     assert bool(found.sentence) == (status != Status.RUNNING)
     assert found.waiting == (status in ("pending", "starting", "stopping", "deleting"))
-    assert found.hopeless == (status == Status.FAILED)
+    assert found.permanent == (status == Status.FAILED)
 
 
 @pytest.mark.parametrize("reason", REASONS)
@@ -66,7 +66,7 @@ def test_a_missing_controller_beats_an_endless_spinner():
 def test_redis_is_said_before_what_only_redis_knows():
     found = explain(DiagnosisInput(Status.PENDING, seconds=60, redis="memory_full", controller_late=True, workers=0))
     assert "refuses writes: its memory is full" in found.sentence
-    assert (found.waiting, found.hopeless) == (True, False)
+    assert (found.waiting, found.permanent) == (True, False)
     assert "by itself" in found.next_step
 
 
@@ -83,9 +83,9 @@ def test_a_slow_start_says_so():
 @pytest.mark.parametrize("slug", WAITING)
 def test_a_start_that_waits_says_for_what_and_that_it_goes_on(slug):
     found = explain(DiagnosisInput(Status.STARTING, slug, seconds=500))
-    assert (found.sentence, found.waiting, found.hopeless) == (str(WAITING[slug].waiting), True, False)
-    assert WAITING[slug].patience > 0
-    assert explain(DiagnosisInput(Status.FAILED, slug)).hopeless
+    assert (found.sentence, found.waiting, found.permanent) == (str(WAITING[slug].waiting), True, False)
+    assert WAITING[slug].timeout > 0
+    assert explain(DiagnosisInput(Status.FAILED, slug)).permanent
 
 
 @pytest.mark.parametrize("slug", RUNNING)
@@ -95,4 +95,4 @@ def test_what_happened_to_a_running_desktop_is_said(slug):
 
 def test_a_runtime_that_does_not_answer_is_said_and_nothing_is_hopeless():
     found = explain(DiagnosisInput(Status.STARTING, "unschedulable", runtime_away=True))
-    assert ("do not answer" in found.sentence, found.waiting, found.hopeless) == (True, True, False)
+    assert ("do not answer" in found.sentence, found.waiting, found.permanent) == (True, True, False)
