@@ -92,7 +92,7 @@ class FilesAreThere(DesktopRefusal):
     )
 
 
-class RuntimeAway(DesktopRefusal):
+class RuntimeUnavailable(DesktopRefusal):
     slug, status_code = "runtime_away", 503
     message = _("The machines that run desktops do not answer at present.")
     next_step = _("Try again in a minute.")

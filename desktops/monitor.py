@@ -69,7 +69,7 @@ def parts() -> Parts:
         redis="ok",
         controller=found.controller,
         workers=found.workers,
-        runtime="away" if found.runtime_away else "ok",
+        runtime="away" if found.runtime_unavailable else "ok",
         queue=_queue(),
     )
 

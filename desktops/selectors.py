@@ -14,7 +14,7 @@ from accounts.models import User
 from accounts.tokens import Claims
 from desktops import status_cache
 from desktops.desktop_snapshot import DesktopSnapshot
-from desktops.exceptions import DesktopNotFound, RuntimeAway
+from desktops.exceptions import DesktopNotFound, RuntimeUnavailable
 from desktops.lifecycle import heartbeat
 from desktops.models import LAUNCHING, MOVING, Desktop, DesktopEvent, Status, Volume
 from desktops.runtimes import get_runtime
@@ -137,7 +137,7 @@ def machinery() -> dict[str, Any]:
         "redis": found.redis.reason,
         "controller_late": found.controller.status in ("late", "missing"),
         "workers": 1 if found.workers is None else found.workers,
-        "runtime_away": bool(found.runtime_away),
+        "runtime_away": bool(found.runtime_unavailable),
     }
 
 
@@ -164,7 +164,7 @@ def usage_of(desktop: Desktop) -> Usage | None:
     """None when it does not run or the runtime does not say."""
     try:
         return measured(desktop)
-    except RuntimeAway:
+    except RuntimeUnavailable:
         return None
 
 
@@ -175,7 +175,7 @@ def measured(desktop: Desktop) -> Usage | None:
     try:
         return get_runtime().usage(desktop.object_name)
     except (RuntimeFault, RuntimeUnknown) as error:
-        raise RuntimeAway(detail=str(error)) from error
+        raise RuntimeUnavailable(detail=str(error)) from error
 
 
 def log_of(desktop: Desktop, lines: int = 200) -> str:
@@ -185,4 +185,4 @@ def log_of(desktop: Desktop, lines: int = 200) -> str:
     try:
         return get_runtime().logs(desktop.object_name, lines=lines)
     except (RuntimeFault, RuntimeUnknown) as error:
-        raise RuntimeAway(detail=str(error)) from error
+        raise RuntimeUnavailable(detail=str(error)) from error

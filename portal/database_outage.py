@@ -23,7 +23,7 @@ PROBLEM = Problem(
 )
 
 
-class DatabaseAwayMiddleware:
+class DatabaseUnavailableMiddleware:
     """For what a view does not catch itself."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:

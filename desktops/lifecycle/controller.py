@@ -34,7 +34,7 @@ class Controller:
 
     def run(self) -> None:
         while not self.stopped():
-            heartbeat.came_round()
+            heartbeat.touch_alive_file()
             try:
                 self.turn()
             except RuntimeUnknown as error:  # says nothing about any desktop: no row changes
@@ -58,7 +58,7 @@ class Controller:
         if not self._lead():
             time.sleep(TURN / 2)
             return
-        heartbeat.beat()
+        heartbeat.record_controller_beat()
         queue.send_due()
         ssh_key_sync.order_renewals()
         closed_accounts.release_holdings()
@@ -103,7 +103,7 @@ def _is_at_work() -> bool:
 
 def _tell_that_it_is_away() -> None:
     try:
-        heartbeat.tell_runtime(answers=False)
+        heartbeat.record_runtime_answer(answers=False)
     except redis.RedisError as error:
         log.warning("not_told", error=str(error))
 
@@ -140,9 +140,9 @@ def compare_all() -> None:
 
 def _give_sign_of_life() -> None:
     """Within a full look, for as long as it takes."""
-    heartbeat.came_round()
-    heartbeat.beat()
-    heartbeat.tell_runtime(answers=True)
+    heartbeat.touch_alive_file()
+    heartbeat.record_controller_beat()
+    heartbeat.record_runtime_answer(answers=True)
 
 
 def _settle(desktop: Desktop, observed: Observed | None) -> None:

@@ -23,7 +23,7 @@ NEW_FOR = 20  # seconds from the start of Redis in which a part that it does not
 SLACK = 15  # seconds that a full look may be late before it is a gap: one leader may have died, and another come
 
 
-def came_round() -> None:
+def touch_alive_file() -> None:
     """A worker's or controller's loop began anew, also while Redis is away: a probe looks at the file's age."""
     if settings.ALIVE_FILE:
         Path(settings.ALIVE_FILE).touch()
@@ -41,16 +41,16 @@ def wait_for_redis(*, stopped: Callable[[], bool] = lambda: False) -> None:
                 log.info("redis_takes_writes_again")
             return
         said = health.reason
-        came_round()
+        touch_alive_file()
         time.sleep(_ASK_AGAIN)
 
 
-def beat() -> None:
+def record_controller_beat() -> None:
     """Raises redis.RedisError when Redis is away."""
     client().set(key("controller", "heartbeat"), str(time.time()), ex=3600)
 
 
-def tell_runtime(*, answers: bool) -> None:
+def record_runtime_answer(*, answers: bool) -> None:
     """What the controller found when it last asked. Raises redis.RedisError."""
     if not answers:
         client().set(key("runtime", "away"), "1", ex=60)  # a controller that has died says nothing any more
@@ -63,7 +63,7 @@ def tell_runtime(*, answers: bool) -> None:
         told.execute()
 
 
-def watched_for() -> float:
+def observed_seconds() -> float:
     """Seconds that desktops have been looked at without a gap. When the runtime, all controllers, Redis or the
     database were away, it begins anew. Raises redis.RedisError."""
     since = client().get(key("runtime", "answers-since"))
@@ -75,7 +75,7 @@ def _gap() -> int:
     return int((settings.RELIST_SECONDS + SLACK) * 1000)
 
 
-def runtime_is_away() -> bool:
+def runtime_is_unavailable() -> bool:
     try:
         return bool(client().exists(key("runtime", "away")))
     except redis.RedisError:
@@ -103,7 +103,7 @@ class Machinery:
     redis: RedisHealth = field(default_factory=RedisHealth)
     controller: Controller = field(default_factory=Controller)
     workers: int | None = None
-    runtime_away: bool | None = None
+    runtime_unavailable: bool | None = None
 
 
 def look() -> Machinery:
@@ -112,7 +112,7 @@ def look() -> Machinery:
     if not health.ok:
         return Machinery(health)
     try:
-        return Machinery(health, controller(), _workers(), runtime_is_away())
+        return Machinery(health, controller(), _workers(), runtime_is_unavailable())
     except redis.RedisError as error:  # it went in this moment
         return Machinery(RedisHealth(redis_health.reason_of(error), str(error)))
 

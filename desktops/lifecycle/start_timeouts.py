@@ -56,4 +56,4 @@ def _since(desktop: Desktop, reason: str) -> datetime | None:
 
 def _over(since: datetime, timeout: int) -> bool:
     """Only time counts in which somebody looked: it may have come up, or been lost, while nobody could see it."""
-    return (timezone.now() - since).total_seconds() > timeout and heartbeat.watched_for() > timeout
+    return (timezone.now() - since).total_seconds() > timeout and heartbeat.observed_seconds() > timeout

@@ -35,7 +35,7 @@ class Worker(SimpleWorker):
 
     def heartbeat(self, timeout: int | None = None, pipeline: Any = None) -> None:
         """Waits for Redis, and registers again: a Redis that came back empty does not know this worker."""
-        heartbeat.came_round()
+        heartbeat.touch_alive_file()
         if pipeline is not None:
             super().heartbeat(timeout, pipeline)
             return

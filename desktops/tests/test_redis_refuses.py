@@ -57,7 +57,7 @@ def test_redis_that_is_gone_is_not_a_missing_controller(client_for, alice, make_
 
 
 def test_nor_is_one_that_has_just_come_back_empty(client_for, alice, make_desktop, redis_away):
-    heartbeat.beat()
+    heartbeat.record_controller_beat()
     desktop, client = make_desktop(alice, status=Status.STARTING), client_for(alice)
     with redis_away():
         pass

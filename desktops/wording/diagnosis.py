@@ -21,7 +21,7 @@ class DiagnosisInput:
     redis: str = ""  # why Redis is unavailable: a slug of core.redis_health
     controller_late: bool = False
     workers: int = 1
-    runtime_away: bool = False
+    runtime_unavailable: bool = False
     files_lost: bool = False
 
 
@@ -81,7 +81,7 @@ def _stalled(facts: DiagnosisInput) -> Diagnosis | None:
             gettext("It goes on by itself when a worker is back. If this stays, tell an administrator."),
             waiting=True,
         )
-    if facts.runtime_away:
+    if facts.runtime_unavailable:
         return Diagnosis(
             gettext("The machines that run desktops do not answer at present."),
             gettext("Nothing is lost. It goes on by itself when they are back; if this stays, tell an administrator."),

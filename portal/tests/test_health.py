@@ -62,7 +62,7 @@ def test_alive_without_asking_anybody(client, path, redis_away):
 
 @pytest.mark.parametrize("path", ["/readyz", "/ready"])
 def test_ready(db, client, path):
-    heartbeat.beat()
+    heartbeat.record_controller_beat()
     answer = client.get(path)
     assert answer.status_code == 200
     assert answer.json() == {"ready": True, "database": "ok", "redis": "ok", "controller": "ok"}
@@ -86,7 +86,7 @@ def test_redis_away_is_told_and_takes_nothing_out_of_service(db, client, redis_a
     ("why", "said"), [("memory_full", "its memory is full"), ("save_failed", "to disk"), ("read_only", "replica")]
 )
 def test_redis_that_refuses_writes_is_told_with_the_reason(db, client, why, said):
-    heartbeat.beat()
+    heartbeat.record_controller_beat()
     with redis_refuses_writes(why):
         answer = client.get("/readyz", headers={"Accept-Language": "zh-CN"})
     assert (answer.status_code, answer.json()["ready"]) == (200, True)

@@ -20,8 +20,8 @@ def work(desktop_id: str) -> None:
 @pytest.fixture
 def at_work():
     """A controller that beats, and a worker that serves the queue."""
-    heartbeat.beat()
-    heartbeat.tell_runtime(answers=True)
+    heartbeat.record_controller_beat()
+    heartbeat.record_runtime_answer(answers=True)
     worker = Worker([django_rq.get_queue("desktops")], connection=django_rq.get_connection("desktops"))
     worker.register_birth()
     yield
@@ -83,7 +83,7 @@ def test_redis_that_refuses_writes(api_for, alice, at_work, why, said):
 
 
 def test_runtime_away(api_for, alice, at_work):
-    heartbeat.tell_runtime(answers=False)
+    heartbeat.record_runtime_answer(answers=False)
     told = api_for(alice).get(MONITOR).json()
     assert (told["status"], told["runtime"]) == ("degraded", "away")
 

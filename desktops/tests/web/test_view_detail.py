@@ -18,7 +18,7 @@ SAYS = {
 
 @pytest.mark.parametrize("status", Status)
 def test_each_state_says_what_is_so_and_what_to_do(client_for, alice, make_desktop, status):
-    heartbeat.beat()
+    heartbeat.record_controller_beat()
     desktop = make_desktop(alice, status=status, reason="disk_full" if status == Status.FAILED else "")
     page = client_for(alice).get(f"/desktops/{desktop.pk}/").content.decode()
     assert [text for text in SAYS[status] if text not in page] == []

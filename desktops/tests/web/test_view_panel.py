@@ -22,7 +22,7 @@ def test_state_title_and_timeline_without_the_screen(client_for, alice, make_des
 
 
 def test_steps_with_their_times(client_for, alice, make_desktop):
-    heartbeat.beat()
+    heartbeat.record_controller_beat()
     desktop = make_desktop(alice, status=Status.STARTING)
     began = timezone.now() - timedelta(seconds=5)
     for kind, second in (("queued", 0), ("created", 1.5), ("started", 3)):

@@ -94,5 +94,5 @@ def test_what_happened_to_a_running_desktop_is_said(slug):
 
 
 def test_a_runtime_that_does_not_answer_is_said_and_nothing_is_hopeless():
-    found = explain(DiagnosisInput(Status.STARTING, "unschedulable", runtime_away=True))
+    found = explain(DiagnosisInput(Status.STARTING, "unschedulable", runtime_unavailable=True))
     assert ("do not answer" in found.sentence, found.waiting, found.permanent) == (True, True, False)
