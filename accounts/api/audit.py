@@ -14,12 +14,12 @@ from accounts.api.endpoint import Endpoint
 from accounts.api.fields import Filter, Moment
 from accounts.audit_export import AuditOut
 from accounts.models import AuditEvent
-from core.api.serializers import PageQuery, Strict
+from core.api.serializers import PageQuery, StrictSerializer
 
 _EXACT = ("action", "target", "pod_name", "result")
 
 
-class Filters(Strict):
+class Filters(StrictSerializer):
     actor = Filter(max_length=150, help_text="The name at that time, or the user's id.")
     action = Filter(max_length=50, help_text='Such as "desktop.launch".')
     target = Filter(max_length=200, help_text="A desktop's id, a user's name, …")

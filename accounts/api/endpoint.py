@@ -20,7 +20,7 @@ from accounts.api.permissions import read_as
 from accounts.audit import Actor
 from accounts.models import User
 from accounts.tokens import Claims
-from core.api.pagination import Pages
+from core.api.pagination import Pagination
 
 log = structlog.get_logger("podesk.api")
 Row = TypeVar("Row", bound=Model)
@@ -111,7 +111,7 @@ class Endpoint(APIView):
 
     def paged(self, rows: QuerySet[Row], asked: dict[str, Any], shown_by: type[Serializer[Any]]) -> Response:
         """One page of `rows`; `asked` comes from a query form that derives from core.api.serializers.PageQuery."""
-        pages = Pages(limit=asked["limit"], offset=asked["offset"])
+        pages = Pagination(limit=asked["limit"], offset=asked["offset"])
         found = pages.paginate_queryset(rows, self.request, self)
         return pages.get_paginated_response(shown_by(found, many=True, context={"request": self.request}).data)
 

@@ -15,12 +15,12 @@ from accounts.api.endpoint import Endpoint
 from accounts.api.fields import Cores, Count, Filter
 from accounts.models import Quota, User
 from accounts.quota_services import LIMITS
-from core.api.serializers import Nothing, PageQuery, Strict
+from core.api.serializers import EmptySerializer, PageQuery, StrictSerializer
 
 _INHERITED: dict[str, Any] = {"required": False, "allow_null": True}
 
 
-class QuotaChange(Strict):
+class QuotaChange(StrictSerializer):
     """null: inherited from the groups' quotas, or from the default."""
 
     cpu = Cores(help_text="Cores.", **_INHERITED)
@@ -95,7 +95,7 @@ class Quotas(Endpoint):
     @extend_schema(request=NewQuota, responses={201: QuotaOut})
     def post(self, request: Request) -> Response:
         """Add a quota for a user or a group, or the default where there is none."""
-        self.query(Nothing)
+        self.query(EmptySerializer)
         fields = self.body(NewQuota)
         quota = Quota(**fields)
         quota_services.add_quota(quota=quota, fields=fields, by=self.actor)
@@ -111,13 +111,13 @@ class OneQuota(Endpoint):
 
     @extend_schema(responses=QuotaOut)
     def get(self, request: Request, quota_id: int) -> Response:
-        self.query(Nothing)
+        self.query(EmptySerializer)
         return Response(QuotaOut(_quota(quota_id)).data)
 
     @extend_schema(request=QuotaChange, responses=QuotaOut)
     def patch(self, request: Request, quota_id: int) -> Response:
         """Change what is sent. Whose it is stays."""
-        self.query(Nothing)
+        self.query(EmptySerializer)
         quota, fields = _quota(quota_id), self.body(QuotaChange)
         for name, value in fields.items():
             setattr(quota, name, value)
@@ -127,8 +127,8 @@ class OneQuota(Endpoint):
     @extend_schema(request=None, responses={200: DeletedQuotaOut})
     def delete(self, request: Request, quota_id: int) -> Response:
         """Whoever had it inherits from then on. Without the default, nobody may have what no other quota gives."""
-        self.query(Nothing)
-        self.body(Nothing)
+        self.query(EmptySerializer)
+        self.body(EmptySerializer)
         quota_services.delete_quota(quota=_quota(quota_id), by=self.actor)
         return Response({"status": "deleted", "id": quota_id})
 
@@ -139,7 +139,7 @@ class UserQuota(Endpoint):
     @extend_schema(responses=EffectiveQuotaOut)
     def get(self, request: Request, user_id: UUID) -> Response:
         """What holds for a user, line by line, and where each comes from."""
-        self.query(Nothing)
+        self.query(EmptySerializer)
         user = get_object_or_404(User, pk=user_id)
         told = {"user": user.pk, "username": user.username, "quota": quotas.effective(user)}
         return Response(EffectiveQuotaOut(told).data)

@@ -17,7 +17,7 @@ from accounts.api.fields import Text, Username, Whole
 from accounts.models import SessionToken, User
 from accounts.token_services import SHORTEST, Issued, Wanted
 from accounts.tokens import PERMISSIONS, Claims
-from core.api.serializers import PageQuery, Strict
+from core.api.serializers import PageQuery, StrictSerializer
 from core.errors import Refusal
 
 _PASSWORD_LONGEST = 4096  # characters
@@ -56,7 +56,7 @@ class Seconds(Whole):
     """Of a lifetime."""
 
 
-class TokenForm(Strict):
+class TokenForm(StrictSerializer):
     """Which token is wanted."""
 
     label = Text(  # type: ignore[assignment]  # a Field's own label is hidden, and not asked for
@@ -105,7 +105,7 @@ class ObtainForm(TokenForm, TokenObtainSerializer):
         return attrs | {"user": self.user}
 
 
-class VerifyForm(Strict):
+class VerifyForm(StrictSerializer):
     # Without its spaces, a text that the schema allows would be none.
     token = serializers.CharField(
         trim_whitespace=False, help_text="The token to look at; it need not be the one of the header."

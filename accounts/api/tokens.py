@@ -25,7 +25,7 @@ from accounts.api.token_serializers import (
 )
 from accounts.audit import Actor
 from accounts.token_services import Issued
-from core.api.serializers import Nothing
+from core.api.serializers import EmptySerializer
 from core.errors import Refusal
 
 
@@ -45,18 +45,18 @@ class Obtain(OpenEndpoint):
     @extend_schema(request=ObtainForm, responses={201: IssuedOut})
     def post(self, request: Request) -> Response:
         """Get a session token for your username and password."""
-        self.query(Nothing)
+        self.query(EmptySerializer)
         asked = self.body(ObtainForm)
         by = Actor(asked["user"], client.address(request) or None)
         return _shown_once(token_services.issue_for_login(by=by, wanted=wanted(asked)))
 
 
 class Refresh(Endpoint):
-    @extend_schema(request=Nothing, responses={201: IssuedOut})
+    @extend_schema(request=EmptySerializer, responses={201: IssuedOut})
     def post(self, request: Request) -> Response:
         """Change the session token that you send for one that lives longer. The old one ends."""
-        self.query(Nothing)
-        self.body(Nothing)
+        self.query(EmptySerializer)
+        self.body(EmptySerializer)
         return _shown_once(token_services.refresh(by=self.actor, claims=self.claims))
 
 
@@ -66,7 +66,7 @@ class Verify(OpenEndpoint):
     @extend_schema(request=VerifyForm, responses=ClaimsOut)
     def post(self, request: Request) -> Response:
         """What a session token says, if it counts."""
-        self.query(Nothing)
+        self.query(EmptySerializer)
         try:
             claims = tokens.verify(self.body(VerifyForm)["token"])  # told from nowhere: it is no use
         except tokens.TokenRefused as refused:
@@ -87,7 +87,7 @@ class Tokens(Endpoint):
     @extend_schema(request=TokenForm, responses={201: IssuedOut})
     def post(self, request: Request) -> Response:
         """Issue a further session token, which never has more than the one that you send."""
-        self.query(Nothing)
+        self.query(EmptySerializer)
         asked = wanted(self.body(TokenForm))
         return _shown_once(token_services.issue_from_token(by=self.actor, claims=self.claims, wanted=asked))
 
@@ -96,19 +96,19 @@ class OneToken(Endpoint):
     @extend_schema(request=None, responses={200: RevokedOut})
     def delete(self, request: Request, token_id: UUID) -> Response:
         """Revoke one of your session tokens, and close what it opened."""
-        self.query(Nothing)
-        self.body(Nothing)
+        self.query(EmptySerializer)
+        self.body(EmptySerializer)
         token = get_object_or_404(token_services.kept_by(self.claims.user_id), pk=token_id)
         token_services.revoke(by=self.actor, token=token)
         return Response({"status": "revoked", "id": str(token.pk)})
 
 
 class RevokeAll(Endpoint):
-    @extend_schema(request=Nothing, responses=RevokedAllOut)
+    @extend_schema(request=EmptySerializer, responses=RevokedAllOut)
     def post(self, request: Request) -> Response:
         """Revoke all your session tokens that have a label, this one too."""
-        self.query(Nothing)
-        self.body(Nothing)
+        self.query(EmptySerializer)
+        self.body(EmptySerializer)
         return Response({"status": "revoked", "count": token_services.revoke_all(by=self.actor)})
 
 

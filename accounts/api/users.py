@@ -19,7 +19,7 @@ from accounts import user_services
 from accounts.api.endpoint import Endpoint
 from accounts.api.fields import Email, Filter, Flag, Text, Username
 from accounts.models import User
-from core.api.serializers import Nothing, PageQuery, Strict
+from core.api.serializers import EmptySerializer, PageQuery, StrictSerializer
 
 _ORDERS = ("username", "email", "date_joined", "last_login")
 _SEARCHED = ("username", "email", "first_name", "last_name")
@@ -31,7 +31,7 @@ class Password(Text):
         super().__init__(max_length=4096, trim_whitespace=False, write_only=True, style=style, **options)
 
 
-class UserChange(Strict):
+class UserChange(StrictSerializer):
     email = Email(max_length=254, allow_blank=True, required=False)
     first_name = Text(max_length=150, allow_blank=True, required=False)
     last_name = Text(max_length=150, allow_blank=True, required=False)
@@ -96,7 +96,7 @@ class Users(Endpoint):
     @extend_schema(request=NewUser, responses={201: UserOut})
     def post(self, request: Request) -> Response:
         """Add a user. The password must pass the portal's rules."""
-        self.query(Nothing)
+        self.query(EmptySerializer)
         user = user_services.add_user(fields=self.body(NewUser), by=self.actor)
         return Response(UserOut(user).data, status=201)
 
@@ -110,13 +110,13 @@ class OneUser(Endpoint):
 
     @extend_schema(responses=UserOut)
     def get(self, request: Request, user_id: UUID) -> Response:
-        self.query(Nothing)
+        self.query(EmptySerializer)
         return Response(UserOut(_user(user_id)).data)
 
     @extend_schema(request=UserChange, responses=UserOut)
     def patch(self, request: Request, user_id: UUID) -> Response:
         """Change what is sent. A new password, like disabling, ends all logins and tokens of the user."""
-        self.query(Nothing)
+        self.query(EmptySerializer)
         user = _user(user_id)
         user_services.change_user(user=user, fields=self.body(UserChange), by=self.actor)
         return Response(UserOut(user).data)
@@ -124,8 +124,8 @@ class OneUser(Endpoint):
     @extend_schema(request=None, responses={200: DeletedUserOut})
     def delete(self, request: Request, user_id: UUID) -> Response:
         """Delete a user who owns neither desktops nor kept files any more."""
-        self.query(Nothing)
-        self.body(Nothing)
+        self.query(EmptySerializer)
+        self.body(EmptySerializer)
         user_services.delete_user(user=_user(user_id), by=self.actor)
         return Response({"status": "deleted", "id": str(user_id)})
 

@@ -8,7 +8,7 @@ from rest_framework.request import Request
 LIMIT, LONGEST, FARTHEST = 50, 200, 1_000_000
 
 
-class Pages(LimitOffsetPagination):
+class Pagination(LimitOffsetPagination):
     """With numbers that a query form has checked; DRF's own reading of them passes over nonsense in silence."""
 
     default_limit, max_limit = LIMIT, LONGEST

@@ -9,7 +9,7 @@ from rest_framework import serializers
 from core.api import pagination
 
 
-class Strict(serializers.Serializer[Any]):
+class StrictSerializer(serializers.Serializer[Any]):
     def to_internal_value(self, data: Any) -> Any:
         if isinstance(data, Mapping) and (unknown := [str(name) for name in data if name not in self.fields]):
             message = _("There is no such field. Known: %(known)s.") % {"known": ", ".join(self.fields) or "-"}
@@ -17,11 +17,11 @@ class Strict(serializers.Serializer[Any]):
         return super().to_internal_value(data)
 
 
-class Nothing(Strict):
+class EmptySerializer(StrictSerializer):
     """For requests that take no fields."""
 
 
-class PageQuery(Strict):
+class PageQuery(StrictSerializer):
     """Behind the `?` of a list. Subclasses add filters."""
 
     limit = serializers.IntegerField(min_value=1, max_value=pagination.LONGEST, default=pagination.LIMIT)

@@ -10,7 +10,7 @@ from rest_framework.response import Response
 from accounts.api.endpoint import Endpoint
 from accounts.api.fields import Filter
 from accounts.models import User
-from core.api.serializers import Nothing
+from core.api.serializers import EmptySerializer
 from desktops import selectors, services
 from desktops.api.input_serializers import PodQuery
 from desktops.api.output_serializers import DeletedOut, PodOut
@@ -63,11 +63,11 @@ class AnyPods(Endpoint):
 class StopAny(Endpoint):
     administers = {"POST": "desktops.change_desktop"}
 
-    @extend_schema(request=Nothing, responses={202: StoppedOut})
+    @extend_schema(request=EmptySerializer, responses={202: StoppedOut})
     def post(self, request: Request, pod_name: str) -> Response:
         """Stop a desktop; its owner reads that an administrator did. The files stay."""
-        self.query(Nothing)
-        self.body(Nothing)
+        self.query(EmptySerializer)
+        self.body(EmptySerializer)
         desktop = selectors.anyones(pod_name=pod_name)
         services.stop_desktop(desktop=desktop, by=self.actor)
         told = AnyPodOut(selectors.anyones(pod_name=pod_name), context={"request": request}).data
@@ -80,8 +80,8 @@ class AnyPod(Endpoint):
     @extend_schema(request=None, responses={202: DeletedOut})
     def delete(self, request: Request, pod_name: str) -> Response:
         """Delete a desktop. Its files are kept for its owner."""
-        self.query(Nothing)
-        self.body(Nothing)
+        self.query(EmptySerializer)
+        self.body(EmptySerializer)
         desktop = selectors.anyones(pod_name=pod_name)
         services.delete_desktop(desktop=desktop, by=self.actor, keep_data=True)
         return Response({"status": "deleted", "pod_name": pod_name}, status=202)

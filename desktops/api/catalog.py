@@ -9,7 +9,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.api.endpoint import Endpoint
-from core.api.serializers import Nothing, PageQuery
+from core.api.serializers import EmptySerializer, PageQuery
 from desktops import selectors, services, token_scopes
 from desktops.api.output_serializers import QuantitiesOut
 from desktops.models import Volume
@@ -90,7 +90,7 @@ class Images(Endpoint):
     @extend_schema(responses=OfferOut)
     def get(self, request: Request) -> Response:
         """What can be launched, in which sizes, and which of them your quota leaves room for."""
-        self.query(Nothing)
+        self.query(EmptySerializer)
         return Response(OfferOut(launch_offer(self.actor.user)).data)
 
 
@@ -98,7 +98,7 @@ class MyQuota(Endpoint):
     @extend_schema(responses=MyQuotaOut)
     def get(self, request: Request) -> Response:
         """What you may have, and what you use of it."""
-        self.query(Nothing)
+        self.query(EmptySerializer)
         return Response(MyQuotaOut({"results": quota_lines(self.actor.user)}).data)
 
 
@@ -115,8 +115,8 @@ class OneVolume(Endpoint):
     @extend_schema(request=None, responses={202: DeletedVolumeOut})
     def delete(self, request: Request, volume_id: UUID) -> Response:
         """Delete kept files for good."""
-        self.query(Nothing)
-        self.body(Nothing)
+        self.query(EmptySerializer)
+        self.body(EmptySerializer)
         volume = selectors.volume_for(user=self.actor.user, volume_id=volume_id)
         services.delete_volume(volume=volume, by=self.actor)
         return Response({"status": "deleted", "id": str(volume.pk)}, status=202)

@@ -17,7 +17,7 @@ from rest_framework.response import Response
 from accounts import client
 from accounts.api.endpoint import Endpoint
 from accounts.api.fields import Moment
-from core.api.serializers import Nothing, PageQuery
+from core.api.serializers import EmptySerializer, PageQuery
 from core.concurrency import ConcurrencySlot
 from core.request_token import token_from
 from desktops import selectors
@@ -81,7 +81,7 @@ class _Streaming(Endpoint):
         return self.paged(rows.order_by(asked["ordering"], f"{back}id"), asked, EventOut)
 
     def stream(self, pod_name: str = "") -> HttpResponseBase:
-        self.query(Nothing)
+        self.query(EmptySerializer)
         if self.request.method == "HEAD":  # nothing follows, and a stream would go on saying it
             return HttpResponse(content_type=sse.CONTENT_TYPE)
         token, address = token_from(self.request.headers), client.address(self.request)

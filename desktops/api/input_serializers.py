@@ -9,7 +9,7 @@ from rest_framework import serializers
 
 from accounts import time_zones
 from accounts.api.fields import Filter
-from core.api.serializers import PageQuery, Strict
+from core.api.serializers import PageQuery, StrictSerializer
 from desktops.api.quantities import Cores, GiB, MiB
 from desktops.models import Status
 
@@ -17,7 +17,7 @@ _NEW_FILES = "true: a desktop whose files are lost (files_lost) begins with an e
 _ORDERS = ("created_at", "name", "status", "status_since")
 
 
-class ResourceQuota(Strict):
+class ResourceQuota(StrictSerializer):
     """Each is optional: what is missing is taken from the image's first size that the quota allows."""
 
     cpu = Cores(required=False)
@@ -32,7 +32,7 @@ class ResourceQuota(Strict):
         OpenApiExample("A second one, with an empty home", value={"name": "build", "volume": "new"}),
     ]
 )
-class PodCreate(Strict):
+class PodCreate(StrictSerializer):
     resource_quota = ResourceQuota(required=False, allow_null=True)
     name = serializers.CharField(
         max_length=40, required=False, allow_null=True, help_text="One desktop per name. Default: desktop."
@@ -61,11 +61,11 @@ class PodCreate(Strict):
     new_files = serializers.BooleanField(default=False, help_text=_NEW_FILES)
 
 
-class PodStart(Strict):
+class PodStart(StrictSerializer):
     new_files = serializers.BooleanField(default=False, help_text=_NEW_FILES)
 
 
-class WaitQuery(Strict):
+class WaitQuery(StrictSerializer):
     wait = serializers.IntegerField(
         min_value=0,
         max_value=settings.API_WAIT_LIMIT,
@@ -108,5 +108,5 @@ class PodQuery(PageQuery):
         return attrs | {"where": {lookup: attrs[name] for name, lookup in lookups.items() if name in attrs}}
 
 
-class LogQuery(Strict):
+class LogQuery(StrictSerializer):
     tail_lines = serializers.IntegerField(min_value=1, max_value=5000, default=100)

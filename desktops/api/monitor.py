@@ -8,7 +8,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.api.endpoint import Endpoint
-from core.api.serializers import Nothing
+from core.api.serializers import EmptySerializer
 from desktops import monitor
 from desktops.models import Status
 from desktops.monitor import Report
@@ -52,5 +52,5 @@ class Monitor(Endpoint):
     def get(self, request: Request) -> Response:
         """The parts of the portal, the queue, and desktops by status: your own, or for administrators everyone's. What
         cannot be known at present is null."""
-        self.query(Nothing)
+        self.query(EmptySerializer)
         return Response(MonitorOut(monitor.report(user_id=self.claims.user_id)).data)

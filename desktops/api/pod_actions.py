@@ -14,7 +14,7 @@ from accounts.api.token_serializers import IssuedOut, TokenForm
 from accounts.api.token_serializers import wanted as token_wanted
 from accounts.token_services import Issued
 from core import concurrency
-from core.api.serializers import Nothing
+from core.api.serializers import EmptySerializer
 from core.request_token import SUBPROTOCOL_PREFIX
 from desktops import desktop_snapshot, selectors, services, token_scopes
 from desktops.api import pod_representation, wait
@@ -31,7 +31,7 @@ _ANSWERS = {200: ActionOut, 202: ActionOut}
 class Action(PodEndpoint):
     def asked(self, pod_name: str) -> tuple[Desktop, int]:
         """The desktop, and how long to wait."""
-        self.body(Nothing)
+        self.body(EmptySerializer)
         return self.desktop_of(pod_name), self.query(WaitQuery)["wait"]
 
     def answer(self, desktop: Desktop) -> Response:
@@ -53,7 +53,7 @@ class Start(Action):
 
 
 class Stop(Action):
-    @extend_schema(operation_id="stop_pod", request=Nothing, parameters=[WaitQuery], responses=_ANSWERS)
+    @extend_schema(operation_id="stop_pod", request=EmptySerializer, parameters=[WaitQuery], responses=_ANSWERS)
     def post(self, request: Request, pod_name: str) -> Response:
         """Stop a desktop, or cancel its start. Its files stay."""
         desktop, seconds = self.asked(pod_name)
@@ -66,7 +66,7 @@ class Stop(Action):
 
 
 class Restart(Action):
-    @extend_schema(operation_id="restart_pod", request=Nothing, parameters=[WaitQuery], responses=_ANSWERS)
+    @extend_schema(operation_id="restart_pod", request=EmptySerializer, parameters=[WaitQuery], responses=_ANSWERS)
     def post(self, request: Request, pod_name: str) -> Response:
         """Stop a desktop and start it again, or start one that is at rest."""
         desktop, seconds = self.asked(pod_name)
@@ -77,11 +77,11 @@ class Restart(Action):
 
 
 class Extend(Action):
-    @extend_schema(operation_id="extend_pod", request=Nothing, responses={200: ActionOut})
+    @extend_schema(operation_id="extend_pod", request=EmptySerializer, responses={200: ActionOut})
     def post(self, request: Request, pod_name: str) -> Response:
         """Count its longest allowed time from now on. `expires_at` null: there is no such time."""
-        self.body(Nothing)
-        self.query(Nothing)
+        self.body(EmptySerializer)
+        self.query(EmptySerializer)
         desktop = self.desktop_of(pod_name)
         services.extend_desktop(desktop=desktop, by=self.actor)
         return self.answer(desktop)
@@ -90,12 +90,12 @@ class Extend(Action):
 class Password(PodEndpoint):
     needs = {"POST": ("vnc",)}
 
-    @extend_schema(operation_id="show_pod_password", request=Nothing, responses=PasswordOut)
+    @extend_schema(operation_id="show_pod_password", request=EmptySerializer, responses=PasswordOut)
     def post(self, request: Request, pod_name: str) -> Response:
         """The VNC password, for programs that go past the portal; it is noted that you asked. 404 where all goes
         through the portal."""
-        self.body(Nothing)
-        self.query(Nothing)
+        self.body(EmptySerializer)
+        self.query(EmptySerializer)
         password = services.show_password(desktop=self.desktop_of(pod_name), by=self.actor)
         return Response({"pod_name": pod_name, "vnc_password": password})
 
@@ -105,7 +105,7 @@ class Token(PodEndpoint):
     def post(self, request: Request, pod_name: str) -> Response:
         """A session token for this desktop alone, to open its screen or SSH. It has no more permissions and no longer
         life than the token that asks, and ends with that one's login. In the API it may look, and change nothing."""
-        self.query(Nothing)
+        self.query(EmptySerializer)
         asked, desktop = self.body(TokenForm), self.desktop_of(pod_name)
         if not self.claims.permissions:  # what it could issue would open nothing
             raise PermissionDenied(NOT_PERMITTED, code="not_permitted")
@@ -146,6 +146,6 @@ class Metrics(PodEndpoint):
     @extend_schema(operation_id="get_pod_metrics", responses=MetricsOut)
     def get(self, request: Request, pod_name: str) -> Response:
         """What it uses now."""
-        self.query(Nothing)
+        self.query(EmptySerializer)
         usage = selectors.measured(self.desktop_of(pod_name))
         return Response({"pod_name": pod_name, "metrics": asdict(usage) if usage else None})

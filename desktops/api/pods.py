@@ -10,7 +10,7 @@ from rest_framework.response import Response
 
 from accounts.api.endpoint import Endpoint
 from core import concurrency
-from core.api.serializers import Nothing
+from core.api.serializers import EmptySerializer
 from desktops import connection_info, selectors, services
 from desktops.api import launch_requests, pod_representation, wait
 from desktops.api.input_serializers import DeleteQuery, PodCreate, PodQuery, WaitQuery
@@ -102,7 +102,7 @@ class Pod(PodEndpoint):
     @extend_schema(operation_id="get_pod", responses=PodOut)
     def get(self, request: Request, pod_name: str) -> Response:
         """One desktop as it is now."""
-        self.query(Nothing)
+        self.query(EmptySerializer)
         return Response(pod_representation.represent_snapshot(self.snapshot_of(pod_name), may=self.claims.permissions))
 
     @extend_schema(
@@ -114,7 +114,7 @@ class Pod(PodEndpoint):
     def delete(self, request: Request, pod_name: str) -> Response:
         """Delete a desktop. Its files are kept, unless keep_data=false. 202: it is being deleted. 200: you waited, and
         nothing of it is left, nor of files that were to go with it."""
-        self.body(Nothing)
+        self.body(EmptySerializer)
         asked, desktop = self.query(DeleteQuery), self.desktop_of(pod_name)
         with concurrency.waiting_slot(self.claims.user_id, asked["wait"]):
             services.delete_desktop(desktop=desktop, by=self.actor, keep_data=asked["keep_data"])

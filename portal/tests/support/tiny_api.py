@@ -11,12 +11,12 @@ from rest_framework.response import Response
 from accounts import tokens
 from accounts.api.endpoint import Endpoint, OpenEndpoint
 from accounts.models import User
-from core.api.serializers import Strict
+from core.api.serializers import StrictSerializer
 from core.errors import Refusal
 from portal.urls import urlpatterns as ours
 
 
-class Thing(Strict):
+class Thing(StrictSerializer):
     word = serializers.CharField(max_length=50, required=False)
     number = serializers.IntegerField(min_value=1, max_value=10, required=False)
     flag = serializers.BooleanField(required=False)
