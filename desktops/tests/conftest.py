@@ -17,7 +17,7 @@ from core.redis import client, key
 from desktops.lifecycle import controller
 from desktops.runtimes import get_runtime
 from desktops.runtimes.base import Deadline, Runtime
-from desktops.tests.support.scripted_runtime import Controlled, ToldRuntime
+from desktops.tests.support.scripted_runtime import ControllerUnderTest, ScriptedRuntime
 from tests.support import environment
 
 
@@ -115,9 +115,9 @@ def long_watched() -> None:
 
 
 @pytest.fixture
-def told(monkeypatch, db) -> Iterator[ToldRuntime]:
+def scripted_runtime(monkeypatch, db) -> Iterator[ScriptedRuntime]:
     """The runtime is one that sees what the test tells it."""
-    runtime = ToldRuntime()
+    runtime = ScriptedRuntime()
     monkeypatch.setattr("desktops.runtimes.local.local_runtime.LocalRuntime", lambda *_, **__: runtime)
     get_runtime.cache_clear()
     yield runtime
@@ -125,10 +125,10 @@ def told(monkeypatch, db) -> Iterator[ToldRuntime]:
 
 
 @pytest.fixture
-def controlled(told, monkeypatch, transactional_db, first_rows) -> Iterator[Controlled]:
+def controlled(scripted_runtime, monkeypatch, transactional_db, first_rows) -> Iterator[ControllerUnderTest]:
     """A controller at work, with a lease that ends soon; what it sees, the test tells."""
     monkeypatch.setattr(controller, "LEASE_SECONDS", 0.6)
-    made = Controlled()
+    made = ControllerUnderTest()
     yield made
     made.stop()
 

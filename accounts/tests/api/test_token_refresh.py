@@ -17,9 +17,9 @@ URL = "/api/v1/auth/token/refresh"
 LIST = "/api/v1/auth/tokens"
 
 
-def refresh(told, body: str = ""):
+def refresh(scripted_runtime, body: str = ""):
     kind = {"content_type": "application/json"} if body else {}
-    return Client(headers={"X-User-Token": told["token"]}).generic("POST", URL, body, **kind)
+    return Client(headers={"X-User-Token": scripted_runtime["token"]}).generic("POST", URL, body, **kind)
 
 
 def test_the_same_but_new(alice, obtained):
@@ -75,11 +75,11 @@ def test_refresh_until_is_past(alice, obtained):
 
 
 def test_refreshed_again_and_again_it_counts_from_the_first(alice, obtained):
-    told = obtained(alice)
-    ends = told["refresh_until"]
+    scripted_runtime = obtained(alice)
+    ends = scripted_runtime["refresh_until"]
     for _ in range(3):
-        told = refresh(told).json()
-        assert told["refresh_until"] == ends
+        scripted_runtime = refresh(scripted_runtime).json()
+        assert scripted_runtime["refresh_until"] == ends
 
 
 def test_tokens_of_pages_are_not_refreshed(alice, api_for):

@@ -25,30 +25,30 @@ def create(client, **fields):
     return client.post(URL, fields, content_type="application/json")
 
 
-def moment(told, name) -> datetime:
-    return datetime.fromisoformat(told[name])
+def moment(scripted_runtime, name) -> datetime:
+    return datetime.fromisoformat(scripted_runtime[name])
 
 
 # --- the list ---
 
 
 def test_what_is_listed(alice, obtained, script):
-    told = obtained(alice, label="backup", permissions=["ssh"])
-    answer = script(told).get(URL).json()
+    scripted_runtime = obtained(alice, label="backup", permissions=["ssh"])
+    answer = script(scripted_runtime).get(URL).json()
     (one,) = answer["results"]
     assert (answer["count"], answer["next"], answer["previous"]) == (1, None, None)
     assert timezone.now() - moment(one, "last_used_at") < timedelta(seconds=30)
     assert one | {"last_used_at": ""} == {
-        "id": told["id"],
+        "id": scripted_runtime["id"],
         "label": "backup",
         "permissions": ["ssh"],
         "pod_name": "",
-        "session_id": told["session_id"],
-        "created_at": told["created_at"],
+        "session_id": scripted_runtime["session_id"],
+        "created_at": scripted_runtime["created_at"],
         "last_used_at": "",
         "last_used_from": "127.0.0.1",
-        "expires_at": told["expires_at"],
-        "refresh_until": told["refresh_until"],
+        "expires_at": scripted_runtime["expires_at"],
+        "refresh_until": scripted_runtime["refresh_until"],
         "revoked_at": None,
         "revoked_reason": "",
         "current": True,
@@ -56,11 +56,11 @@ def test_what_is_listed(alice, obtained, script):
 
 
 def test_only_mine_and_only_with_a_label(alice, bob, obtained, script, api_for):
-    told = obtained(alice, label="mine")
+    scripted_runtime = obtained(alice, label="mine")
     obtained(bob, label="bob's")
     assert labels(api_for(alice).get(URL)) == ["mine"]
     assert [one["current"] for one in api_for(alice).get(URL).json()["results"]] == [False]
-    assert labels(script(told).get(URL)) == ["mine"]
+    assert labels(script(scripted_runtime).get(URL)) == ["mine"]
 
 
 def test_newest_first_in_pages_and_stable(alice, obtained, api_for):
@@ -140,29 +140,33 @@ def test_anonymous_bound_and_other_methods(alice, api_for):
 def test_a_smaller_one(alice, obtained, script):
     parent = obtained(alice)
     answer = create(script(parent), label="small", permissions=["vnc"], lifetime=3600)
-    told = answer.json()
+    scripted_runtime = answer.json()
     assert answer.status_code == 201
     assert "no-store" in answer["Cache-Control"]
-    claims = jwt.decode(told["token"], options={"verify_signature": False})
+    claims = jwt.decode(scripted_runtime["token"], options={"verify_signature": False})
     assert (claims["permissions"], claims["exp"] - claims["iat"], claims["pod_name"]) == (["vnc"], 3600, "")
-    assert claims["session_id"] == told["session_id"] != parent["session_id"]
+    assert claims["session_id"] == scripted_runtime["session_id"] != parent["session_id"]
     assert claims["resource_quota"]
-    assert moment(told, "refresh_until") <= moment(parent, "expires_at")
-    assert sorted(labels(script(told).get(URL))) == ["API token", "small"]
+    assert moment(scripted_runtime, "refresh_until") <= moment(parent, "expires_at")
+    assert sorted(labels(script(scripted_runtime).get(URL))) == ["API token", "small"]
     event = AuditEvent.objects.latest("pk")
     assert (event.action, event.target, event.address) == ("token.issue", "alice small", "127.0.0.1")
 
 
 def test_by_default_as_much_as_the_one_that_asks(alice, obtained, script):
     parent = obtained(alice, permissions=["ssh"], lifetime=3600)
-    told = create(script(parent)).json()
-    assert (told["label"], told["permissions"], told["refresh_until"]) == ("API token", ["ssh"], None)
-    assert moment(told, "expires_at") <= moment(parent, "expires_at")
+    scripted_runtime = create(script(parent)).json()
+    assert (scripted_runtime["label"], scripted_runtime["permissions"], scripted_runtime["refresh_until"]) == (
+        "API token",
+        ["ssh"],
+        None,
+    )
+    assert moment(scripted_runtime, "expires_at") <= moment(parent, "expires_at")
 
 
 def test_by_default_no_longer_than_usual(alice, obtained, script):
-    told = create(script(obtained(alice, lifetime=30 * DAY))).json()
-    assert moment(told, "expires_at") - moment(told, "created_at") == timedelta(days=1)
+    scripted_runtime = create(script(obtained(alice, lifetime=30 * DAY))).json()
+    assert moment(scripted_runtime, "expires_at") - moment(scripted_runtime, "created_at") == timedelta(days=1)
 
 
 @pytest.mark.django_db(transaction=True)
@@ -188,9 +192,13 @@ def test_ends_without_the_one_that_made_it(alice, obtained, script):
 
 def test_never_more_permissions(alice, obtained, script):
     answer = create(script(obtained(alice, permissions=["vnc"])), permissions=["vnc", "ssh"])
-    told = answer.json()
-    assert (answer.status_code, told["slug"], told["errors"][0]["field"]) == (403, "not_permitted", "permissions")
-    assert "ssh" in told["detail"]
+    scripted_runtime = answer.json()
+    assert (answer.status_code, scripted_runtime["slug"], scripted_runtime["errors"][0]["field"]) == (
+        403,
+        "not_permitted",
+        "permissions",
+    )
+    assert "ssh" in scripted_runtime["detail"]
     assert SessionToken.objects.count() == 1
 
 

@@ -97,31 +97,35 @@ def test_a_killed_leader_is_replaced_in_seconds_and_each_move_happens_once(pair,
 
 
 @pytest.fixture
-def leading(told, monkeypatch, settings, controlled) -> Controller:
+def leading(scripted_runtime, monkeypatch, settings, controlled) -> Controller:
     """A controller at work, with a lease that ends soon."""
     settings.RELIST_SECONDS = 1
     return controlled.controller
 
 
-def test_what_a_watch_misses_the_next_full_look_finds(told, settings, controlled, make_desktop, alice, wait_for):
+def test_what_a_watch_misses_the_next_full_look_finds(
+    scripted_runtime, settings, controlled, make_desktop, alice, wait_for
+):
     settings.RELIST_SECONDS = 2
     desktop = make_desktop(alice, status=Status.STARTING)
-    wait_for(lambda: told.looks() > 1)
-    told.deaf = True
-    missed = told.looks()
-    told.sees(desktop, Phase.READY)
+    wait_for(lambda: scripted_runtime.looks() > 1)
+    scripted_runtime.deaf = True
+    missed = scripted_runtime.looks()
+    scripted_runtime.sees(desktop, Phase.READY)
     wait_for(lambda: status(desktop) == Status.RUNNING)
-    assert told.looks() <= missed + 1  # one that was just under way may have seen it
-    assert ("observe", desktop.object_name) not in told.calls
+    assert scripted_runtime.looks() <= missed + 1  # one that was just under way may have seen it
+    assert ("observe", desktop.object_name) not in scripted_runtime.calls
 
 
-def test_what_a_watch_hears_waits_for_no_full_look(told, settings, controlled, make_desktop, alice, wait_for):
+def test_what_a_watch_hears_waits_for_no_full_look(
+    scripted_runtime, settings, controlled, make_desktop, alice, wait_for
+):
     settings.RELIST_SECONDS = 1000
     desktop = make_desktop(alice, status=Status.STARTING)
-    wait_for(lambda: told.looks() == 1)
-    told.sees(desktop, Phase.READY)
+    wait_for(lambda: scripted_runtime.looks() == 1)
+    scripted_runtime.sees(desktop, Phase.READY)
     wait_for(lambda: status(desktop) == Status.RUNNING)
-    assert told.looks() == 1
+    assert scripted_runtime.looks() == 1
 
 
 def status(desktop: Desktop) -> str:
@@ -136,25 +140,25 @@ def is_free() -> bool:
     return held is not None
 
 
-def test_a_look_that_takes_long_loses_no_lease(told, leading, wait_for):
-    told.pause = 3.0
-    wait_for(lambda: told.listing)
+def test_a_look_that_takes_long_loses_no_lease(scripted_runtime, leading, wait_for):
+    scripted_runtime.pause = 3.0
+    wait_for(lambda: scripted_runtime.listing)
     for _ in range(10):
         assert not is_free()
         time.sleep(0.2)
-    assert told.listing  # it was one look
+    assert scripted_runtime.listing  # it was one look
 
 
-def test_a_leader_that_stands_still_is_replaced(told, leading, wait_for, monkeypatch):
+def test_a_leader_that_stands_still_is_replaced(scripted_runtime, leading, wait_for, monkeypatch):
     """As on a database connection whose other end is gone."""
     monkeypatch.setattr(controller, "STUCK", 1.0)
-    wait_for(lambda: told.calls)
-    told.pause = 6.0
+    wait_for(lambda: scripted_runtime.calls)
+    scripted_runtime.pause = 6.0
     wait_for(is_free, 5)
-    assert told.listing
+    assert scripted_runtime.listing
 
 
-def test_a_redis_that_comes_back_empty_leaves_one_leader(told, leading, wait_for):
+def test_a_redis_that_comes_back_empty_leaves_one_leader(scripted_runtime, leading, wait_for):
     wait_for(lambda: not is_free())
     client().flushdb()
     other = locks.acquire_lock(key(*LEASE), lease=30)

@@ -91,18 +91,18 @@ def test_of_what_crashed_the_log_is_kept_and_the_rest_ended(starting, runtime, w
     assert (starting.last_log, selectors.log_of(starting)) == ("", "")
 
 
-def test_a_log_that_nobody_tells_is_no_reason_to_keep_what_failed(make_desktop, alice, told):
+def test_a_log_that_nobody_tells_is_no_reason_to_keep_what_failed(make_desktop, alice, scripted_runtime):
     desktop = make_desktop(alice, status=Status.FAILED, reason="node_lost")
-    told.sees(desktop, Phase.FAILED)
-    told.mute = True
+    scripted_runtime.sees(desktop, Phase.FAILED)
+    scripted_runtime.mute = True
     jobs.stop_desktop(str(desktop.pk))
-    assert ("stop", desktop.object_name) in told.calls
+    assert ("stop", desktop.object_name) in scripted_runtime.calls
 
 
-def test_of_a_long_log_with_odd_bytes_the_end_is_kept(make_desktop, alice, told):
+def test_of_a_long_log_with_odd_bytes_the_end_is_kept(make_desktop, alice, scripted_runtime):
     desktop = make_desktop(alice, status=Status.FAILED, reason="crash_loop")
-    told.sees(desktop, Phase.FAILED)
-    told.log = "x" * 50_000 + "\0 the disk is full"
+    scripted_runtime.sees(desktop, Phase.FAILED)
+    scripted_runtime.log = "x" * 50_000 + "\0 the disk is full"
     jobs.stop_desktop(str(desktop.pk))
     desktop.refresh_from_db()
     assert desktop.last_log.endswith("x the disk is full")
@@ -144,10 +144,10 @@ def test_orphans_end_and_rows_are_spared(starting, runtime, wait_for):
     assert phase_of(runtime, starting) == Phase.READY
 
 
-def test_files_that_take_a_moment_count_until_they_are_gone(told, alice, make_desktop, put_off):
+def test_files_that_take_a_moment_count_until_they_are_gone(scripted_runtime, alice, make_desktop, put_off):
     volume = make_desktop(alice).volume
     Desktop.objects.all().delete()
-    told.homes = [volume.object_name]
+    scripted_runtime.homes = [volume.object_name]
     jobs.delete_volume(str(volume.pk))
     assert list(put_off()) == [("delete_volume", str(volume.pk))]
     assert quota.use_of(alice).storage_gib == volume.storage_gib

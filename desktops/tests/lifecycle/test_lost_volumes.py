@@ -22,7 +22,7 @@ def by_alice(alice) -> Actor:
 
 
 @pytest.fixture
-def lost(told, make_desktop, alice) -> Desktop:
+def lost(scripted_runtime, make_desktop, alice) -> Desktop:
     """A stopped desktop whose home folder somebody has deleted in the cluster."""
     desktop = make_desktop(alice)
     use(desktop)
@@ -46,10 +46,10 @@ def warnings(caplog) -> list[dict]:
     return [record.msg for record in caplog.records if getattr(record.msg, "get", {}.get)("event") == "volume_lost"]
 
 
-def test_the_controller_reports_it_once(told, make_desktop, alice, caplog):
+def test_the_controller_reports_it_once(scripted_runtime, make_desktop, alice, caplog):
     desktop, there = make_desktop(alice), make_desktop(alice, name="second")
     use(desktop), use(there)
-    told.homes = [there.volume.object_name]
+    scripted_runtime.homes = [there.volume.object_name]
     look(), look()
     [said] = warnings(caplog)
     assert (said["volume"], said["desktop_name"], said["owner"]) == (
@@ -60,15 +60,15 @@ def test_the_controller_reports_it_once(told, make_desktop, alice, caplog):
     assert Volume.objects.get(lost_at__isnull=False) == desktop.volume
 
 
-def test_one_that_no_desktop_has_worked_in_is_not_lost(told, make_desktop, alice):
+def test_one_that_no_desktop_has_worked_in_is_not_lost(scripted_runtime, make_desktop, alice):
     make_desktop(alice, status=Status.STARTING)
     look()
     assert not Volume.objects.filter(lost_at__isnull=False).exists()
 
 
-def test_a_runtime_that_does_not_answer_loses_nothing(told, make_desktop, alice):
+def test_a_runtime_that_does_not_answer_loses_nothing(scripted_runtime, make_desktop, alice):
     use(make_desktop(alice))
-    told.away = True
+    scripted_runtime.away = True
     orphaned_volumes.compare_volumes()
     assert not Volume.objects.filter(lost_at__isnull=False).exists()
 
@@ -92,10 +92,10 @@ def test_is_what_a_stopped_desktop_says_first(lost):
     assert state.next_step == "Begin with new files, or ask an administrator to restore it."
 
 
-def test_a_desktop_that_runs_on_it_says_that_it_will_go(told, make_desktop, alice):
+def test_a_desktop_that_runs_on_it_says_that_it_will_go(scripted_runtime, make_desktop, alice):
     desktop = make_desktop(alice, status=Status.RUNNING)
     use(desktop)
-    told.sees(desktop, Phase.READY)
+    scripted_runtime.sees(desktop, Phase.READY)
     look()
     desktop.refresh_from_db()
     state = selectors.state_of(desktop)
@@ -103,8 +103,8 @@ def test_a_desktop_that_runs_on_it_says_that_it_will_go(told, make_desktop, alic
     assert state.next_step.startswith("Copy what you need")
 
 
-def test_is_found_again_when_it_is_restored(lost, told, alice):
-    told.homes = [lost.volume.object_name]
+def test_is_found_again_when_it_is_restored(lost, scripted_runtime, alice):
+    scripted_runtime.homes = [lost.volume.object_name]
     look()
     lost.refresh_from_db()
     assert lost.volume.lost_at is None
@@ -112,9 +112,9 @@ def test_is_found_again_when_it_is_restored(lost, told, alice):
     assert selectors.state_of(lost).sentence == "You stopped it."
 
 
-def test_is_found_again_by_a_start(lost, told):
+def test_is_found_again_by_a_start(lost, scripted_runtime):
     Desktop.objects.filter(pk=lost.pk).update(status=Status.STARTING)
-    told.sees(lost, Phase.READY)
+    scripted_runtime.sees(lost, Phase.READY)
     controller.compare_one(lost.object_name)
     lost.refresh_from_db()
     assert (lost.status, lost.volume.lost_at) == (Status.RUNNING, None)
@@ -197,8 +197,12 @@ def test_administrators_see_it(lost, client_for, admin):
 # --- scripts -------------------------------------------------------------------------------------------------------
 def test_the_advice_of_the_api_leads_out(lost, api_for, alice):
     api, volume = api_for(alice), lost.volume
-    told = api.get(f"/api/v1/pods/{lost.object_name}").json()
-    assert (told["status"], told["reason"], told["files_lost"]) == ("stopped", "volume_lost", True)
+    scripted_runtime = api.get(f"/api/v1/pods/{lost.object_name}").json()
+    assert (scripted_runtime["status"], scripted_runtime["reason"], scripted_runtime["files_lost"]) == (
+        "stopped",
+        "volume_lost",
+        True,
+    )
     asked = {"new_files": True}
     answer = api.post(f"/api/v1/pods/{lost.object_name}/start", asked, content_type="application/json")
     assert (answer.status_code, answer.json()["desktop"]["files_lost"]) == (202, False)

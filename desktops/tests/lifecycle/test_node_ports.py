@@ -71,38 +71,38 @@ def test_deleting_the_desktop_frees_its_ports(desktops):
     assert not PortLease.objects.exists()
 
 
-def test_a_failed_desktop_gives_its_ports_back_when_nothing_of_it_is_left(desktops, told, settings):
+def test_a_failed_desktop_gives_its_ports_back_when_nothing_of_it_is_left(desktops, scripted_runtime, settings):
     """A range with room for one: while its Service may still be there, nobody else gets them."""
     settings.DESKTOP_VNC_PORTS, settings.DESKTOP_SSH_PORTS = range(30000, 30002), range(31001, 31002)
     failed, next_one = desktops(2)
     given = node_ports.node_ports_of(failed)
     Desktop.objects.filter(pk=failed.pk).update(status=Status.FAILED)
-    told.sees(failed, Phase.STOPPING)
+    scripted_runtime.sees(failed, Phase.STOPPING)
     controller.compare_all()
     with pytest.raises(RuntimeFault, match="no_port_left"):
         node_ports.node_ports_of(next_one)
-    told.sees(failed, None)
+    scripted_runtime.sees(failed, None)
     controller.compare_all()
     again = node_ports.node_ports_of(next_one)
     assert {again.vnc, again.novnc, again.ssh} == {given.vnc, given.novnc, given.ssh}
 
 
 @pytest.mark.parametrize("status", [Status.STOPPING, Status.DELETING])
-def test_a_range_with_room_for_one_serves_one_after_the_other(desktops, told, settings, status):
+def test_a_range_with_room_for_one_serves_one_after_the_other(desktops, scripted_runtime, settings, status):
     settings.DESKTOP_VNC_PORTS, settings.DESKTOP_SSH_PORTS = range(30000, 30002), range(31001, 31002)
     for desktop in desktops(3):
         given = node_ports.node_ports_of(desktop)
         assert ({given.vnc, given.novnc}, given.ssh) == ({30000, 30001}, 31001)
         Desktop.objects.filter(pk=desktop.pk).update(status=status)
-        told.sees(desktop, Phase.STOPPING)
+        scripted_runtime.sees(desktop, Phase.STOPPING)
         controller.compare_all()
         assert PortLease.objects.filter(desktop=desktop).count() == 3  # its Service still has them
-        told.sees(desktop, None)
+        scripted_runtime.sees(desktop, None)
         controller.compare_all()
 
 
 @pytest.mark.parametrize("status", [Status.PENDING, Status.STARTING, Status.RUNNING, Status.STOPPING])
-def test_a_desktop_that_has_not_failed_keeps_them_whatever_is_seen(desktops, status, told):
+def test_a_desktop_that_has_not_failed_keeps_them_whatever_is_seen(desktops, status, scripted_runtime):
     [desktop] = desktops(1)
     node_ports.node_ports_of(desktop)
     Desktop.objects.filter(pk=desktop.pk).update(status=status)

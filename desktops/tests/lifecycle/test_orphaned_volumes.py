@@ -10,12 +10,12 @@ from desktops.lifecycle import controller, orphaned_volumes
 
 
 @pytest.fixture
-def lost(told, make_desktop, alice) -> str:
+def lost(scripted_runtime, make_desktop, alice) -> str:
     """One beside those of a desktop and of kept files."""
     desktop, deleted = make_desktop(alice), make_desktop(alice, name="second")
     kept = deleted.volume
     deleted.delete()
-    told.homes = [desktop.volume.object_name, "home-lost", kept.object_name]
+    scripted_runtime.homes = [desktop.volume.object_name, "home-lost", kept.object_name]
     return "home-lost"
 
 
@@ -29,26 +29,26 @@ def warnings(caplog) -> list[dict]:
     return [record.msg for record in caplog.records if "volumes" in str(record.msg)]
 
 
-def test_listed_when_asked(lost, told):
+def test_listed_when_asked(lost, scripted_runtime):
     assert listed() == f"{lost}\n"
-    told.homes.remove(lost)
+    scripted_runtime.homes.remove(lost)
     assert listed() == ""
 
 
-def test_told_by_the_controller_once_an_hour_and_left_alone(lost, told, caplog):
+def test_told_by_the_controller_once_an_hour_and_left_alone(lost, scripted_runtime, caplog):
     for _ in range(3):
         controller.compare_all()
     [said] = warnings(caplog)
     assert (said["event"], said["count"], said["names"]) == ("volumes_without_row", 1, [lost])
-    assert told.calls.count(("volumes", "")) == 1
-    assert not [name for verb, name in told.calls if verb == "delete_volume"]
+    assert scripted_runtime.calls.count(("volumes", "")) == 1
+    assert not [name for verb, name in scripted_runtime.calls if verb == "delete_volume"]
     client().flushdb()  # an hour later
     controller.compare_all()
     assert len(warnings(caplog)) == 2
 
 
-def test_a_cluster_that_does_not_say_is_said(lost, told, caplog):
-    told.away = True
+def test_a_cluster_that_does_not_say_is_said(lost, scripted_runtime, caplog):
+    scripted_runtime.away = True
     with pytest.raises(CommandError, match="do not say"):
         listed()
     orphaned_volumes.compare_volumes()

@@ -26,14 +26,14 @@ def quick(settings, monkeypatch, transactional_db):
 
 
 @pytest.fixture
-def outage(told, controlled, redis_away) -> Callable:
+def outage(scripted_runtime, controlled, redis_away) -> Callable:
     @contextmanager
     def of(part: str):
         match part:
             case "runtime":
-                told.away = True
+                scripted_runtime.away = True
                 yield
-                told.away = False
+                scripted_runtime.away = False
             case "controllers":
                 controlled.stop()
                 yield
@@ -55,10 +55,10 @@ def status(desktop: Desktop) -> tuple[str, str]:
     return desktop.status, desktop.reason
 
 
-def looks(told, count: int = 3) -> None:
+def looks(scripted_runtime, count: int = 3) -> None:
     """Return after so many more full looks."""
-    before, end = told.looks(), time.monotonic() + 20
-    while told.looks() < before + count:
+    before, end = scripted_runtime.looks(), time.monotonic() + 20
+    while scripted_runtime.looks() < before + count:
         assert time.monotonic() < end
         time.sleep(0.05)
 
@@ -68,44 +68,44 @@ PARTS = pytest.mark.parametrize("part", ["runtime", "controllers", "redis"])
 
 @PARTS
 def test_a_start_of_which_nothing_was_seen_is_ordered_again_and_comes_up(
-    part, outage, told, starting, queued, wait_for
+    part, outage, scripted_runtime, starting, queued, wait_for
 ):
-    looks(told)
+    looks(scripted_runtime)
     with outage(part):
         time.sleep(OUTAGE)
     Desktop.objects.filter(pk=starting.pk).update(status_since=timezone.now() - timedelta(minutes=2))
-    looks(told)
+    looks(scripted_runtime)
     assert status(starting) == (Status.STARTING, "")
     wait_for(lambda: ("start_desktop", str(starting.pk)) in queued())
-    told.sees(starting, Phase.READY)
+    scripted_runtime.sees(starting, Phase.READY)
     wait_for(lambda: status(starting) == (Status.RUNNING, ""))
 
 
 @PARTS
-def test_what_a_start_waits_for_keeps_its_timeout(part, outage, told, starting, wait_for):
-    told.sees(starting, Phase.CREATED, reason="unschedulable")
+def test_what_a_start_waits_for_keeps_its_timeout(part, outage, scripted_runtime, starting, wait_for):
+    scripted_runtime.sees(starting, Phase.CREATED, reason="unschedulable")
     wait_for(lambda: status(starting) == (Status.STARTING, "unschedulable"))
     with outage(part):
         time.sleep(OUTAGE)
-    looks(told)
+    looks(scripted_runtime)
     assert status(starting) == (Status.STARTING, "unschedulable")
 
 
 @PARTS
-def test_no_row_changes(part, outage, told, make_desktop, alice):
+def test_no_row_changes(part, outage, scripted_runtime, make_desktop, alice):
     rows = [make_desktop(alice, name=each, status=each) for each in Status.values]
     phases = {Status.RUNNING: Phase.READY, Status.STOPPING: Phase.STOPPING, Status.DELETING: Phase.STOPPING}
     for row in rows:
-        told.sees(row, phases.get(row.status))
-    looks(told)
+        scripted_runtime.sees(row, phases.get(row.status))
+    looks(scripted_runtime)
     before = [status(row) for row in rows]
     with outage(part):
         time.sleep(OUTAGE)
-    looks(told)
+    looks(scripted_runtime)
     assert [status(row) for row in rows] == before
 
 
 @pytest.mark.parametrize(("reason", "fails"), [("", "start_timeout"), ("unschedulable", "unschedulable")])
-def test_time_in_which_it_was_seen_counts(told, controlled, starting, wait_for, reason, fails):
-    told.sees(starting, Phase.CREATED, reason=reason)
+def test_time_in_which_it_was_seen_counts(scripted_runtime, controlled, starting, wait_for, reason, fails):
+    scripted_runtime.sees(starting, Phase.CREATED, reason=reason)
     wait_for(lambda: status(starting) == (Status.FAILED, fails))

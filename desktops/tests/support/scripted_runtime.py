@@ -21,7 +21,7 @@ from desktops.runtimes.base import (
 )
 
 
-class Controlled:
+class ControllerUnderTest:
     """A controller in a thread of its own, to be stopped and started again."""
 
     def __init__(self) -> None:
@@ -44,7 +44,7 @@ class Controlled:
             connection.close()
 
 
-class ToldRuntime:
+class ScriptedRuntime:
     steps = ("created", "started", "ready")
 
     def __init__(self) -> None:

@@ -12,11 +12,11 @@ SAID = "This desktop asks for 4Gi memory, and the cluster allows one desktop at 
 
 
 @pytest.fixture
-def refused(told, make_desktop, alice) -> Desktop:
+def refused(scripted_runtime, make_desktop, alice) -> Desktop:
     def start(spec, *, deadline):
         raise RuntimeFault("above_limit", "maximum memory usage per Container is 2Gi, but limit is 4Gi", facts=FACTS)
 
-    told.start = start
+    scripted_runtime.start = start
     desktop = make_desktop(alice, status=Status.PENDING)
     jobs.start_desktop(str(desktop.pk))
     desktop.refresh_from_db()
@@ -30,9 +30,9 @@ def test_on_the_page_and_in_its_timeline(refused, client_for, alice):
 
 
 def test_in_the_api(refused, api_for, alice):
-    told = api_for(alice).get(f"/api/v1/pods/{refused.object_name}").json()
-    assert (told["reason"], told["sentence"]) == ("above_limit", SAID)
-    assert "another size" in told["next_step"]
+    scripted_runtime = api_for(alice).get(f"/api/v1/pods/{refused.object_name}").json()
+    assert (scripted_runtime["reason"], scripted_runtime["sentence"]) == ("above_limit", SAID)
+    assert "another size" in scripted_runtime["next_step"]
 
 
 def test_in_the_list_of_desktops(refused, make_desktop, client_for, alice):
