@@ -15,7 +15,7 @@ from desktops.models import Desktop, Status, Volume
 
 
 @dataclass(frozen=True)
-class Queue:
+class QueueHealth:
     depth: int
     oldest_seconds: float
 
@@ -29,7 +29,7 @@ class Parts:
     controller: Controller = field(default_factory=Controller)
     workers: int | None = None
     runtime: str = "unknown"
-    queue: Queue | None = None
+    queue: QueueHealth | None = None
 
     @property
     def all_well(self) -> bool:
@@ -74,9 +74,9 @@ def parts() -> Parts:
     )
 
 
-def _queue() -> Queue | None:
+def _queue() -> QueueHealth | None:
     try:
-        return Queue(*queue.depth())
+        return QueueHealth(*queue.depth())
     except redis.RedisError:  # it went in this moment
         return None
 

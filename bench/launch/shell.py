@@ -12,15 +12,15 @@ from typing import Any
 
 from desktops.runtimes.base import DesktopSpec
 from desktops.runtimes.local import session_commands, unix_account
-from desktops.runtimes.local.desktop_files import Place, Plan
+from desktops.runtimes.local.desktop_files import DesktopFolder, SessionPlan
 
 USER = os.environ.get("LOCAL_DESKTOP_USER", "podesk")
 
 
-def prepare(root: Path, number: int) -> tuple[Place, Plan]:
+def prepare(root: Path, number: int) -> tuple[DesktopFolder, SessionPlan]:
     """All that a start needs, made beforehand: only the start itself is measured."""
     account = unix_account.account(USER)
-    place = Place(root, f"vnc-bench-{number}")
+    place = DesktopFolder(root, f"vnc-bench-{number}")
     for folder in (root, root / "s", root / "volumes", root / "desktops", place.folder):
         folder.mkdir(exist_ok=True)
         folder.chmod(0o711)
@@ -42,7 +42,7 @@ def seconds_to_banner(root: Path, number: int) -> float:
 
 
 @contextmanager
-def _session(plan: Plan) -> Iterator[None]:
+def _session(plan: SessionPlan) -> Iterator[None]:
     """The X server and, as soon as its display is known, what runs in it."""
     told, tell = os.pipe()
     common: dict[str, Any] = {
@@ -66,7 +66,7 @@ def _session(plan: Plan) -> Iterator[None]:
             process.wait()
 
 
-def _banner(place: Place) -> bytes:
+def _banner(place: DesktopFolder) -> bytes:
     while True:
         with socket.socket(socket.AF_UNIX) as client:
             try:

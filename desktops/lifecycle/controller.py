@@ -130,7 +130,7 @@ def compare_all() -> None:
         if desktop.status_since < began:  # younger than the list: the list says nothing of it
             _settle(desktop, seen.get(name))
     for name in seen.keys() - rows.keys():
-        reconcile.settle_missing(seen[name])
+        reconcile.reconcile_missing(seen[name])
     reconcile.free_ports(seen, began)
     reconcile.sweep_volumes()
     orphaned_volumes.compare_volumes()
@@ -147,7 +147,7 @@ def _give_sign_of_life() -> None:
 
 def _settle(desktop: Desktop, observed: Observed | None) -> None:
     try:
-        reconcile.settle(desktop, observed)
+        reconcile.reconcile_desktop(desktop, observed)
     except redis.RedisError:
         raise
     except Exception:  # a border: one bad row must not keep the others waiting

@@ -25,7 +25,7 @@ _RESTARTED = {"out_of_memory": "restarted_memory", "screen_crashed": "restarted_
 QUEUE_TIMEOUT = 10  # seconds a row may wait for a worker before its work is ordered again
 
 
-def settle(desktop: Desktop, seen: Observed | None) -> None:
+def reconcile_desktop(desktop: Desktop, seen: Observed | None) -> None:
     """Compare one row with what was observed of it. `None` means certainly not there; never pass "unknown"."""
     if seen and seen.run != desktop.run:
         seen = None  # of an earlier run: the start of this one ends it
@@ -45,7 +45,7 @@ def settle(desktop: Desktop, seen: Observed | None) -> None:
                 enqueue_again(jobs.stop_desktop, desktop.pk)
 
 
-def settle_missing(seen: Observed) -> None:
+def reconcile_missing(seen: Observed) -> None:
     """Something runs in our name without a row. It goes after a grace time."""
     first_seen = key("orphan", seen.name)
     client().set(first_seen, timezone.now().isoformat(), nx=True, ex=24 * 3600)

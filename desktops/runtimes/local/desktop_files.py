@@ -25,7 +25,7 @@ SOCKET_PATH_LIMIT = 107  # bytes, sun_path without its final zero
 FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
-class Place(NamedTuple):
+class DesktopFolder(NamedTuple):
     """Where one desktop lives below the runtime's folder."""
 
     root: Path
@@ -68,7 +68,7 @@ class Place(NamedTuple):
         return f"PODESK_DESKTOP={self.folder}"
 
 
-class State(NamedTuple):
+class HolderState(NamedTuple):
     """`steps` are ISO times by phase. `holder` is None until the holder has begun."""
 
     installation: str
@@ -84,11 +84,11 @@ class State(NamedTuple):
     detail: str = ""
     restarts: int = 0  # how often the session was started again after a crash; `reason` and `detail` are of the last
 
-    def entered(self, phase: str) -> "State":
+    def entered(self, phase: str) -> "HolderState":
         return self._replace(phase=phase, steps={**self.steps, phase: datetime.now(UTC).isoformat()})
 
 
-class Plan(NamedTuple):
+class SessionPlan(NamedTuple):
     """All that a holder needs to know, made by the starter: the holder itself takes no decisions."""
 
     server: list[str]  # command of the X server
@@ -98,16 +98,16 @@ class Plan(NamedTuple):
     account: dict[str, Any]  # subprocess arguments that switch to the account
 
 
-def write_plan(place: Place, plan: Plan) -> None:
+def write_plan(place: DesktopFolder, plan: SessionPlan) -> None:
     place.plan.write_text(json.dumps(plan._asdict()))
     place.plan.chmod(0o600)
 
 
-def read_plan(place: Place) -> Plan:
-    return Plan(**json.loads(place.plan.read_bytes()))
+def read_plan(place: DesktopFolder) -> SessionPlan:
+    return SessionPlan(**json.loads(place.plan.read_bytes()))
 
 
-def read(place: Place) -> State | None:
+def read(place: DesktopFolder) -> HolderState | None:
     """None: no such desktop. What was never written whole counts as none."""
     try:
         raw = json.loads((place.folder / "state.json").read_bytes())
@@ -115,10 +115,10 @@ def read(place: Place) -> State | None:
         return None
     raw["holder"] = Process(*raw["holder"]) if raw["holder"] else None
     raw["groups"], raw["limits"] = tuple(raw["groups"]), Limits(*raw["limits"])
-    return State(**raw)
+    return HolderState(**raw)
 
 
-def write(place: Place, state: State) -> None:
+def write(place: DesktopFolder, state: HolderState) -> None:
     """Replace the state in one step and tell the watcher, if there is one."""
     new = place.folder / "state.new"
     text = json.dumps(state._asdict() | {"steps": dict(state.steps)})
@@ -128,13 +128,13 @@ def write(place: Place, state: State) -> None:
         announce(place)
 
 
-def ask_to_stop(place: Place) -> None:
+def ask_to_stop(place: DesktopFolder) -> None:
     """Leave the time of the first asking as it is: it tells how long we have waited."""
     if not place.stop.exists():
         with_spare(place, place.stop.touch)
 
 
-def with_spare(place: Place, write: Callable[[], object]) -> None:
+def with_spare(place: DesktopFolder, write: Callable[[], object]) -> None:
     """Write something that must be written though the disk is full: a spare file makes room, once."""
     try:
         write()
@@ -145,7 +145,7 @@ def with_spare(place: Place, write: Callable[[], object]) -> None:
         write()
 
 
-def announce(place: Place) -> None:
+def announce(place: DesktopFolder) -> None:
     with suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK) as sender:
         sender.sendto(place.name.encode(), str(events_path(place.root)))
 
@@ -154,7 +154,7 @@ def events_path(root: Path) -> Path:
     return root / "events.sock"
 
 
-def take_lock(place: Place, *, timeout: float = 0) -> int | None:
+def take_lock(place: DesktopFolder, *, timeout: float = 0) -> int | None:
     """The locked descriptor, or None when somebody else has held it for `timeout` seconds."""
     end = time.monotonic() + timeout
     while True:
@@ -174,7 +174,7 @@ def take_lock(place: Place, *, timeout: float = 0) -> int | None:
         os.close(fd)
 
 
-def is_held(place: Place) -> bool:
+def is_held(place: DesktopFolder) -> bool:
     """Whether a holder (or a starter) lives. Takes a shared lock for an instant: those who take it allow for that."""
     try:
         fd = os.open(place.lock, os.O_RDWR | os.O_CLOEXEC)
@@ -189,7 +189,7 @@ def is_held(place: Place) -> bool:
         os.close(fd)
 
 
-def forget(place: Place) -> None:
+def forget(place: DesktopFolder) -> None:
     """Remove what is kept of a desktop, its volume excepted. Call with the lock held."""
     shutil.rmtree(place.private, ignore_errors=True)
     # In one step, lock and all: removing takes a while, and the next run writes files of the same names.

@@ -19,7 +19,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from desktops.runtimes.local import cgroups, desktop_files, processes
-from desktops.runtimes.local.desktop_files import FULL, Place
+from desktops.runtimes.local.desktop_files import FULL, DesktopFolder
 from desktops.runtimes.local.session_log import Log, tail
 
 END_SECONDS = 3.0  # seconds that programs have to save their work before they are killed
@@ -37,7 +37,7 @@ class Over(Exception):
 
 
 class Holder:
-    def __init__(self, place: Place) -> None:
+    def __init__(self, place: DesktopFolder) -> None:
         state = desktop_files.read(place)
         if state is None:
             raise FileNotFoundError(place.folder)
@@ -103,7 +103,7 @@ class Holder:
         again = phase in self.state.steps
         self._write(self.state._replace(phase=phase) if again else self.state.entered(phase))
 
-    def _write(self, state: desktop_files.State) -> None:
+    def _write(self, state: desktop_files.HolderState) -> None:
         self.state = state
         desktop_files.write(self.place, state)
 
@@ -264,7 +264,7 @@ def main(orders: int) -> None:
     os.setsid()
     os.chdir("/")
     root, name = json.loads(said)
-    Holder(Place(Path(root), name)).run()
+    Holder(DesktopFolder(Path(root), name)).run()
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from pathlib import Path
 from threading import Timer
 
 from desktops.runtimes.base import Deadline, RuntimeFault
-from desktops.runtimes.local.desktop_files import Place
+from desktops.runtimes.local.desktop_files import DesktopFolder
 from desktops.runtimes.local.session_log import tail
 
 REFILL_AFTER = 1.0  # seconds: until then the machine is busy with the desktop that was just launched
@@ -28,7 +28,7 @@ class Waiting:
                 stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
             )  # fmt: skip
 
-    def tell(self, place: Place, lock: int, log: int, *, seconds: float) -> int:
+    def tell(self, place: DesktopFolder, lock: int, log: int, *, seconds: float) -> int:
         """Its exit status: it forks at once, and goes on by itself. Raises OSError, subprocess.TimeoutExpired."""
         with self._order:
             socket.send_fds(self._order, [json.dumps([str(place.root), place.name]).encode()], [lock, log])
@@ -51,7 +51,7 @@ class Launcher:
         atexit.unregister(self._end)
         atexit.register(self._end)
 
-    def launch(self, place: Place, lock: int, deadline: Deadline) -> None:
+    def launch(self, place: DesktopFolder, lock: int, deadline: Deadline) -> None:
         """Raises RuntimeFault."""
         ready, self._ready = self._ready, None
         with place.log.open("ab") as log:
@@ -69,7 +69,7 @@ class Launcher:
         timer.daemon = True
         timer.start()
 
-    def _began(self, ready: Waiting, place: Place, fds: tuple[int, int], deadline: Deadline) -> bool:
+    def _began(self, ready: Waiting, place: DesktopFolder, fds: tuple[int, int], deadline: Deadline) -> bool:
         """False when the one that waited is not there any more."""
         try:
             return ready.tell(place, *fds, seconds=max(1.0, deadline.remaining)) == 0
@@ -77,7 +77,7 @@ class Launcher:
             ready.end()
             return False
 
-    def _begin(self, place: Place, fds: tuple[int, int], deadline: Deadline) -> None:
+    def _begin(self, place: DesktopFolder, fds: tuple[int, int], deadline: Deadline) -> None:
         holder = Waiting(self._path)
         try:
             failed = holder.tell(place, *fds, seconds=max(1.0, deadline.remaining))

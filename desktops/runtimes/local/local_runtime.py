@@ -23,7 +23,7 @@ from desktops.runtimes.base import (
     Usage,
 )
 from desktops.runtimes.local import cgroups, desktop_files, processes, session_commands, unix_account, usage
-from desktops.runtimes.local.desktop_files import FULL, Place, State
+from desktops.runtimes.local.desktop_files import FULL, DesktopFolder, HolderState
 from desktops.runtimes.local.launcher import Launcher
 from desktops.runtimes.local.session_log import tail
 from desktops.runtimes.names import LABEL
@@ -46,7 +46,7 @@ class LocalRuntime:
         self._launcher.keep_ready()
 
     def start(self, spec: DesktopSpec, *, deadline: Deadline) -> None:
-        place = Place(self.root, check_name(spec.name))
+        place = DesktopFolder(self.root, check_name(spec.name))
         check_name(spec.volume)
         with _faults():
             account = unix_account.account(self.user)
@@ -103,7 +103,7 @@ class LocalRuntime:
         for name in filter(LABEL.fullmatch, names):
             if observed := self.observe(name):
                 seen.append(observed)
-            elif Place(self.root, name).stop.exists():  # a holder that was killed while it stopped
+            elif DesktopFolder(self.root, name).stop.exists():  # a holder that was killed while it stopped
                 self.stop(name, deadline=Deadline.after(1))
         return seen
 
@@ -155,7 +155,7 @@ class LocalRuntime:
             sockets.mkdir(exist_ok=True)
             sockets.chmod(0o1777)  # an account's own folder would keep other people's X servers out
 
-    def _lock_for(self, spec: DesktopSpec, place: Place, deadline: Deadline) -> int | None:
+    def _lock_for(self, spec: DesktopSpec, place: DesktopFolder, deadline: Deadline) -> int | None:
         """The lock to start with, once no earlier run has it; None when this run is there already."""
         while True:
             with suppress(FileNotFoundError):  # forgotten between the two calls
@@ -171,12 +171,14 @@ class LocalRuntime:
                 raise RuntimeFault("still_stopping", f"an earlier run of {spec.name} has not ended", permanent=False)
             time.sleep(0.02)
 
-    def _is_same(self, state: State, spec: DesktopSpec) -> bool:
+    def _is_same(self, state: HolderState, spec: DesktopSpec) -> bool:
         if (state.installation, state.desktop_id) != (spec.installation, spec.desktop_id):
             raise RuntimeFault("name_taken", f"{spec.name} belongs to {state.installation}/{state.desktop_id}")
         return True
 
-    def _prepare(self, spec: DesktopSpec, place: Place, account: unix_account.Account, deadline: Deadline) -> bool:
+    def _prepare(
+        self, spec: DesktopSpec, place: DesktopFolder, account: unix_account.Account, deadline: Deadline
+    ) -> bool:
         """Make all that a holder needs. False when this run, or a later one, was here before."""
         state = desktop_files.read(place)
         if state and self._is_same(state, spec):
@@ -190,7 +192,7 @@ class LocalRuntime:
             raise
         return True
 
-    def _write(self, spec: DesktopSpec, place: Place, account: unix_account.Account) -> None:
+    def _write(self, spec: DesktopSpec, place: DesktopFolder, account: unix_account.Account) -> None:
         for file in (place.stop, place.folder / "state.json"):
             file.unlink(missing_ok=True)
         shutil.rmtree(place.private, ignore_errors=True)
@@ -200,19 +202,19 @@ class LocalRuntime:
         desktop_files.write_plan(place, plan)
         limits = cgroups.Limits(float(spec.cpu), spec.memory_mib)
         groups = cgroups.create(self.installation, spec.name, limits)
-        state = State(spec.installation, spec.desktop_id, spec.name, spec.run, groups=groups, limits=limits)
+        state = HolderState(spec.installation, spec.desktop_id, spec.name, spec.run, groups=groups, limits=limits)
         desktop_files.write(place, state.entered("created"))
 
     # --- looking and ending -----------------------------------------------------------------------------------------
 
-    def _known(self, name: str) -> tuple[Place, State | None]:
+    def _known(self, name: str) -> tuple[DesktopFolder, HolderState | None]:
         """The state of a desktop of ours; another installation's counts as not there."""
-        place = Place(self.root, check_name(name))
+        place = DesktopFolder(self.root, check_name(name))
         state = desktop_files.read(place)
         return place, state if state and state.installation == self.installation else None
 
     def _observe(self, name: str) -> Observed | None:
-        held = desktop_files.is_held(Place(self.root, name))  # asked first: what is read after its end is final
+        held = desktop_files.is_held(DesktopFolder(self.root, name))  # asked first: what is read after its end is final
         place, state = self._known(name)
         if state is None or (place.stop.exists() and not held):
             return None
@@ -235,20 +237,20 @@ class LocalRuntime:
             restarts=state.restarts,
         )
 
-    def _signal_holder(self, place: Place) -> None:
+    def _signal_holder(self, place: DesktopFolder) -> None:
         state = desktop_files.read(place)
         if state and state.holder:
             hung = time.time() - place.stop.stat().st_mtime > HUNG
             processes.send(state.holder, signal.SIGKILL if hung else signal.SIGTERM)
 
-    def _clear(self, place: Place, state: State, deadline: Deadline) -> None:
+    def _clear(self, place: DesktopFolder, state: HolderState, deadline: Deadline) -> None:
         """End what a killed holder left behind."""
         while left := self._leftovers(place, state):  # again, because they may fork until the last is gone
             if not processes.kill_all(left, timeout=deadline.remaining):
                 raise RuntimeFault("still_stopping", f"{place.name}: some of its processes do not end", permanent=False)
         cgroups.remove(state.groups)
 
-    def _leftovers(self, place: Place, state: State) -> set[processes.Process]:
+    def _leftovers(self, place: DesktopFolder, state: HolderState) -> set[processes.Process]:
         members = map(processes.find, cgroups.members(state.groups))
         return {*filter(None, members), *processes.marked(place.marker)}
 

@@ -15,7 +15,7 @@ from cryptography.hazmat.decrepit.ciphers.algorithms import TripleDES
 from cryptography.hazmat.primitives.ciphers import Cipher, modes
 
 from desktops.runtimes.base import DesktopSpec, RuntimeFault
-from desktops.runtimes.local.desktop_files import SOCKET_PATH_LIMIT, Place, Plan
+from desktops.runtimes.local.desktop_files import SOCKET_PATH_LIMIT, DesktopFolder, SessionPlan
 from desktops.runtimes.local.unix_account import Account, private_folder
 
 SESSION = Path(__file__).parents[1] / "session"  # see session/README.md
@@ -27,7 +27,7 @@ CUT_TEXT_LIMIT = 8 * 1024 * 1024  # bytes of clipboard
 PASSWORD_FILE_KEY = bytes.fromhex("e84ad660c4721ae0")
 
 
-def plan(spec: DesktopSpec, place: Place, account: Account, path: str) -> Plan:
+def plan(spec: DesktopSpec, place: DesktopFolder, account: Account, path: str) -> SessionPlan:
     """Write what the desktop reads (secrets, session files) and say how to start it. `path`: where programs are."""
     find_programs(path)
     session = publish(place.root)
@@ -36,7 +36,7 @@ def plan(spec: DesktopSpec, place: Place, account: Account, path: str) -> Plan:
     _secret(place.private / "passwd", obfuscated(spec.vnc_password), account)
     _secret(place.private / "Xauthority", authority(secrets.token_bytes(16)), account)
     home = place.root / "volumes" / spec.volume
-    return Plan(
+    return SessionPlan(
         server=server_command(place, spec, path),
         session=session_command(session, path),
         environment=environment(spec, place, account, path) | xdg_folders(session),
@@ -45,7 +45,7 @@ def plan(spec: DesktopSpec, place: Place, account: Account, path: str) -> Plan:
     )
 
 
-def server_command(place: Place, spec: DesktopSpec, path: str) -> list[str]:
+def server_command(place: DesktopFolder, spec: DesktopSpec, path: str) -> list[str]:
     """The X server. Add `-displayfd N` to learn its display. Listens on nothing but UNIX sockets."""
     if not re.fullmatch(r"[1-9]\d{2,4}x[1-9]\d{2,4}", spec.resolution):
         raise RuntimeFault("bad_resolution", f"not a resolution: {spec.resolution!r}")
@@ -69,7 +69,7 @@ def session_command(session: Path, path: str) -> list[str]:
     return ["/bin/bash", str(session / "login"), dbus, "--", "sh", str(session / "start")]
 
 
-def environment(spec: DesktopSpec, place: Place, account: Account, path: str) -> dict[str, str]:
+def environment(spec: DesktopSpec, place: DesktopFolder, account: Account, path: str) -> dict[str, str]:
     """All of it: nothing of the portal's own environment, which holds its secrets, comes along."""
     name, _, value = place.marker.partition("=")
     return {

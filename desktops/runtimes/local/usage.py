@@ -9,7 +9,7 @@ import psutil
 
 from desktops.runtimes.base import Usage
 from desktops.runtimes.local import cgroups
-from desktops.runtimes.local.desktop_files import Place, State
+from desktops.runtimes.local.desktop_files import DesktopFolder, HolderState
 from desktops.runtimes.local.processes import Process
 
 WINDOW = 0.1  # seconds measured when there was no earlier look
@@ -22,7 +22,7 @@ class UsageSample(NamedTuple):
     run: int
 
 
-def measure(place: Place, state: State, holder: Process) -> Usage | None:
+def measure(place: DesktopFolder, state: HolderState, holder: Process) -> Usage | None:
     """None when it has just ended. May take WINDOW seconds."""
     try:
         processes = [(parent := psutil.Process(holder.pid)), *parent.children(recursive=True)]
@@ -54,7 +54,7 @@ def _look(processes: list[psutil.Process], run: int) -> UsageSample:
     return UsageSample(time.monotonic(), used, run)
 
 
-def _earlier(place: Place, run: int) -> UsageSample | None:
+def _earlier(place: DesktopFolder, run: int) -> UsageSample | None:
     try:
         look = UsageSample(*json.loads((place.folder / "usage.json").read_bytes()))
     except (OSError, ValueError, TypeError):

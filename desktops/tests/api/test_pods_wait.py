@@ -109,7 +109,7 @@ def test_delete_is_answered_when_it_is_gone(alice, make_desktop, ask, in_backgro
     desktop = make_desktop(alice, status=Status.RUNNING)
     answer = in_background(ask, "DELETE", f"pods/{desktop.object_name}?wait=20")
     assert waiting(answer)
-    reconcile.settle(row(), None)
+    reconcile.reconcile_desktop(row(), None)
     assert (answer.result(10).status_code, answer.result().json()["status"]) == (200, "deleted")
 
 
@@ -117,7 +117,7 @@ def test_delete_is_answered_when_the_files_are_gone_too(alice, make_desktop, ask
     desktop = make_desktop(alice, status=Status.RUNNING)
     answer = in_background(ask, "DELETE", f"pods/{desktop.object_name}?wait=20&keep_data=false")
     assert waiting(answer)
-    reconcile.settle(row(), None)
+    reconcile.reconcile_desktop(row(), None)
     assert waiting(answer)
     jobs.delete_volume(str(desktop.volume_id))
     gone = time.monotonic()
@@ -129,7 +129,7 @@ def test_delete_whose_files_take_longer_is_under_way(alice, make_desktop, ask, i
     desktop = make_desktop(alice, status=Status.RUNNING)
     answer = in_background(ask, "DELETE", f"pods/{desktop.object_name}?wait=2&keep_data=false")
     assert waiting(answer)
-    reconcile.settle(row(), None)
+    reconcile.reconcile_desktop(row(), None)
     assert answer.result(10).status_code == 202
 
 

@@ -74,7 +74,7 @@ def test_half_way_through_a_restart_it_stays_down(make_desktop, alice):
     desktop = make_desktop(alice, status=Status.STOPPING, restarting=True)
     by_sql(alice, Actor(alice))
     release_holdings()
-    reconcile.settle(row(desktop), None)
+    reconcile.reconcile_desktop(row(desktop), None)
     assert (row(desktop).status, row(desktop).reason) == (Status.STOPPED, "account_disabled")
 
 
@@ -101,7 +101,7 @@ def test_enabled_again_may_start(make_desktop, alice, by):
     desktop = make_desktop(alice, status=Status.RUNNING)
     by_service(alice, by)
     release_holdings()
-    reconcile.settle(row(desktop), None)
+    reconcile.reconcile_desktop(row(desktop), None)
     services.set_active(user=alice, active=True, by=by)
     desktop_services.start_desktop(desktop=row(desktop), by=Actor(alice))
     release_holdings()

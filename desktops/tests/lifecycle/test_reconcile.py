@@ -29,7 +29,7 @@ def settle(make_desktop, alice, django_capture_on_commit_callbacks):
     def go(status: Status, phase: Phase | None, observed: dict | None = None, **fields) -> Desktop:
         desktop = make_desktop(alice, status=status, **fields)
         with django_capture_on_commit_callbacks(execute=True):
-            reconcile.settle(desktop, phase and seen(desktop, phase, **(observed or {})))
+            reconcile.reconcile_desktop(desktop, phase and seen(desktop, phase, **(observed or {})))
         return Desktop.objects.filter(pk=desktop.pk).first() or desktop
 
     return go
@@ -37,7 +37,7 @@ def settle(make_desktop, alice, django_capture_on_commit_callbacks):
 
 def again(desktop: Desktop) -> Desktop:
     """Settled with nothing seen."""
-    reconcile.settle(Desktop.objects.get(pk=desktop.pk), None)
+    reconcile.reconcile_desktop(Desktop.objects.get(pk=desktop.pk), None)
     return Desktop.objects.get(pk=desktop.pk)
 
 
@@ -58,13 +58,13 @@ def test_on_its_way_keeps_waiting(settle, phase):
 def test_a_step_is_written_once(make_desktop, alice):
     desktop = make_desktop(alice, status=Status.STARTING)
     for _ in range(3):
-        reconcile.settle(desktop, seen(desktop, Phase.STARTED, steps={"created": timezone.now()}))
+        reconcile.reconcile_desktop(desktop, seen(desktop, Phase.STARTED, steps={"created": timezone.now()}))
     assert desktop.events.filter(kind="created").count() == 1
 
 
 def test_a_step_is_never_told_before_the_order_to_start(make_desktop, alice):
     desktop = make_desktop(alice, status=Status.STARTING)
-    reconcile.settle(desktop, seen(desktop, Phase.STARTED, steps={"scheduled": LONG_AGO}))
+    reconcile.reconcile_desktop(desktop, seen(desktop, Phase.STARTED, steps={"scheduled": LONG_AGO}))
     assert desktop.events.get(kind="scheduled").at == desktop.status_since
 
 
@@ -131,7 +131,7 @@ def test_lost_work_is_ordered_again_once(settle, queued, status, phase, work):
     stuck = Desktop.objects.get(pk=young.pk)
     stuck.status_since = timezone.now() - timedelta(seconds=reconcile.QUEUE_TIMEOUT + 1)
     for _ in range(3):
-        reconcile.settle(stuck, phase and seen(stuck, phase))
+        reconcile.reconcile_desktop(stuck, phase and seen(stuck, phase))
     assert queued() == [(work, str(stuck.pk))]
 
 
@@ -184,31 +184,31 @@ def test_deleted_when_nothing_is_left(settle, queued, keep):
 
 def test_orphan_goes_after_its_grace(db, queued):
     orphan = Observed(name="vnc-nobody", desktop_id="", run=1, phase=Phase.READY)
-    reconcile.settle_missing(orphan)
+    reconcile.reconcile_missing(orphan)
     assert queued() == []
     client().set(key("orphan", "vnc-nobody"), (timezone.now() - timedelta(seconds=61)).isoformat())
-    reconcile.settle_missing(orphan)
+    reconcile.reconcile_missing(orphan)
     assert queued() == [("remove_orphan", "vnc-nobody")]
 
 
 def test_row_that_moved_meanwhile_is_left_alone(make_desktop, alice):
     stale = make_desktop(alice, status=Status.STARTING)
     Desktop.objects.filter(pk=stale.pk).update(status=Status.STOPPING)
-    reconcile.settle(stale, seen(stale, Phase.READY))
+    reconcile.reconcile_desktop(stale, seen(stale, Phase.READY))
     assert Desktop.objects.get(pk=stale.pk).status == Status.STOPPING
 
 
 def test_a_restart_inside_a_run_is_told_once(make_desktop, alice):
     desktop = make_desktop(alice, status=Status.RUNNING)
     for _ in range(3):
-        reconcile.settle(Desktop.objects.get(pk=desktop.pk), seen(desktop, Phase.READY, restarts=2))
+        reconcile.reconcile_desktop(Desktop.objects.get(pk=desktop.pk), seen(desktop, Phase.READY, restarts=2))
     assert desktop.events.filter(kind="restarted").count() == 1
 
 
 def test_a_desktop_that_answers_again_needs_no_words(make_desktop, alice):
     desktop = make_desktop(alice, status=Status.RUNNING)
     for phase in (Phase.STARTED, Phase.READY):
-        reconcile.settle(Desktop.objects.get(pk=desktop.pk), seen(desktop, phase))
+        reconcile.reconcile_desktop(Desktop.objects.get(pk=desktop.pk), seen(desktop, phase))
     desktop.refresh_from_db()
     assert (desktop.status, desktop.reason) == (Status.RUNNING, "")
 

@@ -29,7 +29,7 @@ def settle(starting, django_capture_on_commit_callbacks):
 
     def go(reason: str) -> Desktop:
         with django_capture_on_commit_callbacks(execute=True):
-            reconcile.settle(Desktop.objects.get(pk=starting.pk), waits(starting, reason))
+            reconcile.reconcile_desktop(Desktop.objects.get(pk=starting.pk), waits(starting, reason))
         starting.refresh_from_db()
         return starting
 
@@ -94,14 +94,14 @@ def test_to_go_on_waiting_costs_no_query(settle, starting, django_assert_num_que
     settle("unschedulable")
     row = Desktop.objects.get(pk=starting.pk)
     with django_assert_num_queries(2):  # of the test's own making: begin and end of a savepoint
-        reconcile.settle(row, waits(starting, "unschedulable"))
+        reconcile.reconcile_desktop(row, waits(starting, "unschedulable"))
 
 
 def test_what_the_start_itself_waits_for_has_its_patience_too_though_nothing_is_seen(starting, earlier, queued):
     start_timeouts.say(starting, "still_stopping", "waited for the pod of an earlier run to end")
     for age, status in ((WAITING["still_stopping"].timeout - 5, "starting"), (500, "failed")):
         earlier(age)
-        reconcile.settle(Desktop.objects.get(pk=starting.pk), None)
+        reconcile.reconcile_desktop(Desktop.objects.get(pk=starting.pk), None)
         starting.refresh_from_db()
         assert (starting.status, starting.reason) == (status, "still_stopping")
 
@@ -109,6 +109,6 @@ def test_what_the_start_itself_waits_for_has_its_patience_too_though_nothing_is_
 def test_nothing_seen_of_what_had_begun_has_the_time_of_every_start(starting, earlier, settings):
     start_timeouts.say(starting, "image_pulling", "")
     earlier(settings.START_DEADLINE + 5)
-    reconcile.settle(Desktop.objects.get(pk=starting.pk), None)
+    reconcile.reconcile_desktop(Desktop.objects.get(pk=starting.pk), None)
     starting.refresh_from_db()
     assert (starting.status, starting.reason) == ("failed", "start_timeout")

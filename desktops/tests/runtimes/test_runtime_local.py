@@ -75,7 +75,7 @@ def test_a_starter_killed_with_all_but_the_holder_made_counts_as_not_there(house
     )
     with starter(house, spec, f"import os\n{killed}") as process:
         process.wait(10)
-    assert desktop_files.read(desktop_files.Place(house.root, spec.name))
+    assert desktop_files.read(desktop_files.DesktopFolder(house.root, spec.name))
     assert house.runtime.observe(spec.name) is None
     assert house.runtime.list() == []
     house.runtime.start(spec, deadline=soon())

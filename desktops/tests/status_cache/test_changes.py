@@ -34,7 +34,7 @@ def delete(desktop: Desktop) -> None:
 
 
 def settled_as(phase: Phase | None, **fields) -> Callable[[Desktop], None]:
-    return lambda desktop: reconcile.settle(desktop, phase and seen(desktop, phase, **fields))
+    return lambda desktop: reconcile.reconcile_desktop(desktop, phase and seen(desktop, phase, **fields))
 
 
 def time_over(desktop: Desktop) -> None:
@@ -83,19 +83,19 @@ def test_from_rest_to_running_and_back(make_desktop, alice, same_as_row):
     assert same_as_row(desktop).status == "pending"
     assert desktop.move(to=Status.STARTING)
     assert same_as_row(desktop).status == "starting"
-    reconcile.settle(desktop, seen(desktop, Phase.READY))
+    reconcile.reconcile_desktop(desktop, seen(desktop, Phase.READY))
     assert same_as_row(desktop).status == "running"  # remembered by the controller, before anybody asked
     desktop.refresh_from_db()
     stop(desktop)
     desktop.refresh_from_db()
-    reconcile.settle(desktop, None)
+    reconcile.reconcile_desktop(desktop, None)
     assert same_as_row(desktop).status == "stopped"
 
 
 def test_gone_is_gone(running):
     delete(running)
     running.refresh_from_db()
-    reconcile.settle(running, None)
+    reconcile.reconcile_desktop(running, None)
     with pytest.raises(DesktopNotFound):
         known(running)
 
@@ -104,7 +104,7 @@ def test_made_again_under_the_same_name(running, make_desktop, alice, same_as_ro
     name = running.object_name
     delete(running)
     running.refresh_from_db()
-    reconcile.settle(running, None)
+    reconcile.reconcile_desktop(running, None)
     again = make_desktop(alice, object_name=name, status=Status.STOPPED)
     assert known(again).status == "stopped"
     assert same_as_row(again).id == str(again.pk)

@@ -20,7 +20,7 @@ import psutil
 from desktops.runtimes import names
 from desktops.runtimes.base import Deadline, DesktopSpec, Endpoint, Observed, Phase, Runtime, RuntimeFault
 from desktops.runtimes.local import cgroups, desktop_files, processes
-from desktops.runtimes.local.desktop_files import Place
+from desktops.runtimes.local.desktop_files import DesktopFolder
 from desktops.runtimes.local.local_runtime import LocalRuntime
 
 ACCOUNT = "podesk-test"
@@ -155,10 +155,10 @@ class LocalHouse(House):
 
     # --- only for tests of the local runtime
 
-    def place(self, name: str) -> Place:
-        return Place(self.root, name)
+    def place(self, name: str) -> DesktopFolder:
+        return DesktopFolder(self.root, name)
 
-    def state(self, name: str) -> desktop_files.State:
+    def state(self, name: str) -> desktop_files.HolderState:
         if (state := desktop_files.read(self.place(name))) is None:
             raise AssertionError(f"{name} has no state")
         return state
