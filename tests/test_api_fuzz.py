@@ -19,7 +19,7 @@ import httpx
 import pytest
 import yaml
 
-from frontdoor.place import CHECKOUT
+from podesk_cli.folders import CHECKOUT
 from tests.support.running_podesk import Portal, running, wait_for
 
 UNLIMITED = {f"API_RATE_{kind}": "0" for kind in ("READ", "WRITE", "CREATE", "LOGIN", "ADDRESS")}

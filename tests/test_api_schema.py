@@ -12,7 +12,7 @@ from django.test import Client
 from drf_spectacular.validation import validate_schema
 
 from desktops.api.input_serializers import ResourceQuota
-from frontdoor.place import CHECKOUT
+from podesk_cli.folders import CHECKOUT
 from portal.api import docs
 from portal.api.operations import OPERATIONS, TAGS
 from tests.support import openapi

@@ -18,7 +18,7 @@ from bench import report as reports
 from bench.catalogue import BENCHMARKS, BY_NAME
 from bench.cluster import storm
 from bench.report import Report
-from frontdoor.place import CHECKOUT
+from podesk_cli.folders import CHECKOUT
 from tests.support.apache_bench import Answers
 
 pytestmark = pytest.mark.once

@@ -6,7 +6,7 @@ from types import ModuleType
 
 import pytest
 
-from frontdoor.place import CHECKOUT
+from podesk_cli.folders import CHECKOUT
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from frontdoor.place import CHECKOUT
+from podesk_cli.folders import CHECKOUT
 
 pytestmark = pytest.mark.once
 

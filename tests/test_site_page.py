@@ -5,7 +5,7 @@ import re
 import pytest
 import yaml
 
-from frontdoor.place import CHECKOUT
+from podesk_cli.folders import CHECKOUT
 
 PAGE = (CHECKOUT / "docs/site-vnc.md").read_text()
 PLAN = PAGE.partition("## Where each step")[2]

@@ -13,10 +13,10 @@ import pytest
 from babel.messages.catalog import Catalog, Message
 from babel.messages.pofile import read_po
 
-from frontdoor import environment
-from frontdoor.commands import Runner
-from frontdoor.place import CHECKOUT
-from frontdoor.report import Progress
+from podesk_cli import environment
+from podesk_cli.commands import Runner
+from podesk_cli.folders import CHECKOUT
+from podesk_cli.report import Progress
 
 pytestmark = pytest.mark.once
 

@@ -14,7 +14,7 @@ from redis import Redis
 
 from bench.api.database import Database, database
 from bench.parts import answers, free_port, redis_command, set_environment, wait_until
-from frontdoor.place import CHECKOUT
+from podesk_cli.folders import CHECKOUT
 
 NO_LIMIT = str(10**9)  # requests per minute: counted as always, and never too many
 

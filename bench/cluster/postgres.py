@@ -9,10 +9,10 @@ from urllib.parse import unquote, urlsplit
 import psycopg
 
 from bench.cluster.records import Log
-from frontdoor.commands import Runner
-from frontdoor.place import CHECKOUT
-from frontdoor.report import Progress
-from frontdoor.testing import throwaway_postgres
+from podesk_cli.commands import Runner
+from podesk_cli.folders import CHECKOUT
+from podesk_cli.report import Progress
+from podesk_cli.testing import throwaway_postgres
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from frontdoor.place import CHECKOUT
+from podesk_cli.folders import CHECKOUT
 from tests.support.cluster.deployed_podesk import Deployed
 from tests.support.cluster.kubectl import Kube
 from tests.support.kustomize import put_into_path

@@ -13,7 +13,7 @@ import pytest
 from websockets.sync.client import connect
 
 from desktops.tests.support.rfb_client import RfbClient
-from frontdoor.place import CHECKOUT
+from podesk_cli.folders import CHECKOUT
 from tests.support.cluster.podesk_outside import Driven, driving
 from tests.support.nginx import listens
 from tests.support.running_podesk import wait_for

@@ -9,7 +9,7 @@ from uuid import UUID
 import pytest
 from playwright.sync_api import BrowserContext, expect
 
-from frontdoor.place import CHECKOUT
+from podesk_cli.folders import CHECKOUT
 from tests.cluster.conftest import BUILT
 from tests.support.cluster.deployed_podesk import Window, clear, generations, reaches, wait_status
 from tests.support.nginx import listens

@@ -14,7 +14,7 @@ from desktops.runtimes.kubernetes import manifests
 from desktops.runtimes.kubernetes.client import ApiClient, ApiRequest
 from desktops.tests.support.kubernetes_namespace import KubeHouse
 from desktops.tests.support.runtime_specs import soon
-from frontdoor.place import CHECKOUT
+from podesk_cli.folders import CHECKOUT
 from tests.support.cluster.kubectl import Kube
 from tests.support.cluster.service_accounts import accounts_in
 

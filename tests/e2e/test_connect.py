@@ -13,7 +13,7 @@ from uuid import UUID
 import pytest
 from playwright.sync_api import Page, expect
 
-from frontdoor.place import CHECKOUT
+from podesk_cli.folders import CHECKOUT
 from tests.support.nginx import novnc
 from tests.support.page_client import Visitor
 from tests.support.running_podesk import Portal, free_port, running, wait_for

@@ -8,7 +8,7 @@ from uuid import UUID
 import pytest
 from playwright.sync_api import Page, expect
 
-from frontdoor.place import CHECKOUT
+from podesk_cli.folders import CHECKOUT
 from tests.support.running_podesk import wait_for
 
 pytestmark = pytest.mark.browser

@@ -5,7 +5,7 @@ import subprocess
 import time
 from pathlib import Path
 
-from frontdoor.place import CHECKOUT
+from podesk_cli.folders import CHECKOUT
 
 PAGE = (CHECKOUT / "docs/operations.md").read_text()
 

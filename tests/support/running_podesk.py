@@ -22,7 +22,7 @@ from cryptography.fernet import Fernet, MultiFernet
 
 from desktops.runtimes.base import Deadline
 from desktops.runtimes.local.local_runtime import LocalRuntime
-from frontdoor.place import CHECKOUT
+from podesk_cli.folders import CHECKOUT
 from tests.support import log_secrets
 
 # What the tests' own environment sets for Django, and a person at a terminal does not have.

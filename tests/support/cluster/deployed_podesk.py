@@ -7,7 +7,7 @@ from typing import Any
 
 from playwright.sync_api import Page, TimeoutError, WebSocket
 
-from frontdoor.place import CHECKOUT
+from podesk_cli.folders import CHECKOUT
 from tests.support.cluster.kubectl import Kube
 from tests.support.page_client import Visitor
 from tests.support.running_podesk import wait_for

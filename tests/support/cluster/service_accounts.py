@@ -13,7 +13,7 @@ from kubernetes.client import Configuration
 from kubernetes.client.rest import RESTClientObject
 
 from desktops.runtimes.kubernetes.client import ApiClient, ApiRequest
-from frontdoor.place import CHECKOUT
+from podesk_cli.folders import CHECKOUT
 from tests.support.cluster.kubectl import Kube
 from tests.support.running_podesk import wait_for
 

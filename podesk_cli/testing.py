@@ -9,12 +9,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
-from frontdoor import packages, setup
-from frontdoor.commands import Runner
-from frontdoor.environment import python
-from frontdoor.place import Place
-from frontdoor.report import Failure, Progress, say
-from frontdoor.supervisor import Interrupted, Service, Supervisor, interruptible
+from podesk_cli import packages, setup
+from podesk_cli.commands import Runner
+from podesk_cli.environment import python
+from podesk_cli.folders import Folders
+from podesk_cli.report import Failure, Progress, say
+from podesk_cli.supervisor import Interrupted, Service, Supervisor, interruptible
 
 _HERE = "not browser and not cluster"
 # A later -m among the person's own arguments wins over these.
@@ -31,7 +31,7 @@ _EXTRA = {
 }
 
 
-def test(place: Place, arguments: Sequence[str], *, kind: str = "") -> int:
+def test(place: Folders, arguments: Sequence[str], *, kind: str = "") -> int:
     """pytest's exit status; of several runs, the first that is not 0.
 
     `kind`: browser, cluster, postgres, or empty. Raises Failure when the set-up fails.
@@ -79,7 +79,7 @@ def _refuse_without_cluster() -> None:
         raise Failure("kubectl is not in PATH. Install one that is not more than a version away from the cluster's.")
 
 
-def _pytest(place: Place, arguments: list[str], database_url: str) -> int:
+def _pytest(place: Folders, arguments: list[str], database_url: str) -> int:
     env = {**os.environ, "DATABASE_URL": database_url} if database_url else None
     with subprocess.Popen([python(place.checkout), "-m", "pytest", *arguments], cwd=place.checkout, env=env) as process:
         try:

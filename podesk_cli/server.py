@@ -6,18 +6,18 @@ import socket
 import time
 from urllib.parse import urlsplit
 
-from frontdoor import packages, settings, setup
-from frontdoor.commands import Runner
-from frontdoor.environment import python
-from frontdoor.place import Place, claim, prepare
-from frontdoor.report import Failure, Progress, say, tail
-from frontdoor.supervisor import Interrupted, Service, Supervisor, interruptible
+from podesk_cli import packages, settings, setup
+from podesk_cli.commands import Runner
+from podesk_cli.environment import python
+from podesk_cli.folders import Folders, claim, prepare
+from podesk_cli.report import Failure, Progress, say, tail
+from podesk_cli.supervisor import Interrupted, Service, Supervisor, interruptible
 
 _REDIS_SECONDS, _WEB_SECONDS = 10, 60  # how long each may take until it answers
 _LOOK = 0.5  # seconds between two looks at the children
 
 
-def run(place: Place, host: str, port: int) -> int:
+def run(place: Folders, host: str, port: int) -> int:
     """Serves until it is asked to stop. Raises Failure."""
     progress = Progress(total=setup.STEPS_INSTALL + setup.STEPS_DATA + 2)
     with interruptible():
@@ -28,7 +28,7 @@ def run(place: Place, host: str, port: int) -> int:
     return 0
 
 
-def _serve(place: Place, host: str, port: int, progress: Progress) -> None:
+def _serve(place: Folders, host: str, port: int, progress: Progress) -> None:
     with progress.step("This machine"):
         prepare(place)
         lock = claim(place, settings.public_url(host, port))
@@ -52,7 +52,7 @@ def _serve(place: Place, host: str, port: int, progress: Progress) -> None:
         lock.close()
 
 
-def _start(supervisor: Supervisor, place: Place, env: dict[str, str], address: tuple[str, int]) -> str:
+def _start(supervisor: Supervisor, place: Folders, env: dict[str, str], address: tuple[str, int]) -> str:
     """What `create_admin` said. Raises Failure when the portal does not answer in time."""
     if not settings.given("REDIS_URL"):
         supervisor.start("redis")
@@ -69,7 +69,7 @@ def _start(supervisor: Supervisor, place: Place, env: dict[str, str], address: t
     return created
 
 
-def _services(place: Place, host: str, port: int) -> list[Service]:
+def _services(place: Folders, host: str, port: int) -> list[Service]:
     interpreter = python(place.checkout)
     redis = [
         *(str(place.checkout / ".venv/bin/redis-server"), "--port", "0"),  # no TCP: reachable through its socket alone
@@ -99,7 +99,7 @@ def _refuse_taken(host: str, port: int) -> None:
         ) from error
 
 
-def _wait_for_redis(place: Place, supervisor: Supervisor) -> None:
+def _wait_for_redis(place: Folders, supervisor: Supervisor) -> None:
     until = time.monotonic() + _REDIS_SECONDS
     while time.monotonic() < until:
         with socket.socket(socket.AF_UNIX) as probe:
@@ -141,7 +141,7 @@ def _ask_ready(url: str, address: tuple[str, int]) -> tuple[bool, str]:
         connection.close()
 
 
-def _welcome(place: Place, address: tuple[str, int], env: dict[str, str], created: str) -> None:
+def _welcome(place: Folders, address: tuple[str, int], env: dict[str, str], created: str) -> None:
     url = settings.public_url(*address)
     say(f"\nPodesk is ready: {url}\n")
     if created:

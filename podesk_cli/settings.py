@@ -9,9 +9,9 @@ from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import quote
 
-from frontdoor.environment import python
-from frontdoor.place import DESKTOP_USER, Place
-from frontdoor.report import Failure
+from podesk_cli.environment import python
+from podesk_cli.folders import DESKTOP_USER, Folders
+from podesk_cli.report import Failure
 
 _RSA = """
 from cryptography.hazmat.primitives import serialization as s
@@ -27,7 +27,7 @@ def given(name: str) -> bool:
     return bool(os.environ.get(name) or os.environ.get(f"{name}_FILE"))
 
 
-def make_secrets(place: Place) -> None:
+def make_secrets(place: Folders) -> None:
     """Writes what is missing; an existing file is never touched. Losing them would lose what they encrypt."""
     makers: dict[str, Callable[[], str]] = {
         "SECRET_KEY": lambda: secrets.token_urlsafe(50),
@@ -40,7 +40,7 @@ def make_secrets(place: Place) -> None:
             _write_once(path, make())
 
 
-def environment(place: Place, *, host: str, port: int) -> dict[str, str]:
+def environment(place: Folders, *, host: str, port: int) -> dict[str, str]:
     """The processes' environment: the operator's own, and a value for whatever it leaves open."""
     url = public_url(host, port)
     defaults = {

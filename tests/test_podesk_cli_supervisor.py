@@ -11,8 +11,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from frontdoor.place import CHECKOUT
-from frontdoor.supervisor import Service, Supervisor
+from podesk_cli.folders import CHECKOUT
+from podesk_cli.supervisor import Service, Supervisor
 
 pytestmark = pytest.mark.once
 
@@ -20,8 +20,8 @@ pytestmark = pytest.mark.once
 PROGRAM = """
 import signal, sys, time
 from pathlib import Path
-from frontdoor.place import CHECKOUT
-from frontdoor.supervisor import Interrupted, Service, Supervisor, interruptible
+from podesk_cli.folders import CHECKOUT
+from podesk_cli.supervisor import Interrupted, Service, Supervisor, interruptible
 folder = Path(sys.argv[1])
 signal.signal(signal.SIGHUP, signal.SIG_DFL)  # also where the tests run under nohup
 script = '''
@@ -151,7 +151,7 @@ def test_failing_program_waits_longer_each_time(tmp_path, capsys):
 
 
 def test_long_log_is_cut_under_its_writer(tmp_path, monkeypatch):
-    monkeypatch.setattr("frontdoor.supervisor._LOG_LIMIT", 1000)
+    monkeypatch.setattr("podesk_cli.supervisor._LOG_LIMIT", 1000)
     writer = Service("talker", [sys.executable, "-c", "while True: print('word ' * 100, flush=True)"])
     watched = Supervisor([writer], environment={}, directory=tmp_path, logs=tmp_path)
     watched.start("talker")

@@ -6,11 +6,11 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from frontdoor import server, settings, testing
-from frontdoor.environment import python
-from frontdoor.place import CHECKOUT, Place, default_data
-from frontdoor.report import Failure
-from frontdoor.supervisor import Interrupted
+from podesk_cli import server, settings, testing
+from podesk_cli.environment import python
+from podesk_cli.folders import CHECKOUT, Folders, default_data
+from podesk_cli.report import Failure
+from podesk_cli.supervisor import Interrupted
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -32,14 +32,14 @@ def main(arguments: Sequence[str]) -> int:
 
 def _do(chosen: argparse.Namespace, rest: list[str]) -> int:
     if chosen.command == "test":
-        return testing.test(Place(CHECKOUT, CHECKOUT / "var"), rest, kind=chosen.kind)
-    place = Place(CHECKOUT, Path(chosen.data).resolve())
+        return testing.test(Folders(CHECKOUT, CHECKOUT / "var"), rest, kind=chosen.kind)
+    place = Folders(CHECKOUT, Path(chosen.data).resolve())
     if chosen.command == "run":
         return server.run(place, chosen.host, chosen.port)
     return _manage(place, chosen, rest)
 
 
-def _manage(place: Place, chosen: argparse.Namespace, rest: list[str]) -> int:
+def _manage(place: Folders, chosen: argparse.Namespace, rest: list[str]) -> int:
     if not Path(python(CHECKOUT)).exists() or not place.secrets.is_dir():
         raise Failure(f"Nothing is set up in {place.data} yet. Start ./podesk run once first, or name --data.")
     os.chdir(CHECKOUT)

@@ -6,8 +6,8 @@ import shutil
 import subprocess
 from collections.abc import Iterable
 
-from frontdoor.commands import Runner
-from frontdoor.report import Failure
+from podesk_cli.commands import Runner
+from podesk_cli.report import Failure
 
 # What a local desktop consists of, beside what these bring with them.
 DESKTOP = [

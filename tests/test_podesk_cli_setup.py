@@ -11,10 +11,10 @@ from threading import Thread
 
 import pytest
 
-from frontdoor import environment, packages, place, settings, setup
-from frontdoor.commands import Runner
-from frontdoor.place import CHECKOUT
-from frontdoor.report import Failure, Progress
+from podesk_cli import environment, folders, packages, settings, setup
+from podesk_cli.commands import Runner
+from podesk_cli.folders import CHECKOUT
+from podesk_cli.report import Failure, Progress
 
 pytestmark = pytest.mark.once
 
@@ -24,7 +24,7 @@ def test_folder_closed_to_desktops_is_refused(tmp_path):
     (closed / "data").mkdir(parents=True)
     closed.chmod(0o700)
     with pytest.raises(Failure, match=re.escape(f"cannot enter {closed},")):
-        place.refuse_if_closed(place.Place(CHECKOUT, closed / "data"), user="podesk")
+        folders.refuse_if_closed(folders.Folders(CHECKOUT, closed / "data"), user="podesk")
 
 
 def test_missing_packages_are_found():
@@ -33,7 +33,7 @@ def test_missing_packages_are_found():
 
 def test_without_rights_the_exact_command_is_named():
     """As an account that is not root and finds no sudo."""
-    drop = "import os; from frontdoor import packages; os.geteuid() or os.setuid(65534)"
+    drop = "import os; from podesk_cli import packages; os.geteuid() or os.setuid(65534)"
     said = subprocess.run(
         [sys.executable, "-c", f"{drop}; packages.install(['xauth', 'thunar'], None)"],
         cwd=CHECKOUT,
@@ -49,7 +49,7 @@ def test_keys_are_made_once_and_private(tmp_path, monkeypatch):
     for name in ("SECRET_KEY", "SECRETS_KEYS", "TOKEN_SIGNING_KEY"):
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(f"{name}_FILE", raising=False)
-    here = place.Place(CHECKOUT, tmp_path)
+    here = folders.Folders(CHECKOUT, tmp_path)
     here.secrets.mkdir()
     (here.secrets / "SECRET_KEY").write_text("the operator's\n")
     settings.make_secrets(here)
@@ -65,7 +65,7 @@ def test_what_the_operator_set_wins(tmp_path, monkeypatch):
     monkeypatch.setenv("REDIS_URL", "redis://elsewhere:6379/3")
     monkeypatch.setenv("SECRET_KEY_FILE", "/run/secrets/key")
     monkeypatch.delenv("PUBLIC_URL")
-    env = settings.environment(place.Place(CHECKOUT, tmp_path / "a b"), host="0.0.0.0", port=81)
+    env = settings.environment(folders.Folders(CHECKOUT, tmp_path / "a b"), host="0.0.0.0", port=81)
     assert env["REDIS_URL"] == "redis://elsewhere:6379/3"
     assert env["SECRET_KEY_FILE"] == "/run/secrets/key"
     assert env["PUBLIC_URL"] == "http://127.0.0.1:81"
@@ -79,9 +79,9 @@ def test_static_files_are_collected_by_one_at_a_time(tmp_path):
     runner = Runner(CHECKOUT, tmp_path / "log", Progress(total=1))
     waits = Thread(
         target=setup.collect_static,
-        args=(place.Place(CHECKOUT, tmp_path), runner, {"STATIC_ROOT": str(stamp.parent)}),
+        args=(folders.Folders(CHECKOUT, tmp_path), runner, {"STATIC_ROOT": str(stamp.parent)}),
     )
-    lock = place.hold_checkout(CHECKOUT)
+    lock = folders.hold_checkout(CHECKOUT)
     try:
         waits.start()
         waits.join(0.3)

@@ -7,10 +7,10 @@ import subprocess
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from frontdoor import environment, packages, settings
-from frontdoor.commands import Runner
-from frontdoor.place import DESKTOP_USER, Place, hold_checkout, refuse_if_closed
-from frontdoor.report import Failure
+from podesk_cli import environment, packages, settings
+from podesk_cli.commands import Runner
+from podesk_cli.folders import DESKTOP_USER, Folders, hold_checkout, refuse_if_closed
+from podesk_cli.report import Failure
 
 STEPS_INSTALL, STEPS_DATA = 3, 2
 # htmx ships retired extensions in ext/, one of which imports a file that is not there. The other two come with the page
@@ -30,7 +30,7 @@ def runs_local_desktops() -> bool:
     return os.environ.get("DESKTOP_RUNTIME", "local") == "local"
 
 
-def install(place: Place, runner: Runner, wanted: Wanted) -> None:
+def install(place: Folders, runner: Runner, wanted: Wanted) -> None:
     """Debian packages, the account of desktops, Python packages, browser packages. Raises Failure."""
     lock = hold_checkout(place.checkout)
     try:
@@ -52,7 +52,7 @@ def install(place: Place, runner: Runner, wanted: Wanted) -> None:
         os.close(lock)
 
 
-def prepare_data(place: Place, runner: Runner, env: dict[str, str]) -> None:
+def prepare_data(place: Folders, runner: Runner, env: dict[str, str]) -> None:
     """Keys, database, static files. Raises Failure."""
     if runs_local_desktops() and os.geteuid() == 0:
         refuse_if_closed(place, user=DESKTOP_USER)
@@ -67,7 +67,7 @@ def prepare_data(place: Place, runner: Runner, env: dict[str, str]) -> None:
         collect_static(place, runner, env)
 
 
-def collect_static(place: Place, runner: Runner, env: dict[str, str]) -> None:
+def collect_static(place: Folders, runner: Runner, env: dict[str, str]) -> None:
     """One at a time: two may be started at once that serve from one STATIC_ROOT."""
     lock = hold_checkout(place.checkout)
     try:
@@ -76,7 +76,7 @@ def collect_static(place: Place, runner: Runner, env: dict[str, str]) -> None:
         os.close(lock)
 
 
-def _collect_static(place: Place, runner: Runner, env: dict[str, str]) -> None:
+def _collect_static(place: Folders, runner: Runner, env: dict[str, str]) -> None:
     # The stamp lies among what it vouches for: who removes the folder removes it too.
     stamp = Path(env.get("STATIC_ROOT") or place.data / "static") / ".sources"
     now = _static_fingerprint(place.checkout)
@@ -86,7 +86,7 @@ def _collect_static(place: Place, runner: Runner, env: dict[str, str]) -> None:
         stamp.write_text(now)
 
 
-def create_admin(place: Place, env: dict[str, str]) -> str:
+def create_admin(place: Folders, env: dict[str, str]) -> str:
     """Name and password of the first administrator, as text; empty when there is one already. Never goes to a log."""
     made = subprocess.run(
         [environment.python(place.checkout), "manage.py", "ensure_admin"],
@@ -101,7 +101,7 @@ def create_admin(place: Place, env: dict[str, str]) -> str:
     return made.stdout.strip()
 
 
-def told_of_limits(place: Place, env: dict[str, str]) -> str:
+def told_of_limits(place: Folders, env: dict[str, str]) -> str:
     """One sentence on whether this machine lets desktops have limits; empty when desktops run elsewhere."""
     if not runs_local_desktops():
         return ""

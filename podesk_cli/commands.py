@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, cast
 
-from frontdoor.report import Failure, Progress, tail
+from podesk_cli.report import Failure, Progress, tail
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from frontdoor.commands import Runner
-from frontdoor.report import Failure
+from podesk_cli.commands import Runner
+from podesk_cli.report import Failure
 
 _UNFINISHED = "unfinished"
 _NODE = 18  # the oldest major version whose npm reads the lock file

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from frontdoor.report import Failure, say, tail
+from podesk_cli.report import Failure, say, tail
 
 _PR_SET_PDEATHSIG = 1
 _FIRST_WAIT, _LONGEST_WAIT = 1.0, 15.0  # seconds before a dead program is started again; doubles in between

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
-from frontdoor.report import Failure
+from podesk_cli.report import Failure
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 DESKTOP_USER = "podesk"
@@ -20,7 +20,7 @@ _SOCKET_PATH = 107  # bytes, the kernel's limit for the address of a UNIX socket
 
 
 @dataclass(frozen=True)
-class Place:
+class Folders:
     """The checkout and the data folder."""
 
     checkout: Path
@@ -44,7 +44,7 @@ def default_data() -> str:
     return os.environ.get("DATA_DIR") or ("/var/lib/podesk" if os.geteuid() == 0 else str(CHECKOUT / "var"))
 
 
-def prepare(place: Place) -> None:
+def prepare(place: Folders) -> None:
     """Makes the folders. Raises Failure when they cannot be used."""
     try:
         place.data.mkdir(mode=0o711, parents=True, exist_ok=True)
@@ -64,7 +64,7 @@ def prepare(place: Place) -> None:
             )
 
 
-def refuse_if_closed(place: Place, *, user: str) -> None:
+def refuse_if_closed(place: Folders, *, user: str) -> None:
     """Raises Failure when `user`, who owns the desktops that root starts, cannot reach the data folder."""
     for folder in (place.data, *place.data.parents):
         if not folder.stat().st_mode & stat.S_IXOTH:
@@ -74,7 +74,7 @@ def refuse_if_closed(place: Place, *, user: str) -> None:
             )
 
 
-def claim(place: Place, url: str) -> TextIO:
+def claim(place: Folders, url: str) -> TextIO:
     """Keep the returned file open: as long as it is, no second Podesk runs on this data folder. Raises Failure."""
     lock = (place.data / "run.lock").open("a+")
     try:
@@ -87,7 +87,7 @@ def claim(place: Place, url: str) -> TextIO:
     return lock
 
 
-def _running_already(lock: TextIO, place: Place) -> str:
+def _running_already(lock: TextIO, place: Folders) -> str:
     lock.seek(0)
     try:
         holder = json.load(lock)
