@@ -86,6 +86,7 @@ def _refusal(
 def _config(desktop: Desktop) -> dict[str, Any]:
     return {
         "name": desktop.name,
+        "person": str(desktop.owner_id),
         "tokenUrl": reverse("desktops:session_token", args=[desktop.pk]),
         "csrfCookie": settings.CSRF_COOKIE_NAME,
         "closes": close_codes.for_page(),

@@ -52,6 +52,25 @@ def test_desktop_is_as_large_as_the_window(screen):
     assert viewer.page.is_checked("[name=view][value=fit]")
 
 
+def test_native_resolution_on_a_hidpi_screen(screen):
+    viewer = screen(device_scale_factor=2, viewport={"width": 1000, "height": 700})
+    wait_for(lambda: viewer.size() == (1000, 700))
+    viewer.tool("Picture")
+    viewer.page.check("[name=view][value=native]")
+    wait_for(lambda: viewer.size() == (2000, 1400))
+    box = viewer.page.locator("#screen canvas").bounding_box()
+    assert (box["width"], box["height"]) == (1000, 700)
+    viewer.page.reload()
+    viewer.wait_connected()
+    wait_for(lambda: viewer.size() == (2000, 1400))
+
+
+def test_native_resolution_is_not_offered_where_it_is_the_same(screen):
+    viewer = screen()
+    viewer.tool("Picture")
+    expect(viewer.page.locator("[name=view][value=native]")).to_be_hidden()
+
+
 # --- clipboard ---
 
 

@@ -1,8 +1,10 @@
 // How the desktop's picture meets the window, and how much of the line it may use.
+import { config } from "./config.js";
 import { preference, remember } from "./preferences.js";
 
 const VIEWS = {
   match: { resizeSession: true, scaleViewport: true }, // scaled where the desktop keeps its size
+  native: { resizeSession: true, scaleViewport: true, native: true }, // a dot for each of this screen's
   fit: { resizeSession: false, scaleViewport: true },
   actual: { resizeSession: false, scaleViewport: false },
 };
@@ -16,20 +18,45 @@ export function display(lifecycle, form) {
   const apply = () => {
     const { rfb } = lifecycle;
     if (!rfb) return;
-    const { resizeSession, scaleViewport } = VIEWS[chosen("view")];
+    const { resizeSession, scaleViewport, native = false } = VIEWS[chosen("view")];
     rfb.scaleViewport = scaleViewport;
+    rfb.native = native;
     rfb.resizeSession = resizeSession;
     const name = chosen("quality") === "auto" ? (isSlow() ? "low" : "good") : chosen("quality");
     rfb.qualityLevel = QUALITIES[name].quality;
     rfb.compressionLevel = QUALITIES[name].compression;
   };
-  for (const name of ["view", "quality"]) choose(form, name, preference(name, null));
+  // Pixels belong to a screen, and the choice to a person: both may share a browser with others.
+  const key = (name) =>
+    name === "view" ? `view ${config.person} ${screen.width}x${screen.height} ${devicePixelRatio}` : name;
+  const recall = () => {
+    form.querySelector("[data-native]").hidden = devicePixelRatio === 1;
+    for (const name of ["view", "quality"]) choose(form, name, preference(key(name), preference(name, null)));
+  };
+  recall();
+  onOtherScreen(() => {
+    recall();
+    apply();
+  });
   form.addEventListener("change", ({ target }) => {
-    remember(target.name, target.value);
+    remember(key(target.name), target.value);
+    if (target.value !== "native") remember(target.name, target.value); // for screens that are new
     apply();
   });
   line?.addEventListener?.("change", apply);
   lifecycle.addEventListener("connected", apply);
+}
+
+// The window was moved to another screen, or the page was zoomed.
+function onOtherScreen(act) {
+  matchMedia(`(resolution: ${devicePixelRatio}dppx)`).addEventListener(
+    "change",
+    () => {
+      act();
+      onOtherScreen(act);
+    },
+    { once: true },
+  );
 }
 
 function choose(form, name, value) {

@@ -9,6 +9,7 @@ import { specialKeys } from "./keys.js";
 import { dropLastFrame, keepLastFrame } from "./lastframe.js";
 import { guardLeaving } from "./leaving.js";
 import { Lifecycle } from "./lifecycle.js";
+import { withNativeResolution } from "./native.js";
 import { Overlay } from "./overlay.js";
 import { Panels } from "./panels.js";
 import { pasteBox } from "./pastebox.js";
@@ -25,7 +26,7 @@ export function raise(head) {
   const screen = part("screen");
   const framed = window.top !== window;
   part(framed ? "back" : "alone").remove(); // before the toolbar counts its tools
-  const lifecycle = new Lifecycle(screen, head);
+  const lifecycle = new Lifecycle(screen, { ...head, RFB: head.RFB.then(withNativeResolution) });
   const overlay = new Overlay(() => lifecycle.retry());
   const clipboard = new Clipboard(lifecycle);
   const sender = new TextSender(lifecycle, clipboard);
