@@ -131,13 +131,13 @@ def diagnosis_of(desktop: Desktop) -> diagnosis.Diagnosis:
 
 
 def machinery() -> dict[str, Any]:
-    """Return what diagnosis.Facts says of the portal's own parts. Asks Redis."""
+    """Return what diagnosis.DiagnosisInput says of the portal's own parts. Asks Redis."""
     found = heartbeat.look()
     return {
         "redis": found.redis.reason,
         "controller_late": found.controller.status in ("late", "missing"),
         "workers": 1 if found.workers is None else found.workers,
-        "runtime_away": bool(found.runtime_unavailable),
+        "runtime_unavailable": bool(found.runtime_unavailable),
     }
 
 
