@@ -13,23 +13,23 @@ from django.http import HttpRequest
 from django.utils import timezone
 from rest_framework.request import Request
 
-from accounts import audit, client, services
+from accounts import audit, services
 from accounts.audit import Actor
 from accounts.models import User
 from accounts.usernames import username_key
-from core import rate_limits
+from core import client_address, rate_limits
 
 
 def record_failure(request: HttpRequest | Request, username: str, *, locked: bool) -> None:
     """Call when authenticate() has said no. Axes counts wrong passwords only: neither an empty form nor what comes
     while the lock holds."""
     if getattr(request, "axes_failures_since_start", None) is not None:
-        services.record_failed_login(username=username, address=client.address(request) or None, locked=locked)
+        services.record_failed_login(username=username, address=client_address.address(request) or None, locked=locked)
 
 
 def counted_address(request: HttpRequest) -> str:
     """Where no address is known, all count as one: axes never locks a client without."""
-    return client.counted(client.address(request)) or "0.0.0.0"  # noqa: S104 - nobody listens there  # nosec B104
+    return client_address.counted(client_address.address(request)) or "0.0.0.0"  # noqa: S104 - nobody listens there  # nosec B104
 
 
 def counted_name(request: HttpRequest, credentials: dict[str, Any] | None = None) -> str:

@@ -8,9 +8,10 @@ from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
 from rest_framework_simplejwt.authentication import JWTAuthentication
 
-from accounts import client, tokens
+from accounts import tokens
 from accounts.api.messages import TOKEN_SENTENCES
 from accounts.models import User
+from core import client_address
 from core.request_token import token_from
 
 
@@ -27,7 +28,7 @@ class SessionTokenAuthentication(JWTAuthentication):
 
     def _claims(self, text: str, request: HttpRequest | Request) -> tokens.Claims:
         try:
-            return tokens.verify(text, used_from=client.address(request))
+            return tokens.verify(text, used_from=client_address.address(request))
         except tokens.TokenRefused as refused:
             raise AuthenticationFailed(TOKEN_SENTENCES[refused.reason], code=refused.reason)
 

@@ -20,6 +20,7 @@ from accounts.api.permissions import read_as
 from accounts.audit import Actor
 from accounts.models import User
 from accounts.tokens import Claims
+from core import client_address
 from core.api.pagination import Pagination
 
 log = structlog.get_logger("podesk.api")
@@ -69,7 +70,7 @@ class Endpoint(APIView):
         """What the token or its user may not do reaches no service that could tell of it."""
         user = User.objects.filter(pk=self.claims.user_id).first()  # an account that has just gone tries nothing
         if user:
-            by = Actor(user, client.address(self.request) or None)
+            by = Actor(user, client_address.address(self.request) or None)
             target = f"{self.request.method} {self.request.path}"
             audit.record_refusal("api.refused", by=by, target=target, result=str(refused.get_codes()))
 

@@ -8,7 +8,7 @@ from rest_framework import status
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts import client, token_services, tokens
+from accounts import token_services, tokens
 from accounts.api.endpoint import Endpoint, OpenEndpoint
 from accounts.api.messages import TOKEN_SENTENCES
 from accounts.api.token_serializers import (
@@ -25,6 +25,7 @@ from accounts.api.token_serializers import (
 )
 from accounts.audit import Actor
 from accounts.token_services import Issued
+from core import client_address
 from core.api.serializers import EmptySerializer
 from core.errors import Refusal
 
@@ -47,7 +48,7 @@ class Obtain(OpenEndpoint):
         """Get a session token for your username and password."""
         self.query(EmptySerializer)
         asked = self.body(ObtainForm)
-        by = Actor(asked["user"], client.address(request) or None)
+        by = Actor(asked["user"], client_address.address(request) or None)
         return _shown_once(token_services.issue_for_login(by=by, wanted=wanted(asked)))
 
 

@@ -14,9 +14,9 @@ from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts import client
 from accounts.api.endpoint import Endpoint
 from accounts.api.fields import Moment
+from core import client_address
 from core.api.serializers import EmptySerializer, PageQuery
 from core.concurrency import ConcurrencySlot
 from core.request_token import token_from
@@ -84,7 +84,7 @@ class _Streaming(Endpoint):
         self.query(EmptySerializer)
         if self.request.method == "HEAD":  # nothing follows, and a stream would go on saying it
             return HttpResponse(content_type=sse.CONTENT_TYPE)
-        token, address = token_from(self.request.headers), client.address(self.request)
+        token, address = token_from(self.request.headers), client_address.address(self.request)
         listener = event_feed.Listener(self.claims, token, address)
         slot = ConcurrencySlot("streams", self.claims.user_id)
         slot.acquire()

@@ -7,8 +7,8 @@ from cryptography.fernet import InvalidToken
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-from accounts import client, tokens
-from core import encryption, origins
+from accounts import tokens
+from core import client_address, encryption, origins
 from core.request_token import token_from
 from desktops import selectors
 from desktops.models import Desktop, Status
@@ -108,7 +108,7 @@ def _admission(claims: tokens.Claims, desktop: Desktop, permission: str) -> Admi
 
 def _address(scope: Scope, headers: dict[str, str]) -> str:
     peer = (scope.get("client") or ("", 0))[0]
-    return client.address_of(peer, headers.get("x-forwarded-for", ""))
+    return client_address.address_of(peer, headers.get("x-forwarded-for", ""))
 
 
 def _by_name(headers: list[tuple[str, str]]) -> dict[str, str]:

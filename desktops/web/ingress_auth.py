@@ -16,10 +16,10 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from accounts import login_session, revocation, token_services, tokens
-from accounts.client import actor, address
+from accounts.client import actor
 from accounts.decorators import button
 from accounts.token_services import Wanted
-from core import origins
+from core import client_address, origins
 from core.request_token import token_from
 from desktops import connection_info, selectors, token_scopes
 from desktops.exceptions import DesktopNotFound
@@ -97,7 +97,7 @@ def gate(request: HttpRequest, desktop_id: UUID) -> HttpResponse:
     """204: let it pass. 401: no valid token. 403: a token, but not for this desktop as it is now."""
     try:
         text = token_from(request.headers, cookie=request.COOKIES.get(COOKIE, ""))
-        claims = tokens.verify(text, used_from=address(request))
+        claims = tokens.verify(text, used_from=client_address.address(request))
     except tokens.TokenRefused as refused:
         log.info("gate_closed", desktop=str(desktop_id), reason=refused.reason)
         return HttpResponse(status=401, headers={"WWW-Authenticate": "Bearer"})

@@ -10,9 +10,8 @@ from django.conf import settings
 from rest_framework.request import Request
 from rest_framework.throttling import BaseThrottle
 
-from accounts import client as people
 from accounts.tokens import Claims
-from core import rate_limits
+from core import client_address, rate_limits
 from core.rate_limits import WINDOW, Limits
 
 
@@ -32,7 +31,7 @@ class RateLimit(BaseThrottle):
 
 def _limits(request: Request, view: Any) -> Limits:
     name = view.rate_of(request.method)
-    address = people.counted(people.address(request))
+    address = client_address.counted(client_address.address(request))
     claims = getattr(request, "auth", None)
     who = claims.user_id if isinstance(claims, Claims) else address
     wanted = {name: who, "address": address}
