@@ -143,7 +143,7 @@ class SessionToken(models.Model):
 
 
 class IdempotentRequest(models.Model):
-    """A POST with an Idempotency-Key, and how it was answered. Written by accounts.api.idempotency only."""
+    """A POST with an Idempotency-Key, and how it was answered. Written by core.api.idempotency only."""
 
     user = models.ForeignKey(User, models.CASCADE)
     key = models.CharField(max_length=200)

@@ -11,9 +11,9 @@ pages = get_asgi_application()  # loads the models; what follows imports them
 
 from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402
 
+from core.api.body_limits import bounded  # noqa: E402
 from desktops.proxy.app import refuse_unknown_path  # noqa: E402
 from desktops.urls import websocket_urlpatterns  # noqa: E402
-from portal.api.body_limits import bounded  # noqa: E402
 
 nowhere: Any = refuse_unknown_path
 sockets = URLRouter([*websocket_urlpatterns, re_path("", nowhere)])

@@ -51,7 +51,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "portal.middleware.ProbeMiddleware",
     "portal.middleware.RequestContextMiddleware",
-    "portal.api.problem_middleware.ProblemMiddleware",
+    "core.api.problem_middleware.ProblemMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "csp.middleware.CSPMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -63,7 +63,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
-    "portal.database_outage.DatabaseUnavailableMiddleware",
+    "core.database_outage.DatabaseUnavailableMiddleware",
     "axes.middleware.AxesMiddleware",  # last, as its documentation asks
 ]
 ROOT_URLCONF = "portal.urls"
@@ -188,11 +188,11 @@ API_WAIT_LIMIT = env.integer("API_WAIT_LIMIT", 120)  # seconds that `?wait=` may
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["accounts.api.authentication.SessionTokenAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["accounts.api.permissions.TokenMay"],
-    "DEFAULT_THROTTLE_CLASSES": ["portal.api.throttles.RateLimit"],
+    "DEFAULT_THROTTLE_CLASSES": ["accounts.api.throttles.RateLimit"],
     "DEFAULT_PARSER_CLASSES": ["core.api.parsers.StrictJSONParser"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
-    "EXCEPTION_HANDLER": "portal.api.exception_handler.handler",
+    "EXCEPTION_HANDLER": "core.api.exception_handler.handler",
     "UNICODE_JSON": True,
     "UNAUTHENTICATED_USER": None,
     "URL_FORMAT_OVERRIDE": None,

@@ -11,9 +11,9 @@ from rest_framework.request import Request
 
 from accounts import audit_export
 from accounts.api.endpoint import Endpoint
-from accounts.api.fields import Filter, Moment
 from accounts.audit_export import AuditOut
 from accounts.models import AuditEvent
+from core.api.fields import Filter, Moment
 from core.api.serializers import PageQuery, StrictSerializer
 
 _EXACT = ("action", "target", "pod_name", "result")

@@ -1,67 +1,34 @@
-"""The base of every view of the API: who may, how often, what was sent, and once only."""
+"""The base of the views that need a session token: what it must permit, who asks, and which refusals the audit sees."""
 
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar
 
-import structlog
-from django.db import DatabaseError
-from django.db.models import Model, QuerySet
-from django.http import HttpRequest, QueryDict
-from django.utils.translation import gettext_lazy as _
-from rest_framework.exceptions import PermissionDenied, ValidationError
+from rest_framework.exceptions import PermissionDenied
 from rest_framework.permissions import SAFE_METHODS
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.serializers import Serializer
-from rest_framework.views import APIView
 
 from accounts import audit, client
-from accounts.api import idempotency
-from accounts.api.permissions import read_as
 from accounts.audit import Actor
-from accounts.models import User
+from accounts.models import IdempotentRequest, User
 from accounts.tokens import Claims
 from core import client_address
-from core.api.pagination import Pagination
-
-log = structlog.get_logger("podesk.api")
-Row = TypeVar("Row", bound=Model)
+from core.api import idempotency
+from core.api.endpoint import BaseEndpoint
 
 
-class Endpoint(APIView):
+class Endpoint(BaseEndpoint):
     """Subclasses say by HTTP method what deviates from the rule: any valid token that is bound to no desktop may."""
 
     needs: ClassVar[dict[str, tuple[str, ...]]] = {}  # permissions that the token must have
     administers: ClassVar[dict[str, str]] = {}  # Django permission that the user must have, as a member of the staff
-    rates: ClassVar[dict[str, str]] = {}  # names of settings.API_RATES, other than "read" and "write"
     opens_to_bound = False  # may a token for one desktop ask here (safe methods only)?
 
-    def rate_of(self, method: str) -> str:
-        return self.rates.get(read_as(method), "read" if method in SAFE_METHODS else "write")
-
-    def initialize_request(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Request:
-        if "CONTENT_LENGTH" not in request.META:  # sent in chunks; DRF takes it for nothing at all
-            request.META["CONTENT_LENGTH"] = str(len(request.body))
-        return super().initialize_request(request, *args, **kwargs)
-
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
-        """DRF's, but what is refused counts too: whoever tries tokens out is slowed down like everybody."""
-        self.format_kwarg = None
-        try:
-            self.perform_authentication(request)
-        finally:
-            self.check_throttles(request)
-        renderer, media_type = self.perform_content_negotiation(request)
-        request.accepted_renderer, request.accepted_media_type = renderer, media_type
-        self.check_permissions(request)
-        idempotency.begin(request)
-
-    def options(self, request: Any, *args: Any, **kwargs: Any) -> Response:
-        """Says by Allow what the address knows; DRF would tell its docstring besides."""
-        return Response(status=204)
+        super().initial(request, *args, **kwargs)
+        if isinstance(request.auth, Claims):
+            idempotency.begin(request, by=_requester(request.auth), records=IdempotentRequest)
 
     def handle_exception(self, exc: Exception) -> Response:
-        if isinstance(exc, idempotency.Repeated):
-            return exc.answer
         if isinstance(exc, PermissionDenied) and self.request.method not in SAFE_METHODS:
             self._tell_of(exc)
         return super().handle_exception(exc)
@@ -74,18 +41,6 @@ class Endpoint(APIView):
             target = f"{self.request.method} {self.request.path}"
             audit.record_refusal("api.refused", by=by, target=target, result=str(refused.get_codes()))
 
-    def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
-        finished = super().finalize_response(request, response, *args, **kwargs)
-        try:
-            idempotency.finish(request, finished)
-        except DatabaseError as error:  # it is answered even so; its key counts as under way until it is given up
-            log.warning("answer_not_kept", error=str(error))
-        return finished
-
-    @property
-    def default_response_headers(self) -> dict[str, str]:
-        return super().default_response_headers | {"Cache-Control": "no-store"}  # passwords and tokens among them
-
     @property
     def claims(self) -> Claims:
         claims = self.request.auth
@@ -96,34 +51,7 @@ class Endpoint(APIView):
     def actor(self) -> Actor:
         return client.actor(self.request)
 
-    def body(self, form: type[Serializer[Any]]) -> dict[str, Any]:
-        """What was sent, checked. Raises ValidationError naming the fields."""
-        data = self.request.data
-        # DRF's word for an empty body; a form would read it as a page of boxes that nobody ticked.
-        data = {} if isinstance(data, QueryDict) else data
-        return _checked(form(data=data, context={"request": self.request}))
 
-    def query(self, form: type[Serializer[Any]]) -> dict[str, Any]:
-        """What stands behind the `?`, checked like a body."""
-        given = self.request.query_params
-        if twice := [name for name, values in given.lists() if len(values) > 1]:
-            raise ValidationError({name[:100]: [_("Give this once only.")] for name in twice[:20]})
-        return _checked(form(data=given.dict(), context={"request": self.request}))
-
-    def paged(self, rows: QuerySet[Row], asked: dict[str, Any], shown_by: type[Serializer[Any]]) -> Response:
-        """One page of `rows`; `asked` comes from a query form that derives from core.api.serializers.PageQuery."""
-        pages = Pagination(limit=asked["limit"], offset=asked["offset"])
-        found = pages.paginate_queryset(rows, self.request, self)
-        return pages.get_paginated_response(shown_by(found, many=True, context={"request": self.request}).data)
-
-
-class OpenEndpoint(Endpoint):
-    """For those who have no token yet."""
-
-    authentication_classes = []
-    permission_classes = []
-
-
-def _checked(form: Serializer[Any]) -> dict[str, Any]:
-    form.is_valid(raise_exception=True)
-    return dict(form.validated_data)
+def _requester(claims: Claims) -> idempotency.Requester:
+    rights = [claims.session_id, claims.pod_name, *sorted(claims.permissions)]
+    return idempotency.Requester(claims.user_id, rights)

@@ -1,6 +1,6 @@
 """What a token may do. Whose desktop it is, selectors decide: a stranger finds nothing there."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any, ClassVar, Protocol
 
 from rest_framework.exceptions import PermissionDenied
 from rest_framework.permissions import SAFE_METHODS, BasePermission
@@ -8,14 +8,15 @@ from rest_framework.request import Request
 
 from accounts.api.messages import BOUND, NOT_ADMINISTRATOR, NOT_PERMITTED
 from accounts.tokens import Claims
-
-if TYPE_CHECKING:
-    from accounts.api.endpoint import Endpoint
+from core.api.methods import read_as
 
 
-def read_as(method: str | None) -> str:
-    """HEAD is GET without the body: whoever may not see the one may not ask for the size of the other."""
-    return "GET" if method == "HEAD" else str(method)
+class Guarded(Protocol):
+    """What permissions read of a view: see accounts.api.endpoint.Endpoint."""
+
+    needs: ClassVar[dict[str, tuple[str, ...]]]
+    administers: ClassVar[dict[str, str]]
+    opens_to_bound: bool
 
 
 class TokenMay(BasePermission):
@@ -32,13 +33,13 @@ class TokenMay(BasePermission):
         return True
 
 
-def _refuse_bound(claims: Claims, request: Request, view: "Endpoint") -> None:
+def _refuse_bound(claims: Claims, request: Request, view: Guarded) -> None:
     """A token for one desktop looks at that desktop, and changes nothing. Which desktop, the view compares."""
     if claims.pod_name and not (view.opens_to_bound and request.method in SAFE_METHODS):
         raise PermissionDenied(BOUND, code="token_bound")
 
 
-def _refuse_others(request: Request, view: "Endpoint") -> None:
+def _refuse_others(request: Request, view: Guarded) -> None:
     right = view.administers.get(read_as(request.method))
     if right and not (request.user.is_staff and request.user.has_perm(right)):
         raise PermissionDenied(NOT_ADMINISTRATOR, code="not_administrator")

@@ -12,9 +12,9 @@ from rest_framework.response import Response
 
 from accounts import quota_services, quotas
 from accounts.api.endpoint import Endpoint
-from accounts.api.fields import Cores, Count, Filter
 from accounts.models import Quota, User
 from accounts.quota_services import LIMITS
+from core.api.fields import Cores, Count, Filter
 from core.api.serializers import EmptySerializer, PageQuery, StrictSerializer
 
 _INHERITED: dict[str, Any] = {"required": False, "allow_null": True}

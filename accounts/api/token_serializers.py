@@ -13,10 +13,11 @@ from rest_framework.exceptions import AuthenticationFailed
 from rest_framework_simplejwt.serializers import TokenObtainSerializer
 
 from accounts import lockout
-from accounts.api.fields import Text, Username, Whole
+from accounts.api.fields import Username
 from accounts.models import SessionToken, User
 from accounts.token_services import SHORTEST, Issued, Wanted
 from accounts.tokens import PERMISSIONS, Claims
+from core.api.fields import Text, Whole
 from core.api.serializers import PageQuery, StrictSerializer
 from core.errors import Refusal
 

@@ -9,7 +9,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts import token_services, tokens
-from accounts.api.endpoint import Endpoint, OpenEndpoint
+from accounts.api.endpoint import Endpoint
 from accounts.api.messages import TOKEN_SENTENCES
 from accounts.api.token_serializers import (
     ClaimsOut,
@@ -26,6 +26,7 @@ from accounts.api.token_serializers import (
 from accounts.audit import Actor
 from accounts.token_services import Issued
 from core import client_address
+from core.api.endpoint import OpenEndpoint
 from core.api.serializers import EmptySerializer
 from core.errors import Refusal
 

@@ -17,8 +17,9 @@ from rest_framework.response import Response
 
 from accounts import user_services
 from accounts.api.endpoint import Endpoint
-from accounts.api.fields import Email, Filter, Flag, Text, Username
+from accounts.api.fields import Username
 from accounts.models import User
+from core.api.fields import Email, Filter, Flag, Text
 from core.api.serializers import EmptySerializer, PageQuery, StrictSerializer
 
 _ORDERS = ("username", "email", "date_joined", "last_login")

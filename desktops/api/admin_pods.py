@@ -8,8 +8,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.api.endpoint import Endpoint
-from accounts.api.fields import Filter
 from accounts.models import User
+from core.api.fields import Filter
 from core.api.serializers import EmptySerializer
 from desktops import selectors, services
 from desktops.api.input_serializers import PodQuery

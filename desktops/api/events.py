@@ -15,8 +15,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.api.endpoint import Endpoint
-from accounts.api.fields import Moment
 from core import client_address
+from core.api.fields import Moment
 from core.api.serializers import EmptySerializer, PageQuery
 from core.concurrency import ConcurrencySlot
 from core.request_token import token_from

@@ -8,7 +8,7 @@ from drf_spectacular.utils import OpenApiExample, extend_schema_field, extend_sc
 from rest_framework import serializers
 
 from accounts import time_zones
-from accounts.api.fields import Filter
+from core.api.fields import Filter
 from core.api.serializers import PageQuery, StrictSerializer
 from desktops.api.quantities import Cores, GiB, MiB
 from desktops.models import Status

@@ -1,6 +1,7 @@
 from django.urls import include, path, re_path
 
-from portal.api import docs, exception_handler
+from core.api import exception_handler
+from portal.api import docs
 
 urlpatterns = [
     path("v1/", include("accounts.api.urls")),

@@ -7,7 +7,7 @@ from asgiref.sync import sync_to_async
 from asgiref.testing import ApplicationCommunicator
 from django.test import AsyncClient
 
-from portal.api.body_limits import bounded
+from core.api.body_limits import bounded
 from portal.tests.support.tiny_api import token
 
 JSON = "application/json"

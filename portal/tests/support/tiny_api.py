@@ -9,8 +9,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts import tokens
-from accounts.api.endpoint import Endpoint, OpenEndpoint
+from accounts.api.endpoint import Endpoint
 from accounts.models import User
+from core.api.endpoint import OpenEndpoint
 from core.api.serializers import StrictSerializer
 from core.errors import Refusal
 from portal.urls import urlpatterns as ours

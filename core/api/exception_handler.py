@@ -13,10 +13,10 @@ from rest_framework import exceptions
 from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
+from core import database_outage
 from core.api import problems
 from core.api.problems import CONTENT_TYPE, Problem
 from core.errors import Refusal
-from portal import database_outage
 
 log = structlog.get_logger("podesk.api")
 

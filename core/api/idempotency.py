@@ -5,6 +5,7 @@ used for something else. Answers are kept for a day, sealed, since they may hold
 
 import json
 import re
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -19,14 +20,20 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.utils.encoders import JSONEncoder
 
-from accounts.models import IdempotentRequest
-from accounts.tokens import Claims
 from core import encryption
 from core.errors import Refusal
 
 GIVEN_UP = timedelta(seconds=180 + settings.API_WAIT_LIMIT)  # whoever began it so long ago has died over it
 _KEY = re.compile(r"[\x21-\x7e]{1,200}")
 _HEADERS = ("Location",)
+
+
+@dataclass(frozen=True)
+class Requester:
+    """The account, and everything that its token may do: another token does not get the answer."""
+
+    user_id: str
+    rights: list[str]
 
 
 class Repeated(Exception):
@@ -49,24 +56,24 @@ class KeyUsed(Refusal):
     next_step = _("Use a new key for each new request.")
 
 
-def begin(request: Request) -> None:
-    """Raises Repeated, UnderWay, KeyUsed, ValidationError."""
+def begin(request: Request, by: Requester, records: type[Any]) -> None:
+    """`records`: the model that keeps requests and answers. Raises Repeated, UnderWay, KeyUsed, ValidationError."""
     key = request.headers.get("Idempotency-Key")
-    if key is None or request.method != "POST" or not isinstance(request.auth, Claims):
+    if key is None or request.method != "POST":
         return
     if not _KEY.fullmatch(key):
         raise ValidationError({"Idempotency-Key": [_("Expected 1 to 200 visible ASCII characters.")]})
-    row = IdempotentRequest(user_id=request.auth.user_id, key=key, asked=_digest(request))
+    row = records(user_id=by.user_id, key=key, asked=_digest(request, by.rights))
     try:
         with transaction.atomic():
             row.save(force_insert=True)
     except IntegrityError:
-        row = _earlier(row)
+        row = _earlier(row, records)
     request._request.idempotent = row  # type: ignore[attr-defined]
 
 
-def _earlier(row: IdempotentRequest) -> IdempotentRequest:
-    first = IdempotentRequest.objects.filter(user_id=row.user_id, key=row.key).first()
+def _earlier(row: Any, records: type[Any]) -> Any:
+    first = records.objects.filter(user_id=row.user_id, key=row.key).first()
     if first is None:
         raise UnderWay  # it has just been forgotten: it failed
     if first.asked != row.asked:
@@ -74,7 +81,7 @@ def _earlier(row: IdempotentRequest) -> IdempotentRequest:
     if first.status:
         raise Repeated(_answer(first))
     now = timezone.now()
-    stale = IdempotentRequest.objects.filter(pk=first.pk, status=0, at__lt=now - GIVEN_UP)
+    stale = records.objects.filter(pk=first.pk, status=0, at__lt=now - GIVEN_UP)
     if not stale.update(at=now):
         raise UnderWay
     return first
@@ -94,7 +101,7 @@ def finish(request: Request, response: Any) -> None:
     row.save(update_fields=["status", "answer_sealed"])
 
 
-def _answer(row: IdempotentRequest) -> Response:
+def _answer(row: Any) -> Response:
     try:
         kept = json.loads(encryption.decrypt(row.answer_sealed))
     except InvalidToken:  # SECRETS_KEYS has changed since
@@ -103,12 +110,10 @@ def _answer(row: IdempotentRequest) -> Response:
     return Response(kept["data"], status=row.status, headers=headers)
 
 
-def _digest(request: Request) -> str:
+def _digest(request: Request, rights: list[str]) -> str:
     """Of who asks what. The answer may hold a token or a password: another token, which may open less, is not told
     it. A refreshed one has all of it in common with the old one.
 
     Keyed, for a body may hold a password: whoever has the database alone cannot try out which."""
-    claims: Any = request.auth
-    who = [claims.session_id, claims.pod_name, *sorted(claims.permissions)]
-    asked = f"{json.dumps(who)} {request.method} {request.get_full_path()}\n".encode() + request._request.body
+    asked = f"{json.dumps(rights)} {request.method} {request.get_full_path()}\n".encode() + request._request.body
     return salted_hmac("podesk.idempotency", asked, algorithm="sha256").hexdigest()
