@@ -1,4 +1,4 @@
-"""The client's IP address, of which only our own proxies may say what it is."""
+"""Find the client's IP address. Only our own proxies are trusted to report it."""
 
 from functools import lru_cache
 from ipaddress import IPv6Address, ip_address, ip_network
@@ -8,13 +8,16 @@ from django.http import HttpRequest
 
 
 def address(request: HttpRequest) -> str:
-    """The client's IP address; empty where the server was reached over a UNIX socket without a proxy's word."""
+    """Return the client's IP address; empty for a request over a UNIX socket without a proxy."""
     return address_of(request.META.get("REMOTE_ADDR", ""), request.META.get("HTTP_X_FORWARDED_FOR", ""))
 
 
 def address_of(peer: str, forwarded_for: str) -> str:
-    """`peer` is the socket's other end. Of X-Forwarded-For only what our own proxies appended counts: the last
-    TRUSTED_PROXY_COUNT entries. What stands left of them, anybody may have written."""
+    """Return the client's IP address, from the socket's peer and the X-Forwarded-For header.
+
+    Only the last TRUSTED_PROXY_COUNT entries of the header are used: our own proxies appended them.
+    A client can forge all entries before them.
+    """
     hops = [_clean(hop) for hop in forwarded_for.split(",")[-settings.TRUSTED_PROXY_COUNT :]]
     if settings.TRUSTED_PROXY_COUNT and hops[0]:
         return hops[0]
@@ -22,13 +25,13 @@ def address_of(peer: str, forwarded_for: str) -> str:
 
 
 def counted(address: str) -> str:
-    """Whom limits count: of IPv6 the network of 64 bits, since whoever has one address there has all of them."""
+    """Return what rate limits count: an IPv4 address, or a /64 network, since an IPv6 client owns all of its /64."""
     return str(ip_network((address, 64), strict=False).network_address) if ":" in address else address
 
 
-@lru_cache(maxsize=4096)  # each request asks several times
+@lru_cache(maxsize=4096)  # called several times per request
 def _clean(text: str) -> str:
-    """One spelling per address, without port; empty for what is no address."""
+    """Return the address in canonical form, without port; empty if the text is not an address."""
     text = text.strip().strip('"')
     if text.startswith("["):
         text = text[1:].partition("]")[0]

@@ -1,7 +1,8 @@
-"""How much one person holds open at once: streams, and answers that wait. Counted in Redis, for all replicas together.
+"""Limit how many streams and waiting requests one person has open, across all replicas.
 
-A slot is a line in a sorted set with the time from which it counts as empty, so that whoever was killed gives his
-back. Redis away: everybody is let through, as with the rates."""
+A slot is a member of a sorted set in Redis. Its score is the time at which it expires, so the slots of a killed
+process become free. Without Redis everybody is let through, as with the rate limits.
+"""
 
 import time
 from collections.abc import Iterator
@@ -17,9 +18,9 @@ from core.errors import Refusal
 from core.redis import client, key
 
 log = structlog.get_logger("podesk.api")
-LEASE = 60.0  # seconds; whoever stays longer says so in time
-_KEPT = 3600  # seconds; longer than any slot is taken for
-# One step: of many that ask at once, no more get in than there are slots.
+LEASE = 60.0  # seconds; a slot that is used for longer is renewed
+_KEPT = 3600  # seconds; longer than any slot is held
+# Atomic, so that concurrent requests cannot take more slots than there are.
 _ACQUIRE = """
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', ARGV[2])
 if not redis.call('ZSCORE', KEYS[1], ARGV[1]) and redis.call('ZCARD', KEYS[1]) >= tonumber(ARGV[4]) then
@@ -38,19 +39,19 @@ class TooManyOpen(Refusal):
 
 
 class ConcurrencySlot:
-    """`kind`: of settings.API_OPEN."""
+    """One slot of a person. `kind` is a key of settings.API_OPEN."""
 
     def __init__(self, kind: str, user_id: str, *, seconds: float = LEASE) -> None:
         self._key, self._most = key("open", kind, user_id), settings.API_OPEN[kind]
         self._name, self._seconds = uuid4().hex, seconds
 
     def acquire(self) -> None:
-        """Raises TooManyOpen."""
+        """Take the slot. Raises TooManyOpen."""
         if self._most and not self._held():
             raise TooManyOpen(detail=self._key)
 
     def renew(self) -> None:
-        """For another LEASE. In a Redis that came back empty the slot is taken anew, if there is one."""
+        """Extend the slot by its lease. If Redis lost its data, take a new slot when one is free."""
         if self._most:
             self._held()
 
@@ -71,7 +72,7 @@ class ConcurrencySlot:
 
 @contextmanager
 def waiting_slot(user_id: str, seconds: int) -> Iterator[None]:
-    """Around what is ordered and the wait for it, so that whoever has too many is refused before anything is done."""
+    """Hold a slot while a request does its work and waits, so that a request over the limit fails before the work."""
     if not seconds:
         yield
         return

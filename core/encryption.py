@@ -1,4 +1,4 @@
-"""Secrets at rest: encrypted in the database, readable only with SECRETS_KEYS."""
+"""Encrypt secrets that are stored in the database. Only SECRETS_KEYS can decrypt them."""
 
 from functools import cache
 
@@ -16,5 +16,5 @@ def encrypt(text: str) -> str:
 
 
 def decrypt(sealed: str) -> str:
-    """Raises cryptography.fernet.InvalidToken when none of SECRETS_KEYS made it."""
+    """Return the plain text. Raises cryptography.fernet.InvalidToken if none of SECRETS_KEYS fits."""
     return _fernet().decrypt(sealed.encode()).decode()

@@ -1,4 +1,4 @@
-"""One at a time on one thing: a lock that its holder renews, so that a killed one's is free within seconds."""
+"""Locks in Redis that their holder renews, so that a killed holder's lock becomes free within seconds."""
 
 import threading
 import time
@@ -12,13 +12,16 @@ from redis.lock import Lock
 from core.redis import client, key
 
 log = structlog.get_logger("podesk.locks")
-LEASE_SECONDS = 6.0  # seconds without renewal until it is free
-WAIT_SECONDS = 2.0  # seconds to wait for another: longer than most work; who waits keeps a worker from other desktops
+LEASE_SECONDS = 6.0  # a lock that is not renewed for so long is free
+WAIT_SECONDS = 2.0  # longer than most work takes; a worker that waits does nothing for other desktops
 
 
 @contextmanager
 def desktop_lock(desktop_id: str) -> Iterator[bool]:
-    """Whether it is ours: not when another one stays at it. Losing it in the midst does no harm: work may run twice."""
+    """Yield whether this process holds the desktop's lock; False if another process kept it for WAIT_SECONDS.
+
+    The lock can be lost during the work. That does no harm, since all work may run twice.
+    """
     held = acquire_lock(key("desktop", desktop_id), lease=LEASE_SECONDS, wait=WAIT_SECONDS)
     if not held:
         yield False
@@ -30,7 +33,7 @@ def desktop_lock(desktop_id: str) -> Iterator[bool]:
 
 
 class HeldLock:
-    """A lock that is ours. A thread renews it, while `at_work` says that its holder is, until it is given back."""
+    """A lock that this process holds. A thread renews it while `at_work()` is true, until it is released."""
 
     def __init__(self, lock: Lock, lease: float, at_work: Callable[[], bool]) -> None:
         self._lock, self._lease, self._at_work = lock, lease, at_work
@@ -41,7 +44,7 @@ class HeldLock:
 
     @property
     def lost(self) -> bool:
-        """Somebody else may have it."""
+        """Whether another process may hold the lock by now."""
         return not self._renewing.is_alive() or time.monotonic() - self._renewed_at > self._lease
 
     def release(self) -> None:
@@ -49,7 +52,7 @@ class HeldLock:
         self._renewing.join()
         try:
             self._lock.release()
-        except RedisError:  # not ours any more, or Redis is away: then it ends by itself
+        except RedisError:  # another process holds it by now, or Redis is unavailable and the lock expires by itself
             log.warning("lock_not_released", name=self._lock.name)
 
     def _renew(self) -> None:
@@ -58,7 +61,7 @@ class HeldLock:
             try:
                 self._lock.reacquire()
                 self._renewed_at = asked_at
-            except LockError:  # Redis came back empty, or this process stood still for too long
+            except LockError:  # Redis lost its data, or this process was suspended for too long
                 log.warning("lock_lost", name=self._lock.name)
                 return
             except RedisError as error:
@@ -68,7 +71,7 @@ class HeldLock:
 def acquire_lock(
     name: str, *, lease: float, wait: float = 0, at_work: Callable[[], bool] = lambda: True
 ) -> HeldLock | None:
-    """None when another has it for as long as that. Raises redis.RedisError."""
+    """Return None when another process keeps the lock for all of `wait`. Raises redis.RedisError."""
     # The token belongs to the lock, not to a thread, because another thread renews it.
     lock = client().lock(name, timeout=lease, blocking_timeout=wait, thread_local=False)
     return HeldLock(lock, lease, at_work) if lock.acquire(blocking=wait > 0) else None

@@ -1,4 +1,4 @@
-"""Which pages may open our WebSockets: the portal's own. One rule for the screen and for the status."""
+"""Check which pages may open our WebSockets: the portal's own pages only."""
 
 from urllib.parse import urlsplit
 
@@ -8,7 +8,10 @@ from django.utils.http import is_same_domain
 
 
 def is_allowed(headers: list[tuple[str, str]], scheme: str) -> bool:
-    """`headers` with lower-case names. A browser always says which page opens the socket; a script may leave it out."""
+    """Whether the Origin header is allowed. Names in `headers` are lower-case.
+
+    A browser always sends the header; a script may omit it.
+    """
     origins = [value for name, value in headers if name == "origin"]
     host = next((value for name, value in headers if name == "host"), "")
     return len(origins) <= 1 and all(_is_ours(origin, scheme, host) for origin in origins)
@@ -21,5 +24,5 @@ def _is_ours(origin: str, scheme: str, host: str) -> bool:
         given = urlsplit(origin)
     except ValueError:
         return False
-    trusted = (urlsplit(text) for text in settings.CSRF_TRUSTED_ORIGINS)  # the first is PUBLIC_URL's
+    trusted = (urlsplit(text) for text in settings.CSRF_TRUSTED_ORIGINS)  # PUBLIC_URL is the first
     return any(given.scheme == one.scheme and is_same_domain(given.netloc, one.netloc.lstrip("*")) for one in trusted)

@@ -1,4 +1,4 @@
-"""How often something happens in a minute: counted in Redis, for all replicas together. Redis away: not counted."""
+"""Count events per minute in Redis, for all replicas together. Without Redis nothing is counted."""
 
 import time
 from functools import cache
@@ -10,9 +10,9 @@ import structlog
 from core.redis import client, key
 
 log = structlog.get_logger("podesk.api")
-WINDOW = 60  # seconds; counted from the full minute, so that one INCR does
+WINDOW = 60  # seconds; a fixed window, so that one INCR is enough
 
-# One command for all that is counted; no counter stays without its end.
+# One script for all counters, so that no counter is left without an expiry time.
 _COUNT = """
 local counts = {}
 for place, name in ipairs(KEYS) do
@@ -22,11 +22,14 @@ end
 return counts
 """
 
-Limits = dict[str, tuple[int, str]]  # by name: how many per minute, and who is counted
+Limits = dict[str, tuple[int, str]]  # name -> (events per minute, who is counted)
 
 
 def remaining(limits: Limits) -> dict[str, int]:
-    """Counts one more; how many more are allowed then, negative when this one is too many. Empty when Redis is away."""
+    """Count one event for each limit and return how many more each allows in this minute.
+
+    A negative number means that this event exceeds the limit. Empty when Redis is unavailable.
+    """
     counters = [_counter(name, who) for name, (_, who) in limits.items()]
     try:
         counts = _count()(keys=counters, args=[2 * WINDOW], client=client())
@@ -37,8 +40,8 @@ def remaining(limits: Limits) -> dict[str, int]:
 
 
 def refund(name: str, who: str) -> None:
-    """What was counted shall not count."""
-    pipe = client().pipeline()  # a transaction: here too
+    """Take back one event that was counted."""
+    pipe = client().pipeline()  # a transaction, so that the counter keeps its expiry time
     pipe.decr(_counter(name, who))
     pipe.expire(_counter(name, who), 2 * WINDOW)
     try:
@@ -48,13 +51,13 @@ def refund(name: str, who: str) -> None:
 
 
 def seconds_until_reset() -> float:
-    """Seconds until counting begins anew."""
+    """Return the seconds until the next window begins."""
     return WINDOW - time.time() % WINDOW
 
 
 @cache
 def _count() -> Any:
-    """Sends the script's digest; redis-py sends the script itself to a Redis that has forgotten it."""
+    """Return the script. It is sent by its digest; redis-py loads it into a Redis that does not know it."""
     return client().register_script(_COUNT)
 
 

@@ -1,4 +1,4 @@
-"""The one way to Redis. It holds nothing that cannot be rebuilt: callers survive its absence."""
+"""Provide the Redis client. Redis holds nothing that cannot be rebuilt, so callers must cope without it."""
 
 import time
 from functools import cache
@@ -10,28 +10,28 @@ from redis import Redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-_ANSWER, _CONNECT = 1.5, 1.0  # seconds; Redis answers within thousandths
-_SILENCE = 2.0  # seconds
+_ANSWER, _CONNECT = 1.5, 1.0  # seconds; Redis normally answers within milliseconds
+_SILENCE = 2.0  # seconds without further attempts after a timeout
 
 
 @cache
 def client() -> Redis:
-    """A pooled, thread-safe client; texts come back as str. Calls raise redis.RedisError when Redis is away."""
+    """Return a pooled, thread-safe client that returns str. Calls raise redis.RedisError when Redis is unavailable."""
     return Redis.from_url(
         settings.REDIS_URL,
         decode_responses=True,
         socket_timeout=_ANSWER,
         socket_connect_timeout=_CONNECT,
-        retry=_Impatience(),
+        retry=_FailFast(),
     )
 
 
-class _Impatience(Retry):
-    """Tries once more on a connection that died in the pool; by default redis-py tries for seconds, while a person
-    waits.
+class _FailFast(Retry):
+    """Retry once, for a pooled connection that was closed; redis-py's default retries for seconds while a user waits.
 
-    Whoever got no answer in time speaks for all: for a moment nobody else asks. A request makes several calls, and
-    each would wait anew."""
+    After a timeout, all calls fail at once for _SILENCE seconds: a request makes several calls, and each one would
+    wait for the timeout again.
+    """
 
     def __init__(self) -> None:
         super().__init__(NoBackoff(), retries=1, supported_errors=(redis.ConnectionError,))
@@ -42,7 +42,7 @@ class _Impatience(Retry):
 
     def call_with_retry(self, *args: Any, **options: Any) -> Any:
         if time.monotonic() < self._silent_until:
-            raise redis.ConnectionError("it did not answer a moment ago")
+            raise redis.ConnectionError("Redis did not answer a moment ago")
         try:
             return super().call_with_retry(*args, **options)
         except redis.TimeoutError:
@@ -51,5 +51,5 @@ class _Impatience(Retry):
 
 
 def key(*parts: str) -> str:
-    """A key of this installation: two portals may share one Redis."""
+    """Return a key with this installation's prefix: two portals may share one Redis."""
     return ":".join(("podesk", settings.INSTALLATION_ID, *parts))

@@ -1,5 +1,7 @@
-"""How Redis is: whether it answers, whether it takes writes, and if not, why. Answering is not being well: with its
-memory full or its disk full it goes on answering, and refuses every write."""
+"""Check whether Redis answers and accepts writes, and if not, why.
+
+A Redis whose memory or disk is full still answers, but refuses every write.
+"""
 
 from dataclasses import dataclass
 
@@ -20,10 +22,10 @@ _SENTENCES: dict[str, Promise] = {
     "too_few_replicas": _("Redis answers but refuses writes: too few replicas are connected to it."),
     "writes_refused": _("Redis answers but refuses writes."),
 }
-# Does it answer? Of what is not among these: yes, but it refuses writes.
+# With any other reason Redis answers but refuses writes.
 _UNREACHABLE = ("away", "loading", "not_permitted")
-# redis-py has a class for some of Redis's errors, and takes their code from the text. In this order: the first are
-# kinds of ConnectionError as well.
+# redis-py has classes for some errors of Redis; for the rest the error code is at the start of the text.
+# The order matters: the first entries are subclasses of ConnectionError too.
 _KINDS = (
     (redis.BusyLoadingError, "loading"),
     ((redis.AuthenticationError, redis.exceptions.NoPermissionError), "not_permitted"),
@@ -36,8 +38,8 @@ _CODES = {"MISCONF": "save_failed", "NOREPLICAS": "too_few_replicas", "NOAUTH": 
 
 @dataclass(frozen=True)
 class RedisHealth:
-    reason: str = ""  # empty when all is well
-    detail: str = ""  # what Redis or the connection said, for the log
+    reason: str = ""  # empty when Redis is healthy
+    detail: str = ""  # the error text of Redis or the connection, for the log
 
     @property
     def ok(self) -> bool:
@@ -53,12 +55,12 @@ class RedisHealth:
 
 
 def sentence(reason: str) -> str:
-    """What is wrong, in the active language. Empty for an empty reason."""
+    """Return what is wrong, in the active language. Empty for an empty reason."""
     return str(_SENTENCES[reason]) if reason else ""
 
 
 def look(connection: "Redis | None" = None) -> RedisHealth:
-    """Ask by a small write, since reads go on where writes are refused. One round trip; raises nothing."""
+    """Check Redis with a small write, since reads work even where writes are refused. One round trip; never raises."""
     try:
         (connection or client()).set(key("probe"), "1", ex=60)
     except redis.RedisError as error:
@@ -67,7 +69,7 @@ def look(connection: "Redis | None" = None) -> RedisHealth:
 
 
 def reason_of(error: redis.RedisError) -> str:
-    """Return the slug of why a command failed."""
+    """Return the slug for the reason why a command failed."""
     for kinds, slug in _KINDS:
         if isinstance(error, kinds):
             return slug

@@ -1,11 +1,11 @@
 """Find the session token in a request, in one order for the API, the WebSockets and the ingress auth check.
 
-1. `X-User-Token: …`, our own header.
-2. The WebSocket subprotocol `podesk.token.…`, since a browser sets no header on a WebSocket.
-3. The portal's own cookie, for the ingress auth check alone.
-4. `Authorization: Bearer …`, last, since a single-sign-on proxy may put a token of its own there.
+1. The `X-User-Token: …` header.
+2. The WebSocket subprotocol `podesk.token.…`, since browsers cannot set headers on a WebSocket.
+3. The portal's own cookie, for the ingress auth check only.
+4. The `Authorization: Bearer …` header, last, since a single-sign-on proxy may put its own token there.
 
-The first place that holds something is read, and no other: a token that is not valid there is refused.
+Only the first place that holds a token is read: an invalid token there is refused.
 URLs are never read, since they are logged.
 """
 
@@ -15,9 +15,9 @@ SUBPROTOCOL_PREFIX = "podesk.token."
 
 
 def token_from(headers: Mapping[str, str], *, subprotocols: Iterable[str] = (), cookie: str = "") -> str:
-    """Return the token's text, or "" where there is none. `headers` is asked for names in lower case.
+    """Return the token's text, or "" if there is none. Names in `headers` must be lower-case.
 
-    A place that holds several tokens gives them joined by commas, which no check accepts.
+    Several tokens in one place are joined by commas; no check accepts the result.
     """
     places = (headers.get("x-user-token", ""), _offered(subprotocols), cookie, _bearer(headers))
     return next((text for place in places if (text := place.strip())), "")

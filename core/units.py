@@ -61,7 +61,7 @@ def used_of(key: str, used: Number, limit: Number) -> str:
 
 
 def shortage(key: str, *, needed: Number, used: Number, limit: Number) -> str:
-    """Return the sentence that says what is short. It is rounded so that the numbers show it."""
+    """Return a sentence about a quota that is too small. Numbers are rounded so that the shortage is visible."""
     return _("%(what)s: this needs %(more)s, and you use %(used)s of %(limit)s.") % {
         "what": LABELS[key],
         "more": amount(key, needed, ROUND_CEILING),

@@ -1,4 +1,4 @@
-"""Long lists in pages: `?limit=&offset=`, answered with count, next, previous, results."""
+"""Paginate lists: `?limit=&offset=` in, count, next, previous and results out."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ LIMIT, LONGEST, FARTHEST = 50, 200, 1_000_000
 
 
 class Pagination(LimitOffsetPagination):
-    """With numbers that a query form has checked; DRF's own reading of them passes over nonsense in silence."""
+    """Takes limit and offset that PageQuery has validated. DRF's own parsing silently ignores invalid numbers."""
 
     default_limit, max_limit = LIMIT, LONGEST
 

@@ -1,4 +1,4 @@
-"""JSON bodies, and nothing else: bounded in size, depth and numbers, and of characters that can be kept."""
+"""Parse JSON request bodies, with limits on size, depth and numbers, and no characters that cannot be stored."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -11,8 +11,8 @@ from rest_framework import status
 from rest_framework.exceptions import APIException, ParseError
 from rest_framework.parsers import BaseParser
 
-DEEPEST = 20  # levels; the deepest honest request has two
-_LARGEST = 2**63  # beyond it no database counts
+DEEPEST = 20  # levels; no valid request has more than two
+_LARGEST = 2**63  # the database's integers end here
 
 
 class TooLarge(APIException):
@@ -34,46 +34,46 @@ class StrictJSONParser(BaseParser):
 
 
 def read(text: bytes) -> Any:
-    """Raises ParseError."""
+    """Parse JSON strictly. Raises ParseError."""
     try:
         value = json.loads(
             text.decode("utf-8-sig"),
-            parse_constant=_no_number,
-            parse_float=_finite,
-            parse_int=_countable,
-            object_pairs_hook=_each_once,
+            parse_constant=_refuse_constant,
+            parse_float=_finite_float,
+            parse_int=_bounded_int,
+            object_pairs_hook=_unique_names,
         )
         for string in _strings(value):
-            _keepable(string)
+            _refuse_unstorable(string)
         return value
     except RecursionError:
         raise ParseError(_("The JSON is nested too deeply."))
     except ValueError as error:  # also UnicodeDecodeError
-        raise ParseError(_("This is not JSON that can be read: %(why)s.") % {"why": str(error)[:200]})
+        raise ParseError(_("The request body is not valid JSON: %(why)s.") % {"why": str(error)[:200]})
 
 
-def _no_number(constant: str) -> None:
+def _refuse_constant(constant: str) -> None:
     raise ValueError(f"{constant} is not a number in JSON")
 
 
-def _finite(text: str) -> float:
+def _finite_float(text: str) -> float:
     if not isfinite(number := float(text)):
         raise ValueError("a number is too large")
     return number
 
 
-def _countable(text: str) -> int:
-    # Before int(): reading thousands of digits takes long.
+def _bounded_int(text: str) -> int:
+    # Check the length before int(), which is slow on thousands of digits.
     if len(text) > 20 or not -_LARGEST <= (number := int(text)) < _LARGEST:
         raise ValueError("a number is too large")
     return number
 
 
-def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Of two values under one name, readers disagree which one counts."""
+def _unique_names(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Refuse duplicate names: parsers disagree about which of the two values is valid."""
     found = dict(pairs)
     if len(found) < len(pairs):
-        raise ValueError("a name stands twice in one object")
+        raise ValueError("an object contains the same name twice")
     return found
 
 
@@ -92,8 +92,8 @@ def _inside(value: Any) -> list[Any]:
     return value if isinstance(value, list) else []
 
 
-def _keepable(string: str) -> None:
-    """PostgreSQL keeps no NUL, and half a surrogate pair cannot be sent to anybody."""
+def _refuse_unstorable(string: str) -> None:
+    """Refuse NUL, which PostgreSQL cannot store, and unpaired surrogates, which cannot be encoded."""
     if "\0" in string:
-        raise ValueError("a text holds NUL")
+        raise ValueError("a text contains NUL")
     string.encode()

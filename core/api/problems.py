@@ -1,4 +1,4 @@
-"""The members of a problem, and how DRF's nested validation errors become a flat list of fields."""
+"""Build problem documents, and flatten DRF's nested validation errors into a list of fields."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -10,20 +10,20 @@ from django.http import HttpRequest
 from django.utils.translation import gettext, gettext_lazy
 
 CONTENT_TYPE = "application/problem+json"
-READ_THE_SCHEMA = gettext_lazy("Look up the address in /api/docs/.")
-SLOW_DOWN = gettext_lazy("Wait as long as Retry-After says, then go on more slowly.")
-TELL = gettext_lazy("Try again. If it stays, tell an administrator, with the request id.")
+READ_THE_SCHEMA = gettext_lazy("Check the URL in /api/docs/.")
+SLOW_DOWN = gettext_lazy("Wait for the seconds in Retry-After, then send requests more slowly.")
+REPORT_IT = gettext_lazy("Try again. If this keeps happening, contact an administrator and quote the request ID.")
 NEXT_STEPS: dict[int, Any] = {
-    400: gettext_lazy("Send a JSON object, as /api/docs/ shows it."),
+    400: gettext_lazy("Send a JSON object as described in /api/docs/."),
     401: gettext_lazy("Get a token from POST /api/v1/auth/token and send it as X-User-Token."),
-    403: gettext_lazy("Use a token that may do this."),
+    403: gettext_lazy("Use a token that has permission for this."),
     404: READ_THE_SCHEMA,
-    405: gettext_lazy("Look up in /api/docs/ which methods this address knows."),
+    405: gettext_lazy("Check in /api/docs/ which methods this URL allows."),
     406: gettext_lazy("Accept application/json."),
-    413: gettext_lazy("Send less."),
+    413: gettext_lazy("Send a smaller request."),
     415: gettext_lazy("Send JSON, with the header Content-Type: application/json."),
     429: SLOW_DOWN,
-    500: TELL,
+    500: REPORT_IT,
 }
 
 
@@ -31,7 +31,7 @@ NEXT_STEPS: dict[int, Any] = {
 class Problem:
     status: int
     slug: str
-    detail: Any  # a sentence, perhaps one that is yet to be translated
+    detail: Any  # a sentence; may be a lazy translation
     next_step: Any = ""
     errors: list[dict[str, str]] = field(default_factory=list)
     headers: dict[str, str] = field(default_factory=dict)
@@ -52,11 +52,11 @@ class Problem:
 
 
 def of_fields(detail: Any) -> Problem:
-    """422 that names each field, nested ones with dots."""
+    """Return a 422 problem that names each invalid field; names of nested fields contain dots."""
     errors = [{"field": name, "message": message} for name, message in _flat(detail, "")]
     first = errors[0] if errors else {"field": "", "message": ""}
     sentence = f"{first['field']}: {first['message']}" if first["field"] else first["message"]
-    return Problem(422, "invalid", sentence, gettext("Correct the fields that are named in errors."), errors)
+    return Problem(422, "invalid", sentence, gettext("Correct the fields listed in errors."), errors)
 
 
 def _flat(detail: Any, name: str) -> Iterator[tuple[str, str]]:

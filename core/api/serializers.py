@@ -1,4 +1,4 @@
-"""Forms of the API: what nobody asked for is refused by name, so that a misspelt field is never passed over."""
+"""Base serializers of the API. Unknown fields are refused by name, so that a misspelt field is not ignored."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -12,7 +12,7 @@ from core.api import pagination
 class StrictSerializer(serializers.Serializer[Any]):
     def to_internal_value(self, data: Any) -> Any:
         if isinstance(data, Mapping) and (unknown := [str(name) for name in data if name not in self.fields]):
-            message = _("There is no such field. Known: %(known)s.") % {"known": ", ".join(self.fields) or "-"}
+            message = _("Unknown field. Known fields: %(known)s.") % {"known": ", ".join(self.fields) or "-"}
             raise serializers.ValidationError({name[:100]: [message] for name in unknown[:20]}, code="unknown_field")
         return super().to_internal_value(data)
 
@@ -22,7 +22,7 @@ class EmptySerializer(StrictSerializer):
 
 
 class PageQuery(StrictSerializer):
-    """Behind the `?` of a list. Subclasses add filters."""
+    """The query parameters of a list. Subclasses add filters."""
 
     limit = serializers.IntegerField(min_value=1, max_value=pagination.LONGEST, default=pagination.LIMIT)
     offset = serializers.IntegerField(min_value=0, max_value=pagination.FARTHEST, default=0)

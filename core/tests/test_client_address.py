@@ -1,4 +1,4 @@
-"""The address of the client, whatever anybody writes into X-Forwarded-For."""
+"""The client's address cannot be forged with X-Forwarded-For."""
 
 from ipaddress import ip_address
 

@@ -57,17 +57,17 @@ def test_a_killed_worker_loses_it(monkeypatch):
         assert ours
 
 
-def test_redis_emptied_in_the_midst_harms_nobody(short):
+def test_redis_emptied_during_the_work_does_no_harm(short):
     with desktop_lock(DESKTOP):
         client().flushdb()
         time.sleep(locks.LEASE_SECONDS)
         with desktop_lock(DESKTOP) as next_one:
             assert next_one
-        with desktop_lock(DESKTOP) as after_it:  # whoever lost it takes nothing from its successor
+        with desktop_lock(DESKTOP) as after_it:  # the process that lost the lock does not release its successor's
             assert after_it
 
 
-def test_redis_away_in_the_midst_harms_nobody(short):
+def test_redis_unavailable_during_the_work_does_no_harm(short):
     with desktop_lock(DESKTOP), redis_away():
         time.sleep(locks.LEASE_SECONDS)
     with desktop_lock(DESKTOP) as ours:

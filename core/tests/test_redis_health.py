@@ -1,4 +1,4 @@
-"""A real Redis that refuses writes, or is away: what is said of it."""
+"""Health of a real Redis that refuses writes or is unavailable."""
 
 import pytest
 
@@ -12,13 +12,13 @@ REASONS = pytest.mark.parametrize(
 )
 
 
-def test_well():
+def test_healthy():
     assert redis_health.look() == RedisHealth()
     assert redis_health.look().sentence == ""
 
 
 @REASONS
-def test_that_it_refuses_writes_and_why(why, said):
+def test_refused_writes_and_the_reason(why, said):
     with redis_refuses_writes(why):
         assert client().get("anything") is None  # it answers
         found = redis_health.look()
@@ -28,7 +28,7 @@ def test_that_it_refuses_writes_and_why(why, said):
     assert redis_health.look().ok
 
 
-def test_away():
+def test_unavailable():
     with redis_away():
         found = redis_health.look()
     assert (found.reason, found.answers) == ("away", False)
