@@ -191,7 +191,7 @@ REST_FRAMEWORK = {
     "DEFAULT_THROTTLE_CLASSES": ["accounts.api.throttles.RateLimit"],
     "DEFAULT_PARSER_CLASSES": ["core.api.parsers.StrictJSONParser"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_SCHEMA_CLASS": "core.api.operation_schema.OperationSchema",
     "EXCEPTION_HANDLER": "core.api.exception_handler.handler",
     "UNICODE_JSON": True,
     "UNAUTHENTICATED_USER": None,

@@ -9,12 +9,14 @@ import jsonschema
 import pytest
 import yaml
 from django.test import Client
+from django.urls import get_resolver
 from drf_spectacular.validation import validate_schema
 
+from core.api.endpoint import BaseEndpoint
 from desktops.api.input_serializers import ResourceQuota
 from podesk_cli.folders import CHECKOUT
 from portal.api import docs
-from portal.api.operations import OPERATIONS, TAGS
+from portal.api.schema import TAGS
 from tests.support import openapi
 from tests.support.openapi import resolved
 from tests.test_api_matrix import operations
@@ -51,10 +53,28 @@ def test_all_of_the_api_and_nothing_else_is_described(described):
     assert set(described) == {each.replace(" v1/", " ") for each in urls if " v1/" in each}
 
 
-def test_all_have_a_name_of_ours(described):
-    assert sorted(set(described) - set(OPERATIONS)) == [], "operations without a row in portal/api/operations.py"
-    assert sorted(set(OPERATIONS) - set(described)) == [], "rows of portal/api/operations.py without an operation"
+def views(of: type[BaseEndpoint] = BaseEndpoint) -> Iterator[type[BaseEndpoint]]:
+    """All views of the API."""
+    for view in of.__subclasses__():
+        yield from views(view)
+        yield from [view] if view.__module__.startswith(("accounts.api", "desktops.api")) else []
+
+
+def test_each_view_names_its_operations(described):
+    get_resolver().url_patterns  # noqa: B018 - imports the views
+    unnamed = [
+        f"{method} {view.__module__}.{view.__name__}"
+        for view in views()
+        for method in ("GET", "POST", "PUT", "PATCH", "DELETE")
+        if (method.lower() in vars(view)) != (method in view.operations)
+    ]
+    assert unnamed == [], "views without an entry in `operations`, or entries without a method"
+
+
+def test_names_are_those_of_the_views_and_stand_once(described):
     names = [operation["operationId"] for operation in described.values()]
+    named = [operation.name for view in views() for operation in vars(view).get("operations", {}).values()]
+    assert sorted(names) == sorted(named)
     assert len(set(names)) == len(names)
 
 
@@ -160,7 +180,7 @@ def test_each_has_examples_that_hold(described):
                 without.append(f"{address} {place}")
             for example in examples:
                 jsonschema.validate(example, schema)
-    assert without == [], "give them one in portal/api/examples.py"
+    assert without == [], "give them one in the `operations` of their view"
 
 
 def test_served_as_yaml_and_as_json(client, db, document):

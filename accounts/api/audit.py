@@ -10,10 +10,12 @@ from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 
 from accounts import audit_export
+from accounts.api import examples
 from accounts.api.endpoint import Endpoint
 from accounts.audit_export import AuditOut
 from accounts.models import AuditEvent
 from core.api.fields import Filter, Moment
+from core.api.operations import Operation, page_example
 from core.api.serializers import PageQuery, StrictSerializer
 
 _EXACT = ("action", "target", "pod_name", "result")
@@ -44,9 +46,14 @@ class Audit(Endpoint):
 
     administers = {"GET": "accounts.view_auditevent"}
     renderer_classes = [JSONRenderer, JSONLines]
+    tag = "Administration"
+    operations = {
+        "GET": Operation(
+            "listAuditEvents", "Who did what, when and from where", answered={200: page_example(examples.AUDIT_EVENT)}
+        ),
+    }
 
     @extend_schema(
-        operation_id="audit_list",
         parameters=[AuditQuery],
         responses={
             (200, "application/json"): AuditOut(many=True),

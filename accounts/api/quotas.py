@@ -11,10 +11,12 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts import quota_services, quotas
+from accounts.api import examples
 from accounts.api.endpoint import Endpoint
 from accounts.models import Quota, User
 from accounts.quota_services import LIMITS
 from core.api.fields import Cores, Count, Filter
+from core.api.operations import Operation, page_example
 from core.api.serializers import EmptySerializer, PageQuery, StrictSerializer
 
 _INHERITED: dict[str, Any] = {"required": False, "allow_null": True}
@@ -83,6 +85,13 @@ class DeletedQuotaOut(serializers.Serializer[Any]):
 
 class Quotas(Endpoint):
     administers = {"GET": "accounts.view_quota", "POST": "accounts.add_quota"}
+    tag = "Administration"
+    operations = {
+        "GET": Operation("listQuotas", "All quotas", answered={200: page_example(examples.QUOTA)}),
+        "POST": Operation(
+            "createQuota", "Add a quota for a user or a group", sent=examples.NEW_QUOTA, answered={201: examples.QUOTA}
+        ),
+    }
 
     @extend_schema(parameters=[QuotaQuery], responses=QuotaOut(many=True))
     def get(self, request: Request) -> Response:
@@ -107,6 +116,14 @@ class OneQuota(Endpoint):
         "GET": "accounts.view_quota",
         "PATCH": "accounts.change_quota",
         "DELETE": "accounts.delete_quota",
+    }
+    tag = "Administration"
+    operations = {
+        "GET": Operation("getOneQuota", "One quota", answered={200: examples.QUOTA}),
+        "PATCH": Operation(
+            "changeQuota", "Change a quota", sent={"desktops": 3}, answered={200: examples.QUOTA | {"desktops": 3}}
+        ),
+        "DELETE": Operation("deleteQuota", "Delete a quota", answered={200: {"status": "deleted", "id": 7}}),
     }
 
     @extend_schema(responses=QuotaOut)
@@ -135,6 +152,14 @@ class OneQuota(Endpoint):
 
 class UserQuota(Endpoint):
     administers = {"GET": "accounts.view_quota"}
+    tag = "Administration"
+    operations = {
+        "GET": Operation(
+            "getUserQuota",
+            "What a user may have, from all quotas taken together",
+            answered={200: examples.EFFECTIVE_QUOTA},
+        ),
+    }
 
     @extend_schema(responses=EffectiveQuotaOut)
     def get(self, request: Request, user_id: UUID) -> Response:

@@ -9,6 +9,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts import token_services, tokens
+from accounts.api import examples
 from accounts.api.endpoint import Endpoint
 from accounts.api.messages import TOKEN_SENTENCES
 from accounts.api.token_serializers import (
@@ -27,6 +28,7 @@ from accounts.audit import Actor
 from accounts.token_services import Issued
 from core import client_address
 from core.api.endpoint import OpenEndpoint
+from core.api.operations import Operation, page_example
 from core.api.serializers import EmptySerializer
 from core.errors import Refusal
 
@@ -43,6 +45,16 @@ class TokenRefusal(Refusal):
 
 class Obtain(OpenEndpoint):
     rates = {"POST": "login"}
+    tag = "Tokens"
+    operations = {
+        "POST": Operation(
+            "obtainToken",
+            "Get a session token for username and password",
+            sent=examples.OBTAIN,
+            answered={201: examples.ISSUED},
+            refused=(401,),
+        ),
+    }
 
     @extend_schema(request=ObtainForm, responses={201: IssuedOut})
     def post(self, request: Request) -> Response:
@@ -54,6 +66,13 @@ class Obtain(OpenEndpoint):
 
 
 class Refresh(Endpoint):
+    tag = "Tokens"
+    operations = {
+        "POST": Operation(
+            "refreshToken", "Change your token for one that lives longer", answered={201: examples.ISSUED}
+        ),
+    }
+
     @extend_schema(request=EmptySerializer, responses={201: IssuedOut})
     def post(self, request: Request) -> Response:
         """Change the session token that you send for one that lives longer. The old one ends."""
@@ -64,6 +83,16 @@ class Refresh(Endpoint):
 
 class Verify(OpenEndpoint):
     rates = {"POST": "read"}  # who looks at tokens takes nobody's tries at a password away
+    tag = "Tokens"
+    operations = {
+        "POST": Operation(
+            "verifyToken",
+            "What a token says, if it counts",
+            sent={"token": examples.TOKEN},
+            answered={200: examples.CLAIMS},
+            refused=(401,),
+        ),
+    }
 
     @extend_schema(request=VerifyForm, responses=ClaimsOut)
     def post(self, request: Request) -> Response:
@@ -77,6 +106,14 @@ class Verify(OpenEndpoint):
 
 
 class Tokens(Endpoint):
+    tag = "Tokens"
+    operations = {
+        "GET": Operation("listTokens", "Your tokens", answered={200: page_example(examples.KEPT)}),
+        "POST": Operation(
+            "issueToken", "Issue a further token", sent=examples.ISSUE, answered={201: examples.NARROWER}
+        ),
+    }
+
     @extend_schema(parameters=[TokenQuery], responses=TokenOut(many=True))
     def get(self, request: Request) -> Response:
         """Your session tokens that have a label, newest first unless asked otherwise."""
@@ -95,6 +132,11 @@ class Tokens(Endpoint):
 
 
 class OneToken(Endpoint):
+    tag = "Tokens"
+    operations = {
+        "DELETE": Operation("revokeToken", "Revoke one of your tokens", answered={200: examples.REVOKED}),
+    }
+
     @extend_schema(request=None, responses={200: RevokedOut})
     def delete(self, request: Request, token_id: UUID) -> Response:
         """Revoke one of your session tokens, and close what it opened."""
@@ -106,6 +148,13 @@ class OneToken(Endpoint):
 
 
 class RevokeAll(Endpoint):
+    tag = "Tokens"
+    operations = {
+        "POST": Operation(
+            "revokeAllTokens", "Revoke all your tokens, this one too", answered={200: {"status": "revoked", "count": 3}}
+        ),
+    }
+
     @extend_schema(request=EmptySerializer, responses=RevokedAllOut)
     def post(self, request: Request) -> Response:
         """Revoke all your session tokens that have a label, this one too."""

@@ -16,10 +16,12 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts import user_services
+from accounts.api import examples
 from accounts.api.endpoint import Endpoint
 from accounts.api.fields import Username
 from accounts.models import User
 from core.api.fields import Email, Filter, Flag, Text
+from core.api.operations import Operation, page_example
 from core.api.serializers import EmptySerializer, PageQuery, StrictSerializer
 
 _ORDERS = ("username", "email", "date_joined", "last_login")
@@ -87,6 +89,11 @@ class DeletedUserOut(serializers.Serializer[Any]):
 
 class Users(Endpoint):
     administers = {"GET": "accounts.view_user", "POST": "accounts.add_user"}
+    tag = "Administration"
+    operations = {
+        "GET": Operation("listUsers", "All users", answered={200: page_example(examples.USER)}),
+        "POST": Operation("createUser", "Add a user", sent=examples.NEW_USER, answered={201: examples.USER}),
+    }
 
     @extend_schema(parameters=[UserQuery], responses=UserOut(many=True))
     def get(self, request: Request) -> Response:
@@ -107,6 +114,21 @@ class OneUser(Endpoint):
         "GET": "accounts.view_user",
         "PATCH": "accounts.change_user",
         "DELETE": "accounts.delete_user",
+    }
+    tag = "Administration"
+    operations = {
+        "GET": Operation("getUser", "One user", answered={200: examples.USER}),
+        "PATCH": Operation(
+            "changeUser",
+            "Change, disable or enable a user",
+            sent={"is_active": False},
+            answered={200: examples.USER | {"is_active": False}},
+        ),
+        "DELETE": Operation(
+            "deleteUser",
+            "Delete a user who has no desktops or files left",
+            answered={200: {"status": "deleted", "id": examples.USER_ID}},
+        ),
     }
 
     @extend_schema(responses=UserOut)

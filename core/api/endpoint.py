@@ -16,6 +16,7 @@ from rest_framework.views import APIView
 
 from core.api import idempotency
 from core.api.methods import read_as
+from core.api.operations import Operation
 from core.api.pagination import Pagination
 
 log = structlog.get_logger("podesk.api")
@@ -23,6 +24,8 @@ Row = TypeVar("Row", bound=Model)
 
 
 class BaseEndpoint(APIView):
+    tag: ClassVar[str] = ""  # one of TAGS in portal/api/schema.py
+    operations: ClassVar[dict[str, Operation]] = {}  # by HTTP method
     rates: ClassVar[dict[str, str]] = {}  # names of settings.API_RATES, other than "read" and "write"
 
     def rate_of(self, method: str) -> str:

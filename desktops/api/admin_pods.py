@@ -10,8 +10,10 @@ from rest_framework.response import Response
 from accounts.api.endpoint import Endpoint
 from accounts.models import User
 from core.api.fields import Filter
+from core.api.operations import Operation, page_example
 from core.api.serializers import EmptySerializer
 from desktops import selectors, services
+from desktops.api import examples
 from desktops.api.input_serializers import PodQuery
 from desktops.api.output_serializers import DeletedOut, PodOut
 from desktops.models import Desktop
@@ -51,6 +53,10 @@ class StoppedOut(serializers.Serializer[Any]):
 
 class AnyPods(Endpoint):
     administers = {"GET": "desktops.view_desktop"}
+    tag = "Administration"
+    operations = {
+        "GET": Operation("listAllPods", "Everybody's desktops", answered={200: page_example(examples.ANYONES_DESKTOP)}),
+    }
 
     @extend_schema(parameters=[AnyPodQuery], responses=AnyPodOut(many=True))
     def get(self, request: Request) -> Response:
@@ -62,6 +68,14 @@ class AnyPods(Endpoint):
 
 class StopAny(Endpoint):
     administers = {"POST": "desktops.change_desktop"}
+    tag = "Administration"
+    operations = {
+        "POST": Operation(
+            "stopAnyPod",
+            "Stop anybody's desktop",
+            answered={202: examples.acted(examples.ANYONES_DESKTOP, status="stopping")},
+        ),
+    }
 
     @extend_schema(request=EmptySerializer, responses={202: StoppedOut})
     def post(self, request: Request, pod_name: str) -> Response:
@@ -76,6 +90,10 @@ class StopAny(Endpoint):
 
 class AnyPod(Endpoint):
     administers = {"DELETE": "desktops.change_desktop"}
+    tag = "Administration"
+    operations = {
+        "DELETE": Operation("deleteAnyPod", "Delete anybody's desktop", answered={202: examples.DELETED}),
+    }
 
     @extend_schema(request=None, responses={202: DeletedOut})
     def delete(self, request: Request, pod_name: str) -> Response:

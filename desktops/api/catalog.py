@@ -9,8 +9,10 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.api.endpoint import Endpoint
+from core.api.operations import Operation, page_example
 from core.api.serializers import EmptySerializer, PageQuery
 from desktops import selectors, services, token_scopes
+from desktops.api import examples
 from desktops.api.output_serializers import QuantitiesOut
 from desktops.models import Volume
 from desktops.quota import ImageOffer, LaunchOffer, QuotaLine, SizeOffer, launch_offer, quota_lines
@@ -87,6 +89,13 @@ class DeletedVolumeOut(serializers.Serializer[Any]):
 
 
 class Images(Endpoint):
+    tag = "Desktops"
+    operations = {
+        "GET": Operation(
+            "listImages", "What kinds of desktops there are, and their sizes", answered={200: examples.IMAGES}
+        ),
+    }
+
     @extend_schema(responses=OfferOut)
     def get(self, request: Request) -> Response:
         """What can be launched, in which sizes, and which of them your quota leaves room for."""
@@ -95,6 +104,11 @@ class Images(Endpoint):
 
 
 class MyQuota(Endpoint):
+    tag = "Files and quota"
+    operations = {
+        "GET": Operation("getQuota", "What you may have, and what you use of it", answered={200: examples.QUOTA}),
+    }
+
     @extend_schema(responses=MyQuotaOut)
     def get(self, request: Request) -> Response:
         """What you may have, and what you use of it."""
@@ -103,6 +117,13 @@ class MyQuota(Endpoint):
 
 
 class Volumes(Endpoint):
+    tag = "Files and quota"
+    operations = {
+        "GET": Operation(
+            "listVolumes", "Files of your desktops, also of deleted ones", answered={200: page_example(examples.VOLUME)}
+        ),
+    }
+
     @extend_schema(parameters=[VolumeQuery], responses=VolumeOut(many=True))
     def get(self, request: Request) -> Response:
         """Files that stayed when their desktop was deleted, longest kept first unless asked otherwise."""
@@ -112,6 +133,15 @@ class Volumes(Endpoint):
 
 
 class OneVolume(Endpoint):
+    tag = "Files and quota"
+    operations = {
+        "DELETE": Operation(
+            "deleteVolume",
+            "Delete files that no desktop uses",
+            answered={202: {"status": "deleted", "id": examples.DESKTOP_ID}},
+        ),
+    }
+
     @extend_schema(request=None, responses={202: DeletedVolumeOut})
     def delete(self, request: Request, volume_id: UUID) -> Response:
         """Delete kept files for good."""

@@ -17,11 +17,12 @@ from rest_framework.response import Response
 from accounts.api.endpoint import Endpoint
 from core import client_address
 from core.api.fields import Moment
+from core.api.operations import Operation, page_example
 from core.api.serializers import EmptySerializer, PageQuery
 from core.concurrency import ConcurrencySlot
 from core.request_token import token_from
 from desktops import selectors
-from desktops.api import event_feed, sse
+from desktops.api import event_feed, examples, sse
 from desktops.exceptions import DesktopNotFound
 from desktops.models import DesktopEvent
 from desktops.wording import timeline
@@ -64,6 +65,7 @@ class EventQuery(PageQuery):
 
 
 class _Streaming(Endpoint):
+    tag = "Desktops"
     renderer_classes = [JSONRenderer, sse.EventStreamRenderer]
 
     def wants_stream(self) -> bool:
@@ -93,6 +95,14 @@ class _Streaming(Endpoint):
 
 class PodEvents(_Streaming):
     opens_to_bound = True
+    operations = {
+        "GET": Operation(
+            "getPodEvents",
+            "What happened to a desktop",
+            answered={200: page_example(examples.EVENT, pod_name=examples.POD_NAME)},
+            refused=(409,),
+        ),
+    }
 
     @extend_schema(parameters=[EventQuery, _AFTER], responses=_ANSWERS)
     def get(self, request: Request, pod_name: str) -> HttpResponseBase:
@@ -108,6 +118,12 @@ class PodEvents(_Streaming):
 
 
 class Events(_Streaming):
+    operations = {
+        "GET": Operation(
+            "getEvents", "What happens to all your desktops", answered={200: page_example(examples.EVENT)}
+        ),
+    }
+
     @extend_schema(parameters=[EventQuery, _AFTER], responses=_ANSWERS)
     def get(self, request: Request) -> HttpResponseBase:
         """The timelines of all my desktops in one, newest line first; or as a stream."""

@@ -8,8 +8,10 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.api.endpoint import Endpoint
+from core.api.operations import Operation
 from core.api.serializers import EmptySerializer
 from desktops import monitor
+from desktops.api import examples
 from desktops.models import Status
 from desktops.monitor import Report
 
@@ -48,6 +50,11 @@ class MonitorOut(serializers.Serializer[Report]):
 
 
 class Monitor(Endpoint):
+    tag = "Desktops"
+    operations = {
+        "GET": Operation("getMonitor", "Is everything well?", answered={200: examples.MONITOR}),
+    }
+
     @extend_schema(responses=MonitorOut)
     def get(self, request: Request) -> Response:
         """The parts of the portal, the queue, and desktops by status: your own, or for administrators everyone's. What

@@ -14,10 +14,11 @@ from accounts.api.token_serializers import IssuedOut, TokenForm
 from accounts.api.token_serializers import wanted as token_wanted
 from accounts.token_services import Issued
 from core import concurrency
+from core.api.operations import Operation
 from core.api.serializers import EmptySerializer
 from core.request_token import SUBPROTOCOL_PREFIX
 from desktops import desktop_snapshot, selectors, services, token_scopes
-from desktops.api import pod_representation, wait
+from desktops.api import examples, pod_representation, wait
 from desktops.api.input_serializers import LogQuery, PodStart, WaitQuery
 from desktops.api.output_serializers import ActionOut, LogsOut, MetricsOut, PasswordOut, PodTokenOut
 from desktops.api.pods import PodEndpoint
@@ -41,7 +42,13 @@ class Action(PodEndpoint):
 
 
 class Start(Action):
-    @extend_schema(operation_id="start_pod", request=PodStart, parameters=[WaitQuery], responses=_ANSWERS)
+    operations = {
+        "POST": Operation(
+            "startPod", "Start a desktop that is stopped", sent={"new_files": False}, answered=examples.STARTED
+        ),
+    }
+
+    @extend_schema(request=PodStart, parameters=[WaitQuery], responses=_ANSWERS)
     def post(self, request: Request, pod_name: str) -> Response:
         """Start a stopped or failed desktop. One that runs goes on running."""
         new_files = self.body(PodStart)["new_files"]
@@ -53,7 +60,11 @@ class Start(Action):
 
 
 class Stop(Action):
-    @extend_schema(operation_id="stop_pod", request=EmptySerializer, parameters=[WaitQuery], responses=_ANSWERS)
+    operations = {
+        "POST": Operation("stopPod", "Stop a desktop; its files stay", answered=examples.STOPPED),
+    }
+
+    @extend_schema(request=EmptySerializer, parameters=[WaitQuery], responses=_ANSWERS)
     def post(self, request: Request, pod_name: str) -> Response:
         """Stop a desktop, or cancel its start. Its files stay."""
         desktop, seconds = self.asked(pod_name)
@@ -66,7 +77,11 @@ class Stop(Action):
 
 
 class Restart(Action):
-    @extend_schema(operation_id="restart_pod", request=EmptySerializer, parameters=[WaitQuery], responses=_ANSWERS)
+    operations = {
+        "POST": Operation("restartPod", "Stop a desktop and start it again", answered=examples.RESTARTED),
+    }
+
+    @extend_schema(request=EmptySerializer, parameters=[WaitQuery], responses=_ANSWERS)
     def post(self, request: Request, pod_name: str) -> Response:
         """Stop a desktop and start it again, or start one that is at rest."""
         desktop, seconds = self.asked(pod_name)
@@ -77,7 +92,11 @@ class Restart(Action):
 
 
 class Extend(Action):
-    @extend_schema(operation_id="extend_pod", request=EmptySerializer, responses={200: ActionOut})
+    operations = {
+        "POST": Operation("extendPod", "Let a desktop run longer", answered={200: examples.EXTENDED}),
+    }
+
+    @extend_schema(request=EmptySerializer, responses={200: ActionOut})
     def post(self, request: Request, pod_name: str) -> Response:
         """Count its longest allowed time from now on. `expires_at` null: there is no such time."""
         self.body(EmptySerializer)
@@ -89,8 +108,11 @@ class Extend(Action):
 
 class Password(PodEndpoint):
     needs = {"POST": ("vnc",)}
+    operations = {
+        "POST": Operation("showPodPassword", "The VNC password of a desktop", answered={200: examples.PASSWORD}),
+    }
 
-    @extend_schema(operation_id="show_pod_password", request=EmptySerializer, responses=PasswordOut)
+    @extend_schema(request=EmptySerializer, responses=PasswordOut)
     def post(self, request: Request, pod_name: str) -> Response:
         """The VNC password, for programs that go past the portal; it is noted that you asked. 404 where all goes
         through the portal."""
@@ -101,7 +123,13 @@ class Password(PodEndpoint):
 
 
 class Token(PodEndpoint):
-    @extend_schema(operation_id="issue_pod_token", request=TokenForm, responses={201: PodTokenOut})
+    operations = {
+        "POST": Operation(
+            "issuePodToken", "A session token for this desktop only", sent={}, answered={201: examples.POD_TOKEN}
+        ),
+    }
+
+    @extend_schema(request=TokenForm, responses={201: PodTokenOut})
     def post(self, request: Request, pod_name: str) -> Response:
         """A session token for this desktop alone, to open its screen or SSH. It has no more permissions and no longer
         life than the token that asks, and ends with that one's login. In the API it may look, and change nothing."""
@@ -132,8 +160,11 @@ def _told_once(issued: Issued, of: DesktopSnapshot) -> dict[str, Any]:
 
 class Logs(PodEndpoint):
     opens_to_bound = True
+    operations = {
+        "GET": Operation("getPodLogs", "What a desktop printed", answered={200: examples.LOGS}, refused=(409,)),
+    }
 
-    @extend_schema(operation_id="get_pod_logs", parameters=[LogQuery], responses=LogsOut)
+    @extend_schema(parameters=[LogQuery], responses=LogsOut)
     def get(self, request: Request, pod_name: str) -> Response:
         """The last lines that the desktop's session printed."""
         lines = self.query(LogQuery)["tail_lines"]
@@ -142,8 +173,11 @@ class Logs(PodEndpoint):
 
 class Metrics(PodEndpoint):
     opens_to_bound = True
+    operations = {
+        "GET": Operation("getPodMetrics", "What a desktop uses", answered={200: examples.METRICS}, refused=(409,)),
+    }
 
-    @extend_schema(operation_id="get_pod_metrics", responses=MetricsOut)
+    @extend_schema(responses=MetricsOut)
     def get(self, request: Request, pod_name: str) -> Response:
         """What it uses now."""
         self.query(EmptySerializer)

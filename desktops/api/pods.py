@@ -10,9 +10,10 @@ from rest_framework.response import Response
 
 from accounts.api.endpoint import Endpoint
 from core import concurrency
+from core.api.operations import Operation, page_example
 from core.api.serializers import EmptySerializer
 from desktops import connection_info, selectors, services
-from desktops.api import launch_requests, pod_representation, wait
+from desktops.api import examples, launch_requests, pod_representation, wait
 from desktops.api.input_serializers import DeleteQuery, PodCreate, PodQuery, WaitQuery
 from desktops.api.output_serializers import CreatedOut, DeletedOut, PodOut
 from desktops.desktop_snapshot import DesktopSnapshot
@@ -22,6 +23,8 @@ from desktops.models import MOVING, Desktop, Status
 
 class PodEndpoint(Endpoint):
     """About one desktop, or those of one person."""
+
+    tag = "Desktops"
 
     def snapshot_of(self, pod_name: str) -> DesktopSnapshot:
         """From Redis if possible. Raises DesktopNotFound."""
@@ -58,7 +61,11 @@ class PodEndpoint(Endpoint):
 
 
 class Pods(PodEndpoint):
-    @extend_schema(operation_id="list_pods", parameters=[PodQuery], responses=PodOut(many=True))
+    operations = {
+        "GET": Operation("listPods", "Your desktops", answered={200: page_example(examples.DESKTOP)}),
+    }
+
+    @extend_schema(parameters=[PodQuery], responses=PodOut(many=True))
     def get(self, request: Request) -> Response:
         """Your desktops, in pages."""
         asked = self.query(PodQuery)
@@ -69,9 +76,16 @@ class Pods(PodEndpoint):
 
 class Create(PodEndpoint):
     rates = {"POST": "create"}
+    operations = {
+        "POST": Operation(
+            "createPod",
+            "Launch a desktop, or start the one of that name",
+            sent={"resource_quota": examples.QUANTITIES},
+            answered={202: examples.CREATED, 200: examples.EXISTS},
+        ),
+    }
 
     @extend_schema(
-        operation_id="create_pod",
         request=PodCreate,
         parameters=[WaitQuery],
         responses={200: CreatedOut, 202: CreatedOut},
@@ -98,15 +112,24 @@ class Create(PodEndpoint):
 
 class Pod(PodEndpoint):
     opens_to_bound = True
+    operations = {
+        "GET": Operation(
+            "getPod", "One desktop, and how to connect to it", answered={200: examples.DESKTOP}, refused=(409,)
+        ),
+        "DELETE": Operation(
+            "deletePod",
+            "Delete a desktop; its files stay unless you say otherwise",
+            answered={200: examples.DELETED, 202: examples.DELETED},
+        ),
+    }
 
-    @extend_schema(operation_id="get_pod", responses=PodOut)
+    @extend_schema(responses=PodOut)
     def get(self, request: Request, pod_name: str) -> Response:
         """One desktop as it is now."""
         self.query(EmptySerializer)
         return Response(pod_representation.represent_snapshot(self.snapshot_of(pod_name), may=self.claims.permissions))
 
     @extend_schema(
-        operation_id="delete_pod",
         request=None,
         parameters=[DeleteQuery],
         responses={200: DeletedOut, 202: DeletedOut},

@@ -4,11 +4,17 @@ from typing import Any
 
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 
-from portal.api import examples, schema_parts
-from portal.api.operations import OPERATIONS, TAGS
+from portal.api import schema_parts
 
 Node = dict[str, Any]
 _BODY_METHODS = {"post", "put", "patch", "delete"}  # of a DELETE, that it is empty
+
+TAGS = {
+    "Desktops": "Launch, watch, connect, stop and delete your desktops. A desktop is called pod here.",
+    "Files and quota": "What you may have, and the files that outlive a desktop.",
+    "Tokens": "Session tokens: what scripts show in place of a password.",
+    "Administration": "For administrators.",
+}
 
 
 class SessionTokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
@@ -45,7 +51,6 @@ def complete(result: Node, **_generator: Any) -> Node:
 
 
 def _complete(operation: Node, method: str, path: str) -> None:
-    _name(operation, f"{method.upper()} {path.removeprefix('/api/v1/')}")
     _page(operation, path)
     if method == "post" and operation.get("security"):
         operation.setdefault("parameters", []).append({"$ref": "#/components/parameters/IdempotencyKey"})
@@ -56,7 +61,6 @@ def _complete(operation: Node, method: str, path: str) -> None:
         if "$ref" not in response:
             response.setdefault("headers", {}).update(schema_parts.ALWAYS | replayed)
     operation["responses"] = dict(sorted(operation["responses"].items()))
-    examples.add(operation)
 
 
 def _close(schema: Node, *, whole: bool) -> None:
@@ -87,25 +91,15 @@ def _referred(node: Any) -> set[str]:
     return own | _referred(list(node.values()))
 
 
-def _name(operation: Node, address: str) -> None:
-    """An address without a row keeps drf-spectacular's name; a test tells."""
-    if row := OPERATIONS.get(address):
-        operation["operationId"], operation["tags"], operation["summary"] = row.name, [row.tag], row.summary
-
-
 def _problems(operation: Node, method: str, path: str) -> list[int]:
     """Statuses that this operation may be refused with, beside those that its view declares."""
     found = [400, 405, 406, 422, 429, 503]  # the last: the database is away
     if operation.get("security"):
         found += [401, 403]
-    if "auth/token" in path:
-        found.append(401)
     if "{" in path or _takes(operation, "wait"):  # what one waits for may be deleted meanwhile
         found.append(404)
     if method in _BODY_METHODS:
         found += [409, 413, 415]
-    if "{pod_name}" in path or (method == "post" and "pods" in path):
-        found.append(409)
     return found
 
 
