@@ -15,9 +15,10 @@ pytestmark = pytest.mark.once
 HEAD = """
 import logging
 import pytest
-from accounts import encryption, tokens
+from accounts import tokens
 from accounts.models import User
-from tests import log_hygiene
+from core import encryption
+from tests.support import log_secrets
 log = logging.getLogger("somewhere")
 def token():
     return tokens.issue(User.objects.create_user("carol"), scope=tokens.TokenScope("s"))
@@ -37,15 +38,15 @@ def test_account(db):
     log.warning("wrong password", extra={"given": "correct horse battery"})
 
 def test_sealed():
-    log.error("sealed %s", encryption.seal("Sf3k9QpX") and "password=Sf3k9QpX")
+    log.error("sealed %s", encryption.encrypt("Sf3k9QpX") and "password=Sf3k9QpX")
 
 def test_key(settings):
     log.info(settings.TOKEN_SIGNING_KEY)
 
 def test_server(tmp_path):
     (tmp_path / "server.log").write_text("GET /?password=x8Fq02Lm HTTP/1.1")
-    log_hygiene.read(tmp_path / "server.log")
-    log_hygiene.keep_out("x8Fq02Lm")  # also what was written before
+    log_secrets.read(tmp_path / "server.log")
+    log_secrets.keep_out("x8Fq02Lm")  # also what was written before
 
 def test_clean():
     log.info("nothing")
@@ -61,7 +62,7 @@ FOUND = [
 CLEAN = """
 def test_clean(db):
     User.objects.create_user("carol", password="correct horse battery")
-    encryption.seal("Sf3k9QpX")
+    encryption.encrypt("Sf3k9QpX")
     log.info("correct horse", extra={"sealed": "Sf3k9QpXYZ", "jwt": "eyJ.eyJ.", "pem": "-----BEGIN PUBLIC KEY-----"})
 """
 

@@ -222,13 +222,13 @@ def test_a_bell_tells_each_name_once_however_often_it_rang():
     queue = WorkQueue()
     for name in ("a", "b", "a", "a"):
         queue.add(name)
-    assert list(queue.heard(0.1)) == ["a", "b"]
-    assert list(queue.heard(0.1)) == []
+    assert list(queue.get(0.1)) == ["a", "b"]
+    assert list(queue.get(0.1)) == []
 
 
 def test_what_nobody_heard_is_told_next_time():
     queue = WorkQueue()
     queue.add("a")
     queue.add("b")
-    assert next(iter(queue.heard(1))) == "a"
-    assert next(iter(queue.heard(1))) == "b"
+    assert next(iter(queue.get(1))) == "a"
+    assert next(iter(queue.get(1))) == "b"
