@@ -34,8 +34,8 @@ from accounts import (
     token_services,
     user_services,
 )
+from accounts.admin_bases import AuditedAdmin, ReadOnlyAdmin
 from accounts.amount_columns import AmountColumns
-from accounts.audited_admin import AuditedAdmin
 from accounts.models import AuditEvent, Quota, SessionToken, SSHKey, User
 from accounts.quota_services import LIMITS as _LIMITS
 from core import units
@@ -208,21 +208,8 @@ class GroupAdmin(AuditedAdmin, DjangoGroupAdmin):
     deed = "group"
 
 
-class ReadOnly(admin.ModelAdmin[Any]):
-    """Looked at, never edited."""
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-
 @admin.register(SessionToken)
-class SessionTokenAdmin(ReadOnly):
+class SessionTokenAdmin(ReadOnlyAdmin):
     list_display = ("id", "user", "pod_name", "label", "created_at", "expires_at", "revoked_at", "revoked_reason")
     list_filter = ("revoked_reason", "created_at")
     list_select_related = ("user",)
@@ -241,7 +228,7 @@ class SessionTokenAdmin(ReadOnly):
 
 
 @admin.register(SSHKey)
-class SSHKeyAdmin(ReadOnly):
+class SSHKeyAdmin(ReadOnlyAdmin):
     list_display = ("name", "owner", "kind", "fingerprint", "created_at")
     list_select_related = ("owner",)
     search_fields = ("name", "fingerprint", "owner__username")
@@ -263,7 +250,7 @@ class SSHKeyAdmin(ReadOnly):
 
 
 @admin.register(AuditEvent)
-class AuditEventAdmin(ReadOnly):
+class AuditEventAdmin(ReadOnlyAdmin):
     """Looked at, searched, and taken away as JSON lines."""
 
     list_display = ("at", "actor_name", "action", "result", "target", "pod_name", "address")

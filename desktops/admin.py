@@ -5,7 +5,7 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.db import transaction
-from django.db.models import Model, QuerySet
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
@@ -14,8 +14,8 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from accounts import audit
+from accounts.admin_bases import AuditedAdmin, ReadOnlyAdmin
 from accounts.amount_columns import AmountColumns
-from accounts.audited_admin import AuditedAdmin
 from accounts.client import actor
 from desktops import services
 from desktops.exceptions import DesktopRefusal
@@ -30,17 +30,8 @@ admin.site.site_title = _("Podesk administration")
 admin.site.index_title = _("Overview")
 
 
-class ReadOnlyAdmin(admin.ModelAdmin[Any]):
-    """Rows that only services change: here they are looked at, and acted on through actions."""
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return False
+class RowActionsAdmin(ReadOnlyAdmin):
+    """Rows on which administrators act by services, one row after another."""
 
     def has_manage_permission(self, request: HttpRequest) -> bool:
         """For actions: whoever may change these rows in general."""
@@ -61,7 +52,7 @@ class ReadOnlyAdmin(admin.ModelAdmin[Any]):
 
 
 @admin.register(Desktop)
-class DesktopAdmin(AmountColumns, ReadOnlyAdmin):
+class DesktopAdmin(AmountColumns, RowActionsAdmin):
     list_display = ("name", "owner", "status", "events_link", "image", "size_name", "status_since", "last_input_at")
     list_filter = ("status", "image")
     list_select_related = ("owner", "image")
@@ -149,7 +140,7 @@ class DesktopImageAdmin(AuditedAdmin):
 
 
 @admin.register(PortLease)
-class PortLeaseAdmin(ReadOnlyAdmin):
+class PortLeaseAdmin(RowActionsAdmin):
     list_display = ("port", "use", "desktop", "since")
     list_filter = ("use",)
     list_select_related = ("desktop__owner",)
@@ -168,7 +159,7 @@ class PortLeaseAdmin(ReadOnlyAdmin):
 
 
 @admin.register(Volume)
-class VolumeAdmin(AmountColumns, ReadOnlyAdmin):
+class VolumeAdmin(AmountColumns, RowActionsAdmin):
     list_display = ("object_name", "owner", "desktop_name", "storage_amount", "created_at", "kept_at", "lost_at")
     list_filter = (("lost_at", admin.EmptyFieldListFilter), ("kept_at", admin.EmptyFieldListFilter))
     list_select_related = ("owner",)

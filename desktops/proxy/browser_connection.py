@@ -2,7 +2,7 @@
 
 from typing import Protocol
 
-from desktops import keepalive
+from core import keepalive
 from desktops.proxy.asgi import DIRECT, Receive, Scope, Send
 from desktops.proxy.rfb import BadClient
 from desktops.token_scopes import SUBPROTOCOL

@@ -5,7 +5,7 @@ from typing import NoReturn
 
 import structlog
 
-from desktops import keepalive
+from core import keepalive
 from desktops.proxy.browser_connection import BrowserConnection, WebSocketConnection
 from desktops.proxy.desktop_connection import DesktopConnection
 from desktops.proxy.stream import Stream

@@ -11,8 +11,7 @@ from django.conf import settings
 from django.contrib.sessions.backends.base import SessionBase
 from redis import RedisError
 
-from core import origins
-from desktops import keepalive
+from core import keepalive, origins
 from desktops.notify import owner_group
 
 log = structlog.get_logger("podesk.status")

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from desktops.keepalive import PING, PONG, SUBPROTOCOL
+from core.keepalive import PING, PONG, SUBPROTOCOL
 from desktops.models import Desktop
 from desktops.proxy import rfb
 from desktops.tests.proxy.conftest import dial, ended, exactly, greet, lives, routes, token_for, view

@@ -10,7 +10,7 @@ from django.db import connections
 from django.test import Client
 
 from accounts.models import User
-from desktops import keepalive
+from core import keepalive
 from desktops.models import Status
 from desktops.web import status_socket
 from portal.asgi import application

@@ -1,4 +1,4 @@
-"""What administrators edit row by row in the admin itself: each change is told in the transaction that makes it."""
+"""Bases of the administrators' pages: rows that only services change, and rows that are edited there and audited."""
 
 from typing import Any
 
@@ -13,6 +13,8 @@ from accounts.client import actor
 
 
 class AuditedAdmin(admin.ModelAdmin[Any]):
+    """Records each change in the transaction that makes it."""
+
     deed = ""  # what stands before the dot in the action, such as "image"
 
     @transaction.atomic
@@ -30,3 +32,16 @@ class AuditedAdmin(admin.ModelAdmin[Any]):
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
         for row in queryset:
             self.delete_model(request, row)
+
+
+class ReadOnlyAdmin(admin.ModelAdmin[Any]):
+    """Shows rows that only services change. Subclasses may add actions."""
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
