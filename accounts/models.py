@@ -12,7 +12,7 @@ from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from accounts.usernames import UsernameKeyField, Users, username_key
+from accounts.usernames import CaseInsensitiveUserManager, UsernameKeyField, username_key
 
 
 class User(AbstractUser):
@@ -30,7 +30,7 @@ class User(AbstractUser):
 
     _stored_username: str | None = None  # as it was read from the database
 
-    objects: ClassVar[Users] = Users()
+    objects: ClassVar[CaseInsensitiveUserManager] = CaseInsensitiveUserManager()
 
     class Meta(AbstractUser.Meta):
         pass

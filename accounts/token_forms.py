@@ -9,7 +9,7 @@ from django.forms import TextInput
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
-from accounts.token_services import Wanted
+from accounts.token_services import TokenRequest
 
 _HOUR, _DAY = 3600, 24 * 3600
 _LIVES = (_HOUR, _DAY, 7 * _DAY, 30 * _DAY)  # seconds
@@ -19,7 +19,7 @@ PERMISSIONS = [
 ]
 
 
-class TokenForm(forms.Form):
+class NewTokenForm(forms.Form):
     label = forms.CharField(
         label=_("Label"),
         max_length=100,
@@ -42,10 +42,10 @@ class TokenForm(forms.Form):
         self.fields["lifetime"].choices = [(life, _words(life)) for life in lives]  # type: ignore[attr-defined]
         self.fields["lifetime"].initial = max((life for life in lives if life <= settings.TOKEN_LIFETIME), default=None)
 
-    def wanted(self) -> Wanted:
+    def wanted(self) -> TokenRequest:
         """Call when valid."""
         asked = self.cleaned_data
-        return Wanted(asked["label"], tuple(asked["permissions"]), timedelta(seconds=asked["lifetime"]))
+        return TokenRequest(asked["label"], tuple(asked["permissions"]), timedelta(seconds=asked["lifetime"]))
 
 
 def lifetimes() -> list[int]:

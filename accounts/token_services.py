@@ -43,7 +43,7 @@ class TooLong(Refusal):
 
 
 @dataclass(frozen=True)
-class Wanted:
+class TokenRequest:
     """What somebody asks for; `lifetime` None: as long as settings and the issuer allow, at most a TOKEN_LIFETIME."""
 
     label: str
@@ -63,7 +63,7 @@ class Issued:
 
 @audited("token.issue", target=lambda given: given["wanted"].label)
 @transaction.atomic
-def issue_for_login(*, by: Actor, wanted: Wanted) -> Issued:
+def issue_for_login(*, by: Actor, wanted: TokenRequest) -> Issued:
     """For somebody whose password was just checked, or who is signed in. Raises LoginEnded when password or account
     have changed since `by.user` was read."""
     unchanged = User.objects.select_for_update(no_key=True).filter(
@@ -77,7 +77,7 @@ def issue_for_login(*, by: Actor, wanted: Wanted) -> Issued:
 
 @audited("token.issue", target=lambda given: given["wanted"].label)
 @transaction.atomic
-def issue_from_token(*, by: Actor, claims: Claims, wanted: Wanted) -> Issued:
+def issue_from_token(*, by: Actor, claims: Claims, wanted: TokenRequest) -> Issued:
     """Never more than `claims` have: neither permissions nor time. Raises PermissionNotHeld, TooLong, LoginEnded."""
     _hold(claims)
     held = tuple(name for name in PERMISSIONS if name in claims.permissions)
@@ -98,7 +98,7 @@ def issue_from_token(*, by: Actor, claims: Claims, wanted: Wanted) -> Issued:
 
 
 @transaction.atomic
-def issue_for_browser(*, by: Actor, wanted: Wanted, session_id: str) -> Issued:
+def issue_for_browser(*, by: Actor, wanted: TokenRequest, session_id: str) -> Issued:
     """For one desktop, to somebody who is signed in there; ends with that login. Raises tokens.TokenRefused."""
     return _issue(by, wanted, session_id=session_id, refresh_until=_now())
 
@@ -112,7 +112,7 @@ def refresh(*, by: Actor, claims: Claims) -> Issued:
     if old.refresh_until is None or old.refresh_until <= _now():
         raise NotRefreshable
     revocation.revoke_token(old.pk, reason="refreshed")
-    same = Wanted(
+    same = TokenRequest(
         old.label,
         tuple(old.permissions),
         lifetime=old.expires_at - old.created_at,
@@ -161,7 +161,7 @@ def revoke_all(*, by: Actor) -> int:
 
 
 def _issue(
-    by: Actor, wanted: Wanted, *, session_id: str, refresh_until: datetime, action: str = "token.issue"
+    by: Actor, wanted: TokenRequest, *, session_id: str, refresh_until: datetime, action: str = "token.issue"
 ) -> Issued:
     """Where a refresh would not lengthen its life, the token says that it cannot be refreshed."""
     life = tokens.living(wanted.lifetime)

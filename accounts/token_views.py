@@ -13,7 +13,7 @@ from django.views.decorators.http import require_http_methods
 
 from accounts import client, token_services
 from accounts.decorators import button, login_required
-from accounts.token_forms import TokenForm
+from accounts.token_forms import NewTokenForm
 from accounts.token_services import Issued, LoginEnded
 
 _MOST_SHOWN = 100  # the API lists them all
@@ -24,14 +24,14 @@ _MOST_SHOWN = 100  # the API lists them all
 @login_required
 def page(request: HttpRequest) -> HttpResponse:
     """A new token stands in the answer to the form, and nowhere else: there is no redirect that could carry it."""
-    by, form = client.actor(request), TokenForm(request.POST if request.method == "POST" else None)
+    by, form = client.actor(request), NewTokenForm(request.POST if request.method == "POST" else None)
     if not form.is_valid():
         return _page(request, form, status=422 if form.errors else 200)
     try:
         issued = token_services.issue_for_login(by=by, wanted=form.wanted())
     except LoginEnded:
         return redirect("accounts:tokens")  # by way of the login
-    return _page(request, TokenForm(), issued)
+    return _page(request, NewTokenForm(), issued)
 
 
 @button
@@ -50,7 +50,7 @@ def revoke_all(request: HttpRequest) -> HttpResponse:
     return redirect("accounts:tokens")
 
 
-def _page(request: HttpRequest, form: TokenForm, issued: Issued | None = None, status: int = 200) -> HttpResponse:
+def _page(request: HttpRequest, form: NewTokenForm, issued: Issued | None = None, status: int = 200) -> HttpResponse:
     mine = token_services.live(token_services.kept_by(client.actor(request).user.pk)).order_by("-created_at", "-id")
     shown = list(mine[: _MOST_SHOWN + 1])
     context = {

@@ -37,7 +37,7 @@ class UsernameKeyField(models.CharField[Any, Any]):
         return key
 
 
-class Users(UserManager["User"]):
+class CaseInsensitiveUserManager(UserManager["User"]):
     """Finds people by any spelling of their names. The exact one comes first: of older accounts, two may clash."""
 
     use_in_migrations = False

@@ -10,7 +10,7 @@ from django.db.models import Count
 
 from accounts.models import User
 from desktops.lifecycle import heartbeat, queue
-from desktops.lifecycle.heartbeat import Controller
+from desktops.lifecycle.heartbeat import ControllerHealth
 from desktops.models import Desktop, Status, Volume
 
 
@@ -26,7 +26,7 @@ class Parts:
 
     redis: str = "away"  # ok, away, refuses_writes
     redis_detail: str | None = None  # what is wrong with Redis, in the reader's language
-    controller: Controller = field(default_factory=Controller)
+    controller: ControllerHealth = field(default_factory=ControllerHealth)
     workers: int | None = None
     runtime: str = "unknown"
     queue: QueueHealth | None = None

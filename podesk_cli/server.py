@@ -35,7 +35,7 @@ def _serve(place: Folders, host: str, port: int, progress: Progress) -> None:
         _refuse_taken(host, port)
     runner = Runner(place.checkout, place.logs / "setup.log", progress)
     desktop_packages = packages.DESKTOP if setup.runs_local_desktops() else []
-    setup.install(place, runner, setup.Wanted(debian=desktop_packages))
+    setup.install(place, runner, setup.Requirements(debian=desktop_packages))
     env = settings.environment(place, host=host, port=port)
     setup.prepare_data(place, runner, env)
     supervisor = Supervisor(_services(place, host, port), environment=env, directory=place.checkout, logs=place.logs)

@@ -19,7 +19,7 @@ NOT_SERVED = ("--ignore", "ext", "--ignore", "redoc", "--ignore", "swagger-ui-*.
 
 
 @dataclass(frozen=True)
-class Wanted:
+class Requirements:
     """What is to be installed: Debian packages, and the development requirements or only those to run."""
 
     debian: list[str]
@@ -30,7 +30,7 @@ def runs_local_desktops() -> bool:
     return os.environ.get("DESKTOP_RUNTIME", "local") == "local"
 
 
-def install(place: Folders, runner: Runner, wanted: Wanted) -> None:
+def install(place: Folders, runner: Runner, wanted: Requirements) -> None:
     """Debian packages, the account of desktops, Python packages, browser packages. Raises Failure."""
     lock = hold_checkout(place.checkout)
     try:

@@ -45,7 +45,7 @@ def test(place: Folders, arguments: Sequence[str], *, kind: str = "") -> int:
     extra = packages.TESTS + _EXTRA.get(kind, [])
     with interruptible():
         try:
-            setup.install(place, runner, setup.Wanted(debian=packages.DESKTOP + extra, development=True))
+            setup.install(place, runner, setup.Requirements(debian=packages.DESKTOP + extra, development=True))
             with throwaway_postgres(runner) if postgres else nullcontext("") as url:
                 ended = [_pytest(place, run, url) for run in _runs(kind, arguments)]
                 return next(filter(None, ended), 0)  # negative: killed

@@ -27,7 +27,7 @@ from accounts import (
 )
 from accounts.audit import Actor
 from accounts.models import AuditEvent, Quota, SSHKey
-from accounts.token_services import Wanted
+from accounts.token_services import TokenRequest
 from core.errors import Refusal
 from desktops import services as desktop_services
 from desktops.models import Desktop, Status, Volume
@@ -76,22 +76,22 @@ DEEDS = {
     lockout.unlock: Deed(service(lockout.unlock, user=lambda world: world.bob), "login.unlock"),
     services.delete_user: Deed(service(services.delete_user, user=lambda world: world.bob), "user.delete"),
     token_services.issue_for_login: Deed(
-        service(token_services.issue_for_login, wanted=lambda world: Wanted("backup")),
+        service(token_services.issue_for_login, wanted=lambda world: TokenRequest("backup")),
         "token.issue",
-        lambda world: token_services.issue_for_login(by=world.stale, wanted=Wanted("backup")),
+        lambda world: token_services.issue_for_login(by=world.stale, wanted=TokenRequest("backup")),
         "revoked",
     ),
     token_services.issue_from_token: Deed(
-        lambda world: token_services.issue_from_token(by=world.by, claims=world.claims, wanted=Wanted("less")),
+        lambda world: token_services.issue_from_token(by=world.by, claims=world.claims, wanted=TokenRequest("less")),
         "token.issue",
         lambda world: token_services.issue_from_token(
-            by=world.by, claims=replace(world.claims, permissions=frozenset()), wanted=Wanted("more", ("vnc",))
+            by=world.by, claims=replace(world.claims, permissions=frozenset()), wanted=TokenRequest("more", ("vnc",))
         ),
         "not_permitted",
     ),
     token_services.issue_for_browser: Deed(
         lambda world: token_services.issue_for_browser(
-            by=world.by, wanted=Wanted("direct", pod_name=world.running.object_name), session_id="s"
+            by=world.by, wanted=TokenRequest("direct", pod_name=world.running.object_name), session_id="s"
         ),
         "token.issue",
     ),
@@ -219,7 +219,7 @@ def world(alice, bob, make_desktop, image, small, settings) -> SimpleNamespace:
     settings.DESKTOP_EXPOSURE = "nodeport"
     Quota.objects.create(user=alice, desktops=9, cpu=90, memory_mib=90_000, storage_gib=900)
     by = Actor(alice, "192.0.2.7")
-    issued = token_services.issue_for_login(by=by, wanted=Wanted("script"))
+    issued = token_services.issue_for_login(by=by, wanted=TokenRequest("script"))
     page = tokens.issue(alice, scope=tokens.TokenScope("s"))
     running = {"started_at": timezone.now(), "exposed_host": "192.0.2.1", "exposed_vnc": 30000}
     made = SimpleNamespace(

@@ -1,9 +1,16 @@
-"""Fields that know what an account is."""
+"""Fields that know accounts and quotas."""
 
+import re
+from decimal import Decimal
 from typing import Any
+
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
 
 from accounts.models import User
 from core.api.fields import Text
+
+_DECIMAL = re.compile(r"[0-9]{1,4}(\.[0-9]{1,2})?")
 
 
 class Username(Text):
@@ -11,3 +18,27 @@ class Username(Text):
 
     def to_internal_value(self, data: Any) -> str:
         return User.normalize_username(super().to_internal_value(data))
+
+
+@extend_schema_field(
+    {
+        "oneOf": [
+            {"type": "number", "minimum": 0, "maximum": 9999.99, "multipleOf": 0.01},
+            {"type": "string", "pattern": r"^[0-9]{1,4}(\.[0-9]{1,2})?$"},
+        ]
+    }
+)
+class QuotaCores(serializers.DecimalField):
+    """What Quota.cpu keeps."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(max_digits=6, decimal_places=2, min_value=0, **options)
+
+    def validate_empty_values(self, data: Any) -> tuple[bool, Any]:
+        """DRF's takes an empty text for null."""
+        return (False, data) if isinstance(data, str) else super().validate_empty_values(data)
+
+    def to_internal_value(self, data: Any) -> Decimal:
+        if isinstance(data, bool) or (isinstance(data, str) and not _DECIMAL.fullmatch(data)):
+            self.fail("invalid")
+        return super().to_internal_value(data)

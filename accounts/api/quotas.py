@@ -13,9 +13,10 @@ from rest_framework.response import Response
 from accounts import quota_services, quotas
 from accounts.api import examples
 from accounts.api.endpoint import Endpoint
+from accounts.api.fields import QuotaCores
 from accounts.models import Quota, User
 from accounts.quota_services import LIMITS
-from core.api.fields import Cores, Count, Filter
+from core.api.fields import Count, Filter
 from core.api.operations import Operation, page_example
 from core.api.serializers import EmptySerializer, PageQuery, StrictSerializer
 
@@ -25,7 +26,7 @@ _INHERITED: dict[str, Any] = {"required": False, "allow_null": True}
 class QuotaChange(StrictSerializer):
     """null: inherited from the groups' quotas, or from the default."""
 
-    cpu = Cores(help_text="Cores.", **_INHERITED)
+    cpu = QuotaCores(help_text="Cores.", **_INHERITED)
     memory_mib = Count(**_INHERITED)
     storage_gib = Count(**_INHERITED)
     gpu = Count(**_INHERITED)

@@ -15,7 +15,7 @@ from rest_framework_simplejwt.serializers import TokenObtainSerializer
 from accounts import lockout
 from accounts.api.fields import Username
 from accounts.models import SessionToken, User
-from accounts.token_services import SHORTEST, Issued, Wanted
+from accounts.token_services import SHORTEST, Issued, TokenRequest
 from accounts.tokens import PERMISSIONS, Claims
 from core.api.fields import Text, Whole
 from core.api.serializers import PageQuery, StrictSerializer
@@ -193,11 +193,11 @@ class RevokedAllOut(serializers.Serializer[Any]):
     count = serializers.IntegerField()
 
 
-def wanted(asked: dict[str, Any]) -> Wanted:
+def wanted(asked: dict[str, Any]) -> TokenRequest:
     """`asked`: a valid TokenForm's data."""
     permissions = asked.get("permissions")
     lifetime = asked.get("lifetime")
-    return Wanted(
+    return TokenRequest(
         label=asked.get("label") or _("API token"),
         permissions=tuple(name for name in PERMISSIONS if name in permissions) if permissions else None,
         lifetime=timedelta(seconds=lifetime) if lifetime else None,

@@ -28,7 +28,7 @@ _ORDERS = ("username", "email", "date_joined", "last_login")
 _SEARCHED = ("username", "email", "first_name", "last_name")
 
 
-class Password(Text):
+class PasswordField(Text):
     def __init__(self, **options: Any) -> None:
         style = {"input_type": "password"}
         super().__init__(max_length=4096, trim_whitespace=False, write_only=True, style=style, **options)
@@ -43,7 +43,7 @@ class UserChange(StrictSerializer):
         help_text="false: cannot sign in; what is open is closed at once, desktops stop within a minute.",
     )
     is_staff = Flag(required=False, help_text="Sees the administration. Superusers alone say who does.")
-    password = Password(required=False)
+    password = PasswordField(required=False)
     groups = serializers.ListField(
         child=Text(max_length=150), max_length=100, required=False, help_text="Names. Superusers alone change them."
     )
@@ -57,7 +57,7 @@ class UserChange(StrictSerializer):
 
 class NewUser(UserChange):
     username = Username(max_length=150, trim_whitespace=False, validators=[UnicodeUsernameValidator()])
-    password = Password()
+    password = PasswordField()
 
 
 class UserOut(serializers.ModelSerializer[User]):

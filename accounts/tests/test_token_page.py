@@ -12,7 +12,7 @@ from django.utils import timezone
 from accounts import services, token_services, tokens
 from accounts.audit import Actor
 from accounts.models import AuditEvent, SessionToken
-from accounts.token_services import Wanted
+from accounts.token_services import TokenRequest
 from accounts.tokens import TokenRefused, TokenScope
 
 PAGE = "/accounts/tokens/"
@@ -22,7 +22,7 @@ SHOWN = re.compile(r'<code id="new-token"[^>]*>([^<]+)</code>')
 
 @pytest.fixture
 def kept(alice) -> SessionToken:
-    return token_services.issue_for_login(by=Actor(alice), wanted=Wanted("kept")).token
+    return token_services.issue_for_login(by=Actor(alice), wanted=TokenRequest("kept")).token
 
 
 def create(browser, **fields) -> str:

@@ -1,15 +1,10 @@
 """Fields of JSON bodies that take what they say and nothing that merely looks like it. Behind a `?` all is text, and
 DRF's own fields serve."""
 
-import re
 from datetime import UTC, datetime
-from decimal import Decimal
 from typing import Any
 
-from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
-
-_DECIMAL = re.compile(r"[0-9]{1,4}(\.[0-9]{1,2})?")
 
 
 class Text(serializers.CharField):
@@ -74,27 +69,3 @@ class Count(Whole):
 
     def __init__(self, **options: Any) -> None:
         super().__init__(min_value=0, max_value=self.MOST, **options)
-
-
-@extend_schema_field(
-    {
-        "oneOf": [
-            {"type": "number", "minimum": 0, "maximum": 9999.99, "multipleOf": 0.01},
-            {"type": "string", "pattern": r"^[0-9]{1,4}(\.[0-9]{1,2})?$"},
-        ]
-    }
-)
-class Cores(serializers.DecimalField):
-    """What Quota.cpu keeps."""
-
-    def __init__(self, **options: Any) -> None:
-        super().__init__(max_digits=6, decimal_places=2, min_value=0, **options)
-
-    def validate_empty_values(self, data: Any) -> tuple[bool, Any]:
-        """DRF's takes an empty text for null."""
-        return (False, data) if isinstance(data, str) else super().validate_empty_values(data)
-
-    def to_internal_value(self, data: Any) -> Decimal:
-        if isinstance(data, bool) or (isinstance(data, str) and not _DECIMAL.fullmatch(data)):
-            self.fail("invalid")
-        return super().to_internal_value(data)

@@ -89,7 +89,7 @@ def age() -> float | None:
 
 
 @dataclass(frozen=True)
-class Controller:
+class ControllerHealth:
     """`status` is unknown while Redis cannot report it: it is unavailable, or was started empty a moment ago."""
 
     status: str = "unknown"  # ok, late, missing, unknown
@@ -97,32 +97,32 @@ class Controller:
 
 
 @dataclass(frozen=True)
-class Machinery:
+class PartsHealth:
     """The parts that a desktop on its way depends on. Without Redis the others are unknown."""
 
     redis: RedisHealth = field(default_factory=RedisHealth)
-    controller: Controller = field(default_factory=Controller)
+    controller: ControllerHealth = field(default_factory=ControllerHealth)
     workers: int | None = None
     runtime_unavailable: bool | None = None
 
 
-def look() -> Machinery:
+def look() -> PartsHealth:
     """Ask Redis, by a write first: of a Redis that refuses writes, nothing else that it says is new."""
     health = redis_health.look()
     if not health.ok:
-        return Machinery(health)
+        return PartsHealth(health)
     try:
-        return Machinery(health, controller(), _workers(), runtime_is_unavailable())
+        return PartsHealth(health, controller(), _workers(), runtime_is_unavailable())
     except redis.RedisError as error:  # it went in this moment
-        return Machinery(RedisHealth(redis_health.reason_of(error), str(error)))
+        return PartsHealth(RedisHealth(redis_health.reason_of(error), str(error)))
 
 
-def controller() -> Controller:
+def controller() -> ControllerHealth:
     """Call while Redis takes writes. Raises redis.RedisError."""
     seconds = age()
     if seconds is None:
-        return Controller("unknown" if _redis_is_new() else "missing")
-    return Controller("late" if seconds > LATE_AFTER else "ok", round(seconds, 1))
+        return ControllerHealth("unknown" if _redis_is_new() else "missing")
+    return ControllerHealth("late" if seconds > LATE_AFTER else "ok", round(seconds, 1))
 
 
 def sentence() -> str:

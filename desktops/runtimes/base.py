@@ -66,7 +66,7 @@ class Phase(StrEnum):
 
 
 @dataclass(frozen=True)
-class Endpoint:
+class VNCEndpoint:
     """Where a desktop's VNC answers: "unix" with a socket path and port 0, or "tcp" with host and port."""
 
     kind: str
@@ -92,7 +92,7 @@ class Observed:
     desktop_id: str
     run: int
     phase: Phase
-    endpoint: Endpoint | None = None
+    endpoint: VNCEndpoint | None = None
     steps: dict[str, datetime] = field(default_factory=dict)
     reason: str = ""  # slug of desktops/wording/diagnosis.py: why it ended or, before it is ready, why it waits
     detail: str = ""  # for the log, not for people

@@ -18,7 +18,7 @@ from django.views.decorators.http import require_safe
 from accounts import login_session, revocation, token_services, tokens
 from accounts.client import actor
 from accounts.decorators import button
-from accounts.token_services import Wanted
+from accounts.token_services import TokenRequest
 from core import client_address, origins
 from core.request_token import token_from
 from desktops import connection_info, selectors, token_scopes
@@ -71,7 +71,7 @@ def _address(desktop: Desktop) -> str:
 
 def _give_token(request: HttpRequest, desktop: Desktop, answer: HttpResponse) -> None:
     seconds = min(settings.TOKEN_LIFETIME, request.session.get_expiry_age())
-    wanted = Wanted(
+    wanted = TokenRequest(
         label="opened directly",
         permissions=("vnc",),
         lifetime=timedelta(seconds=seconds),

@@ -15,7 +15,7 @@ from django.utils import timezone
 from accounts import keys, token_services
 from accounts.audit import Actor
 from accounts.models import AuditEvent, Quota, SessionToken, User
-from accounts.token_services import LoginEnded, Wanted
+from accounts.token_services import LoginEnded, TokenRequest
 
 URL = "/api/v1/auth/token"
 PASSWORD = "alice's password"
@@ -235,7 +235,7 @@ def test_password_that_changes_meanwhile(alice):
     read_before = User.objects.get(pk=alice.pk)
     User.objects.filter(pk=alice.pk).update(password=make_password("new"))
     with pytest.raises(LoginEnded):
-        token_services.issue_for_login(by=Actor(read_before), wanted=Wanted("late"))
+        token_services.issue_for_login(by=Actor(read_before), wanted=TokenRequest("late"))
     assert not SessionToken.objects.exists()
 
 

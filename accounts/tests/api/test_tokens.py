@@ -10,7 +10,7 @@ from django.utils import timezone
 from accounts import revocation, token_services, tokens
 from accounts.audit import Actor
 from accounts.models import AuditEvent, SessionToken
-from accounts.token_services import LoginEnded, Wanted
+from accounts.token_services import LoginEnded, TokenRequest
 
 URL = "/api/v1/auth/tokens"
 DAY = 24 * 3600
@@ -243,7 +243,7 @@ def test_who_is_out_meanwhile_issues_none(alice, obtained):
     claims = tokens.verify(obtained(alice)["token"])
     revocation.revoke_user(alice, reason="password_changed")
     with pytest.raises(LoginEnded):
-        token_services.issue_from_token(by=Actor(alice), claims=claims, wanted=Wanted("late"))
+        token_services.issue_from_token(by=Actor(alice), claims=claims, wanted=TokenRequest("late"))
 
 
 def test_once_only_with_an_idempotency_key(alice, api_for):

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from desktops.runtimes.base import Endpoint, Observed, Phase
+from desktops.runtimes.base import Observed, Phase, VNCEndpoint
 from desktops.runtimes.kubernetes.manifests import CONTAINER, DESKTOP, ENDPOINT, RUN
 from desktops.runtimes.kubernetes.pod_reasons import verdict
 from desktops.runtimes.kubernetes.pod_verdict import condition
@@ -94,9 +94,9 @@ def _container(status: Body) -> Body:
     return next((found for found in status.get("containerStatuses", ()) if found["name"] == CONTAINER), {})
 
 
-def _endpoint(meta: Body) -> Endpoint | None:
+def _endpoint(meta: Body) -> VNCEndpoint | None:
     host, _, port = meta.get("annotations", {}).get(ENDPOINT, "").rpartition(":")
-    return Endpoint("tcp", host.strip("[]"), int(port)) if host else None
+    return VNCEndpoint("tcp", host.strip("[]"), int(port)) if host else None
 
 
 def _steps(status: Body, container: Body, events: list[Body]) -> dict[str, datetime]:

@@ -14,13 +14,13 @@ from pathlib import Path
 from desktops.runtimes.base import (
     Deadline,
     DesktopSpec,
-    Endpoint,
     Names,
     Observed,
     Phase,
     RuntimeFault,
     RuntimeUnknown,
     Usage,
+    VNCEndpoint,
 )
 from desktops.runtimes.local import cgroups, desktop_files, processes, session_commands, unix_account, usage
 from desktops.runtimes.local.desktop_files import FULL, DesktopFolder, HolderState
@@ -230,7 +230,7 @@ class LocalRuntime:
             desktop_id=state.desktop_id,
             run=state.run,
             phase=phase,
-            endpoint=Endpoint("unix", str(place.socket)) if phase is Phase.READY else None,
+            endpoint=VNCEndpoint("unix", str(place.socket)) if phase is Phase.READY else None,
             steps={step: datetime.fromisoformat(at) for step, at in state.steps.items()},
             reason=state.reason,
             detail=state.detail,

@@ -11,10 +11,10 @@ from accounts.models import Quota
 from core.redis import client, key
 from desktops.lifecycle import jobs, reconcile
 from desktops.models import Desktop, Status, Volume
-from desktops.runtimes.base import Endpoint, Observed, Phase
+from desktops.runtimes.base import Observed, Phase, VNCEndpoint
 
 LONG_AGO = datetime(2026, 1, 1, tzinfo=UTC)
-SOCKET = Endpoint("unix", "/run/a.sock")
+SOCKET = VNCEndpoint("unix", "/run/a.sock")
 
 
 def seen(desktop: Desktop, phase: Phase, **fields) -> Observed:

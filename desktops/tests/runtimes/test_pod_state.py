@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from desktops.runtimes.base import Endpoint, Phase
+from desktops.runtimes.base import Phase, VNCEndpoint
 from desktops.runtimes.kubernetes.pod_state import STEPS, observed, ready_since, waits_to_restart
 
 RECORDS = json.loads(Path(__file__).with_name("pod_records.json").read_text())
@@ -54,7 +54,7 @@ def test_what_a_cluster_said(name, phase, reason, restarts, steps):
     seen = observed(*record(name))
     assert (seen.phase, seen.reason, seen.restarts, tuple(seen.steps)) == (phase, reason, restarts, steps)
     assert (seen.name, seen.desktop_id, seen.run) == (f"vnc-{_pod_of(name)}", "3f2b8c1d-9e4a-4c0b-8a55-000000000001", 1)
-    assert seen.endpoint == (Endpoint("tcp", "10.96.1.2", 5901) if phase is Phase.READY else None)
+    assert seen.endpoint == (VNCEndpoint("tcp", "10.96.1.2", 5901) if phase is Phase.READY else None)
     assert list(seen.steps.values()) == sorted(seen.steps.values())
     assert bool(seen.detail) == bool(reason)
 
@@ -136,7 +136,7 @@ def test_an_address_of_the_new_internet(ends):
     pod["metadata"]["annotations"]["podesk/endpoint"] = "[fd00::7]:5901"
     if ends is Phase.STOPPING:
         pod["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
-    assert observed(pod, events).endpoint == (Endpoint("tcp", "fd00::7", 5901) if ends is Phase.READY else None)
+    assert observed(pod, events).endpoint == (VNCEndpoint("tcp", "fd00::7", 5901) if ends is Phase.READY else None)
 
 
 def test_a_desktop_that_just_left_has_ended_before_its_pod_says_so():

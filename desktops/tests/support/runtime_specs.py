@@ -18,7 +18,7 @@ from uuid import uuid4
 import psutil
 
 from desktops.runtimes import names
-from desktops.runtimes.base import Deadline, DesktopSpec, Endpoint, Observed, Phase, Runtime, RuntimeFault
+from desktops.runtimes.base import Deadline, DesktopSpec, Observed, Phase, Runtime, RuntimeFault, VNCEndpoint
 from desktops.runtimes.local import cgroups, desktop_files, processes
 from desktops.runtimes.local.desktop_files import DesktopFolder
 from desktops.runtimes.local.local_runtime import LocalRuntime
@@ -31,7 +31,7 @@ def soon() -> Deadline:
     return Deadline.after(30)
 
 
-def connect(endpoint: Endpoint) -> socket.socket:
+def connect(endpoint: VNCEndpoint) -> socket.socket:
     if endpoint.kind == "tcp":
         return until(lambda: _opened(endpoint), what="its port", seconds=10)
     client = socket.socket(socket.AF_UNIX)
@@ -39,7 +39,7 @@ def connect(endpoint: Endpoint) -> socket.socket:
     return client
 
 
-def _opened(endpoint: Endpoint) -> socket.socket | None:
+def _opened(endpoint: VNCEndpoint) -> socket.socket | None:
     """None: refused. Nodes hear a moment later of a pod that is ready; see CONNECT_RETRY_SECONDS in desktops/proxy."""
     with suppress(ConnectionRefusedError):
         return socket.create_connection((endpoint.address, endpoint.port), timeout=10)

@@ -13,11 +13,11 @@ from desktops.runtimes.base import (
     Deadline,
     DeletionBegun,
     DesktopSpec,
-    Endpoint,
     Observed,
     Phase,
     RuntimeUnknown,
     Usage,
+    VNCEndpoint,
 )
 
 
@@ -64,7 +64,7 @@ class ScriptedRuntime:
         name = desktop.object_name
         self.there.pop(name, None)
         if phase:
-            endpoint = Endpoint("unix", "/run/a.sock") if phase == Phase.READY else None
+            endpoint = VNCEndpoint("unix", "/run/a.sock") if phase == Phase.READY else None
             fields = {"run": desktop.run, "endpoint": endpoint} | fields
             self.there[name] = Observed(name=name, desktop_id=str(desktop.pk), phase=phase, **fields)
         if not self.deaf:

@@ -8,9 +8,9 @@ from desktops import selectors, services, status_cache
 from desktops.desktop_snapshot import DesktopSnapshot
 from desktops.lifecycle.runs import NO_ENDPOINT
 from desktops.models import Desktop, Status
-from desktops.runtimes.base import Endpoint, Observed, Phase
+from desktops.runtimes.base import Observed, Phase, VNCEndpoint
 
-SOCKET = Endpoint("unix", "/run/a.sock")
+SOCKET = VNCEndpoint("unix", "/run/a.sock")
 THERE = {"endpoint_kind": "unix", "endpoint_address": SOCKET.address}
 
 
