@@ -1,4 +1,4 @@
-"""The example clients of README, run as they stand there against a running portal."""
+"""The example clients of docs/api.md, run unchanged against a running portal."""
 
 import json
 import os
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.once
 
 @pytest.fixture(scope="module")
 def portal() -> Iterator[Portal]:
-    with tempfile.TemporaryDirectory(prefix="podesk-readme-", ignore_cleanup_errors=True) as made:
+    with tempfile.TemporaryDirectory(prefix="podesk-api-page-", ignore_cleanup_errors=True) as made:
         Path(made).chmod(0o755)  # the account of desktops passes through
         with running(Path(made) / "data") as started:
             yield started
@@ -27,7 +27,7 @@ def portal() -> Iterator[Portal]:
 
 @pytest.fixture
 def run(portal):
-    """Run a program with what README's examples expect in the environment; its output."""
+    """Run a program with the environment that the examples expect, and return its output."""
 
     def go(*command: str) -> str:
         known = {"PODESK_URL": portal.url, "PODESK_USER": "admin", "PODESK_PASSWORD": portal.password}
@@ -39,7 +39,7 @@ def run(portal):
 
 
 def example(language: str, mark: str) -> str:
-    blocks = re.findall(rf"```{language}\n(.*?)```", (CHECKOUT / "README.md").read_text(), re.DOTALL)
+    blocks = re.findall(rf"```{language}\n(.*?)```", (CHECKOUT / "docs/api.md").read_text(), re.DOTALL)
     return next(block for block in blocks if mark in block)
 
 
