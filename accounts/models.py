@@ -4,7 +4,7 @@ import uuid
 from collections.abc import Collection, Iterator
 from typing import Any, ClassVar, NoReturn, Self
 
-from django.contrib.auth.models import AbstractUser, Group
+from django.contrib.auth.models import AbstractUser, Group, UserManager
 from django.core.exceptions import ValidationError
 from django.core.validators import MinValueValidator
 from django.db import models
@@ -12,7 +12,23 @@ from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from accounts.usernames import CaseInsensitiveUserManager, UsernameKeyField, username_key
+from accounts.usernames import UsernameKeyField, username_key
+
+
+class CaseInsensitiveUserManager(UserManager["User"]):
+    """Finds people by any spelling of their names. The exact one comes first: of older accounts, two may clash."""
+
+    use_in_migrations = False
+
+    def named(self, name: str) -> "User | None":
+        found = list(self.filter(Q(username=name) | Q(username_key=username_key(name))))
+        exact = (user for user in found if user.username == name)
+        return next(exact, found[0] if found else None)
+
+    def get_by_natural_key(self, username: str | None) -> "User":
+        if username is None or (user := self.named(username)) is None:
+            raise self.model.DoesNotExist
+        return user
 
 
 class User(AbstractUser):

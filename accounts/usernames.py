@@ -3,15 +3,10 @@
 Letters that only look alike, such as Latin and Cyrillic `a`, stay different."""
 
 from hashlib import sha256
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from unicodedata import normalize
 
-from django.contrib.auth.models import UserManager
 from django.db import models
-from django.db.models import Q
-
-if TYPE_CHECKING:
-    from accounts.models import User
 
 _LONGEST = 255  # characters; folding may make a name of 150 longer
 
@@ -35,19 +30,3 @@ class UsernameKeyField(models.CharField[Any, Any]):
             model_instance.username_key = username_key(model_instance.username)
         key: str | None = model_instance.username_key
         return key
-
-
-class CaseInsensitiveUserManager(UserManager["User"]):
-    """Finds people by any spelling of their names. The exact one comes first: of older accounts, two may clash."""
-
-    use_in_migrations = False
-
-    def named(self, name: str) -> "User | None":
-        found = list(self.filter(Q(username=name) | Q(username_key=username_key(name))))
-        exact = (user for user in found if user.username == name)
-        return next(exact, found[0] if found else None)
-
-    def get_by_natural_key(self, username: str | None) -> "User":
-        if username is None or (user := self.named(username)) is None:
-            raise self.model.DoesNotExist
-        return user

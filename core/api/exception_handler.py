@@ -13,8 +13,8 @@ from rest_framework import exceptions
 from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
-from core import database_outage
 from core.api import problems
+from core.api.database_faults import DATABASE_FAULTS, DATABASE_UNAVAILABLE
 from core.api.problems import CONTENT_TYPE, Problem
 from core.errors import Refusal
 
@@ -47,9 +47,9 @@ def _problem(error: Exception) -> Problem:
             return problems.of_fields(error.detail)
         case exceptions.APIException():
             return _of_rest_framework(error)
-    if isinstance(error, database_outage.FAULTS):
+    if isinstance(error, DATABASE_FAULTS):
         log.error("database_away", exc_info=error)
-        return database_outage.PROBLEM
+        return DATABASE_UNAVAILABLE
     for kind, problem in _OF_DJANGO.items():
         if isinstance(error, kind):
             return problem

@@ -3,24 +3,13 @@
 from collections.abc import Callable
 
 import structlog
-from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.template.loader import render_to_string
-from django.utils.translation import gettext_lazy as _
 
-from core.api.problems import CONTENT_TYPE, Problem
+from core.api.database_faults import DATABASE_FAULTS, DATABASE_UNAVAILABLE, RETRY_AFTER
+from core.api.problems import CONTENT_TYPE
 
 log = structlog.get_logger("podesk.database")
-# Also a full pool, a deadlock, a lock that lasted too long: all that may be better in a moment.
-FAULTS = (OperationalError, InterfaceError)
-RETRY_AFTER = "5"  # seconds
-PROBLEM = Problem(
-    503,
-    "database_away",
-    _("The database does not answer at present."),
-    _("Try again in a moment, and look whether it was done."),
-    headers={"Retry-After": RETRY_AFTER},
-)
 
 
 class DatabaseUnavailableMiddleware:
@@ -33,7 +22,7 @@ class DatabaseUnavailableMiddleware:
         return self.get_response(request)
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
-        if not isinstance(exception, FAULTS):
+        if not isinstance(exception, DATABASE_FAULTS):
             return None
         log.error("database_away", exc_info=exception)
         answer = _problem(request) if request.path.startswith("/api/") else _page()
@@ -42,7 +31,7 @@ class DatabaseUnavailableMiddleware:
 
 
 def _problem(request: HttpRequest) -> HttpResponse:
-    return JsonResponse(PROBLEM.body(request), status=503, content_type=CONTENT_TYPE)
+    return JsonResponse(DATABASE_UNAVAILABLE.body(request), status=503, content_type=CONTENT_TYPE)
 
 
 def _page() -> HttpResponse:
