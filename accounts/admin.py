@@ -1,4 +1,4 @@
-"""The administrators' pages: people, their quotas, session tokens, and who did what."""
+"""Admin pages for users, groups, quotas, session tokens, SSH keys and the audit trail."""
 
 from typing import Any
 
@@ -41,7 +41,7 @@ from accounts.quota_services import LIMITS as _LIMITS
 from core import units
 
 _ACTIVE_HELP = _(
-    "Clear this to disable the account instead of deleting it. The person is signed out everywhere, their tokens are"
+    "Clear this to disable the account instead of deleting it. The user is signed out everywhere, their tokens are"
     " revoked, and their desktops stop within a minute. Files and settings are kept."
 )
 _SUPERUSERS_SAY = ("is_staff", "is_superuser", "groups", "user_permissions")
@@ -50,7 +50,7 @@ _SUPERUSERS_SAY = ("is_staff", "is_superuser", "groups", "user_permissions")
 class QuotaInline(admin.StackedInline[Quota, User]):
     model = Quota
     fields = _LIMITS
-    verbose_name = _("own quota (empty fields: inherited)")
+    verbose_name = _("user's own quota (empty fields are inherited)")
 
 
 @admin.register(User)
@@ -61,7 +61,7 @@ class UserAdmin(DjangoUserAdmin[User]):
     readonly_fields = ("last_login", "date_joined", "effective_quota", "keys")
     fieldsets = (
         *(DjangoUserAdmin.fieldsets or ()),
-        (_("Quota that holds"), {"fields": ("effective_quota",)}),
+        (_("Effective quota"), {"fields": ("effective_quota",)}),
         (SSHKey._meta.verbose_name_plural, {"fields": ("keys",)}),
     )
 
@@ -69,7 +69,7 @@ class UserAdmin(DjangoUserAdmin[User]):
         return super().get_form(request, obj, change=change, help_texts={"is_active": _ACTIVE_HELP}, **kwargs)
 
     def get_inlines(self, request: HttpRequest, obj: User | None) -> list[Any]:
-        return self.inlines if obj else []  # the page that adds a user asks for name and password only
+        return self.inlines if obj else []  # the page for a new user has name and password only
 
     @admin.display(description=_("effective quota"))
     def effective_quota(self, user: User) -> SafeString:
@@ -80,12 +80,12 @@ class UserAdmin(DjangoUserAdmin[User]):
 
     @admin.display(description=SSHKey._meta.verbose_name_plural)
     def keys(self, user: User) -> str:
-        """Looked at only: nobody puts a key into another person's desktops."""
+        """Read-only, since administrators must not add keys to other people's desktops."""
         line_break = mark_safe("<br>")  # nosec B308
         return format_html_join(line_break, "{}", ((key,) for key in user.ssh_keys.all())) or "-"
 
     def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> list[str]:
-        """Nobody gives himself rights, nor locks himself out."""
+        """People cannot give themselves rights, and cannot lock themselves out."""
         by = client.actor(request).user
         fixed = [] if by.is_superuser else list(_SUPERUSERS_SAY)
         return [*self.readonly_fields, *fixed, *(["is_active"] if obj and obj.pk == by.pk else [])]
@@ -105,8 +105,10 @@ class UserAdmin(DjangoUserAdmin[User]):
         user_services.was_saved(user=obj, fields=form.changed_data, by=client.actor(request), added=not change)
 
     def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> HttpResponse:
-        """Django's page saves by itself: look whether it did. The own password is changed on the page that asks for the
-        present one."""
+        """Audit Django's own page if it has saved a password.
+
+        For their own password, people use the page that asks for the current one.
+        """
         with transaction.atomic():
             before = self.get_object(request, unquote(id))
             if before and before.pk == client.actor(request).user.pk:
@@ -117,7 +119,7 @@ class UserAdmin(DjangoUserAdmin[User]):
         return response
 
     def save_formset(self, request: HttpRequest, form: ModelForm[User], formset: Any, change: bool) -> None:
-        """The user's own quota, by the services that QuotaAdmin asks."""
+        """Save the user's own quota with the same services as QuotaAdmin."""
         by = client.actor(request)
         formset.save(commit=False)
         for quota in formset.deleted_objects:
@@ -131,7 +133,7 @@ class UserAdmin(DjangoUserAdmin[User]):
     def get_deleted_objects(
         self, objs: Any, request: HttpRequest
     ) -> tuple[list[Any], dict[str, int], set[str], list[str]]:
-        """Nobody may delete tokens and keys one by one, but they go with their user."""
+        """Allow deleting tokens and keys together with their user, although they cannot be deleted separately."""
         names, counts, forbidden, protected = super().get_deleted_objects(objs, request)
         go_along = {str(model._meta.verbose_name) for model in (SessionToken, SSHKey)}
         return names, counts, forbidden - go_along, protected
@@ -149,12 +151,11 @@ class UserAdmin(DjangoUserAdmin[User]):
         self._set_active(request, queryset, active=True)
 
     @admin.action(
-        description=_("Disable selected users, close what they have open, stop their desktops"), permissions=["change"]
+        description=_("Disable selected users, close their connections, stop their desktops"), permissions=["change"]
     )
     def disable(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
-        self._set_active(
-            request, queryset.exclude(pk=client.actor(request).user.pk), active=False
-        )  # nobody locks himself out
+        # People cannot lock themselves out.
+        self._set_active(request, queryset.exclude(pk=client.actor(request).user.pk), active=False)
 
     def _set_active(self, request: HttpRequest, queryset: QuerySet[User], *, active: bool) -> None:
         by = client.actor(request).user
@@ -163,18 +164,18 @@ class UserAdmin(DjangoUserAdmin[User]):
             services.set_active(user=user, active=active, by=client.actor(request))
         said = ngettext("%d user changed.", "%d users changed.", len(changed)) % len(changed)
         if not active:
-            said += " " + gettext("Their desktops stop within a minute; files are kept.")
+            said += " " + gettext("Their desktops stop within a minute. Files are kept.")
         self.message_user(request, said, messages.SUCCESS)
 
-    @admin.action(description=_("Let selected users try to sign in again now"), permissions=["change"])
+    @admin.action(description=_("Unlock sign-in for selected users"), permissions=["change"])
     def unlock(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
         for user in queryset:
             lockout.unlock(user=user, by=client.actor(request))
-        self.message_user(request, _("They can try again now."), messages.SUCCESS)
+        self.message_user(request, _("The selected users can sign in again."), messages.SUCCESS)
 
 
 def _label(limit: str) -> str:
-    """A unit stands beside the amount, not in the label."""
+    """Remove the unit from the label, since it appears with the amount."""
     return str(units.LABELS.get(limit) or label_for_field(limit, Quota))
 
 
@@ -203,7 +204,7 @@ admin.site.unregister(Group)
 
 @admin.register(Group)
 class GroupAdmin(AuditedAdmin, DjangoGroupAdmin):
-    """Whoever is in a group has its permissions and its quota."""
+    """Members of a group have its permissions and its quota."""
 
     deed = "group"
 
@@ -220,11 +221,11 @@ class SessionTokenAdmin(ReadOnlyAdmin):
     def has_revoke_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("accounts.change_sessiontoken")
 
-    @admin.action(description=_("Revoke selected tokens and close what they opened"), permissions=["revoke"])
+    @admin.action(description=_("Revoke selected tokens and close their connections"), permissions=["revoke"])
     def revoke(self, request: HttpRequest, queryset: QuerySet[SessionToken]) -> None:
         for token in queryset:
             token_services.revoke(token=token, by=client.actor(request))
-        self.message_user(request, _("The tokens are revoked."), messages.SUCCESS)
+        self.message_user(request, _("The tokens were revoked."), messages.SUCCESS)
 
 
 @admin.register(SSHKey)
@@ -242,7 +243,7 @@ class SSHKeyAdmin(ReadOnlyAdmin):
     def remove(self, request: HttpRequest, queryset: QuerySet[SSHKey]) -> None:
         for key in queryset:
             ssh_keys.delete_key(by=client.actor(request), key=key)
-        self.message_user(request, _("The keys are removed. Desktops that run forget them within two minutes."))
+        self.message_user(request, _("The keys were removed. Running desktops stop accepting them within two minutes."))
 
     @admin.display(description=_("type"))
     def kind(self, key: SSHKey) -> str:
@@ -251,13 +252,13 @@ class SSHKeyAdmin(ReadOnlyAdmin):
 
 @admin.register(AuditEvent)
 class AuditEventAdmin(ReadOnlyAdmin):
-    """Looked at, searched, and taken away as JSON lines."""
+    """A read-only page with search and an export as JSON lines."""
 
     list_display = ("at", "actor_name", "action", "result", "target", "pod_name", "address")
     list_filter = ("action", "result", "at")
     search_fields = ("actor_name", "action", "target", "pod_name", "details__name", "address", "result")
     date_hierarchy = "at"
-    show_full_result_count = False  # counting a trail of years takes long
+    show_full_result_count = False  # counting all events is slow
     change_list_template = "admin/accounts/auditevent/change_list.html"
 
     def get_urls(self) -> list[URLPattern]:
@@ -266,7 +267,7 @@ class AuditEventAdmin(ReadOnlyAdmin):
 
     @method_decorator(require_safe)
     def export(self, request: HttpRequest) -> HttpResponseBase:
-        """What the list would show with the same query, all pages of it."""
+        """Export all pages of the list, with the same filters."""
         if not self.has_view_permission(request):
             raise PermissionDenied
         try:

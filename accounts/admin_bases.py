@@ -1,4 +1,4 @@
-"""Bases of the administrators' pages: rows that only services change, and rows that are edited there and audited."""
+"""Base classes of the admin: for rows that only services change, and for rows that are edited directly and audited."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ from accounts.client import actor
 class AuditedAdmin(admin.ModelAdmin[Any]):
     """Records each change in the transaction that makes it."""
 
-    deed = ""  # what stands before the dot in the action, such as "image"
+    deed = ""  # the part of the action before the dot, such as "image"
 
     @transaction.atomic
     def save_model(self, request: HttpRequest, obj: Model, form: ModelForm[Any], change: bool) -> None:

@@ -1,4 +1,4 @@
-"""Columns of the admin that show amounts with their units."""
+"""Columns in the admin that show amounts with their units."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from core import units
 
 
 class AmountColumns:
-    """For admins of rows with cpu, memory_mib or storage_gib, each of which may be empty."""
+    """Mixin for admins of rows with cpu, memory_mib or storage_gib, each of which may be empty."""
 
     @admin.display(description=units.LABELS["cpu"], ordering="cpu")
     def cpu_amount(self, row: Any) -> str | None:

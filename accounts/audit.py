@@ -1,6 +1,8 @@
-"""Write the audit trail. Call inside the transaction of the deed: both are kept or neither.
+"""Write the audit trail.
 
-A refused deed is rolled back and leaves nothing behind, so `audited` tells of it afterwards."""
+Record an event in the transaction of the action itself, so that both are kept or neither is. A refused action is
+rolled back, so `audited` records the refusal afterwards.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,7 +20,7 @@ Made = TypeVar("Made")
 
 @dataclass(frozen=True)
 class Actor:
-    """Who acts, and from which IP address."""
+    """The user who acts, and their IP address."""
 
     user: User
     address: str | None = None
@@ -26,7 +28,7 @@ class Actor:
 
 @dataclass(frozen=True)
 class Stranger:
-    """Somebody who has not signed in, or whose account is gone; then there is still a name."""
+    """A person who has not signed in, or whose account was deleted: only a name and an address are known."""
 
     address: str | None = None
     name: str = ""
@@ -41,8 +43,15 @@ def record(
     result: str = "done",
     **details: Any,
 ) -> None:
-    """`action` is a slug such as "desktop.launch"; `by` None: Podesk itself; `pod_name`: of the desktop that it is
-    about; `result`: "done", or the slug of the refusal. `details`: JSON, free of secrets."""
+    """Record one event.
+
+    Args:
+        action: A slug such as "desktop.launch".
+        by: None for Podesk itself.
+        pod_name: The object name of the desktop that the event is about.
+        result: "done", or the slug of the refusal.
+        details: JSON-serializable values without secrets.
+    """
     user = by.user if isinstance(by, Actor) else None
     name = by.name if isinstance(by, Stranger) else user.get_username() if user else ""
     AuditEvent.objects.create(
@@ -63,12 +72,15 @@ def audited(
     target: Callable[[Any], object] = lambda given: "",
     more: Callable[[Any], dict[str, Any]] = lambda given: {},
 ) -> Callable[[Callable[Given, Made]], Callable[Given, Made]]:
-    """A service that is refused is told of with the slug of the refusal; `target` finds what the deed was about in the
-    service's arguments, `more` what else record() takes. Stands above `transaction.atomic`: what it writes comes after
-    the rollback of the deed.
+    """Decorate a service so that its refusals are recorded, with the slug of the refusal as result.
 
-    Within a wider transaction it is kept or lost with that one. So of services that call each other only the outermost
-    tells, once."""
+    Apply it outside `transaction.atomic`, so that the event is written after the rollback. Inside a wider transaction
+    the event is kept or lost with that transaction, so only the outermost of several services records the refusal.
+
+    Args:
+        target: Returns what the action was about, from the service's arguments.
+        more: Returns further arguments for record().
+    """
 
     def decorate(service: Callable[Given, Made]) -> Callable[Given, Made]:
         @wraps(service)
@@ -87,13 +99,13 @@ def audited(
 
 @transaction.atomic
 def record_refusal(action: str, *, by: Actor, target: object, result: str, **more: Any) -> None:
-    """Outside the transaction of the deed, which was rolled back or never began."""
-    # Locked: an account that is deleted in this moment is none that the event could point to.
+    """Record a refusal. Call it outside the transaction of the action, which was rolled back or never began."""
+    # Locked, so that the event cannot refer to an account that is deleted at the same time.
     there = User.objects.select_for_update(no_key=True).filter(pk=by.user.pk).exists()
     who = by if there else Stranger(by.address, by.user.get_username())
     record(action, by=who, target=target, result=result, **more)
 
 
 def printable(text: str) -> str:
-    """What was asked for may hold anything, also what no database takes."""
+    """Replace unprintable characters, since requests may contain text that no database can store."""
     return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text)

@@ -1,4 +1,4 @@
-"""The audit trail as data: one form of an event for the API, the admin's export and `manage.py export_audit`."""
+"""Export the audit trail: one JSON form of an event for the API, the admin's export and `manage.py export_audit`."""
 
 import json
 from collections.abc import AsyncIterator, Iterator
@@ -14,11 +14,11 @@ from accounts.audit import Actor
 from accounts.models import AuditEvent
 
 JSON_LINES = "application/x-ndjson"
-_AT_ONCE = 500  # events in memory
+_AT_ONCE = 500  # events held in memory
 
 
 class AuditOut(serializers.ModelSerializer[AuditEvent]):
-    """`actor_id` is null when the account is gone, or when nobody had signed in; `actor` keeps the name."""
+    """`actor_id` is null if the account was deleted or the person had not signed in; `actor` keeps the name."""
 
     at = serializers.DateTimeField(default_timezone=UTC)
     actor = serializers.CharField(source="actor_name")
@@ -36,7 +36,7 @@ def newest_first(events: QuerySet[AuditEvent]) -> QuerySet[AuditEvent]:
 
 
 def by_actor(actor: str) -> Q:
-    """By the name that the account had then, or by the account's id whatever its name was."""
+    """Match events by the account's name at the time, or by its id whatever its name was."""
     try:
         return Q(actor_id=serializers.UUIDField().to_internal_value(actor))
     except serializers.ValidationError:
@@ -44,8 +44,11 @@ def by_actor(actor: str) -> Q:
 
 
 def lines(events: QuerySet[AuditEvent]) -> Iterator[str]:
-    """JSON lines, newest first, some hundred per text. Each batch is a query of its own that goes on where the last one
-    ended: no cursor and no connection is held while a slow reader takes its time."""
+    """Yield JSON lines, newest first, some hundred events per text.
+
+    Each batch is a query of its own that continues where the last one ended, so no cursor or connection is held while
+    a slow client reads.
+    """
     batch = list(newest_first(events)[:_AT_ONCE])
     while batch:
         yield "".join(_line(event) for event in batch)
@@ -55,7 +58,7 @@ def lines(events: QuerySet[AuditEvent]) -> Iterator[str]:
 
 
 def download(events: QuerySet[AuditEvent], *, by: Actor, filters: dict[str, str]) -> StreamingHttpResponse:
-    """An answer that streams `events` as a file, and tells the trail who took it with which `filters`."""
+    """Return a response that streams `events` as a file, and record the download and its `filters` in the trail."""
     audit.record(
         "audit.export", by=by, filters={audit.printable(name): audit.printable(filters[name]) for name in filters}
     )
@@ -65,7 +68,7 @@ def download(events: QuerySet[AuditEvent], *, by: Actor, filters: dict[str, str]
 
 
 async def _stream(texts: Iterator[str]) -> AsyncIterator[str]:
-    """Asynchronous, since the server would put a plain iterator into memory whole."""
+    """Asynchronous, since the server would load a synchronous iterator into memory at once."""
     more = sync_to_async(lambda: next(texts, ""))
     while text := await more():
         yield text

@@ -1,4 +1,4 @@
-"""The person and the address behind a request, for the audit."""
+"""Identify the person and the address behind a request, for the audit."""
 
 from django.http import HttpRequest
 
@@ -8,6 +8,6 @@ from core import client_address
 
 
 def actor(request: HttpRequest) -> Actor:
-    """For views behind a login."""
-    assert isinstance(request.user, User)  # noqa: S101 - login_required stands before  # nosec B101
+    """Return who acts. Only for views that require a login."""
+    assert isinstance(request.user, User)  # noqa: S101 - ensured by login_required  # nosec B101
     return Actor(request.user, client_address.address(request) or None)

@@ -1,4 +1,4 @@
-"""Lead people on whose form was opened before a sign-in or sign-out in another tab, which ends its form token."""
+"""Redirect people whose form was opened before they signed in or out in another tab, which invalidates its token."""
 
 from urllib.parse import urlsplit, urlunsplit
 
@@ -19,20 +19,20 @@ from django_htmx.middleware import HtmxDetails
 from accounts import views
 
 _FOREIGN = ("Origin checking failed", "Referer checking failed")  # how Django's reasons begin
-_INCOMPLETE = (REASON_CSRF_TOKEN_MISSING, REASON_NO_CSRF_COOKIE)  # each of our forms sends both
+_INCOMPLETE = (REASON_CSRF_TOKEN_MISSING, REASON_NO_CSRF_COOKIE)  # all our forms send both
 
 
 @sensitive_post_parameters()
 @never_cache
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
-    """Answer a form that failed the CSRF check. Nothing that it asked for was done, and nothing of it is trusted."""
+    """Answer a form that failed the CSRF check. Nothing was changed, and no part of the form is trusted."""
     if reason.startswith(_FOREIGN):
         return _refuse(request, foreign=True)
     if request.path == reverse("accounts:login"):
         return views.login_again(request)
     if reason in _INCOMPLETE or not request.accepts("text/html"):
         return _refuse(request, back=_page_of_form(request))
-    if HtmxDetails(request):  # the page goes on with the old token until it is loaded again
+    if HtmxDetails(request):  # the page has the old token until it is reloaded
         messages.info(request, _say_stale())
         return HttpResponseClientRefresh()
     return _lead_back(request)
@@ -40,9 +40,11 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
 
 def _lead_back(request: HttpRequest) -> HttpResponse:
     if request.path == reverse("set_language"):
-        return set_language(request)  # changes no data, and a message might be in a language that they cannot read
+        return set_language(
+            request
+        )  # changes no data, and people may not be able to read a message in another language
     if request.path == reverse("accounts:logout") and not request.user.is_authenticated:
-        return redirect(settings.LOGOUT_REDIRECT_URL)  # done already, in the other tab
+        return redirect(settings.LOGOUT_REDIRECT_URL)  # the other tab has signed out already
     messages.info(request, _say_stale())
     return redirect(_page_of_form(request))
 
@@ -56,7 +58,7 @@ def _refuse(request: HttpRequest, *, foreign: bool = False, back: str = "") -> H
 
 
 def _page_of_form(request: HttpRequest) -> str:
-    """Return the path that the browser says it came from, if it lies on this site, else the first page."""
+    """Return the path of the page that contains the form, from the Referer; "/" if that is not on this site."""
     came_from = request.headers.get("Referer", "")
     parts = urlsplit(came_from) if _is_ours(came_from, request) else urlsplit("")
     path = urlunsplit(("", "", parts.path, parts.query, ""))

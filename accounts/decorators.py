@@ -1,4 +1,4 @@
-"""Who may come in."""
+"""View decorators that require a login."""
 
 from collections.abc import Callable
 from functools import wraps
@@ -18,8 +18,10 @@ View = Callable[Concatenate[HttpRequest, Rest], HttpResponse]
 
 
 def login_required(view: View[Rest]) -> View[Rest]:
-    """Django's, but a page whose login ended while htmx updates a part of it goes to the login page as a whole,
-    and comes back to the page rather than to the part."""
+    """Require a login, like Django's decorator, but handle htmx requests.
+
+    When the login has ended, htmx loads the login page as a whole, and `next` is the page instead of its fragment.
+    """
 
     @wraps(view)
     def guarded(request: HttpRequest, /, *args: Rest.args, **kwargs: Rest.kwargs) -> HttpResponse:
@@ -28,14 +30,14 @@ def login_required(view: View[Rest]) -> View[Rest]:
         if htmx := HtmxDetails(request):
             page = urlencode({REDIRECT_FIELD_NAME: htmx.current_url_abs_path or "/"})
             return HttpResponseClientRedirect(f"{reverse('accounts:login')}?{page}")
-        # A button's address is no page: who pressed one after the login had ended comes back to the first page.
+        # A button's URL is not a page, so after the login continue on the home page.
         return redirect_to_login(request.get_full_path() if request.method in ("GET", "HEAD") else "/")
 
     return guarded
 
 
 def button(view: View[Rest]) -> View[Rest]:
-    """POST by a person who is signed in. Whoever opens its address instead is told where the buttons are."""
+    """Require POST and a login. A GET, such as from a pasted URL, gets a page that links to the buttons."""
     guarded = login_required(view)
 
     @wraps(view)

@@ -1,4 +1,4 @@
-"""Tell every proxy to cut live streams: after a commit, over Redis. A lost message is caught by the proxy's recheck."""
+"""Publish over Redis that live streams must end. A proxy's periodic check catches a lost message."""
 
 import json
 from dataclasses import asdict, dataclass
@@ -19,7 +19,7 @@ class Disconnect:
     scope: str
     id: str
     reason: str
-    spare: str = ""  # a session id that keeps its streams: a person who changes the password stays connected
+    spare: str = ""  # the session id whose streams stay open, such as that of the person who changes their password
 
     @classmethod
     def from_message(cls, message: str) -> "Disconnect":
@@ -27,7 +27,7 @@ class Disconnect:
 
 
 def channel() -> str:
-    return key("cuts")  # its old name: replicas of two versions share it during an update
+    return key("cuts")  # keeps its old name, since replicas of two versions share it during an update
 
 
 def disconnect_after_commit(cut: Disconnect) -> None:

@@ -15,7 +15,7 @@ _LONGEST_NAME = User._meta.get_field("username").max_length
 
 
 class LoginForm(AuthenticationForm):
-    """Django's tells browsers how long a name may be, but takes longer ones; the table of failures does not."""
+    """Enforces the maximum length of a name on the server too; the table of failed logins takes no longer ones."""
 
     username = UsernameField(
         label=_("Username"),
@@ -25,7 +25,7 @@ class LoginForm(AuthenticationForm):
 
     @classmethod
     def filled(cls, username: str) -> "LoginForm":
-        """Return an unsent form with the name in it; the cursor goes to the first empty field."""
+        """Return an unsent form with the name filled in; the cursor goes to the first empty field."""
         form = cls(initial={"username": username[:_LONGEST_NAME]})
         if username:
             del form.fields["username"].widget.attrs["autofocus"]
@@ -42,7 +42,7 @@ class TimeZoneForm(forms.Form):
         label=_("Time zone"),
         choices=_zones,
         required=False,
-        error_messages={"invalid_choice": _("This is not a time zone. Choose one of the list.")},
+        error_messages={"invalid_choice": _("This is not a known time zone. Choose one from the list.")},
     )
 
 
@@ -53,18 +53,18 @@ class SSHKeyForm(forms.Form):
         widget=forms.Textarea(
             attrs={"rows": 4, "placeholder": "ssh-ed25519 AAAA…", "autocomplete": "off", "spellcheck": "false"}
         ),
-        help_text=_("One line, from the file whose name ends in .pub, such as ~/.ssh/id_ed25519.pub"),
+        help_text=_("One line, from a file whose name ends in .pub, such as ~/.ssh/id_ed25519.pub"),
     )
     name = forms.CharField(
         label=_("Name"),
         max_length=100,
         required=False,
         widget=TextInput(attrs={"autocomplete": "off"}),
-        help_text=_("To tell your keys apart. Empty: the comment at the end of the key."),
+        help_text=_("A name for this key. If you leave it empty, the comment in the key is used."),
     )
 
     def add(self, *, by: Actor) -> bool:
-        """Call when valid. What is refused is told beside the field; a private key, above all."""
+        """Add the key of a valid form. Errors appear beside the field, most importantly for a private key."""
         try:
             ssh_keys.add_key(by=by, text=self.cleaned_data["public_key"], name=self.cleaned_data["name"])
         except ssh_keys.KeyRefused as refused:

@@ -1,4 +1,4 @@
-"""The RSA keys of session tokens: one signs, the others still verify, so that keys can rotate. RFC 7517, 7638."""
+"""The RSA keys of session tokens: one signs, the others only verify, so that keys can rotate. RFC 7517, 7638."""
 
 import hashlib
 import json
@@ -18,10 +18,10 @@ _PEM = re.compile(r"-----BEGIN ([A-Z ]+)-----.+?-----END \1-----", re.DOTALL)
 
 
 class UnusableKey(ValueError):
-    """The text holds no RSA key that can be read. The message never holds the key."""
+    """The text contains no usable RSA key. The message never contains the key."""
 
 
-@dataclass(frozen=True, eq=False)  # compared by identity: the cache of verified tokens belongs to one keyring
+@dataclass(frozen=True, eq=False)  # compared by identity: each keyring has its own cache of verified tokens
 class Keyring:
     signing_key: RSAPrivateKey
     signing_kid: str
@@ -29,7 +29,7 @@ class Keyring:
 
 
 def keyring() -> Keyring:
-    """The keys of the settings, parsed once. Raises UnusableKey; the system checks say so before anybody waits."""
+    """Return the keys from the settings, parsed once. Raises UnusableKey; the system checks report it at start."""
     return _keyring(settings.TOKEN_SIGNING_KEY, settings.TOKEN_VERIFY_KEYS)
 
 
@@ -44,17 +44,17 @@ def read_private(pem: str) -> RSAPrivateKey:
     try:
         key = serialization.load_pem_private_key(pem.encode(), password=None)
     except (ValueError, TypeError, UnsupportedAlgorithm):  # TypeError: the key has a passphrase
-        raise UnusableKey("not a private key in PEM form without passphrase") from None
+        raise UnusableKey("not a private key in PEM form without a passphrase") from None
     if not isinstance(key, RSAPrivateKey):
         raise UnusableKey("not an RSA key")
     return key
 
 
 def read_public(pems: str) -> list[RSAPublicKey]:
-    """All keys of `pems`, one after another. A private key serves too: the old signing key, moved over as it is."""
+    """Return all keys in `pems`. A private key is accepted too, so that an old signing key can be moved unchanged."""
     found = [_public(match[0], match[1]) for match in _PEM.finditer(pems)]
     if _PEM.sub("", pems).strip():
-        raise UnusableKey("text that is no PEM block")
+        raise UnusableKey("text that is not a PEM block")
     return found
 
 
@@ -71,7 +71,7 @@ def _public(pem: str, label: str) -> RSAPublicKey:
 
 
 def jwks() -> dict[str, Any]:
-    """The public keys for others to verify our tokens with."""
+    """Return the public keys as a JWK set, so that other services can verify our tokens."""
     return {
         "keys": [
             {**_public_members(key), "kid": kid, "use": "sig", "alg": "RS256"}
@@ -81,7 +81,7 @@ def jwks() -> dict[str, Any]:
 
 
 def thumbprint(key: RSAPublicKey) -> str:
-    """RFC 7638: the same key has the same kid everywhere, and nobody has to invent names."""
+    """Return the key's thumbprint by RFC 7638, which serves as its kid: the same everywhere, without configuration."""
     canonical = json.dumps(_public_members(key), sort_keys=True, separators=(",", ":"))
     return _base64url(hashlib.sha256(canonical.encode()).digest())
 
@@ -100,7 +100,7 @@ def _base64url(octets: bytes) -> str:
 
 
 def new_pem() -> str:
-    """A fresh signing key."""
+    """Return a new signing key in PEM form."""
     key = generate_private_key(public_exponent=65537, key_size=SMALLEST_BITS)
     return key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()

@@ -1,4 +1,4 @@
-"""Wrong passwords: django-axes counts and refuses; this writes the trail, and tells when it will stop."""
+"""Limit wrong passwords: django-axes counts and locks; this module audits, and knows when a lock ends."""
 
 from datetime import datetime, timedelta
 from itertools import accumulate
@@ -21,26 +21,31 @@ from core import client_address, rate_limits
 
 
 def record_failure(request: HttpRequest | Request, username: str, *, locked: bool) -> None:
-    """Call when authenticate() has said no. Axes counts wrong passwords only: neither an empty form nor what comes
-    while the lock holds."""
+    """Record a failed login. Call it after authenticate() has failed.
+
+    Axes counts wrong passwords only: neither an empty form nor attempts during a lock.
+    """
     if getattr(request, "axes_failures_since_start", None) is not None:
         services.record_failed_login(username=username, address=client_address.address(request) or None, locked=locked)
 
 
 def counted_address(request: HttpRequest) -> str:
-    """Where no address is known, all count as one: axes never locks a client without."""
-    return client_address.counted(client_address.address(request)) or "0.0.0.0"  # noqa: S104 - nobody listens there  # nosec B104
+    """Return the client's address for axes, which never locks clients without one: unknown addresses share one."""
+    return client_address.counted(client_address.address(request)) or "0.0.0.0"  # noqa: S104 - not bound  # nosec B104
 
 
 def counted_name(request: HttpRequest, credentials: dict[str, Any] | None = None) -> str:
-    """For axes: attempts by any spelling of a name are attempts at one account."""
+    """Return the name for axes, so that attempts with any spelling of a name are attempts at one account."""
     given = credentials.get("username") if credentials else request.POST.get("username")
     return username_key(given or "")
 
 
 def may_try(request: HttpRequest) -> bool:
-    """Axes locks one name from one address. This slows down who tries many names from there, on the page and at the
-    API together; whoever gets in has not counted."""
+    """Whether this address may try another password.
+
+    Axes locks one name from one address; this limits clients that try many names, on the page and in the API together.
+    Successful logins are not counted.
+    """
     limit = settings.API_RATES["login"]
     left = rate_limits.remaining({"login": (limit, counted_address(request))}) if limit else {}
     return left.get("login", 0) >= 0
@@ -52,7 +57,7 @@ def got_in(request: HttpRequest) -> None:
 
 
 def seconds_left(username: str, address: str) -> int:
-    """Until the next attempt is looked at; at least 1. `address`: as counted_address() tells it."""
+    """Return the seconds until the next attempt is accepted, at least 1. `address` comes from counted_address()."""
     cooloff = timedelta(hours=settings.AXES_COOLOFF_TIME)
     attempts = AccessAttempt.objects.filter(
         username=username_key(username), ip_address=address, attempt_time__gte=timezone.now() - cooloff
@@ -62,7 +67,10 @@ def seconds_left(username: str, address: str) -> int:
 
 
 def _locked_since(counted: list[tuple[datetime, int]]) -> datetime:
-    """There is a row per browser, newest first: the lock ends when the one that filled the measure is too old."""
+    """Return the time from which a lock is measured: that of the row with which the sum reaches the limit.
+
+    Axes keeps a row per browser; `counted` has them newest first.
+    """
     for (at, _), total in zip(counted, accumulate(failures for _, failures in counted), strict=True):
         if total >= settings.AXES_FAILURE_LIMIT:
             return at
@@ -71,6 +79,6 @@ def _locked_since(counted: list[tuple[datetime, int]]) -> datetime:
 
 @transaction.atomic
 def unlock(*, user: User, by: Actor) -> None:
-    """Forget the failures of that name from everywhere."""
+    """Forget the failures of this name from all addresses."""
     reset(username=username_key(user.get_username()))
     audit.record("login.unlock", by=by, target=user)

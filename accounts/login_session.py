@@ -1,4 +1,4 @@
-"""The id of one browser login: it ties tokens and streams to the login without giving away the session key."""
+"""The id of one browser login: it links tokens and streams to the login without exposing the session key."""
 
 from django.contrib import auth
 from django.http import HttpRequest
@@ -9,13 +9,13 @@ _NAME = "login_id"
 
 
 def session_id(request: HttpRequest) -> str:
-    """The same until logging out, also when the session key is cycled. Made at login."""
+    """Return the login's id. It stays the same until logout, even when the session key is cycled."""
     if _NAME not in request.session:
         request.session[_NAME] = tokens.fresh_session_id()
     return str(request.session[_NAME])
 
 
 def holds(request: HttpRequest) -> bool:
-    """Asks the database whether this login still stands: it may have ended since the request came in."""
+    """Whether this login is still valid in the database; it may have ended since the request arrived."""
     key = request.session.session_key
     return bool(key and request.session.exists(key) and auth.get_user(request).is_authenticated)

@@ -1,4 +1,4 @@
-"""Who you are and what you may have. Knows no desktops."""
+"""Users, quotas, session tokens, the audit trail and SSH keys. This app knows nothing about desktops."""
 
 import uuid
 from collections.abc import Collection, Iterator
@@ -16,7 +16,7 @@ from accounts.usernames import UsernameKeyField, username_key
 
 
 class CaseInsensitiveUserManager(UserManager["User"]):
-    """Finds people by any spelling of their names. The exact one comes first: of older accounts, two may clash."""
+    """Finds people by any spelling of their names. An exact match comes first, since older accounts may clash."""
 
     use_in_migrations = False
 
@@ -32,19 +32,19 @@ class CaseInsensitiveUserManager(UserManager["User"]):
 
 
 class User(AbstractUser):
-    """`id` is a UUID: it stands in addresses and tokens, where a counter would tell how many there are."""
+    """`id` is a UUID since it appears in URLs and tokens, where a serial number would reveal the number of accounts."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    login_generation = models.PositiveIntegerField(default=0, editable=False)  # counted up to end all logins
-    ssh_keys_version = models.PositiveIntegerField(default=0, editable=False)  # counted up with each change of them
+    login_generation = models.PositiveIntegerField(default=0, editable=False)  # incremented to end all logins
+    ssh_keys_version = models.PositiveIntegerField(default=0, editable=False)  # incremented when the keys change
 
-    # Of desktops. Empty: not chosen, then the browser's; see accounts.time_zones.
+    # The zone of this person's desktops. Empty: use the browser's; see accounts.time_zones.
     time_zone = models.CharField(_("time zone"), max_length=64, blank=True)
     browser_time_zone = models.CharField(max_length=64, blank=True, editable=False)  # as reported at the last launch
 
     username_key = UsernameKeyField()
 
-    _stored_username: str | None = None  # as it was read from the database
+    _stored_username: str | None = None  # the name in the database
 
     objects: ClassVar[CaseInsensitiveUserManager] = CaseInsensitiveUserManager()
 
@@ -60,7 +60,7 @@ class User(AbstractUser):
         return user
 
     def is_renamed(self) -> bool:
-        """Return whether `username` differs from the one in the database, as far as it was read."""
+        """Return whether `username` differs from the name in the database, if that was loaded."""
         return self._stored_username is not None and self.username != self._stored_username
 
     def save(self, *args: Any, **options: Any) -> None:
@@ -84,7 +84,7 @@ class User(AbstractUser):
 
 
 class Quota(models.Model):
-    """What somebody may have: the default (no user, no group), a group's, or one user's. Empty field: inherited."""
+    """Limits for everyone (no user, no group), for a group, or for one user. An empty field is inherited."""
 
     user = models.OneToOneField(User, models.CASCADE, null=True, blank=True, verbose_name=_("user"))
     group = models.OneToOneField(Group, models.CASCADE, null=True, blank=True, verbose_name=_("group"))
@@ -130,22 +130,22 @@ class Quota(models.Model):
 
 
 class SessionToken(models.Model):
-    """One issued token. The signed text itself is never kept, only what is needed to list and to revoke it."""
+    """One issued token. The signed text is not stored, only what is needed to list and revoke the token."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)  # the claim `jti`
     user = models.ForeignKey(User, models.CASCADE, related_name="session_tokens", verbose_name=_("user"))
     # The claim `session_id`: shared by all tokens of one login, so that logging out revokes them together.
     session_id = models.CharField(_("session"), max_length=64, db_index=True)
-    # Of the token that this one was made with: who revokes that one ends this one too.
+    # Session of the token that issued this one: revoking that token revokes this one too.
     issuer_session = models.CharField(max_length=64, blank=True, db_index=True)
     pod_name = models.CharField(_("desktop"), max_length=63, blank=True)
     permissions: Any = models.JSONField(_("permissions"), default=list)
     label = models.CharField(_("label"), max_length=100, blank=True)
     created_at = models.DateTimeField(_("created"), default=timezone.now)
-    expires_at = models.DateTimeField(_("expires"), db_index=True)  # prune() asks by it
-    # A token with a label is one that a person or script keeps; without, one that a page asked for.
+    expires_at = models.DateTimeField(_("expires"), db_index=True)  # for prune()
+    # People and scripts keep tokens with a label; a token without one was issued for a page.
     refresh_until = models.DateTimeField(_("may be refreshed until"), null=True, blank=True)
-    last_used_at = models.DateTimeField(_("last used"), null=True, blank=True)  # to the minute
+    last_used_at = models.DateTimeField(_("last used"), null=True, blank=True)  # accurate to the minute
     last_used_from = models.GenericIPAddressField(_("last used from"), null=True, blank=True)
     revoked_at = models.DateTimeField(_("revoked"), null=True, blank=True)
     revoked_reason = models.CharField(_("reason"), max_length=30, blank=True)
@@ -159,13 +159,13 @@ class SessionToken(models.Model):
 
 
 class IdempotentRequest(models.Model):
-    """A POST with an Idempotency-Key, and how it was answered. Written by core.api.idempotency only."""
+    """A POST with an Idempotency-Key and its answer. Written by core.api.idempotency only."""
 
     user = models.ForeignKey(User, models.CASCADE)
     key = models.CharField(max_length=200)
-    asked = models.CharField(max_length=64)  # HMAC of token's rights, method, address and body
-    at = models.DateTimeField(default=timezone.now, db_index=True)  # prune() asks by it
-    status = models.PositiveSmallIntegerField(default=0)  # 0: under way
+    asked = models.CharField(max_length=64)  # HMAC of the token's rights, method, path and body
+    at = models.DateTimeField(default=timezone.now, db_index=True)  # for prune()
+    status = models.PositiveSmallIntegerField(default=0)  # 0: in progress
     answer_sealed = models.TextField(blank=True)
 
     class Meta:
@@ -176,11 +176,11 @@ class IdempotentRequest(models.Model):
 
 
 class AppendOnly(TypeError):
-    """The audit trail is added to, and read."""
+    """Events of the audit trail can be added and read, but not changed."""
 
 
 class AuditEvents(models.QuerySet["AuditEvent"]):
-    """Django itself takes the plain manager when it empties `actor` of an account that is deleted."""
+    """Refuses changes. Django itself uses the base manager to clear `actor` when an account is deleted."""
 
     def update(self, **values: Any) -> NoReturn:
         raise AppendOnly
@@ -196,15 +196,17 @@ class AuditEvents(models.QuerySet["AuditEvent"]):
 
 
 class AuditEvent(models.Model):
-    """Who did what to what, from where, with what result. Written in the transaction of the deed; never changed, which
-    a trigger in the database holds too."""
+    """Who did what to what, from where, with what result.
+
+    Written in the transaction of the action and never changed, which a database trigger enforces too.
+    """
 
     at = models.DateTimeField(_("time"), default=timezone.now)
     actor = models.ForeignKey(User, models.SET_NULL, null=True, blank=True, verbose_name=_("who"))
-    actor_name = models.CharField(_("name"), max_length=150, blank=True)  # stays when the account is deleted
+    actor_name = models.CharField(_("name"), max_length=150, blank=True)  # remains when the account is deleted
     action = models.CharField(_("action"), max_length=50)
     target = models.CharField(_("target"), max_length=200, blank=True)
-    # Of the desktop that it was about, as scripts know it; stays when that is deleted.
+    # Object name of the desktop concerned; remains when the desktop is deleted.
     pod_name = models.CharField(_("object name"), max_length=63, blank=True, default="", db_default="")
     address = models.GenericIPAddressField(_("from"), null=True, blank=True)
     result = models.CharField(_("result"), max_length=50, default="done")  # or the slug of the refusal
@@ -237,7 +239,7 @@ class AuditEvent(models.Model):
 
 
 class SSHKey(models.Model):
-    """A public key that may log in to its owner's desktops by SSH. Written by accounts.ssh_keys only."""
+    """A public key that gives SSH access to its owner's desktops. Written by accounts.ssh_keys only."""
 
     owner = models.ForeignKey(User, models.CASCADE, related_name="ssh_keys", verbose_name=_("owner"))
     name = models.CharField(_("name"), max_length=100)

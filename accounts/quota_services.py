@@ -1,4 +1,4 @@
-"""What administrators do to quotas, the same from the admin's pages and over the API."""
+"""Change quotas, with the same rules for the admin and the API."""
 
 from collections.abc import Iterable
 
@@ -21,14 +21,14 @@ class QuotaOfBoth(Refusal):
 
 class QuotaExists(Refusal):
     slug = "quota_exists"
-    message = _("There is such a quota already.")
-    next_step = _("Change that one.")
+    message = _("This quota already exists.")
+    next_step = _("Change the existing quota.")
 
 
 @audited("quota.add", target=lambda given: given["quota"])
 @transaction.atomic
 def add_quota(*, quota: Quota, fields: Iterable[str], by: Actor) -> None:
-    """`fields`: the names of those that say something. Raises QuotaOfBoth, QuotaExists."""
+    """Add a quota. `fields` are the names of the fields that have a value. Raises QuotaOfBoth, QuotaExists."""
     _save(quota)
     audit.record("quota.add", by=by, target=quota, fields=list(fields))
 
@@ -36,7 +36,7 @@ def add_quota(*, quota: Quota, fields: Iterable[str], by: Actor) -> None:
 @audited("quota.change", target=lambda given: given["quota"])
 @transaction.atomic
 def change_quota(*, quota: Quota, fields: Iterable[str], by: Actor) -> None:
-    """The same, of one that is there."""
+    """Save an existing quota; `fields` are the names of the changed fields. Raises QuotaOfBoth, QuotaExists."""
     _save(quota)
     audit.record("quota.change", by=by, target=quota, fields=list(fields))
 

@@ -1,4 +1,4 @@
-"""Which quota holds for somebody, and why: the user's own, the most generous of the groups', or the default."""
+"""Find a user's effective quota: their own, the most generous of their groups', or the default."""
 
 import sys
 from dataclasses import dataclass
@@ -32,7 +32,7 @@ class EffectiveQuota:
     idle_minutes: Limit[int]  # 0: never
 
     def as_claims(self) -> dict[str, str]:
-        """The form of the claim `resource_quota`: quantities as Kubernetes writes them."""
+        """Return the claim `resource_quota`, with quantities in Kubernetes notation."""
         return {
             "cpu": _plain(self.cpu.value),
             "memory": memory_quantity(self.memory_mib.value),
@@ -41,9 +41,9 @@ class EffectiveQuota:
 
 
 def effective(user: User) -> EffectiveQuota:
-    """One query. Where even the default says nothing, nothing may be used and the clock stops nothing."""
+    """Return the user's effective quota, in one query. Where even the default has no value, the limit is zero."""
     found = Quota.objects.filter(Q(user=user) | Q(group__user=user) | Q(user=None, group=None))
-    rows = list(found.select_related("group").order_by("group__name"))  # of equals, the same one each time
+    rows = list(found.select_related("group").order_by("group__name"))  # ordered, so that ties are always broken alike
     return EffectiveQuota(
         cpu=_limit(rows, "cpu", Decimal(0)),
         memory_mib=_limit(rows, "memory_mib", 0),
@@ -78,10 +78,10 @@ def _source(quota: Quota) -> str:
 
 
 def _plain(number: Decimal) -> str:
-    """2.00 -> 2, 0.50 -> 0.5, never 1E+1."""
+    """Format without trailing zeros or exponent: 2.00 -> 2, 0.50 -> 0.5, never 1E+1."""
     return f"{number:f}".rstrip("0").rstrip(".") if "." in f"{number:f}" else f"{number:f}"
 
 
 def memory_quantity(mib: int) -> str:
-    """As Kubernetes writes it."""
+    """Return the amount in Kubernetes notation."""
     return f"{mib // 1024}Gi" if mib % 1024 == 0 else f"{mib}Mi"

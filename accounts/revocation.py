@@ -1,7 +1,8 @@
-"""Which session tokens no longer count. The database says so; Redis remembers its answer per token.
+"""Revoke session tokens and check whether one is revoked. The database decides; Redis caches its answer per token.
 
-Redis may lose everything at any moment: an answer that is missing is asked for again. An answer "valid" is remembered
-for a minute only, so that a revocation whose message to Redis was lost counts after that minute at the latest."""
+Redis may lose all data at any time; a missing answer is looked up again. "Valid" is cached for one minute only, so
+that a revocation that did not reach Redis takes effect within that minute.
+"""
 
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -18,10 +19,10 @@ from core.redis import client, key
 
 log = structlog.get_logger("podesk.revocation")
 _VALID, _REVOKED = "valid", "revoked"
-_NOT_NOTED = "not noted"  # valid, but whoever asked was no use of the token
+_NOT_NOTED = "not noted"  # valid, but the check was not a use of the token
 _REMEMBERED = 60  # seconds
-_STREAMS_OUTLIVE = timedelta(hours=1)  # their tokens, at most: they end when a proxy next looks
-# Never over an answer that is there, but for "not noted": a revocation may have been committed since we asked.
+_STREAMS_OUTLIVE = timedelta(hours=1)  # after a token expires, its streams end within this time at the latest
+# Never overwrite an existing answer other than "not noted": a revocation may have been committed in the meantime.
 _REMEMBER = """
 local there = redis.call('GET', KEYS[1])
 if not there or there == ARGV[3] then
@@ -31,8 +32,11 @@ end
 
 
 def is_revoked(jti: str, *, used_from: str = "") -> bool:
-    """One round trip to Redis as a rule; the database when Redis is away or does not know. A token without a row is
-    revoked: its user was deleted. `used_from` is noted when the database is asked, which is about once a minute."""
+    """Whether the token is revoked. Usually one round trip to Redis; else one query to the database.
+
+    A token without a row is revoked, since its user was deleted. `used_from` is stored on the row when the database
+    is queried, about once a minute.
+    """
     name = _key(jti)
     try:
         answer = client().get(name)
@@ -53,7 +57,7 @@ def revoke_token(token_id: UUID | str, *, reason: str) -> int:
 
 
 def revoke_session(session_id: str, *, reason: str) -> int:
-    """All tokens of one login; how many."""
+    """Revoke all tokens of one login. Returns how many."""
     with transaction.atomic():
         revoked = _revoke(SessionToken.objects.filter(session_id=session_id), reason)
         disconnect_after_commit(Disconnect("session", session_id, reason))
@@ -61,22 +65,25 @@ def revoke_session(session_id: str, *, reason: str) -> int:
 
 
 def revoke_user(user: User, *, reason: str, spare_session: str = "") -> None:
-    """All tokens of one person, but those of the login `spare_session`."""
+    """Revoke all tokens of one person except those of the login `spare_session`."""
     with transaction.atomic():
-        # Locked: a token that is being issued right now is seen below, or its issue sees what the caller changed.
+        # Locked: a token that is being issued is either revoked below, or its issue sees the caller's change.
         User.objects.select_for_update(no_key=True).filter(pk=user.pk).first()
         _revoke(SessionToken.objects.filter(user=user).exclude(session_id=spare_session), reason)
         disconnect_after_commit(Disconnect("user", str(user.pk), reason, spare=spare_session))
 
 
 def revoke_kept(user: User, *, reason: str) -> int:
-    """All tokens of one person that have a label, and what was made with them; how many with a label still counted."""
+    """Revoke all of a person's tokens that have a label, and all tokens made with them.
+
+    Returns the number of tokens with a label that were valid until now.
+    """
     with transaction.atomic():
-        User.objects.select_for_update(no_key=True).filter(pk=user.pk).first()  # as above
+        User.objects.select_for_update(no_key=True).filter(pk=user.pk).first()  # for the same reason as above
         of_user = SessionToken.objects.filter(user=user)
         now = timezone.now()
         kept = list(of_user.filter(revoked_at=None, expires_at__gt=now - _STREAMS_OUTLIVE).exclude(label=""))
-        # One for a single desktop may have the session of the browser that made it, which goes on.
+        # A token for a single desktop may share the session of the browser that made it, which must stay valid.
         sessions = {token.session_id for token in kept if not token.pod_name}
         single = [token.pk for token in kept if token.session_id not in sessions]
         _revoke(of_user.filter(Q(session_id__in=sessions) | Q(pk__in=single)), reason)
@@ -88,7 +95,7 @@ def revoke_kept(user: User, *, reason: str) -> int:
 
 
 def remember_valid_after_commit(token_id: UUID) -> None:
-    """A token that was just issued: its first verification need not ask the database."""
+    """Cache a new token as valid, so that its first verification needs no query."""
     transaction.on_commit(lambda: _remember(_key(str(token_id)), _VALID), robust=True)
 
 
@@ -97,9 +104,9 @@ def _revoke(tokens: QuerySet[SessionToken], reason: str) -> int:
     unrevoked = tokens.filter(revoked_at=None)
     live = unrevoked.filter(expires_at__gt=now).select_for_update()
     ends: dict[UUID, datetime] = dict(live.values_list("pk", "expires_at"))
-    # Expired ones too: a viewer's token lives a minute, and the stream that it opened must be found revoked.
+    # Expired tokens too: a viewer's token is valid for a minute, but its stream must be found to be revoked.
     revoked = unrevoked.update(revoked_at=now, revoked_reason=reason)
-    transaction.on_commit(lambda: _remember_revoked(ends), robust=True)  # else the cuts that come after it are lost
+    transaction.on_commit(lambda: _remember_revoked(ends), robust=True)  # robust, so that the disconnects still follow
     return revoked
 
 
@@ -125,7 +132,7 @@ def _revoked_in_database(jti: str) -> bool:
 
 
 def _note_use(jti: str, address: str) -> bool:
-    """One statement tells whether the token counts, and notes that it was used."""
+    """Record the use of a token and return whether the token is valid, in one statement."""
     unrevoked = SessionToken.objects.filter(pk=jti, revoked_at=None)
     return bool(unrevoked.update(last_used_at=timezone.now(), last_used_from=address))
 

@@ -21,7 +21,7 @@ from accounts.models import SSHKey
 def page(request: HttpRequest) -> HttpResponse:
     by, form = client.actor(request), SSHKeyForm(request.POST if request.method == "POST" else None)
     if form.is_valid() and form.add(by=by):
-        messages.success(request, _("The key is added. Desktops that run take it within two minutes."))
+        messages.success(request, _("The key was added. Running desktops accept it within two minutes."))
         return redirect("accounts:ssh_keys")
     keys = SSHKey.objects.filter(owner=by.user)
     context = {"form": form, "keys": keys, "most": ssh_keys.MOST, "to_delete": request.GET.get("delete", "")}
@@ -32,5 +32,5 @@ def page(request: HttpRequest) -> HttpResponse:
 def delete(request: HttpRequest, key_id: int) -> HttpResponse:
     by = client.actor(request)
     ssh_keys.delete_key(by=by, key=get_object_or_404(SSHKey, owner=by.user, pk=key_id))
-    messages.success(request, _("The key is removed. Desktops that run forget it within two minutes."))
+    messages.success(request, _("The key was removed. Running desktops stop accepting it within two minutes."))
     return redirect("accounts:ssh_keys")

@@ -1,4 +1,4 @@
-"""Time zones of people: the one that they chose, else the one that their browser reported, else the installation's."""
+"""A person's time zone: the one they chose, else the one their browser reported, else the installation's."""
 
 import zoneinfo
 from functools import cache
@@ -15,12 +15,12 @@ _AREAS = tuple(
     f"{area}/"
     for area in "Africa America Antarctica Arctic Asia Atlantic Australia Europe Indian Pacific".split()  # noqa: SIM905
 )
-_NOT_ZONES = {"Factory", "localtime", "posixrules"}  # files beside the zones
+_NOT_ZONES = {"Factory", "localtime", "posixrules"}  # other files in the same directory
 
 
 @cache
 def known_zones() -> frozenset[str]:
-    """Return every name that the time zone database of this machine has, old names included."""
+    """Return all names in this machine's time zone database, including old ones."""
     return frozenset(zoneinfo.available_timezones() - _NOT_ZONES)
 
 
@@ -35,7 +35,7 @@ def zone_of(user: User) -> str:
 
 
 def note_browser_zone(*, user: User, zone: str) -> None:
-    """Remember what the browser reported. A name that is not known is ignored: a launch must not fail for it."""
+    """Store the zone that the browser reported. An unknown name is ignored, so that a launch does not fail."""
     if zone != user.browser_time_zone and zone in known_zones():
         User.objects.filter(pk=user.pk).update(browser_time_zone=zone)
         user.browser_time_zone = zone
@@ -43,6 +43,6 @@ def note_browser_zone(*, user: User, zone: str) -> None:
 
 @transaction.atomic
 def choose_zone(*, by: Actor, zone: str) -> None:
-    """Save the person's choice, for desktops that start from now on. `zone`: a known one; empty for the browser's."""
+    """Save the person's choice for future starts. `zone` is a known name, or empty for the browser's zone."""
     User.objects.filter(pk=by.user.pk).update(time_zone=zone)
     audit.record("time_zone.choose", by=by, target=by.user.pk, time_zone=zone)

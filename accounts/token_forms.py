@@ -1,4 +1,4 @@
-"""The form of the page of session tokens."""
+"""The form on the page of session tokens."""
 
 from datetime import timedelta
 from typing import Any
@@ -25,13 +25,13 @@ class NewTokenForm(forms.Form):
         max_length=100,
         widget=TextInput(attrs={"autocomplete": "off"}),
         error_messages={"required": _("Give the token a label.")},
-        help_text=_("What will use it, such as “nightly build”. It tells your tokens apart."),
+        help_text=_("What you use the token for, such as “nightly build”."),
     )
     permissions = forms.MultipleChoiceField(
-        label=_("What it may open"),
+        label=_("Access"),
         choices=PERMISSIONS,
         initial=[name for name, _words in PERMISSIONS],
-        error_messages={"required": _("Choose at least one.")},
+        error_messages={"required": _("Select at least one.")},
         widget=forms.CheckboxSelectMultiple,
     )
     lifetime = forms.TypedChoiceField(label=_("Valid for"), coerce=int)
@@ -43,13 +43,13 @@ class NewTokenForm(forms.Form):
         self.fields["lifetime"].initial = max((life for life in lives if life <= settings.TOKEN_LIFETIME), default=None)
 
     def wanted(self) -> TokenRequest:
-        """Call when valid."""
+        """Return the token that a valid form asks for."""
         asked = self.cleaned_data
         return TokenRequest(asked["label"], tuple(asked["permissions"]), timedelta(seconds=asked["lifetime"]))
 
 
 def lifetimes() -> list[int]:
-    """Seconds; never none, and never more than this installation allows."""
+    """Return the lifetimes to choose from, in seconds: at least one, and none above the installation's maximum."""
     return [life for life in _LIVES if life <= settings.TOKEN_LIFETIME_MAX] or [settings.TOKEN_LIFETIME_MAX]
 
 

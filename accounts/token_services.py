@@ -1,5 +1,8 @@
-"""Session tokens that people and scripts keep: issue, refresh, revoke. Each function is one transaction, with its audit
-event. They have a label and a session of their own, so that they outlive the browser and end with what they opened."""
+"""Issue, refresh and revoke session tokens that people and scripts keep. Each service is one audited transaction.
+
+These tokens have a label and a session of their own, so they outlive the browser's login, and all streams opened
+with one can be closed together.
+"""
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -22,50 +25,52 @@ SHORTEST = 60  # seconds
 
 class LoginEnded(Refusal):
     slug, status_code = "revoked", 401
-    message = _("The login has ended meanwhile.")
+    message = _("The login has ended in the meantime.")
     next_step = _("Sign in again.")
 
 
 class NotRefreshable(Refusal):
     slug = "not_refreshable"
-    message = _("This session token cannot be refreshed any more.")
+    message = _("This session token can no longer be refreshed.")
     next_step = _("Get a new one from POST /api/v1/auth/token, with your username and password.")
 
 
 class PermissionNotHeld(Refusal):
     slug, status_code = "not_permitted", 403
-    next_step = _("Ask for permissions that the token you send has itself.")
+    next_step = _("Ask only for permissions that your own token has.")
 
 
 class TooLong(Refusal):
     slug, status_code = "invalid", 422
-    next_step = _("Ask for a shorter life, or get a token with your username and password.")
+    next_step = _("Ask for a shorter lifetime, or get a token with your username and password.")
 
 
 @dataclass(frozen=True)
 class TokenRequest:
-    """What somebody asks for; `lifetime` None: as long as settings and the issuer allow, at most a TOKEN_LIFETIME."""
+    """The requested properties of a token. `lifetime` None: TOKEN_LIFETIME, or what is left of the issuing token."""
 
     label: str
-    permissions: tuple[str, ...] | None = None  # None: all that the issuer has
+    permissions: tuple[str, ...] | None = None  # None: all that the issuing token has
     lifetime: timedelta | None = None
-    pod_name: str = ""  # of the one desktop that it is for; such a token ends with the login of its issuer
-    resource_quota: dict[str, str] | None = None  # None: what its user may have
+    pod_name: str = ""  # the only desktop it opens; such a token ends with the login of its issuer
+    resource_quota: dict[str, str] | None = None  # None: the user's effective quota
     issuer_session: str = ""
-    ends_by: datetime | None = None  # it lives no longer than that, whatever `lifetime` says
+    ends_by: datetime | None = None  # upper limit, whatever `lifetime` is
 
 
 @dataclass(frozen=True)
 class Issued:
-    text: str  # the signed token, which is kept nowhere
+    text: str  # the signed token; not stored
     token: SessionToken
 
 
 @audited("token.issue", target=lambda given: given["wanted"].label)
 @transaction.atomic
 def issue_for_login(*, by: Actor, wanted: TokenRequest) -> Issued:
-    """For somebody whose password was just checked, or who is signed in. Raises LoginEnded when password or account
-    have changed since `by.user` was read."""
+    """Issue a token for a user who is signed in or whose password was just checked.
+
+    Raises LoginEnded when the password or the account has changed since `by.user` was read.
+    """
     unchanged = User.objects.select_for_update(no_key=True).filter(
         pk=by.user.pk, is_active=True, password=by.user.password, login_generation=by.user.login_generation
     )
@@ -78,17 +83,20 @@ def issue_for_login(*, by: Actor, wanted: TokenRequest) -> Issued:
 @audited("token.issue", target=lambda given: given["wanted"].label)
 @transaction.atomic
 def issue_from_token(*, by: Actor, claims: Claims, wanted: TokenRequest) -> Issued:
-    """Never more than `claims` have: neither permissions nor time. Raises PermissionNotHeld, TooLong, LoginEnded."""
+    """Issue a token with another one, whose permissions and lifetime it cannot exceed.
+
+    Raises PermissionNotHeld, TooLong, LoginEnded.
+    """
     _hold(claims)
     held = tuple(name for name in PERMISSIONS if name in claims.permissions)
     if missing := [name for name in wanted.permissions or () if name not in held]:
-        message = _("The session token does not have this permission itself: %(names)s.")
+        message = _("Your session token itself does not have this permission: %(names)s.")
         raise PermissionNotHeld(message % {"names": ", ".join(missing)}, field="permissions")
     left = claims.expires_at - _now()
     if left <= timedelta(0):
-        raise LoginEnded(detail="expired meanwhile")
+        raise LoginEnded(detail="expired in the meantime")
     if wanted.lifetime and wanted.lifetime > left:
-        message = _("The session token that asks lives %(seconds)s more seconds, and what it issues no longer.")
+        message = _("Your session token expires in %(seconds)s seconds; the tokens it issues cannot outlive it.")
         raise TooLong(message % {"seconds": int(left.total_seconds())}, field="lifetime")
     smaller = replace(wanted, permissions=wanted.permissions or held, ends_by=claims.expires_at)
     if wanted.pod_name:
@@ -99,15 +107,17 @@ def issue_from_token(*, by: Actor, claims: Claims, wanted: TokenRequest) -> Issu
 
 @transaction.atomic
 def issue_for_browser(*, by: Actor, wanted: TokenRequest, session_id: str) -> Issued:
-    """For one desktop, to somebody who is signed in there; ends with that login. Raises tokens.TokenRefused."""
+    """Issue a token for one desktop that ends with the browser's login. Raises tokens.TokenRefused."""
     return _issue(by, wanted, session_id=session_id, refresh_until=_now())
 
 
 @audited("token.refresh")
 @transaction.atomic
 def refresh(*, by: Actor, claims: Claims) -> Issued:
-    """A new token in place of the old one, which ends here. Of two that ask at once, one gets it; the other, and who
-    comes later, LoginEnded. Raises NotRefreshable."""
+    """Replace a token by a new one; the old one is revoked. Of concurrent calls with one token, only one succeeds.
+
+    Raises NotRefreshable, or LoginEnded if the token has already been replaced or revoked.
+    """
     old = _hold(claims)
     if old.refresh_until is None or old.refresh_until <= _now():
         raise NotRefreshable
@@ -123,29 +133,29 @@ def refresh(*, by: Actor, claims: Claims) -> Issued:
 
 
 def kept_by(user_id: UUID | str) -> QuerySet[SessionToken]:
-    """The tokens that a person gets to see: those with a label. A page's own live for a minute."""
+    """Return the tokens that a person sees: those with a label. Tokens of a page have none and expire in a minute."""
     return SessionToken.objects.filter(user_id=user_id).exclude(label="")
 
 
 def live(kept: QuerySet[SessionToken]) -> QuerySet[SessionToken]:
-    """Those that count: neither revoked nor expired."""
+    """Return the valid tokens: neither revoked nor expired."""
     return kept.filter(revoked_at=None, expires_at__gt=timezone.now())
 
 
 @transaction.atomic
 def revoke(*, by: Actor, token: SessionToken) -> None:
-    """Also what it was refreshed to, what was made with it, and what it opened. Again: nothing happens."""
-    _lock(token.user_id)  # a refresh or an issue that is under way is seen below, or sees this
+    """Revoke a token, its refreshed successors, tokens made with it, and what they opened. Idempotent."""
+    _lock(token.user_id)  # a concurrent refresh or issue is either revoked below, or fails
     if token.label and not token.pod_name:
         revoked = sum(revocation.revoke_session(one, reason="revoked") for one in _made_with(token.session_id))
-    else:  # its session is the login that made it
+    else:  # the token shares the session of the login that made it
         revoked = revocation.revoke_token(token.pk, reason="revoked")
     if revoked:
         audit.record("token.revoke", by=by, target=token, pod_name=token.pod_name)
 
 
 def _made_with(session_id: str) -> list[str]:
-    """That session and all that came of it: a token that was stolen may have made others."""
+    """Return this session and all sessions derived from it, since a stolen token may have made others."""
     found = [session_id]
     for one in found:
         found += SessionToken.objects.filter(issuer_session=one).values_list("session_id", flat=True).distinct()
@@ -154,7 +164,7 @@ def _made_with(session_id: str) -> list[str]:
 
 @transaction.atomic
 def revoke_all(*, by: Actor) -> int:
-    """All tokens of that person that have a label, and what they opened; how many with a label."""
+    """Revoke all of a person's tokens that have a label, and close what they opened. Returns how many."""
     count = revocation.revoke_kept(by.user, reason="revoked")
     audit.record("token.revoke_all", by=by, target=by.user, count=count)
     return count
@@ -163,7 +173,7 @@ def revoke_all(*, by: Actor) -> int:
 def _issue(
     by: Actor, wanted: TokenRequest, *, session_id: str, refresh_until: datetime, action: str = "token.issue"
 ) -> Issued:
-    """Where a refresh would not lengthen its life, the token says that it cannot be refreshed."""
+    """Create the token. It cannot be refreshed if a refresh would not extend its lifetime."""
     life = tokens.living(wanted.lifetime)
     if wanted.ends_by:
         life = replace(life, expires_at=min(life.expires_at, wanted.ends_by))
@@ -183,7 +193,7 @@ def _issue(
 
 
 def _hold(claims: Claims) -> SessionToken:
-    """The token's row, locked. Raises LoginEnded: it was valid when the request came, and is no longer."""
+    """Lock and return the token's row. Raises LoginEnded if it was revoked since the request arrived."""
     user = _lock(claims.user_id)
     row = SessionToken.objects.select_for_update().filter(pk=claims.jti, revoked_at=None).first()
     if row is None or user is None or not user.is_active:
@@ -196,4 +206,4 @@ def _lock(user_id: UUID | str) -> User | None:
 
 
 def _now() -> datetime:
-    return timezone.now().replace(microsecond=0)  # as in the token
+    return timezone.now().replace(microsecond=0)  # tokens contain whole seconds

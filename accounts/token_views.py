@@ -1,4 +1,4 @@
-"""The page of a person's session tokens, and the buttons on it."""
+"""The page of a person's session tokens, and the actions on it."""
 
 from uuid import UUID
 
@@ -16,21 +16,21 @@ from accounts.decorators import button, login_required
 from accounts.token_forms import NewTokenForm
 from accounts.token_services import Issued, LoginEnded
 
-_MOST_SHOWN = 100  # the API lists them all
+_MOST_SHOWN = 100  # the API lists all of them
 
 
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
 @login_required
 def page(request: HttpRequest) -> HttpResponse:
-    """A new token stands in the answer to the form, and nowhere else: there is no redirect that could carry it."""
+    """List tokens and issue one. A new token appears only in the response to the form, so there is no redirect."""
     by, form = client.actor(request), NewTokenForm(request.POST if request.method == "POST" else None)
     if not form.is_valid():
         return _page(request, form, status=422 if form.errors else 200)
     try:
         issued = token_services.issue_for_login(by=by, wanted=form.wanted())
     except LoginEnded:
-        return redirect("accounts:tokens")  # by way of the login
+        return redirect("accounts:tokens")  # which leads to the login
     return _page(request, NewTokenForm(), issued)
 
 
@@ -38,14 +38,14 @@ def page(request: HttpRequest) -> HttpResponse:
 def revoke(request: HttpRequest, token_id: UUID) -> HttpResponse:
     by = client.actor(request)
     token_services.revoke(by=by, token=get_object_or_404(token_services.kept_by(by.user.pk), pk=token_id))
-    messages.success(request, _("The token is revoked, and what it opened is closed."))
+    messages.success(request, _("The token was revoked, and its connections were closed."))
     return redirect("accounts:tokens")
 
 
 @button
 def revoke_all(request: HttpRequest) -> HttpResponse:
     count = token_services.revoke_all(by=client.actor(request))
-    said = ngettext("%d token is revoked.", "%d tokens are revoked.", count) % count
+    said = ngettext("%d token was revoked.", "%d tokens were revoked.", count) % count
     messages.success(request, said)
     return redirect("accounts:tokens")
 

@@ -1,5 +1,8 @@
-"""Session tokens: issue and verify. JWT, RS256, with the claims user_id, session_id, pod_name, created_at, expires_at,
-permissions, resource_quota beside the registered iss, jti, iat, exp."""
+"""Issue and verify session tokens.
+
+They are JWTs signed with RS256. Besides the registered claims iss, jti, iat and exp they have user_id, session_id,
+pod_name, created_at, expires_at, permissions and resource_quota.
+"""
 
 import secrets
 from dataclasses import asdict, dataclass, field
@@ -17,14 +20,16 @@ from accounts import keys, revocation
 from accounts.models import SessionToken, User
 
 PERMISSIONS = ("vnc", "ssh")
-LONGEST = 8 * 1024  # characters; ours have about 900
+LONGEST = 8 * 1024  # characters; our tokens have about 900
 _REQUIRED = ["iss", "jti", "iat", "exp", "user_id", "session_id", "pod_name", "permissions"]
-_CLOCKS_DIFFER = 30  # seconds that another replica's clock may be ahead
+_CLOCKS_DIFFER = 30  # seconds by which another replica's clock may be ahead
 
 
 class TokenRefused(Exception):
-    """`reason`: missing, malformed, unknown_key, expired, revoked; from issue(): disabled. The text is for the log; it
-    never holds the token."""
+    """The token is not accepted. The exception's text is for the log and never contains the token.
+
+    `reason` is missing, malformed, unknown_key, expired or revoked; issue() also raises disabled.
+    """
 
     def __init__(self, reason: str, detail: str = "") -> None:
         super().__init__(detail or reason)
@@ -33,12 +38,12 @@ class TokenRefused(Exception):
 
 @dataclass(frozen=True)
 class Claims:
-    """What a verified token says."""
+    """The content of a verified token."""
 
     jti: str
     user_id: str
     session_id: str
-    pod_name: str  # object name of the desktop it opens
+    pod_name: str  # object name of the only desktop it opens; empty for all
     permissions: frozenset[str]
     created_at: datetime
     expires_at: datetime
@@ -47,26 +52,26 @@ class Claims:
 
 @dataclass(frozen=True)
 class TokenScope:
-    """What a token is good for; `pod_name` empty: for all that its user has."""
+    """What a token gives access to. Empty `pod_name`: all desktops of its user."""
 
     session_id: str
     pod_name: str = ""
     permissions: tuple[str, ...] = ("vnc",)
     resource_quota: dict[str, Any] = field(default_factory=dict)
-    issuer_session: str = ""  # of the token that it is made with, where that is another
+    issuer_session: str = ""  # session of the token that it is made with, if that is another one
 
 
 @dataclass(frozen=True)
 class Life:
-    """Whole seconds, as a JWT counts them, so that row and token say the same."""
+    """The validity of a token in whole seconds, as in a JWT, so that row and token agree."""
 
     created_at: datetime
     expires_at: datetime
-    refresh_until: datetime | None = None  # None: it cannot be refreshed
+    refresh_until: datetime | None = None  # None: the token cannot be refreshed
 
 
 def living(lifetime: timedelta | None = None) -> Life:
-    """From now on; None: as long as the settings say."""
+    """Return a validity that starts now. `lifetime` None: the TOKEN_LIFETIME setting."""
     now = timezone.now().replace(microsecond=0)
     return Life(now, now + (lifetime or timedelta(seconds=settings.TOKEN_LIFETIME)))
 
@@ -76,12 +81,12 @@ def fresh_session_id() -> str:
 
 
 def issue(user: User, *, scope: TokenScope, lifetime: timedelta | None = None, label: str = "") -> str:
-    """The signed text, which is kept nowhere. Raises TokenRefused("disabled"), ValueError for an unknown permission."""
+    """Return a new signed token, which is not stored. Raises TokenRefused("disabled"), ValueError."""
     return issue_row(user, scope=scope, life=living(lifetime), label=label)[0]
 
 
 def issue_row(user: User, *, scope: TokenScope, life: Life, label: str = "") -> tuple[str, SessionToken]:
-    """The same, with the row that tells of it."""
+    """Return a new signed token and its database row. Raises like issue()."""
     if unknown := set(scope.permissions) - set(PERMISSIONS):
         raise ValueError(f"unknown permissions: {sorted(unknown)}")
     token = SessionToken(
@@ -97,13 +102,13 @@ def issue_row(user: User, *, scope: TokenScope, life: Life, label: str = "") -> 
     with transaction.atomic():
         _refuse_disabled(user)
         token.save(force_insert=True)
-        if not label:  # a page uses it at once; of one that is kept, the first use shall be noted
+        if not label:  # a page uses it at once; for a kept token the first use is to be recorded
             revocation.remember_valid_after_commit(token.pk)
     return _sign(token, scope.resource_quota), token
 
 
 def _refuse_disabled(user: User) -> None:
-    # Locked: whoever disables the account waits for this token's row, and revokes it too.
+    # Locked: a concurrent disabling waits for this token's row, and then revokes it too.
     if not User.objects.select_for_update(no_key=True).filter(pk=user.pk, is_active=True).exists():
         raise TokenRefused("disabled", f"user {user.pk} is not active")
 
@@ -131,8 +136,11 @@ def _iso(moment: datetime) -> str:
 
 
 def verify(text: str, *, used_from: str = "") -> Claims:
-    """What the token says, if it is ours, in time and not revoked; raises TokenRefused. Asks Redis, at times the
-    database: call it from a thread, not from an event loop. `used_from`: an address, noted on the token's row."""
+    """Return the claims of a valid token. Raises TokenRefused.
+
+    Reads Redis and sometimes the database: call it from a thread, not from an event loop. `used_from` is an IP
+    address, which is stored with the token's row.
+    """
     if not text:
         raise TokenRefused("missing")
     if len(text) > LONGEST:
@@ -147,7 +155,7 @@ def verify(text: str, *, used_from: str = "") -> Claims:
 
 @lru_cache(maxsize=4096)
 def _signed(text: str, ring: keys.Keyring, issuer: str) -> Claims:
-    """Claims of a token that one of our keys signed; says nothing about its time. Refusals are not cached."""
+    """Return the claims of a token signed by one of our keys; expiry is not checked. Refusals are not cached."""
     try:
         kid = jwt.get_unverified_header(text).get("kid")
         if kid not in ring.public_keys:
@@ -158,12 +166,15 @@ def _signed(text: str, ring: keys.Keyring, issuer: str) -> Claims:
             algorithms=["RS256"],
             issuer=issuer,
             leeway=_CLOCKS_DIFFER,
-            options={"require": _REQUIRED, "verify_exp": False},  # expiry is asked each time, this once
+            options={
+                "require": _REQUIRED,
+                "verify_exp": False,
+            },  # this result is cached, so expiry is checked separately
         )
         return _claims(payload)
     except jwt.PyJWTError as error:
         raise TokenRefused("malformed", type(error).__name__) from None
-    except (TypeError, ValueError, OverflowError, RecursionError):  # JSON that is valid, but not of a token's shape
+    except (TypeError, ValueError, OverflowError, RecursionError):  # valid JSON, but not the shape of a token
         raise TokenRefused("malformed") from None
 
 

@@ -1,5 +1,7 @@
-"""What administrators do to accounts, the same from the admin's pages and over the API. Each function is one
-transaction: rules, change, what follows from it for logins and streams, audit."""
+"""Manage accounts, with the same rules for the admin and the API.
+
+Each service is one transaction: rules, change, the consequences for logins and streams, audit.
+"""
 
 from typing import Any
 
@@ -18,27 +20,27 @@ from core.errors import Refusal
 
 class SuperusersOnly(Refusal):
     slug, status_code = "superusers_only", 403
-    message = _("Only superusers may do this to members of the staff, and say who belongs to it.")
+    message = _("Only superusers can do this to staff members or decide who is one.")
     next_step = _("Ask a superuser.")
 
 
 class OwnAccount(Refusal):
     slug = "own_account"
-    message = _("Nobody disables or deletes the own account.")
+    message = _("You cannot disable or delete your own account.")
     next_step = _("Ask another administrator.")
 
 
 class OwnPassword(Refusal):
-    """Here nobody is asked for the present one: a token or a browser that was left open would be the whole account."""
+    """Setting a password here does not ask for the current one, so a stolen token or an open browser would suffice."""
 
     slug = "own_password"
-    message = _("Your own password is not changed here.")
-    next_step = _("Sign in to the portal and change it there, with your present password.")
+    message = _("You cannot change your own password here.")
+    next_step = _("Sign in to the portal and change it there with your current password.")
 
 
 class UsernameTaken(Refusal):
     slug = "username_taken"
-    message = _("A user of this name exists already.")
+    message = _("A user with this name already exists.")
     next_step = _("Choose another name.")
 
 
@@ -54,15 +56,21 @@ class StillOwns(Refusal):
 
 
 def manages(by: User, user: User) -> bool:
-    """Staff may be given the right to change accounts. They must not make themselves more by it: whoever gives a
-    person a new password can sign in as that person."""
+    """Whether `by` may manage `user`. Only superusers manage staff.
+
+    Staff with the right to change accounts must not gain more rights, and setting a password is enough to sign in as
+    that person.
+    """
     return by.is_superuser or user.pk == by.pk or not (user.is_superuser or user.is_staff)
 
 
 @audited("user.add", target=lambda given: given["fields"]["username"])
 @transaction.atomic
 def add_user(*, fields: dict[str, Any], by: Actor) -> User:
-    """`fields`: username, password and others of User. Raises SuperusersOnly, UsernameTaken, PasswordWeak."""
+    """Create an account. `fields` are username, password and other fields of User.
+
+    Raises SuperusersOnly, UsernameTaken, PasswordWeak.
+    """
     fields = dict(fields)
     _refuse_rights(fields, User(), set(), by)
     password, groups = fields.pop("password"), fields.pop("groups", None)
@@ -83,7 +91,7 @@ def add_user(*, fields: dict[str, Any], by: Actor) -> User:
 @audited("user.change", target=lambda given: given["user"])
 @transaction.atomic
 def change_user(*, user: User, fields: dict[str, Any], by: Actor) -> None:
-    """Raises SuperusersOnly, OwnAccount, OwnPassword, PasswordWeak."""
+    """Change fields of an account. Raises SuperusersOnly, OwnAccount, OwnPassword, PasswordWeak."""
     fields = dict(fields)
     _refuse_above(user, by)
     groups_before = set(user.groups.all())
@@ -110,14 +118,14 @@ def change_user(*, user: User, fields: dict[str, Any], by: Actor) -> None:
 
 @transaction.atomic
 def was_saved(*, user: User, fields: list[str], by: Actor, added: bool = False) -> None:
-    """Also for forms that save by themselves; `fields` are those that changed."""
+    """Audit a saved account and apply the consequences; `fields` are the changed ones. Forms that save call it."""
     named = [name for name in fields if "password" not in name]
     if added:
         audit.record("user.add", by=by, target=user, fields=named)
         return
     if "is_active" in named:
         named.remove("is_active")
-        services.set_active(user=user, active=user.is_active, by=by)  # tells of it by itself
+        services.set_active(user=user, active=user.is_active, by=by)  # writes its own audit event
     if named:
         audit.record("user.change", by=by, target=user, fields=named)
 
@@ -125,7 +133,7 @@ def was_saved(*, user: User, fields: list[str], by: Actor, added: bool = False) 
 @audited("user.delete", target=lambda given: given["user"])
 @transaction.atomic
 def delete_user(*, user: User, by: Actor) -> None:
-    """Raises SuperusersOnly, OwnAccount, StillOwns."""
+    """Delete an account. Raises SuperusersOnly, OwnAccount, StillOwns."""
     _refuse_above(user, by)
     if user.pk == by.user.pk:
         raise OwnAccount
@@ -141,13 +149,13 @@ def _refuse_above(user: User, by: Actor) -> None:
 
 
 def _refuse_rights(fields: dict[str, Any], user: User, groups: set[Group], by: Actor) -> None:
-    """A group may give rights, as belonging to the staff does."""
+    """Refuse changes of rights by others than superusers. A group may give rights too."""
     if by.user.is_superuser:
         return
     if fields.get("is_staff", user.is_staff) != user.is_staff:
         raise SuperusersOnly(field="is_staff")
     if set(fields.get("groups", groups)) != groups:
-        raise SuperusersOnly(_("Only superusers say who is in which group."), field="groups")
+        raise SuperusersOnly(_("Only superusers can change who is in which group."), field="groups")
 
 
 def _refuse_weak(password: str, user: User) -> None:

@@ -1,4 +1,4 @@
-"""Older accounts whose names differ by case or Unicode form alone: list them, and rename all but one of each."""
+"""Older accounts whose names differ only by case or Unicode form: list them, and rename all but one of each."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -12,19 +12,19 @@ from accounts.usernames import username_key
 
 
 class UnusableChoice(ValueError):
-    """The text says which choice and why."""
+    """An option cannot be used. The text says which and why."""
 
 
 @dataclass(frozen=True)
 class Renaming:
-    """`new` empty: only the missing key is filled in, and the name stays."""
+    """One step of a plan. Empty `new`: the name stays and only the missing key is filled in."""
 
     user: User
     new: str
 
 
 def clashes() -> list[list[User]]:
-    """Return the accounts that share each name, oldest first. Without a clash, one query."""
+    """Return the groups of accounts that share a name, oldest first. Without clashes, one query."""
     unresolved = User.objects.filter(username_key=None)
     keys = {username_key(name) for name in unresolved.values_list("username", flat=True)}
     if not keys:
@@ -36,8 +36,11 @@ def clashes() -> list[list[User]]:
 
 
 def plan(*, keep: Iterable[str] = (), rename: dict[str, str] | None = None) -> list[Renaming]:
-    """Return what to do so that no names clash. `keep`: names to keep instead of the oldest account's; `rename`: new
-    names by old ones. Raises UnusableChoice."""
+    """Return what to do so that no names clash.
+
+    `keep` has names to keep instead of the oldest account's; `rename` maps old names to new ones. Raises
+    UnusableChoice.
+    """
     keep, rename, groups = set(keep), rename or {}, clashes()
     _refuse_unknown(keep | rename.keys(), groups)
     taken = {username_key(name) for name in User.objects.values_list("username", flat=True)}
@@ -54,7 +57,9 @@ def plan(*, keep: Iterable[str] = (), rename: dict[str, str] | None = None) -> l
 def resolve(renamings: Iterable[Renaming]) -> None:
     """Carry out a plan. Each renaming is audited; logins, desktops and files stay."""
     todo = list(renamings)
-    User.objects.filter(pk__in=[each.user.pk for each in todo]).update(username_key=None)  # one may take another's
+    User.objects.filter(pk__in=[each.user.pk for each in todo]).update(
+        username_key=None
+    )  # so that names can be swapped
     for each in todo:
         old, new = each.user.username, each.new or each.user.username
         User.objects.filter(pk=each.user.pk).update(username=new, username_key=username_key(new))
@@ -69,10 +74,10 @@ def _refuse_unknown(chosen: Iterable[str], groups: list[list[User]]) -> None:
 
 
 def _kept(users: list[User], keep: set[str], rename: dict[str, str]) -> User | None:
-    """Return who keeps the name: the chosen one, else the oldest that is not renamed."""
+    """Return the account that keeps the name: the chosen one, else the oldest that is not renamed."""
     chosen = [user for user in users if user.username in keep]
     if len(chosen) > 1 or any(user.username in rename for user in chosen):
-        raise UnusableChoice(f"{chosen[0].username} and another choice contradict each other.")
+        raise UnusableChoice(f"The choice to keep {chosen[0].username} contradicts another choice.")
     staying = chosen or [user for user in users if user.username not in rename]
     return staying[0] if staying else None
 

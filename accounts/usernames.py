@@ -1,6 +1,7 @@
-"""One name, whatever its case and Unicode form: `Ann`, `ann` and the full-width form are one account.
+"""Usernames that differ only by case or Unicode form are one name: `Ann`, `ann`, and `ann` in full-width letters.
 
-Letters that only look alike, such as Latin and Cyrillic `a`, stay different."""
+Letters that only look alike, such as Latin and Cyrillic `a`, remain different.
+"""
 
 from hashlib import sha256
 from typing import Any
@@ -8,19 +9,21 @@ from unicodedata import normalize
 
 from django.db import models
 
-_LONGEST = 255  # characters; folding may make a name of 150 longer
+_LONGEST = 255  # characters; case folding can lengthen a name of 150
 
 
 def username_key(name: str) -> str:
-    """Return what two spellings of one name have in common, at most 255 characters."""
+    """Return a key that all spellings of a name share, at most 255 characters."""
     folded = normalize("NFKC", normalize("NFKC", name).casefold())
     digest = sha256(folded.encode("utf-8", "surrogatepass")).hexdigest()
     return folded if len(folded) <= _LONGEST else folded[: _LONGEST - len(digest)] + digest
 
 
 class UsernameKeyField(models.CharField[Any, Any]):
-    """Filled in from `username` by every save and bulk_create. Null in older rows whose name clashes with another's,
-    until `manage.py resolve_username_clashes` renames them."""
+    """A field that every save and bulk_create fills in from `username`.
+
+    It is null in older rows that clash with another one until `manage.py resolve_username_clashes` renames them.
+    """
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**{"max_length": _LONGEST, "unique": True, "null": True, "editable": False} | options)

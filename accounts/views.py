@@ -1,4 +1,4 @@
-"""Coming and going: login, logout, password; and the public keys of session tokens."""
+"""Login, logout and password views, and the public keys of session tokens."""
 
 from math import ceil
 from typing import Any
@@ -31,7 +31,7 @@ class Login(LoginView):
     redirect_authenticated_user = True
 
     def get_redirect_url(self) -> str:  # type: ignore[override]  # the stubs are those of Django 6
-        """`next`, if it lies on this site and is not the way in or out: those would send the browser in circles."""
+        """Return `next` if it is on this site and is not the login or logout page, which would cause redirect loops."""
         wanted = super().get_redirect_url()
         ways = (reverse("accounts:login"), reverse("accounts:logout"), reverse("accounts:sign_out_everywhere"))
         return "" if wanted.startswith(ways) else wanted
@@ -45,7 +45,7 @@ class Login(LoginView):
     def form_valid(self, form: AuthenticationForm) -> HttpResponse:
         response = super().form_valid(form)
         lockout.got_in(self.request)
-        session_id(self.request)  # made now, so that two first pages at once do not make two
+        session_id(self.request)  # created now, so that two concurrent first pages do not create two
         services.record_login(by=client.actor(self.request))
         return response
 
@@ -58,7 +58,7 @@ login = sensitive_post_parameters()(Login.as_view())
 
 
 def login_again(request: HttpRequest) -> HttpResponse:
-    """Answer a login form whose form token has expired, as after signing in in another tab. Reads no password."""
+    """Answer a login form whose CSRF token was invalidated, as by a login in another tab. Reads no password."""
     view, typed = Login(), request.POST.get("username", "")
     view.setup(request)
     if not request.user.is_authenticated:
@@ -72,7 +72,7 @@ def login_again(request: HttpRequest) -> HttpResponse:
 
 
 def locked_out(request: HttpRequest, *rest: Any) -> HttpResponse:
-    """What axes answers in place of the login page, from the failure that locks until the lock ends."""
+    """Answer in place of the login page while axes locks this name. Axes calls it."""
     # `rest` is (response, credentials), but under ASGI axes 8.3 puts the credentials in the wrong place.
     username = request.axes_credentials.get("username") or ""  # type: ignore[attr-defined]
     lockout.record_failure(request, username, locked=True)
@@ -93,7 +93,7 @@ def logout(request: HttpRequest) -> HttpResponse:
         with transaction.atomic():
             services.record_logout(by=client.actor(request))
             auth.logout(request)
-        # Not before that is committed: whoever issues a token at this moment looks afterwards whether the login holds.
+        # After the commit: a concurrent issue of a token checks afterwards whether the login is still valid.
         revocation.revoke_session(ended, reason="logged_out")
     return redirect(settings.LOGOUT_REDIRECT_URL)
 
@@ -104,7 +104,7 @@ def sign_out_everywhere(request: HttpRequest) -> HttpResponse:
     by = client.actor(request)
     services.sign_out_everywhere(user=by.user, by=by)
     auth.logout(request)
-    messages.success(request, _("You are signed out in all browsers, and the connections to your desktops are closed."))
+    messages.success(request, _("You are signed out in all browsers, and all connections to your desktops are closed."))
     return redirect(settings.LOGOUT_REDIRECT_URL)
 
 
@@ -121,12 +121,12 @@ def change_password(request: HttpRequest) -> HttpResponse:
         user=by.user, password=form.cleaned_data["new_password1"], by=by, session_id=session_id(request)
     )
     auth.update_session_auth_hash(request, by.user)
-    messages.success(request, _("Your password is changed. You are signed out in all other browsers."))
+    messages.success(request, _("Your password was changed. You are signed out in all other browsers."))
     return redirect(settings.LOGIN_REDIRECT_URL)
 
 
 def admin_login(request: HttpRequest) -> HttpResponse:
-    """One way in, with one lock-out. Who is in already and is sent here has no business in the admin."""
+    """Redirect to the portal's login page, so that there is one lockout. People who are signed in get a 404."""
     if request.user.is_authenticated:
         raise Http404
     return redirect_to_login(request.GET.get(REDIRECT_FIELD_NAME) or reverse("admin:index"))

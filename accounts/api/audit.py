@@ -1,4 +1,4 @@
-"""`GET /api/v1/admin/audit`: who did what. As pages of JSON, or the whole as JSON lines."""
+"""`GET /api/v1/admin/audit`: the audit trail, in pages of JSON or completely as JSON lines."""
 
 from typing import Any
 
@@ -22,27 +22,27 @@ _EXACT = ("action", "target", "pod_name", "result")
 
 
 class Filters(StrictSerializer):
-    actor = Filter(max_length=150, help_text="The name at that time, or the user's id.")
-    action = Filter(max_length=50, help_text='Such as "desktop.launch".')
-    target = Filter(max_length=200, help_text="A desktop's id, a user's name, …")
-    pod_name = Filter(max_length=63, help_text="Of a desktop, also of one that is deleted.")
-    result = Filter(max_length=50, help_text='"done", or the slug of the refusal.')
-    since = Moment(help_text="At this moment or later.")
-    until = Moment(help_text="Before this moment.")
+    actor = Filter(max_length=150, help_text="The user's name at the time, or their id.")
+    action = Filter(max_length=50, help_text='For example "desktop.launch".')
+    target = Filter(max_length=200, help_text="A desktop's id, a username, …")
+    pod_name = Filter(max_length=63, help_text="Object name of a desktop, including deleted ones.")
+    result = Filter(max_length=50, help_text='"done", or the slug of a refusal.')
+    since = Moment(help_text="At this time or later.")
+    until = Moment(help_text="Before this time.")
 
 
 class AuditQuery(PageQuery, Filters):
-    """Pages of what the filters let through."""
+    """The filters, with the page to return."""
 
 
 class JSONLines(JSONRenderer):
-    """Problems, should there be one, are JSON even so."""
+    """Renders problems too, as JSON."""
 
     media_type, format = audit_export.JSON_LINES, "jsonl"
 
 
 class Audit(Endpoint):
-    """What was done, by whom, to what, from where, with what result; newest first."""
+    """Who did what to what, from where, with what result; newest first."""
 
     administers = {"GET": "accounts.view_auditevent"}
     renderer_classes = [JSONRenderer, JSONLines]
@@ -61,8 +61,11 @@ class Audit(Endpoint):
         },
     )
     def get(self, request: Request) -> HttpResponseBase:
-        """Newest first. With `Accept: application/x-ndjson` everything that the filters let through, one object per
-        line, without `limit` and `offset`."""
+        """List events, newest first.
+
+        With `Accept: application/x-ndjson` the answer contains all matching events, one object per line, whatever
+        `limit` and `offset` are.
+        """
         if isinstance(request.accepted_renderer, JSONLines):
             asked = self.query(Filters)
             return audit_export.download(_found(asked), by=self.actor, filters=request.query_params.dict())

@@ -1,4 +1,4 @@
-"""Who asks: the session token of the request."""
+"""Authenticate requests by their session token."""
 
 from typing import Any
 
@@ -16,8 +16,10 @@ from core.request_token import token_from
 
 
 class SessionTokenAuthentication(JWTAuthentication):
-    """`request.auth` holds the token's tokens.Claims. `request.user` is read from the database when first looked at:
-    checking a token asks Redis alone."""
+    """`request.auth` is the token's Claims. `request.user` is loaded from the database on first use.
+
+    Verifying a token needs only Redis.
+    """
 
     def authenticate(self, request: Request) -> tuple[Any, Any] | None:
         text = token_from(request.headers)
@@ -34,7 +36,7 @@ class SessionTokenAuthentication(JWTAuthentication):
 
 
 def _user(claims: tokens.Claims) -> User:
-    """Whoever was disabled has no valid token; the account may yet have ended since."""
+    """Return the token's user. Disabling revokes tokens, but the account may have ended since the verification."""
     user = User.objects.filter(pk=claims.user_id, is_active=True).first()
     if user is None:
         raise AuthenticationFailed(TOKEN_SENTENCES["revoked"], code="revoked")

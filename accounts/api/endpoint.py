@@ -1,4 +1,4 @@
-"""The base of the views that need a session token: what it must permit, who asks, and which refusals the audit sees."""
+"""Base class of views that need a session token: required permissions, the requester, and audited refusals."""
 
 from typing import Any, ClassVar
 
@@ -17,11 +17,11 @@ from core.api.endpoint import BaseEndpoint
 
 
 class Endpoint(BaseEndpoint):
-    """Subclasses say by HTTP method what deviates from the rule: any valid token that is bound to no desktop may."""
+    """By default any valid token that is not bound to a desktop may be used; subclasses change that per HTTP method."""
 
     needs: ClassVar[dict[str, tuple[str, ...]]] = {}  # permissions that the token must have
-    administers: ClassVar[dict[str, str]] = {}  # Django permission that the user must have, as a member of the staff
-    opens_to_bound = False  # may a token for one desktop ask here (safe methods only)?
+    administers: ClassVar[dict[str, str]] = {}  # Django permission that the user, a staff member, must have
+    opens_to_bound = False  # whether a token for one desktop is accepted (safe methods only)
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)
@@ -34,8 +34,8 @@ class Endpoint(BaseEndpoint):
         return super().handle_exception(exc)
 
     def _tell_of(self, refused: PermissionDenied) -> None:
-        """What the token or its user may not do reaches no service that could tell of it."""
-        user = User.objects.filter(pk=self.claims.user_id).first()  # an account that has just gone tries nothing
+        """Audit a request that lacks a permission; it reaches no service that would audit it."""
+        user = User.objects.filter(pk=self.claims.user_id).first()  # None: the account was deleted just now
         if user:
             by = Actor(user, client_address.address(self.request) or None)
             target = f"{self.request.method} {self.request.path}"
@@ -44,7 +44,7 @@ class Endpoint(BaseEndpoint):
     @property
     def claims(self) -> Claims:
         claims = self.request.auth
-        assert isinstance(claims, Claims)  # noqa: S101 - TokenMay stands before  # nosec B101
+        assert isinstance(claims, Claims)  # noqa: S101 - ensured by TokenMay  # nosec B101
         return claims
 
     @property

@@ -1,4 +1,4 @@
-"""Fields that know accounts and quotas."""
+"""Serializer fields for accounts and quotas."""
 
 import re
 from decimal import Decimal
@@ -14,7 +14,7 @@ _DECIMAL = re.compile(r"[0-9]{1,4}(\.[0-9]{1,2})?")
 
 
 class Username(Text):
-    """As Django keeps it. Its length is asked of that: one letter may stand for eighteen."""
+    """A normalized username. Its length is checked afterwards, since one letter may become eighteen."""
 
     def to_internal_value(self, data: Any) -> str:
         return User.normalize_username(super().to_internal_value(data))
@@ -29,13 +29,13 @@ class Username(Text):
     }
 )
 class QuotaCores(serializers.DecimalField):
-    """What Quota.cpu keeps."""
+    """The range of Quota.cpu."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(max_digits=6, decimal_places=2, min_value=0, **options)
 
     def validate_empty_values(self, data: Any) -> tuple[bool, Any]:
-        """DRF's takes an empty text for null."""
+        """Refuse an empty text, which DRF's field takes for null."""
         return (False, data) if isinstance(data, str) else super().validate_empty_values(data)
 
     def to_internal_value(self, data: Any) -> Decimal:

@@ -1,4 +1,4 @@
-"""What a token may do. Whose desktop it is, selectors decide: a stranger finds nothing there."""
+"""Check what a token permits. Selectors check ownership: for other people's desktops the answer is 404."""
 
 from typing import Any, ClassVar, Protocol
 
@@ -12,7 +12,7 @@ from core.api.methods import read_as
 
 
 class Guarded(Protocol):
-    """What permissions read of a view: see accounts.api.endpoint.Endpoint."""
+    """The attributes of a view that permissions read; see accounts.api.endpoint.Endpoint."""
 
     needs: ClassVar[dict[str, tuple[str, ...]]]
     administers: ClassVar[dict[str, str]]
@@ -20,7 +20,7 @@ class Guarded(Protocol):
 
 
 class TokenMay(BasePermission):
-    """Declared on each Endpoint: `needs` (permissions of the token), `opens_to_bound`, `administers`."""
+    """Checks what an Endpoint declares: `needs` (permissions of the token), `opens_to_bound`, `administers`."""
 
     def has_permission(self, request: Request, view: Any) -> bool:
         claims = request.auth
@@ -34,7 +34,7 @@ class TokenMay(BasePermission):
 
 
 def _refuse_bound(claims: Claims, request: Request, view: Guarded) -> None:
-    """A token for one desktop looks at that desktop, and changes nothing. Which desktop, the view compares."""
+    """Restrict a token for one desktop to reading. The view checks that it is the right desktop."""
     if claims.pod_name and not (view.opens_to_bound and request.method in SAFE_METHODS):
         raise PermissionDenied(BOUND, code="token_bound")
 

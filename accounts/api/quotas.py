@@ -1,4 +1,4 @@
-"""`admin/quotas`: the default, groups' and users' own; and what holds for a user in the end."""
+"""`admin/quotas`: the default quota, quotas of groups and users, and a user's effective quota."""
 
 from typing import Any
 from uuid import UUID
@@ -24,19 +24,19 @@ _INHERITED: dict[str, Any] = {"required": False, "allow_null": True}
 
 
 class QuotaChange(StrictSerializer):
-    """null: inherited from the groups' quotas, or from the default."""
+    """null: inherited from the groups' quotas or the default."""
 
     cpu = QuotaCores(help_text="Cores.", **_INHERITED)
     memory_mib = Count(**_INHERITED)
     storage_gib = Count(**_INHERITED)
     gpu = Count(**_INHERITED)
     desktops = Count(**_INHERITED)
-    max_lifetime_minutes = Count(help_text="A desktop is stopped so long after its start. 0: never.", **_INHERITED)
-    idle_minutes = Count(help_text="A desktop is stopped after so long without input. 0: never.", **_INHERITED)
+    max_lifetime_minutes = Count(help_text="A desktop is stopped this long after its start. 0: never.", **_INHERITED)
+    idle_minutes = Count(help_text="A desktop is stopped after this long without input. 0: never.", **_INHERITED)
 
 
 class NewQuota(QuotaChange):
-    """Of a user, of a group, or with neither the default."""
+    """The quota of a user, of a group, or if both are missing, the default."""
 
     user = serializers.PrimaryKeyRelatedField(
         queryset=User.objects.all(), pk_field=serializers.UUIDField(), help_text="Id of a user.", **_INHERITED
@@ -53,19 +53,19 @@ class QuotaOut(serializers.ModelSerializer[Quota]):
 
     class Meta:
         model = Quota
-        # As they are taken: what the model's fields say of their range depends on the database.
+        # The same range as in requests: the range of the model's fields depends on the database.
         extra_kwargs = {name: {"max_value": Count.MOST} for name in LIMITS if name != "cpu"}
         fields = ("id", "user", "username", "group", *LIMITS)
 
 
 class QuotaQuery(PageQuery):
-    user = serializers.UUIDField(required=False, help_text="Id of a user: the quota of that user's own.")
+    user = serializers.UUIDField(required=False, help_text="Id of a user, to find that user's own quota.")
     group = Filter(max_length=150, help_text="Name of a group.")
 
 
 class LimitOut(serializers.Serializer[quotas.Limit[Any]]):
     limit = serializers.DecimalField(source="value", max_digits=12, decimal_places=2, normalize_output=True)
-    source: Any = serializers.CharField(help_text="Whose quota says so, in your language.")
+    source: Any = serializers.CharField(help_text="The quota that sets this limit, in your language.")
 
 
 class LimitsOut(serializers.Serializer[quotas.EffectiveQuota]):
@@ -96,7 +96,7 @@ class Quotas(Endpoint):
 
     @extend_schema(parameters=[QuotaQuery], responses=QuotaOut(many=True))
     def get(self, request: Request) -> Response:
-        """All quotas, in the order in which they were made."""
+        """List all quotas in the order of their creation."""
         asked = self.query(QuotaQuery)
         named = {"user": "user_id", "group": "group__name"}
         rows = Quota.objects.filter(**{lookup: asked[name] for name, lookup in named.items() if name in asked})
@@ -104,7 +104,7 @@ class Quotas(Endpoint):
 
     @extend_schema(request=NewQuota, responses={201: QuotaOut})
     def post(self, request: Request) -> Response:
-        """Add a quota for a user or a group, or the default where there is none."""
+        """Add a quota for a user or a group, or the default quota if there is none."""
         self.query(EmptySerializer)
         fields = self.body(NewQuota)
         quota = Quota(**fields)
@@ -134,7 +134,7 @@ class OneQuota(Endpoint):
 
     @extend_schema(request=QuotaChange, responses=QuotaOut)
     def patch(self, request: Request, quota_id: int) -> Response:
-        """Change what is sent. Whose it is stays."""
+        """Change the fields that you send. A quota cannot be moved to another user or group."""
         self.query(EmptySerializer)
         quota, fields = _quota(quota_id), self.body(QuotaChange)
         for name, value in fields.items():
@@ -144,7 +144,7 @@ class OneQuota(Endpoint):
 
     @extend_schema(request=None, responses={200: DeletedQuotaOut})
     def delete(self, request: Request, quota_id: int) -> Response:
-        """Whoever had it inherits from then on. Without the default, nobody may have what no other quota gives."""
+        """Delete a quota, so that its limits are inherited. Without a default quota, limits set nowhere are zero."""
         self.query(EmptySerializer)
         self.body(EmptySerializer)
         quota_services.delete_quota(quota=_quota(quota_id), by=self.actor)
@@ -157,14 +157,14 @@ class UserQuota(Endpoint):
     operations = {
         "GET": Operation(
             "getUserQuota",
-            "What a user may have, from all quotas taken together",
+            "The effective quota of a user",
             answered={200: examples.EFFECTIVE_QUOTA},
         ),
     }
 
     @extend_schema(responses=EffectiveQuotaOut)
     def get(self, request: Request, user_id: UUID) -> Response:
-        """What holds for a user, line by line, and where each comes from."""
+        """Return each of a user's effective limits, and the quota that sets it."""
         self.query(EmptySerializer)
         user = get_object_or_404(User, pk=user_id)
         told = {"user": user.pk, "username": user.username, "quota": quotas.effective(user)}

@@ -1,7 +1,8 @@
 """Rate limits: requests per minute, per user and per address.
 
-Redis away: nobody is refused. Guessing one account's password stays slow all the same, for that lock-out counts in the
-database."""
+Without Redis no request is refused. Guessing one account's password is still limited, since the database counts
+failed logins.
+"""
 
 from math import ceil
 from typing import Any
@@ -16,7 +17,7 @@ from core.rate_limits import WINDOW, Limits
 
 
 class RateLimit(BaseThrottle):
-    """Headers after the IETF draft "RateLimit header fields for HTTP": RateLimit-Policy and RateLimit."""
+    """Sets RateLimit-Policy and RateLimit as in the IETF draft "RateLimit header fields for HTTP"."""
 
     def allow_request(self, request: Request, view: Any) -> bool:
         limits = _limits(request, view)
@@ -39,7 +40,7 @@ def _limits(request: Request, view: Any) -> Limits:
 
 
 def _tell(view: Any, limits: Limits, left: dict[str, int]) -> None:
-    """DRF puts `view.headers` into whatever is answered."""
+    """Set the headers. DRF adds `view.headers` to every response."""
     wait = ceil(rate_limits.seconds_until_reset())
     policies = [f'"{policy}";q={limit};w={WINDOW}' for policy, (limit, _) in limits.items()]
     states = [f'"{policy}";r={max(0, rest)};t={wait}' for policy, rest in left.items()]

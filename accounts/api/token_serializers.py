@@ -1,4 +1,4 @@
-"""What is sent to and told by the endpoints of session tokens."""
+"""Requests and responses of the session token endpoints."""
 
 from datetime import timedelta
 from typing import Any
@@ -25,17 +25,17 @@ _PASSWORD_LONGEST = 4096  # characters
 
 
 class WrongPassword(Refusal):
-    """The same for names that nobody has and for accounts that are disabled."""
+    """The answer is the same for unknown names and for disabled accounts."""
 
     slug, status_code = "wrong_password", 401
-    message = gettext_lazy("The username or the password is wrong.")
-    next_step = gettext_lazy("Check both, and send them again. After some failures you have to wait.")
+    message = gettext_lazy("The username or password is incorrect.")
+    next_step = gettext_lazy("Check both and try again. After several failures you have to wait.")
 
 
 class LockedOut(Refusal):
     slug, status_code = "locked_out", 429
-    message = gettext_lazy("There were too many wrong passwords.")
-    next_step = gettext_lazy("Wait as long as Retry-After says. An administrator can let you in earlier.")
+    message = gettext_lazy("Too many wrong passwords.")
+    next_step = gettext_lazy("Wait for the seconds in Retry-After. An administrator can unlock the account earlier.")
 
     def __init__(self, *, wait: int) -> None:
         super().__init__()
@@ -47,29 +47,29 @@ _PERMISSION = {"type": "string", "enum": list(PERMISSIONS)}
 
 @extend_schema_field({"type": "array", "items": _PERMISSION, "minItems": 1})
 class Permissions(serializers.ListField):
-    """Of a token; drf-spectacular passes over allow_empty."""
+    """A token's permissions; drf-spectacular ignores allow_empty."""
 
     child = serializers.ChoiceField(PERMISSIONS)
 
 
 @extend_schema_field({"type": "integer", "minimum": SHORTEST, "maximum": settings.TOKEN_LIFETIME_MAX})
 class Seconds(Whole):
-    """Of a lifetime."""
+    """A lifetime."""
 
 
 class TokenForm(StrictSerializer):
-    """Which token is wanted."""
+    """The properties of a new token."""
 
-    label = Text(  # type: ignore[assignment]  # a Field's own label is hidden, and not asked for
-        max_length=100, required=False, allow_blank=True, help_text="Tells your tokens apart. Default: API token."
+    label = Text(  # type: ignore[assignment]  # hides a Field's own label, which is not used
+        max_length=100, required=False, allow_blank=True, help_text="A name for your token. Default: API token."
     )
     permissions = Permissions(
         allow_empty=False,
         required=False,
-        help_text="Default: all that you, or the token that asks, may have.",
+        help_text="Default: all permissions of the token that you send, or all that you have.",
     )
     lifetime = Seconds(
-        min_value=SHORTEST, required=False, help_text="Seconds. The installation sets default and maximum."
+        min_value=SHORTEST, required=False, help_text="Seconds. The installation sets the default and the maximum."
     )
 
     def validate_lifetime(self, seconds: int) -> int:
@@ -79,11 +79,11 @@ class TokenForm(StrictSerializer):
 
 
 class ObtainForm(TokenForm, TokenObtainSerializer):
-    """With username and password. Valid when they are right; then `user` is whose they are."""
+    """A request with username and password. If it is valid, `user` is the authenticated user."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        # A password may begin and end with spaces, which simplejwt's own field takes away.
+        # simplejwt's own field strips spaces, but a password may begin or end with spaces.
         self.fields["username"] = Username(max_length=User._meta.get_field("username").max_length)
         self.fields["password"] = serializers.CharField(
             max_length=_PASSWORD_LONGEST, trim_whitespace=False, write_only=True, style={"input_type": "password"}
@@ -96,20 +96,20 @@ class ObtainForm(TokenForm, TokenObtainSerializer):
             super().validate(attrs)
         except AuthenticationFailed:
             lockout.record_failure(request, attrs["username"], locked=False)
-            # Axes marks the request that it is given. That is DRF's, so its middleware, which answers pages, is silent.
+            # Axes marks the request object that it gets. That is DRF's, so axes' middleware does not return a page.
             if request.axes_locked_out:
                 lockout.record_failure(request, attrs["username"], locked=True)
                 wait = lockout.seconds_left(attrs["username"], lockout.counted_address(request))
                 raise LockedOut(wait=wait)
             raise WrongPassword
-        user_logged_in.send(User, request=request, user=self.user)  # axes forgets the failures
+        user_logged_in.send(User, request=request, user=self.user)  # makes axes forget the failures
         return attrs | {"user": self.user}
 
 
 class VerifyForm(StrictSerializer):
-    # Without its spaces, a text that the schema allows would be none.
+    # Not trimmed, so that every text that the schema allows is accepted as input.
     token = serializers.CharField(
-        trim_whitespace=False, help_text="The token to look at; it need not be the one of the header."
+        trim_whitespace=False, help_text="The token to verify; it may differ from the one in the header."
     )
 
     def validate_token(self, text: str) -> str:
@@ -120,15 +120,13 @@ _ORDERS = ("created_at", "expires_at", "label")
 
 
 class TokenQuery(PageQuery):
-    active = serializers.BooleanField(
-        required=False, help_text="true: neither revoked nor expired. false: one or the other."
-    )
+    active = serializers.BooleanField(required=False, help_text="true: valid tokens. false: revoked or expired tokens.")
     ordering = serializers.ChoiceField([*(f"-{name}" for name in _ORDERS), *_ORDERS], default="-created_at")
 
 
 class TokenOut(serializers.ModelSerializer[SessionToken]):
     permissions = serializers.ListField(child=serializers.ChoiceField(PERMISSIONS))
-    current = serializers.SerializerMethodField(help_text="Is it the token that you sent?")
+    current = serializers.SerializerMethodField(help_text="Whether it is the token that you sent.")
 
     class Meta:
         model = SessionToken
@@ -143,7 +141,7 @@ class TokenOut(serializers.ModelSerializer[SessionToken]):
 
 
 class IssuedOut(serializers.Serializer[Issued]):
-    token = serializers.CharField(source="text", help_text="Send it as X-User-Token. It is told this once.")
+    token = serializers.CharField(source="text", help_text="Send it as X-User-Token. It is shown only once.")
     id = serializers.UUIDField(source="token.id")
     label = serializers.CharField(source="token.label")  # type: ignore[assignment]  # as above
     session_id = serializers.CharField(source="token.session_id")
@@ -151,12 +149,12 @@ class IssuedOut(serializers.Serializer[Issued]):
     created_at = serializers.DateTimeField(source="token.created_at")
     expires_at = serializers.DateTimeField(source="token.expires_at")
     refresh_until = serializers.DateTimeField(
-        source="token.refresh_until", allow_null=True, help_text="null: it cannot be refreshed."
+        source="token.refresh_until", allow_null=True, help_text="null: the token cannot be refreshed."
     )
 
 
 class ClaimsOut(serializers.Serializer[Claims]):
-    """As they stand in the token."""
+    """The token's claims, as they are in the token."""
 
     iss = serializers.SerializerMethodField()
     jti = serializers.UUIDField()
@@ -164,7 +162,7 @@ class ClaimsOut(serializers.Serializer[Claims]):
     exp = serializers.SerializerMethodField()
     user_id = serializers.UUIDField()
     session_id = serializers.CharField()
-    pod_name = serializers.CharField(help_text="Empty: for all desktops of the user.")
+    pod_name = serializers.CharField(help_text="Empty: all desktops of the user.")
     created_at = serializers.DateTimeField(format="%Y-%m-%dT%H:%M:%SZ")
     expires_at = serializers.DateTimeField(format="%Y-%m-%dT%H:%M:%SZ")
     permissions = serializers.SerializerMethodField()
@@ -194,7 +192,7 @@ class RevokedAllOut(serializers.Serializer[Any]):
 
 
 def wanted(asked: dict[str, Any]) -> TokenRequest:
-    """`asked`: a valid TokenForm's data."""
+    """Return the requested properties. `asked` is the data of a valid TokenForm."""
     permissions = asked.get("permissions")
     lifetime = asked.get("lifetime")
     return TokenRequest(

@@ -34,7 +34,7 @@ from core.errors import Refusal
 
 
 class TokenRefusal(Refusal):
-    """The token in the body, not the one of the header."""
+    """The token in the body is refused, not the one in the header."""
 
     status_code = 401
 
@@ -69,25 +69,25 @@ class Refresh(Endpoint):
     tag = "Tokens"
     operations = {
         "POST": Operation(
-            "refreshToken", "Change your token for one that lives longer", answered={201: examples.ISSUED}
+            "refreshToken", "Replace your token by one that is valid longer", answered={201: examples.ISSUED}
         ),
     }
 
     @extend_schema(request=EmptySerializer, responses={201: IssuedOut})
     def post(self, request: Request) -> Response:
-        """Change the session token that you send for one that lives longer. The old one ends."""
+        """Replace the session token that you send by one that is valid longer. The old token is revoked."""
         self.query(EmptySerializer)
         self.body(EmptySerializer)
         return _shown_once(token_services.refresh(by=self.actor, claims=self.claims))
 
 
 class Verify(OpenEndpoint):
-    rates = {"POST": "read"}  # who looks at tokens takes nobody's tries at a password away
+    rates = {"POST": "read"}  # verifying tokens must not use up the attempts to log in from the same address
     tag = "Tokens"
     operations = {
         "POST": Operation(
             "verifyToken",
-            "What a token says, if it counts",
+            "Verify a token and read its claims",
             sent={"token": examples.TOKEN},
             answered={200: examples.CLAIMS},
             refused=(401,),
@@ -96,10 +96,10 @@ class Verify(OpenEndpoint):
 
     @extend_schema(request=VerifyForm, responses=ClaimsOut)
     def post(self, request: Request) -> Response:
-        """What a session token says, if it counts."""
+        """Return the claims of a session token if it is valid."""
         self.query(EmptySerializer)
         try:
-            claims = tokens.verify(self.body(VerifyForm)["token"])  # told from nowhere: it is no use
+            claims = tokens.verify(self.body(VerifyForm)["token"])  # without an address, since this is not a use
         except tokens.TokenRefused as refused:
             raise TokenRefusal(refused)
         return Response(ClaimsOut(claims).data)
@@ -109,14 +109,12 @@ class Tokens(Endpoint):
     tag = "Tokens"
     operations = {
         "GET": Operation("listTokens", "Your tokens", answered={200: page_example(examples.KEPT)}),
-        "POST": Operation(
-            "issueToken", "Issue a further token", sent=examples.ISSUE, answered={201: examples.NARROWER}
-        ),
+        "POST": Operation("issueToken", "Issue another token", sent=examples.ISSUE, answered={201: examples.NARROWER}),
     }
 
     @extend_schema(parameters=[TokenQuery], responses=TokenOut(many=True))
     def get(self, request: Request) -> Response:
-        """Your session tokens that have a label, newest first unless asked otherwise."""
+        """List your session tokens that have a label, by default newest first."""
         asked = self.query(TokenQuery)
         mine = token_services.kept_by(self.claims.user_id).order_by(asked["ordering"], "-id")
         live = token_services.live(mine)
@@ -125,7 +123,7 @@ class Tokens(Endpoint):
 
     @extend_schema(request=TokenForm, responses={201: IssuedOut})
     def post(self, request: Request) -> Response:
-        """Issue a further session token, which never has more than the one that you send."""
+        """Issue another session token, which cannot have more permissions than the one that you send."""
         self.query(EmptySerializer)
         asked = wanted(self.body(TokenForm))
         return _shown_once(token_services.issue_from_token(by=self.actor, claims=self.claims, wanted=asked))
@@ -139,7 +137,7 @@ class OneToken(Endpoint):
 
     @extend_schema(request=None, responses={200: RevokedOut})
     def delete(self, request: Request, token_id: UUID) -> Response:
-        """Revoke one of your session tokens, and close what it opened."""
+        """Revoke one of your session tokens and close the connections that it opened."""
         self.query(EmptySerializer)
         self.body(EmptySerializer)
         token = get_object_or_404(token_services.kept_by(self.claims.user_id), pk=token_id)
@@ -151,13 +149,13 @@ class RevokeAll(Endpoint):
     tag = "Tokens"
     operations = {
         "POST": Operation(
-            "revokeAllTokens", "Revoke all your tokens, this one too", answered={200: {"status": "revoked", "count": 3}}
+            "revokeAllTokens", "Revoke all your tokens", answered={200: {"status": "revoked", "count": 3}}
         ),
     }
 
     @extend_schema(request=EmptySerializer, responses=RevokedAllOut)
     def post(self, request: Request) -> Response:
-        """Revoke all your session tokens that have a label, this one too."""
+        """Revoke all your session tokens that have a label, including the one that you send."""
         self.query(EmptySerializer)
         self.body(EmptySerializer)
         return Response({"status": "revoked", "count": token_services.revoke_all(by=self.actor)})

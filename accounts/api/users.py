@@ -1,4 +1,4 @@
-"""`admin/users`: accounts, for administrators. The rules are those of accounts.user_services."""
+"""`admin/users`: manage accounts. The rules are in accounts.user_services."""
 
 from functools import reduce
 from operator import or_
@@ -40,12 +40,15 @@ class UserChange(StrictSerializer):
     last_name = Text(max_length=150, allow_blank=True, required=False)
     is_active = Flag(
         required=False,
-        help_text="false: cannot sign in; what is open is closed at once, desktops stop within a minute.",
+        help_text="false: the user cannot sign in; connections close at once, desktops stop within a minute.",
     )
-    is_staff = Flag(required=False, help_text="Sees the administration. Superusers alone say who does.")
+    is_staff = Flag(required=False, help_text="May use the administration. Only superusers can change this.")
     password = PasswordField(required=False)
     groups = serializers.ListField(
-        child=Text(max_length=150), max_length=100, required=False, help_text="Names. Superusers alone change them."
+        child=Text(max_length=150),
+        max_length=100,
+        required=False,
+        help_text="Group names. Only superusers can change them.",
     )
 
     def validate_groups(self, names: list[str]) -> list[Group]:
@@ -75,7 +78,7 @@ class UserOut(serializers.ModelSerializer[User]):
 
 
 class UserQuery(PageQuery):
-    q = Filter(max_length=150, help_text="Part of a name or of an email address.")
+    q = Filter(max_length=150, help_text="Part of a username or of an email address.")
     group = Filter(max_length=150, help_text="Name of a group.")
     is_active = serializers.BooleanField(required=False)
     is_staff = serializers.BooleanField(required=False)
@@ -97,13 +100,13 @@ class Users(Endpoint):
 
     @extend_schema(parameters=[UserQuery], responses=UserOut(many=True))
     def get(self, request: Request) -> Response:
-        """All accounts, by name unless asked otherwise."""
+        """List all accounts, by default sorted by name."""
         asked = self.query(UserQuery)
         return self.paged(_found(asked), asked, UserOut)
 
     @extend_schema(request=NewUser, responses={201: UserOut})
     def post(self, request: Request) -> Response:
-        """Add a user. The password must pass the portal's rules."""
+        """Add a user. The password must satisfy the portal's rules."""
         self.query(EmptySerializer)
         user = user_services.add_user(fields=self.body(NewUser), by=self.actor)
         return Response(UserOut(user).data, status=201)
@@ -126,7 +129,7 @@ class OneUser(Endpoint):
         ),
         "DELETE": Operation(
             "deleteUser",
-            "Delete a user who has no desktops or files left",
+            "Delete a user who owns no desktops or files",
             answered={200: {"status": "deleted", "id": examples.USER_ID}},
         ),
     }
@@ -138,7 +141,7 @@ class OneUser(Endpoint):
 
     @extend_schema(request=UserChange, responses=UserOut)
     def patch(self, request: Request, user_id: UUID) -> Response:
-        """Change what is sent. A new password, like disabling, ends all logins and tokens of the user."""
+        """Change the fields that you send. A new password or disabling ends all logins and tokens of the user."""
         self.query(EmptySerializer)
         user = _user(user_id)
         user_services.change_user(user=user, fields=self.body(UserChange), by=self.actor)
@@ -146,7 +149,7 @@ class OneUser(Endpoint):
 
     @extend_schema(request=None, responses={200: DeletedUserOut})
     def delete(self, request: Request, user_id: UUID) -> Response:
-        """Delete a user who owns neither desktops nor kept files any more."""
+        """Delete a user who no longer owns desktops or kept files."""
         self.query(EmptySerializer)
         self.body(EmptySerializer)
         user_services.delete_user(user=_user(user_id), by=self.actor)

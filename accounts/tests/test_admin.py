@@ -147,7 +147,7 @@ def test_own_quota_of_a_user(browser, alice):
 def test_disable_and_enable_many(browser, admin, alice, bob, token_for):
     texts = [token_for(alice), token_for(bob)]
     page = act(browser, USERS, "disable", admin, alice, bob).content.decode()
-    assert "2 users changed. Their desktops stop within a minute; files are kept." in page
+    assert "2 users changed. Their desktops stop within a minute. Files are kept." in page
     assert [is_revoked(text) for text in texts] == [True, True]
     assert list(User.objects.filter(is_active=True)) == [admin]  # nobody locks himself out
     act(browser, USERS, "enable", alice)
@@ -269,7 +269,7 @@ def test_staff_who_may_only_look_cannot_revoke(alice, bob, client_for, token_for
 def test_keys_are_removed_and_desktops_told(browser, alice):
     key = SSHKey.objects.create(owner=alice, name="lost laptop", public_key="ssh-ed25519 AAAA", fingerprint="SHA256:x")
     page = act(browser, KEYS, "remove", key)
-    assert "The keys are removed." in page.content.decode()
+    assert "The keys were removed." in page.content.decode()
     assert not SSHKey.objects.exists()
     alice.refresh_from_db()
     assert alice.ssh_keys_version == 1

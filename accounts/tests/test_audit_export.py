@@ -133,7 +133,7 @@ def test_until_ends_before_that_moment_and_since_begins_at_it(many):
 
 
 def test_command_refuses_what_is_no_moment(db):
-    with pytest.raises(CommandError, match="yesterday is not a moment"):
+    with pytest.raises(CommandError, match="yesterday is not a valid time"):
         call_command("export_audit", "--since", "yesterday")
 
 

@@ -70,7 +70,7 @@ class TestLogin:
         page = answer.content.decode()
         assert answer.status_code == 403
         assert "no-store" in answer.headers["Cache-Control"]
-        assert "This form had expired." in page
+        assert "The form had expired." in page
         assert 'value="alice"' in page
         assert 'name="next" value="/accounts/tokens/"' in page
         assert "s password" not in page

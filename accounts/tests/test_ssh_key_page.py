@@ -28,27 +28,27 @@ def key(alice, pair) -> SSHKey:
 
 def test_a_key_is_added_shown_and_removed(client_for, alice, pair):
     browser = client_for(alice)
-    assert "You have added no key yet" in browser.get(PAGE).content.decode()
+    assert "You have not added any keys yet" in browser.get(PAGE).content.decode()
     page = browser.post(PAGE, {"public_key": pair[1], "name": ""}, follow=True).content.decode()
     key = SSHKey.objects.get(owner=alice)
-    assert "The key is added. Desktops that run take it within two minutes." in page
+    assert "The key was added. Running desktops accept it within two minutes." in page
     assert "&lt;b&gt;laptop&lt;/b&gt;" in page
     assert key.fingerprint in page
     assert "ssh-ed25519 ·" in page
     page = browser.post(f"{PAGE}{key.pk}/delete/", follow=True).content.decode()
-    assert "The key is removed." in page
+    assert "The key was removed." in page
     assert not SSHKey.objects.exists()
 
 
 def test_says_when_desktops_take_it(client_for, alice):
-    assert "A desktop that runs takes changes within two minutes." in client_for(alice).get(PAGE).content.decode()
+    assert "Changes reach running desktops within two minutes." in client_for(alice).get(PAGE).content.decode()
 
 
 def test_what_is_refused_stays_in_the_form(client_for, alice):
     answer = client_for(alice).post(PAGE, {"public_key": "ssh-rsa brok<en", "name": "my key"})
     page = answer.content.decode()
     assert answer.status_code == 422
-    assert "The key is damaged or not complete" in page
+    assert "The key is damaged or incomplete" in page
     assert "ssh-rsa brok&lt;en" in page
     assert 'value="my key"' in page
 
@@ -94,7 +94,7 @@ def test_anonymous_to_login(client, key, pair):
 def test_removing_is_post_only_and_csrf_checked(alice, key, client_for):
     answer = client_for(alice).get(f"{PAGE}{key.pk}/delete/")
     assert (answer.status_code, answer["Allow"]) == (405, "POST")
-    assert "This address is for buttons only" in answer.content.decode()
+    assert "This page cannot be opened" in answer.content.decode()
     strict = Client(enforce_csrf_checks=True)
     strict.force_login(alice, backend="django.contrib.auth.backends.ModelBackend")
     assert strict.post(f"{PAGE}{key.pk}/delete/").status_code == 403

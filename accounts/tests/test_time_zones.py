@@ -43,7 +43,7 @@ def test_page_saves_the_choice(client_for, alice):
 
 def test_page_refuses_what_is_no_zone(client_for, alice):
     answer = client_for(alice).post(PAGE, {"time_zone": "Mars/Olympus"})
-    assert (answer.status_code, "This is not a time zone." in answer.content.decode()) == (422, True)
+    assert (answer.status_code, "This is not a known time zone." in answer.content.decode()) == (422, True)
 
 
 def test_page_is_for_people_who_are_signed_in(client):

@@ -34,7 +34,7 @@ def create(browser, **fields) -> str:
 
 def test_created_and_shown_once(client_for, alice):
     browser = client_for(alice)
-    assert "No token is valid at the moment." in browser.get(PAGE).content.decode()
+    assert "You have no valid tokens." in browser.get(PAGE).content.decode()
     answer = browser.post(PAGE, FORM | {"permissions": ["ssh"], "lifetime": "3600"})
     page = answer.content.decode()
     text = SHOWN.search(page)[1]
@@ -80,7 +80,7 @@ def test_is_kept_nowhere(client_for, alice, caplog):
         ({"label": ""}, "Give the token a label."),
         ({"label": "x" * 101}, "at most 100 characters"),
         ({"label": "\0"}, "Null characters are not allowed."),
-        ({"permissions": []}, "Choose at least one."),
+        ({"permissions": []}, "Select at least one."),
         ({"permissions": ["root"]}, "root is not one of the available choices."),
         ({"lifetime": "3601"}, "3601 is not one of the available choices."),
         ({"lifetime": ""}, "This field is required."),
@@ -112,8 +112,8 @@ def test_lifetimes_end_where_the_installation_says(client_for, alice, settings, 
 def test_revoked(client_for, alice, kept):
     browser = client_for(alice)
     page = browser.post(f"{PAGE}{kept.pk}/revoke/", follow=True).content.decode()
-    assert "The token is revoked" in page
-    assert "No token is valid at the moment." in page
+    assert "The token was revoked" in page
+    assert "You have no valid tokens." in page
     kept.refresh_from_db()
     assert kept.revoked_reason == "revoked"
 
@@ -122,7 +122,7 @@ def test_all_revoked(client_for, alice, kept):
     browser = client_for(alice)
     create(browser)
     page = browser.post(f"{PAGE}revoke-all/", follow=True).content.decode()
-    assert "2 tokens are revoked." in page
+    assert "2 tokens were revoked." in page
     assert not SessionToken.objects.filter(revoked_at=None).exists()
     assert browser.get("/accounts/password/").status_code == 200
 

@@ -1,4 +1,4 @@
-"""ASGI: of what is sent to /api/, no more is kept than may be read; Django writes all of it to a file first."""
+"""ASGI wrapper that limits the bodies of API requests: Django would write all of a body to a file first."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -10,7 +10,7 @@ Application = Callable[[dict[str, Any], Receive, Any], Awaitable[None]]
 
 
 def bounded(application: Application) -> Application:
-    """What is beyond the limit is received and dropped, so that the sender hears its 413 and no broken connection."""
+    """Wrap an application. The rest of a body is received and dropped, so that the client gets its 413 response."""
 
     async def serve(scope: dict[str, Any], receive: Receive, send: Any) -> None:
         below = scope["path"].startswith("/api/")

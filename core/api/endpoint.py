@@ -1,4 +1,4 @@
-"""The base of every view of the API: how often, what was sent, and once only. It knows no accounts."""
+"""Base class of all API views: rate limits, validated input, idempotency. It does not depend on accounts."""
 
 from typing import Any, ClassVar, TypeVar
 
@@ -32,12 +32,12 @@ class BaseEndpoint(APIView):
         return self.rates.get(read_as(method), "read" if method in SAFE_METHODS else "write")
 
     def initialize_request(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Request:
-        if "CONTENT_LENGTH" not in request.META:  # sent in chunks; DRF takes it for nothing at all
+        if "CONTENT_LENGTH" not in request.META:  # sent in chunks; DRF would take the body for empty
             request.META["CONTENT_LENGTH"] = str(len(request.body))
         return super().initialize_request(request, *args, **kwargs)
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
-        """DRF's, but what is refused counts too: whoever tries tokens out is slowed down like everybody."""
+        """Count the request first, unlike DRF, so that requests with invalid tokens are limited too."""
         self.format_kwarg = None
         try:
             self.perform_authentication(request)
@@ -48,7 +48,7 @@ class BaseEndpoint(APIView):
         self.check_permissions(request)
 
     def options(self, request: Any, *args: Any, **kwargs: Any) -> Response:
-        """Says by Allow what the address knows; DRF would tell its docstring besides."""
+        """Return the allowed methods in Allow, without DRF's description of the view."""
         return Response(status=204)
 
     def handle_exception(self, exc: Exception) -> Response:
@@ -60,37 +60,41 @@ class BaseEndpoint(APIView):
         finished = super().finalize_response(request, response, *args, **kwargs)
         try:
             idempotency.finish(request, finished)
-        except DatabaseError as error:  # it is answered even so; its key counts as under way until it is given up
+        except (
+            DatabaseError
+        ) as error:  # the client still gets the answer; the key stays in progress until it is given up
             log.warning("answer_not_kept", error=str(error))
         return finished
 
     @property
     def default_response_headers(self) -> dict[str, str]:
-        return super().default_response_headers | {"Cache-Control": "no-store"}  # passwords and tokens among them
+        return super().default_response_headers | {
+            "Cache-Control": "no-store"
+        }  # responses may contain passwords or tokens
 
     def body(self, form: type[Serializer[Any]]) -> dict[str, Any]:
-        """What was sent, checked. Raises ValidationError naming the fields."""
+        """Return the validated body. Raises ValidationError with the names of the fields."""
         data = self.request.data
-        # DRF's word for an empty body; a form would read it as a page of boxes that nobody ticked.
+        # DRF gives a QueryDict for an empty body; a serializer would treat that as an HTML form with unchecked boxes.
         data = {} if isinstance(data, QueryDict) else data
         return _checked(form(data=data, context={"request": self.request}))
 
     def query(self, form: type[Serializer[Any]]) -> dict[str, Any]:
-        """What stands behind the `?`, checked like a body."""
+        """Return the validated query parameters. Raises ValidationError like body()."""
         given = self.request.query_params
         if twice := [name for name, values in given.lists() if len(values) > 1]:
-            raise ValidationError({name[:100]: [_("Give this once only.")] for name in twice[:20]})
+            raise ValidationError({name[:100]: [_("This parameter may appear only once.")] for name in twice[:20]})
         return _checked(form(data=given.dict(), context={"request": self.request}))
 
     def paged(self, rows: QuerySet[Row], asked: dict[str, Any], shown_by: type[Serializer[Any]]) -> Response:
-        """One page of `rows`; `asked` comes from a query form that derives from core.api.serializers.PageQuery."""
+        """Return one page of `rows`; `asked` is the data of a core.api.serializers.PageQuery."""
         pages = Pagination(limit=asked["limit"], offset=asked["offset"])
         found = pages.paginate_queryset(rows, self.request, self)
         return pages.get_paginated_response(shown_by(found, many=True, context={"request": self.request}).data)
 
 
 class OpenEndpoint(BaseEndpoint):
-    """For those who have no token yet."""
+    """Base class of views that need no token."""
 
     authentication_classes = []
     permission_classes = []

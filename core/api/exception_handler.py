@@ -1,4 +1,4 @@
-"""Every refusal of the API as application/problem+json (RFC 9457), with slug and next step beside its members."""
+"""Answer every API error with application/problem+json (RFC 9457), including a slug and a next step."""
 
 from http import HTTPStatus
 from math import ceil
@@ -32,10 +32,10 @@ def handler(error: Exception, context: dict[str, Any]) -> Response:
     return response
 
 
-@csrf_exempt  # else a POST would hear of a cookie that nobody needs here
+@csrf_exempt  # otherwise a POST would fail with a message about a cookie that the API does not use
 def not_found(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-    """For addresses below /api/ where nothing is."""
-    problem = Problem(404, "no_such_address", _("Nothing is at this address."))
+    """Answer requests for URLs below /api/ that do not exist."""
+    problem = Problem(404, "no_such_address", _("This URL does not exist."))
     return JsonResponse(problem.body(request), status=404, content_type=CONTENT_TYPE)
 
 
@@ -54,13 +54,15 @@ def _problem(error: Exception) -> Problem:
         if isinstance(error, kind):
             return problem
     log.exception("api_failed", exc_info=error)
-    return Problem(500, "internal_error", _("Something is wrong here. It has been noted."))
+    return Problem(500, "internal_error", _("Something went wrong. The error was logged."))
 
 
 _OF_DJANGO: dict[type[Exception], Problem] = {
-    Http404: Problem(404, "not_found", _("There is no such thing.")),
-    PermissionDenied: Problem(403, "not_permitted", _("You may not do this.")),
-    RequestDataTooBig: Problem(413, "too_large", _("The request is too large.")),  # before what it derives from
+    Http404: Problem(404, "not_found", _("This object does not exist.")),
+    PermissionDenied: Problem(403, "not_permitted", _("You do not have permission to do this.")),
+    RequestDataTooBig: Problem(
+        413, "too_large", _("The request is too large.")
+    ),  # before SuspiciousOperation, its base
     SuspiciousOperation: Problem(400, "bad_request", _("The request cannot be read.")),
 }
 

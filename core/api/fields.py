@@ -1,5 +1,7 @@
-"""Fields of JSON bodies that take what they say and nothing that merely looks like it. Behind a `?` all is text, and
-DRF's own fields serve."""
+"""Strict serializer fields for JSON bodies. They accept the declared type only, without DRF's conversions.
+
+Query parameters are always text, so DRF's own fields are used for them.
+"""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -8,7 +10,7 @@ from rest_framework import serializers
 
 
 class Text(serializers.CharField):
-    """DRF's takes numbers too."""
+    """Refuses numbers, which DRF's field converts."""
 
     def to_internal_value(self, data: Any) -> str:
         if not isinstance(data, str):
@@ -17,15 +19,17 @@ class Text(serializers.CharField):
 
 
 class Filter(serializers.CharField):
-    """Behind a `?`: taken as it is. Without its spaces, a text that the schema allows would be none."""
+    """A query parameter that is not trimmed, so that every text that the schema allows is accepted."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(required=False, trim_whitespace=False, **options)
 
 
 class Moment(serializers.DateTimeField):
-    """Behind a `?`, in UTC; without an offset it is meant in the portal's time zone. DRF lets through what lies beyond
-    the calendar only there, and no database finds it."""
+    """A time in a query parameter, converted to UTC. Without an offset it is in the portal's time zone.
+
+    Unlike DRF's field it refuses times that fall outside the calendar when they are converted.
+    """
 
     def __init__(self, **options: Any) -> None:
         super().__init__(required=False, **options)
@@ -45,7 +49,7 @@ class Email(serializers.EmailField):
 
 
 class Flag(serializers.BooleanField):
-    """DRF's takes "yes" and 1 too."""
+    """Refuses "yes" and 1, which DRF's field converts."""
 
     def to_internal_value(self, data: Any) -> bool:
         if not isinstance(data, bool):
@@ -54,7 +58,7 @@ class Flag(serializers.BooleanField):
 
 
 class Whole(serializers.IntegerField):
-    """DRF's takes "1" and 1.0 too."""
+    """Refuses "1" and 1.0, which DRF's field converts."""
 
     def to_internal_value(self, data: Any) -> int:
         if isinstance(data, bool) or not isinstance(data, int):
@@ -63,7 +67,7 @@ class Whole(serializers.IntegerField):
 
 
 class Count(Whole):
-    """What a PositiveIntegerField keeps, on every database."""
+    """The range of a PositiveIntegerField on every database."""
 
     MOST = 2**31 - 1
 

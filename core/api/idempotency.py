@@ -1,7 +1,8 @@
-"""`Idempotency-Key`: a POST that is sent again with the same key is answered again, and done once.
+"""`Idempotency-Key`: a POST that is sent again with the same key is executed once and gets the same answer.
 
-After the IETF draft "The Idempotency-Key HTTP Header Field": 409 while the first is under way, 422 for a key that was
-used for something else. Answers are kept for a day, sealed, since they may hold a password."""
+It follows the IETF draft "The Idempotency-Key HTTP Header Field": 409 while the first request is in progress, 422 if
+the key was used for another request. Answers are kept for a day, encrypted, since they may contain a password.
+"""
 
 import json
 import re
@@ -23,21 +24,21 @@ from rest_framework.utils.encoders import JSONEncoder
 from core import encryption
 from core.errors import Refusal
 
-GIVEN_UP = timedelta(seconds=180 + settings.API_WAIT_LIMIT)  # whoever began it so long ago has died over it
+GIVEN_UP = timedelta(seconds=180 + settings.API_WAIT_LIMIT)  # a request older than this must have been aborted
 _KEY = re.compile(r"[\x21-\x7e]{1,200}")
 _HEADERS = ("Location",)
 
 
 @dataclass(frozen=True)
 class Requester:
-    """The account, and everything that its token may do: another token does not get the answer."""
+    """The account and its token's rights: a token with other rights does not get the answer."""
 
     user_id: str
     rights: list[str]
 
 
 class Repeated(Exception):
-    """`answer`: what the first request got."""
+    """The request was answered before. `answer` is that answer."""
 
     def __init__(self, answer: Response) -> None:
         super().__init__("repeated")
@@ -47,7 +48,7 @@ class Repeated(Exception):
 class UnderWay(Refusal):
     slug = "idempotency_under_way"
     message = _("The first request with this Idempotency-Key has not been answered yet.")
-    next_step = _("Send it again in a moment.")
+    next_step = _("Try again in a moment.")
 
 
 class KeyUsed(Refusal):
@@ -57,7 +58,10 @@ class KeyUsed(Refusal):
 
 
 def begin(request: Request, by: Requester, records: type[Any]) -> None:
-    """`records`: the model that keeps requests and answers. Raises Repeated, UnderWay, KeyUsed, ValidationError."""
+    """Register the request. `records` is the model that stores requests and answers.
+
+    Raises Repeated, UnderWay, KeyUsed, ValidationError.
+    """
     key = request.headers.get("Idempotency-Key")
     if key is None or request.method != "POST":
         return
@@ -75,7 +79,7 @@ def begin(request: Request, by: Requester, records: type[Any]) -> None:
 def _earlier(row: Any, records: type[Any]) -> Any:
     first = records.objects.filter(user_id=row.user_id, key=row.key).first()
     if first is None:
-        raise UnderWay  # it has just been forgotten: it failed
+        raise UnderWay  # the first request failed just now, and its row was deleted
     if first.asked != row.asked:
         raise KeyUsed
     if first.status:
@@ -88,7 +92,7 @@ def _earlier(row: Any, records: type[Any]) -> Any:
 
 
 def finish(request: Request, response: Any) -> None:
-    """Keep what was answered. Refusals and faults of ours are forgotten: nothing was done, asked again it may be."""
+    """Store the answer. Refusals and server errors are forgotten: nothing was done, so the key may be used again."""
     row = getattr(request, "idempotent", None)
     if row is None:
         return
@@ -104,16 +108,17 @@ def finish(request: Request, response: Any) -> None:
 def _answer(row: Any) -> Response:
     try:
         kept = json.loads(encryption.decrypt(row.answer_sealed))
-    except InvalidToken:  # SECRETS_KEYS has changed since
-        raise KeyUsed(detail="none of SECRETS_KEYS opens the answer")
+    except InvalidToken:  # SECRETS_KEYS has changed in the meantime
+        raise KeyUsed(detail="none of SECRETS_KEYS decrypts the answer")
     headers = kept["headers"] | {"Idempotent-Replayed": "true"}
     return Response(kept["data"], status=row.status, headers=headers)
 
 
 def _digest(request: Request, rights: list[str]) -> str:
-    """Of who asks what. The answer may hold a token or a password: another token, which may open less, is not told
-    it. A refreshed one has all of it in common with the old one.
+    """Return a digest of the request and the rights of its token.
 
-    Keyed, for a body may hold a password: whoever has the database alone cannot try out which."""
+    The answer may contain a token or password, so another token with other rights must not get it; a refreshed token
+    has the same rights. The digest is keyed, since it covers passwords: the database alone must not allow guessing.
+    """
     asked = f"{json.dumps(rights)} {request.method} {request.get_full_path()}\n".encode() + request._request.body
     return salted_hmac("podesk.idempotency", asked, algorithm="sha256").hexdigest()

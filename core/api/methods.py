@@ -1,6 +1,6 @@
-"""HTTP methods, as permissions and rate limits take them."""
+"""HTTP methods, as permissions and rate limits see them."""
 
 
 def read_as(method: str | None) -> str:
-    """HEAD is GET without the body: whoever may not see the one may not ask for the size of the other."""
+    """Treat HEAD like GET: it has no body, but reveals whether the object exists and its size."""
     return "GET" if method == "HEAD" else str(method)

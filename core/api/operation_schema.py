@@ -1,4 +1,4 @@
-"""How drf-spectacular describes a view of ours: with the names and examples that stand on it."""
+"""Describe our views to drf-spectacular, with the names and examples declared on them."""
 
 from typing import Any
 

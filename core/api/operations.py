@@ -1,4 +1,4 @@
-"""What the OpenAPI document says of an operation, kept on the view that answers it."""
+"""The OpenAPI description of an operation, declared on its view."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -9,13 +9,15 @@ Node = dict[str, Any]
 
 @dataclass(frozen=True)
 class Operation:
-    """One method of a view. `name` stays for good, since clients are generated from it."""
+    """One method of a view. `name` must not change, since clients are generated from it."""
 
     name: str
     summary: str
-    sent: Node | None = None  # an example of the body
-    answered: Mapping[int, Node] = field(default_factory=dict)  # an example of the answer, by status
-    refused: tuple[int, ...] = ()  # statuses beside those that portal/api/schema.py derives from method and address
+    sent: Node | None = None  # an example of the request body
+    answered: Mapping[int, Node] = field(default_factory=dict)  # examples of responses by status
+    refused: tuple[
+        int, ...
+    ] = ()  # statuses in addition to those that portal/api/schema.py derives from method and path
 
 
 def page_example(*rows: Node, **more: Any) -> Node:

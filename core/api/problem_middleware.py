@@ -1,4 +1,4 @@
-"""Below /api/, what Django itself refuses before or after a view is a problem too, not a page."""
+"""Convert Django's own error pages below /api/ to problem documents."""
 
 from collections.abc import Callable
 from typing import Any
@@ -10,15 +10,15 @@ from core.api.problems import CONTENT_TYPE, Problem
 
 _SENTENCES: dict[int, tuple[str, Any]] = {
     400: ("bad_request", _("The request cannot be read.")),
-    403: ("not_permitted", _("You may not do this.")),
-    404: ("no_such_address", _("Nothing is at this address.")),
-    405: ("method_not_allowed", _("This address does not know this method.")),
-    500: ("internal_error", _("Something is wrong here. It has been noted.")),
+    403: ("not_permitted", _("You do not have permission to do this.")),
+    404: ("no_such_address", _("This URL does not exist.")),
+    405: ("method_not_allowed", _("This URL does not allow this method.")),
+    500: ("internal_error", _("Something went wrong. The error was logged.")),
 }
 
 
 class ProblemMiddleware:
-    """After RequestContextMiddleware, whose request id stands in each problem."""
+    """Must come after RequestContextMiddleware, whose request id each problem contains."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response

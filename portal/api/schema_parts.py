@@ -93,7 +93,7 @@ _PROBLEMS: dict[int, tuple[str, str, str]] = {
     401: ("not_authenticated", "There is no token, or it is not valid.", "The session token has expired."),
     403: ("not_permitted", "The token, or its owner, may not do this.", "The session token does not permit this."),
     404: ("not_found", "There is nothing of that name, or it is somebody else's.", "There is no such desktop."),
-    405: ("method_not_allowed", "This address does not know this method.", 'Method "PUT" not allowed.'),
+    405: ("method_not_allowed", "This URL does not allow this method.", 'Method "PUT" not allowed.'),
     406: ("not_acceptable", "Nothing of what you accept can be given.", "Could not satisfy the request Accept header."),
     409: ("wrong_status", "That cannot be done now.", "The desktop is busy with something else."),
     413: ("too_large", "The body is too large.", "The request is too large."),

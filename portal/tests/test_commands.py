@@ -22,7 +22,7 @@ def secret(tmp_path):
 def test_first_administrator_gets_the_given_password_and_nobody_reads_it(db, secret, capsys):
     call_command("ensure_admin", password_file=secret)
     assert User.objects.get().check_password("correct horse battery staple")
-    assert capsys.readouterr().out == "User name: admin\n"
+    assert capsys.readouterr().out == "Username: admin\n"
 
 
 def test_an_administrators_password_is_not_changed(admin, secret):

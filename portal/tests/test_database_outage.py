@@ -42,7 +42,7 @@ def test_page(client_for, alice, path):
     with database_away(OperationalError):
         answer = browser.get(path)
     assert (answer.status_code, answer["Retry-After"]) == (503, "5")
-    assert "The portal cannot answer now" in answer.content.decode()
+    assert "The portal is unavailable" in answer.content.decode()
 
 
 def test_login(client, alice):

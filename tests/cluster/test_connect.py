@@ -46,7 +46,7 @@ def key(tmp_path_factory) -> Path:
 def desktop(driven, key) -> str:
     """One that runs, and knows the key."""
     answer = driven.person.post("/accounts/ssh-keys/", public_key=key.with_suffix(".pub").read_text())
-    assert "The key is added." in answer.text
+    assert "The key was added." in answer.text
     return driven.run()
 
 

@@ -174,4 +174,4 @@ def test_a_key_is_added_and_removed_by_keyboard_alone(page, tmp_path):
     page.keyboard.press("Escape")
     page.keyboard.press("Enter")  # the focus is back where it was
     page.get_by_role("button", name="Remove key").press("Enter")
-    expect(page.locator("main")).to_contain_text("You have added no key yet.")
+    expect(page.locator("main")).to_contain_text("You have not added any keys yet.")

@@ -100,7 +100,7 @@ def test_time_zone_is_chosen_by_keyboard(device):
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     page.get_by_label("Time zone", exact=True).select_option("")
     page.get_by_role("button", name="Save").click()
-    expect(page.get_by_text("Your time zone is saved")).to_be_visible()
+    expect(page.get_by_text("Your time zone was saved")).to_be_visible()
     if folder := os.environ.get("SHOTS"):
         page.screenshot(path=f"{folder}/phone.png")
         page.set_viewport_size({"width": 1280, "height": 800})

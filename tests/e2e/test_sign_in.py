@@ -38,7 +38,7 @@ def test_after_signing_out_the_form_keeps_the_name_and_works(tabs, portal):
     first.locator("form[action='/accounts/logout/'] button").evaluate("button => button.click()")
     first.wait_for_url(f"{portal.url}/accounts/login/")
     sign_in(second, portal.password)
-    expect(second.get_by_role("alert")).to_contain_text("This form had expired.")
+    expect(second.get_by_role("alert")).to_contain_text("The form had expired.")
     expect(second.locator("[name=username]")).to_have_value("admin")
     expect(second.locator("[name=password]")).to_be_focused()
     second.keyboard.type(portal.password)

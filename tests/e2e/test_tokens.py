@@ -63,7 +63,7 @@ def test_made_shown_once_and_revoked_by_keyboard_alone(device, portal):
     page.keyboard.press("Enter")
     page.keyboard.press("Tab")
     page.keyboard.press("Enter")
-    expect(page.locator("#messages")).to_contain_text("The token is revoked")
+    expect(page.locator("#messages")).to_contain_text("The token was revoked")
     expect(line).to_have_count(0)
     assert status(portal, text) == 401
 

@@ -76,7 +76,7 @@ def test_revoked_token_ends_it(screen, portal, person):
     tokens = [str(token) for (token,) in portal.query("SELECT id FROM accounts_sessiontoken WHERE revoked_at IS NULL")]
     began = time.monotonic()
     answer = person.post("/admin/accounts/sessiontoken/", action="revoke", _selected_action=tokens)
-    assert "The tokens are revoked." in answer.text
+    assert "The tokens were revoked." in answer.text
     viewer.expect_card("Your access has been withdrawn.", button="Sign in")
     print(f"revoke to sentence: {time.monotonic() - began:.2f} s")
     viewer.page.evaluate("dispatchEvent(new Event('focus'))")

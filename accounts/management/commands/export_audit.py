@@ -15,11 +15,11 @@ class Command(BaseCommand):
     help = "Writes the audit trail to standard output, one JSON object per line, newest first."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--since", type=_moment, help="at this moment or later, such as 2026-01-31T08:00:00+00:00")
-        parser.add_argument("--until", type=_moment, help="before this moment")
+        parser.add_argument("--since", type=_moment, help="at this time or later, such as 2026-01-31T08:00:00+00:00")
+        parser.add_argument("--until", type=_moment, help="before this time")
         parser.add_argument("--action", dest="deed", help="such as desktop.launch")
-        parser.add_argument("--pod-name", help="of a desktop, also of one that is deleted")
-        parser.add_argument("--actor", help="the name at that time, or the user's id")
+        parser.add_argument("--pod-name", help="object name of a desktop, including deleted ones")
+        parser.add_argument("--actor", help="the user's name at the time, or their id")
 
     def handle(self, *args: Any, **options: Any) -> None:
         events = AuditEvent.objects.all()
@@ -38,9 +38,9 @@ class Command(BaseCommand):
 
 
 def _moment(text: str) -> datetime:
-    """Without a zone it is in the portal's own."""
+    """Parse a date or a time. Without an offset it is in the portal's time zone."""
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
-        raise ArgumentTypeError(f"{text} is not a moment; write it like 2026-01-31 or 2026-01-31T08:00:00+00:00.")
+        raise ArgumentTypeError(f"{text} is not a valid time; use a form like 2026-01-31 or 2026-01-31T08:00:00+00:00.")
     return moment if timezone.is_aware(moment) else timezone.make_aware(moment)

@@ -9,7 +9,7 @@ from accounts import keys
 
 class Command(BaseCommand):
     help = "Prints a new RSA key in PEM form, for TOKEN_SIGNING_KEY. Move the old one to TOKEN_VERIFY_KEYS."
-    requires_system_checks = []  # it makes what the checks ask for
+    requires_system_checks = []  # the checks fail until this command has made the key
 
     def handle(self, *args: Any, **options: Any) -> None:
         self.stdout.write(keys.new_pem(), ending="")

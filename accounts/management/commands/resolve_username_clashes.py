@@ -1,4 +1,4 @@
-"""Rename accounts whose names differ from another's by case or Unicode form alone."""
+"""Rename accounts whose names differ from another one only by case or Unicode form."""
 
 from typing import Any
 
@@ -9,15 +9,19 @@ from accounts.username_clashes import Renaming, UnusableChoice, clashes, plan, r
 
 
 class Command(BaseCommand):
-    help = "Lists usernames that differ by case or Unicode form alone, and what --apply would rename them to."
+    help = "Lists usernames that differ only by case or Unicode form, and the new names that --apply would give them."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--apply", action="store_true", help="rename; without it nothing is changed")
+        parser.add_argument("--apply", action="store_true", help="rename the accounts; otherwise nothing is changed")
         parser.add_argument(
-            "--keep", action="append", default=[], metavar="NAME", help="this account keeps its name, not the oldest"
+            "--keep",
+            action="append",
+            default=[],
+            metavar="NAME",
+            help="keep this account's name instead of the oldest's",
         )
         parser.add_argument(
-            "--rename", action="append", default=[], metavar="OLD=NEW", type=_pair, help="give this account that name"
+            "--rename", action="append", default=[], metavar="OLD=NEW", type=_pair, help="rename this account to NEW"
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -35,9 +39,9 @@ class Command(BaseCommand):
             self.stdout.write(_line(each))
         if options["apply"]:
             resolve(todo)
-            self.stdout.write("Done. Tell these people their new names.")
+            self.stdout.write("Done. Inform these people of their new names.")
         else:
-            self.stdout.write("Nothing was changed. Add --apply to rename them.")
+            self.stdout.write("Nothing was changed. Run again with --apply to rename them.")
 
 
 def _line(each: Renaming) -> str:
@@ -48,5 +52,5 @@ def _line(each: Renaming) -> str:
 def _pair(text: str) -> tuple[str, str]:
     old, equals, new = text.partition("=")
     if not (old and equals and new):
-        raise CommandError(f"{text} is not OLD=NEW.")
+        raise CommandError(f"{text} is not of the form OLD=NEW.")
     return old, new

@@ -164,7 +164,7 @@ def test_wrong_password(alice):
     answer = obtain(password="wrong")
     told = answer.json()
     assert (answer.status_code, told["slug"], told["detail"]) == (
-        *(401, "wrong_password", "The username or the password is wrong."),
+        *(401, "wrong_password", "The username or password is incorrect."),
     )
     assert answer["WWW-Authenticate"].startswith("Bearer")
     event = AuditEvent.objects.get()

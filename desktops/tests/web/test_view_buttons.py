@@ -85,7 +85,7 @@ def test_anonymous_to_login(client, alice, make_desktop, verb):
 def test_post_only(client_for, alice, make_desktop, verb):
     response = client_for(alice).get(f"/desktops/{make_desktop(alice).pk}/{verb}/")
     assert response.status_code == 405
-    assert "This address is for buttons only" in response.content.decode()
+    assert "This page cannot be opened" in response.content.decode()
 
 
 @pytest.mark.parametrize("verb", VERBS)

@@ -80,7 +80,7 @@ def test_works_without_redis(client_for, alice, make_desktop, redis_away):
 def test_stranger_sees_nothing(client_for, alice, bob, make_desktop):
     response = client_for(bob).get(f"/desktops/{make_desktop(alice).pk}/")
     assert response.status_code == 404
-    assert "There is nothing here" in response.content.decode()
+    assert "Page not found" in response.content.decode()
 
 
 @pytest.mark.parametrize("identity", ["0d6b0a4e-5b0c-4d3f-9a55-2f6a3a1a7f10", "1", "not-a-uuid", "%00", "x" * 500])

@@ -11,8 +11,8 @@ from django.views.defaults import bad_request, permission_denied, server_error
 @pytest.mark.parametrize(
     ("view", "status", "sentence"),
     [
-        (server_error, 500, "It has been written to the log."),
-        (lambda request: bad_request(request, ValueError()), 400, "makes no sense to the portal"),
+        (server_error, 500, "The error was logged."),
+        (lambda request: bad_request(request, ValueError()), 400, "cannot read this request"),
     ],
 )
 def test_drawn_without_a_database(view, status, sentence):
@@ -26,7 +26,7 @@ def test_drawn_without_a_database(view, status, sentence):
 def test_forbidden(db):
     request = RequestFactory().get("/")
     request.user = AnonymousUser()
-    assert "You may not do this" in permission_denied(request, PermissionError()).content.decode()
+    assert "You do not have permission to do this" in permission_denied(request, PermissionError()).content.decode()
 
 
 def test_nothing_here(client_for, alice):

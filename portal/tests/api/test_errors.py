@@ -96,7 +96,7 @@ def test_query_that_is_refused(api, query):
 
 def test_query_that_asks_twice(api):
     problem = told(api.get(f"{GROUND}/things?number=1&number=2"), 422, "invalid")
-    assert problem["errors"] == [{"field": "number", "message": "Give this once only."}]
+    assert problem["errors"] == [{"field": "number", "message": "This parameter may appear only once."}]
 
 
 @pytest.mark.parametrize(
