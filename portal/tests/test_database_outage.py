@@ -7,7 +7,7 @@ import pytest
 from django.db import InterfaceError, OperationalError, connection
 
 from accounts.models import IdempotentRequest
-from portal.tests.support.tiny_api import token
+from tests.support.tiny_api import token
 
 JSON = "application/json"
 
@@ -60,7 +60,7 @@ def test_other_faults_stay_ours(client_for, alice):
 
 @pytest.mark.django_db(transaction=True)
 def test_what_was_done_is_answered_though_the_answer_cannot_be_kept(client, alice, settings):
-    settings.ROOT_URLCONF = "portal.tests.support.tiny_api"
+    settings.ROOT_URLCONF = "tests.support.tiny_api"
     headers = {"X-User-Token": token(alice), "Idempotency-Key": "k"}
     with database_away(OperationalError, only='UPDATE "accounts_idempotentrequest"'):
         assert client.post("/api/v1/ground/things", {}, JSON, headers=headers).status_code == 201

@@ -5,7 +5,7 @@ import time
 import pytest
 from playwright.sync_api import expect
 
-from tests.silent_line import silent_line
+from tests.support.silent_line import silent_line
 from tests.support.viewer_page import Screen
 
 pytestmark = pytest.mark.browser

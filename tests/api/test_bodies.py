@@ -8,7 +8,7 @@ from asgiref.testing import ApplicationCommunicator
 from django.test import AsyncClient
 
 from core.api.body_limits import bounded
-from portal.tests.support.tiny_api import token
+from tests.support.tiny_api import token
 
 JSON = "application/json"
 THINGS = "/api/v1/ground/things"
@@ -117,7 +117,7 @@ def test_other_types_than_json(api, kind):
 @pytest.mark.django_db(transaction=True)
 async def test_charset_changes_nothing(alice, settings, charset):
     """JSON is UTF-8; "base64" is a codec of Python's that is none of text. As the server gives it to Django: ASGI."""
-    settings.ROOT_URLCONF = "portal.tests.support.tiny_api"
+    settings.ROOT_URLCONF = "tests.support.tiny_api"
     headers = {"X-User-Token": await sync_to_async(token)(alice)}
     kind = f"{JSON}; charset={charset}"
     answer = await AsyncClient().generic("POST", f"{THINGS}?a=b", b'{"word": "a"}', kind, headers=headers)

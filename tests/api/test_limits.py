@@ -8,8 +8,8 @@ import pytest
 from django.test import Client
 
 from core import rate_limits as counters
-from portal.tests.support.tiny_api import token
 from tests.support.environment import redis_away
+from tests.support.tiny_api import token
 
 JSON = "application/json"
 GROUND = "/api/v1/ground"
@@ -129,7 +129,7 @@ def test_no_limit(api, rates):
 def test_fifty_at_once_pass_exactly_as_many_as_may(settings, rates, alice):
     """Each with a connection of its own: one counter, however many replicas ask."""
     rates(read=20)
-    settings.ROOT_URLCONF = "portal.tests.support.tiny_api"
+    settings.ROOT_URLCONF = "tests.support.tiny_api"
     headers = {"X-User-Token": token(alice)}
     with ThreadPoolExecutor(50) as pool:
         statuses = list(pool.map(lambda _: Client(headers=headers).options(f"{GROUND}/things").status_code, range(50)))

@@ -4,7 +4,7 @@ import pytest
 from django.test import Client
 
 from accounts.api.endpoint import Endpoint
-from portal.tests.support.tiny_api import token
+from tests.support.tiny_api import token
 
 JSON = "application/json"
 GROUND = "/api/v1/ground"

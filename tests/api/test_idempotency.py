@@ -11,7 +11,7 @@ from django.utils import timezone
 from accounts import services
 from accounts.models import IdempotentRequest, User
 from core import encryption
-from portal.tests.support.tiny_api import token
+from tests.support.tiny_api import token
 
 JSON = "application/json"
 THINGS = "/api/v1/ground/things"
@@ -166,7 +166,7 @@ def test_kept_for_a_day(api):
 
 @pytest.mark.django_db(transaction=True)
 def test_eight_at_once_do_it_once(settings, alice):
-    settings.ROOT_URLCONF = "portal.tests.support.tiny_api"
+    settings.ROOT_URLCONF = "tests.support.tiny_api"
     headers, start = {"X-User-Token": token(alice)}, Barrier(8)
 
     def send(_: int) -> int:
