@@ -28,16 +28,17 @@ def visible_to(user: User) -> QuerySet[Desktop]:
 
 
 def get_for(*, user: User, desktop_id: UUID) -> Desktop:
-    desktop = visible_to(user).filter(pk=desktop_id).first()
-    if desktop is None:
-        raise DesktopNotFound
-    structlog.contextvars.bind_contextvars(desktop=str(desktop.pk))
-    return desktop
+    return _found(visible_to(user).filter(pk=desktop_id))
 
 
 def named(*, user: User, pod_name: str) -> Desktop:
     """The same by the name of the runtime's objects, which scripts know it by."""
-    desktop = visible_to(user).filter(object_name=pod_name).first()
+    return _found(visible_to(user).filter(object_name=pod_name))
+
+
+def _found(rows: QuerySet[Desktop]) -> Desktop:
+    """Return the only desktop of `rows`, and name it in all further lines of the log. Raises DesktopNotFound."""
+    desktop = rows.first()
     if desktop is None:
         raise DesktopNotFound
     structlog.contextvars.bind_contextvars(desktop=str(desktop.pk))
@@ -51,11 +52,7 @@ def everyones() -> QuerySet[Desktop]:
 
 def anyones(*, pod_name: str) -> Desktop:
     """Of those. Raises DesktopNotFound."""
-    desktop = everyones().filter(object_name=pod_name).first()
-    if desktop is None:
-        raise DesktopNotFound
-    structlog.contextvars.bind_contextvars(desktop=str(desktop.pk))
-    return desktop
+    return _found(everyones().filter(object_name=pod_name))
 
 
 def events_of(user: User) -> QuerySet[DesktopEvent]:

@@ -88,14 +88,7 @@ def _collect_static(place: Folders, runner: Runner, env: dict[str, str]) -> None
 
 def create_admin(place: Folders, env: dict[str, str]) -> str:
     """Name and password of the first administrator, as text; empty when there is one already. Never goes to a log."""
-    made = subprocess.run(
-        [environment.python(place.checkout), "manage.py", "ensure_admin"],
-        cwd=place.checkout,
-        env=env,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    made = _ask(place, env, "manage.py", "ensure_admin")
     if made.returncode != 0:
         raise Failure(f"The first administrator could not be created:\n{made.stderr.strip()}")
     return made.stdout.strip()
@@ -106,17 +99,16 @@ def told_of_limits(place: Folders, env: dict[str, str]) -> str:
     if not runs_local_desktops():
         return ""
     code = "from desktops.runtimes.local.cgroups import hindrance; print(hindrance() or '')"
-    asked = subprocess.run(
-        [environment.python(place.checkout), "-c", code],
-        cwd=place.checkout,
-        env=env,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    asked = _ask(place, env, "-c", code)
     if asked.returncode != 0:
         return f"Whether CPU and memory limits of desktops are enforced is not known: {asked.stderr.strip()[-200:]}"
     return asked.stdout.strip() or "CPU and memory limits of desktops are enforced."
+
+
+def _ask(place: Folders, env: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run the portal's Python, and return what it printed."""
+    command = [environment.python(place.checkout), *arguments]
+    return subprocess.run(command, cwd=place.checkout, env=env, capture_output=True, text=True, check=False)
 
 
 def _ensure_account(runner: Runner) -> None:
