@@ -3,6 +3,7 @@
 import argparse
 import os
 import sys
+import tomllib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -51,6 +52,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="./podesk", description="A private Linux desktop for each user, in the browser."
     )
+    parser.add_argument("--version", action="version", version=f"Podesk {_version()}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     run = commands.add_parser(
         "run",
@@ -85,6 +87,11 @@ def _parser() -> argparse.ArgumentParser:
         kinds.add_argument(f"--{kind}", dest="kind", action="store_const", const=kind, help=what)
     test.set_defaults(kind="")
     return parser
+
+
+def _version() -> str:
+    """Return the version of this checkout."""
+    return str(tomllib.loads((CHECKOUT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"])
 
 
 def _add_address(command: argparse.ArgumentParser) -> None:

@@ -10,6 +10,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from core import redis_health
+from core.version import VERSION
 from desktops.lifecycle import heartbeat
 
 _UNKNOWN = "unknown: it reports through Redis"
@@ -28,7 +29,7 @@ def readyz(request: HttpRequest) -> HttpResponse:
     report = {"database": _database(), "redis": _redis()}
     ready = report["database"] == "ok"
     report["controller"] = _controller() if report["redis"] == "ok" else _UNKNOWN
-    return JsonResponse({"ready": ready, **report}, status=200 if ready else 503)
+    return JsonResponse({"ready": ready, **report, "version": VERSION}, status=200 if ready else 503)
 
 
 def _database() -> str:

@@ -8,6 +8,7 @@ import django_stubs_ext
 from csp.constants import NONE, SELF
 from django.utils.translation import gettext_lazy as _
 
+from core.version import VERSION
 from portal import env, logs
 
 django_stubs_ext.monkeypatch()  # `ModelAdmin[User]` is a type in annotations and must not fail at run time
@@ -80,6 +81,7 @@ TEMPLATES = [
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
             ],
+            "builtins": ["portal.version_tag"],
         },
     },
 ]
@@ -201,7 +203,7 @@ SIMPLE_JWT = {"AUTH_HEADER_TYPES": ("Bearer",), "USER_ID_CLAIM": "user_id"}
 SPECTACULAR_SETTINGS = {
     "TITLE": "Podesk",
     "DESCRIPTION": (BASE_DIR / "portal/api/description.md").read_text(),
-    "VERSION": "1.0.0",
+    "VERSION": VERSION,
     "SERVE_INCLUDE_SCHEMA": False,
     "SCHEMA_PATH_PREFIX": "/api/v1",
     "COMPONENT_SPLIT_REQUEST": True,

@@ -10,6 +10,7 @@ from django.db import OperationalError, connection
 from psycopg_pool import ConnectionPool, PoolTimeout
 
 from core import redis
+from core.version import VERSION
 from desktops.lifecycle import heartbeat
 from tests.support.environment import redis_refuses_writes
 
@@ -65,7 +66,7 @@ def test_ready(db, client, path):
     heartbeat.record_controller_beat()
     answer = client.get(path)
     assert answer.status_code == 200
-    assert answer.json() == {"ready": True, "database": "ok", "redis": "ok", "controller": "ok"}
+    assert answer.json() == {"ready": True, "database": "ok", "redis": "ok", "controller": "ok", "version": VERSION}
     assert "no-store" in answer.headers["Cache-Control"]
 
 
