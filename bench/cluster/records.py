@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 _STATEMENT = re.compile(rb"^(\w+)\|LOG:  (?:statement|execute [^:]*): (SELECT|INSERT|UPDATE|DELETE)", re.MULTILINE)
-_JOB = re.compile(r"desktops: (?:desktops\.jobs\.(\w+)\(|(Job OK) )")
+_JOB = re.compile(r"desktops: (?:desktops\.lifecycle\.jobs\.(\w+)\(|(Job OK) )")
 
 
 @dataclass
