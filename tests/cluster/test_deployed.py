@@ -259,7 +259,7 @@ def test_an_operator_finds_volumes_that_no_row_knows(launch, deployed, tmp_path)
     spec = {key: claim["spec"][key] for key in ("accessModes", "resources")}
 
     def found() -> str:
-        return "".join(typed(command, tmp_path) for command in commands("Claims that no row knows"))
+        return "".join(typed(command, tmp_path) for command in commands("Claims without a row"))
 
     assert found() == ""
     lost = {"kind": "PersistentVolumeClaim", "apiVersion": "v1", "metadata": kept | {"name": "home-lost"}, "spec": spec}
