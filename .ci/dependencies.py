@@ -11,6 +11,7 @@ import json
 import re
 import subprocess
 import sys
+from datetime import UTC, date, datetime
 from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any
@@ -41,11 +42,20 @@ def main(arguments: list[str]) -> int:
         print(f"{fault['id']} {' '.join(fault['aliases'])} {fault['package']} {packages[fault['package']]}: {answer}")
     unknown = not_looked_up(excerpt["packages"])
     print(f"{len(packages)} packages, {len(excerpt['advisories'])} advisories of {excerpt['date']} and before.")
+    print(age(date.fromisoformat(excerpt["date"]), datetime.now(UTC).date()))
     print(f"Not looked up when the excerpt was made, which --renew does: {', '.join(unknown) or 'none'}.")
     any_version = pinned_nowhere(named_in(CONSTRAINTS))
     print(f"In no requirements and not in constraints.txt, which --pin mends: {', '.join(any_version) or 'none'}.")
     print(f"Older than the newest that the index offers: {', '.join(outdated()) or 'none'}.")
     return 1 if unknown or any_version or any(fault["id"] not in ANSWERED for fault in faults) else 0
+
+
+def age(newest: date, today: date) -> str:
+    """Say how old the knowledge is, in every run."""
+    days = (today - newest).days
+    return (
+        f"This knowledge is {days} days old. What is newer is found by the workflow `weekly`, which asks the internet."
+    )
 
 
 def not_looked_up(known: list[str]) -> list[str]:
@@ -111,9 +121,9 @@ def renew(database: Path) -> None:
     packages = sorted(set(installed()) | named_in(CONSTRAINTS))
     found = [each for name in packages for each in advisories(database / "vulns" / name)]
     command = ["git", "-C", str(database), "log", "-1", "--format=%H %cs"]
-    commit, date = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+    commit, newest = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
     source = "https://github.com/pypa/advisory-database, CC-BY-4.0"
-    told = {"source": source, "commit": commit, "date": date, "packages": packages, "advisories": found}
+    told = {"source": source, "commit": commit, "date": newest, "packages": packages, "advisories": found}
     EXCERPT.write_text(json.dumps(told, indent=1) + "\n")
 
 

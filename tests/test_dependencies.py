@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+from datetime import date
 from types import ModuleType
 
 import pytest
@@ -47,6 +48,10 @@ def test_package_that_the_excerpt_does_not_know_is_named(check):
     known = json.loads(check.EXCERPT.read_text())["packages"]
     without = set(known) - {"django", "asgiref"}  # one that is pinned, and one that came along
     assert {"django", "asgiref"} <= set(check.not_looked_up(list(without)))
+
+
+def test_age_of_the_knowledge_is_said(check):
+    assert "is 51 days old" in check.age(date(2024, 10, 10), date(2024, 11, 30))
 
 
 def test_names_are_one_however_they_are_written(check):
