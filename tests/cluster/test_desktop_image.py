@@ -113,7 +113,7 @@ def test_novnc_page_shows_the_desktop(plain, chromium):
         page.goto(f"http://{plain.ip()}:6080/")
         page.fill("#password", "another8")
         page.get_by_role("button").click()
-        expect(page.get_by_role("status")).to_have_text("That password is not right.")
+        expect(page.get_by_role("status")).to_have_text("The password is incorrect.")
         page.fill("#password", PASSWORD)
         page.press("#password", "Enter")
         expect(page.locator("form")).to_be_hidden()

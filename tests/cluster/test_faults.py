@@ -85,7 +85,7 @@ def test_controller_killed(driven, bare_desktop):
     """Another one goes on; until then the page says what was asked for, and that it is being done."""
     driven.portal.kill("run_controller")
     driven.person.act(bare_desktop, "stop")
-    assert "Ending the programs of the desktop." in page(driven, bare_desktop)
+    assert "Closing the programs of the desktop." in page(driven, bare_desktop)
     driven.wait(bare_desktop, "stopped")
     assert "You stopped it." in page(driven, bare_desktop)
     assert not driven.pods()
@@ -95,7 +95,7 @@ def test_a_controller_that_hangs_is_replaced_within_seconds(driven, bare_desktop
     """As one whose machine is gone: its lease runs out, and the one that waited takes over."""
     with more(driven.portal, "run_controller", 1), held(driven.portal.part("run_controller")):
         driven.person.act(bare_desktop, "stop")
-        assert "Ending the programs of the desktop." in page(driven, bare_desktop)
+        assert "Closing the programs of the desktop." in page(driven, bare_desktop)
         driven.wait(bare_desktop, "stopped", 25)
     assert "You stopped it." in page(driven, bare_desktop)
 

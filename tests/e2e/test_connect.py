@@ -130,7 +130,7 @@ def test_its_page_connects_again_by_itself(page, direct):
     """What stands between drops connections: an ingress that has reloaded, a network that has changed."""
     for _ in range(2):
         direct.ended()
-        expect(direct.says).to_have_text("The connection was lost. Connecting again…")
+        expect(direct.says).to_have_text("The connection was lost. Reconnecting…")
         direct.back()
         expect(direct.form).to_be_hidden(timeout=30_000)
         expect(page.locator("#screen canvas")).to_have_count(1)
@@ -144,7 +144,7 @@ def test_its_page_asks_for_the_password_of_a_desktop_that_was_started_again(page
     person.act(str(UUID(str(exposed.query("SELECT id FROM desktops_desktop")[0][0]))), "restart")
     wait_for(lambda: exposed.query(RUN) != run and exposed.query(STATUS)[0][0] == "running")
     direct.back()
-    expect(direct.says).to_have_text("The desktop was started again and has another password now.", timeout=30_000)
+    expect(direct.says).to_have_text("The desktop was restarted and has a new password.", timeout=30_000)
     expect(direct.form).to_be_visible()
 
 
@@ -152,7 +152,7 @@ def test_its_page_does_not_go_on_with_a_wrong_password(page, direct):
     page.reload()
     page.fill("#password", "nonsense")
     page.keyboard.press("Enter")
-    expect(direct.says).to_have_text("That password is not right.")
+    expect(direct.says).to_have_text("The password is incorrect.")
 
 
 # --- keys ---

@@ -1,6 +1,6 @@
-// A plain noVNC page for those who reach the desktop without the portal. It lies beside its WebSocket, at any path.
+// A plain noVNC page for access without the portal. Its WebSocket is at a relative path, so any prefix works.
 import RFB from "./core/rfb.js";
-import { adaptKeyboard } from "./keyboard.js"; // the portal's viewer has it too
+import { adaptKeyboard } from "./keyboard.js"; // shared with the portal's viewer
 
 const chinese = navigator.language.startsWith("zh");
 const say = (english, inChinese) => { status.textContent = chinese ? inChinese : english; };
@@ -10,10 +10,10 @@ if (chinese) {
   for (const element of document.querySelectorAll("[data-zh]")) element.textContent = element.dataset.zh;
 }
 
-// What stands between reloads, moves or drops connections, and the desktop runs on: after a loss the page comes back by itself.
-const PATIENCE = 600_000; // milliseconds; what is away for longer has been stopped, or its owner has signed out
-const STEADY = 5_000; // milliseconds; what is lost sooner was no recovery
-let current, next; // the connection, and the timer of the next try
+// Proxies in between restart or drop connections while the desktop runs on, so the page reconnects after a loss.
+const TIMEOUT = 600_000; // milliseconds; after that, the desktop was stopped or its owner has signed out
+const STEADY = 5_000; // milliseconds; a connection lost sooner does not count as a recovery
+let current, next; // the connection, and the timer of the next attempt
 
 function connect(password, lost = { since: 0, tries: 0 }) {
   const socket = new URL("websockify", location.href);
@@ -24,11 +24,11 @@ function connect(password, lost = { since: 0, tries: 0 }) {
   desktop.addEventListener("connect", () => { connected = Date.now(); form.hidden = true; say("", ""); adaptKeyboard(desktop, screen.querySelector("canvas")); desktop.focus(); });
   desktop.addEventListener("securityfailure", () => { refused = true; });
   desktop.addEventListener("disconnect", () => {
-    if (current !== desktop) return; // somebody pressed Connect meanwhile
+    if (current !== desktop) return; // Connect was pressed meanwhile
     form.hidden = false;
     if (connected) lost = { since: Date.now(), tries: Date.now() - connected > STEADY ? 0 : lost.tries };
     if (refused) askAgain(lost.since);
-    else if (Date.now() - lost.since < PATIENCE) again(password, lost);
+    else if (Date.now() - lost.since < TIMEOUT) again(password, lost);
     else say("The connection has ended. Does the desktop run, and are you signed in?", "连接已断开。请确认桌面正在运行，并且您已登录。");
   });
   desktop.addEventListener("clipboard", ({ detail }) => navigator.clipboard?.writeText(detail.text).catch(() => {}));
@@ -36,13 +36,13 @@ function connect(password, lost = { since: 0, tries: 0 }) {
 
 function askAgain(wasConnected) {
   input.select();
-  if (wasConnected) say("The desktop was started again and has another password now.", "桌面已重新启动，密码已更换。");
-  else say("That password is not right.", "密码不正确。");
+  if (wasConnected) say("The desktop was restarted and has a new password.", "桌面已重新启动，密码已更换。");
+  else say("The password is incorrect.", "密码不正确。");
 }
 
 function again(password, { since, tries }) {
-  say("The connection was lost. Connecting again…", "连接已断开，正在重新连接…");
-  const pause = Math.min(500 * 2 ** tries, 20_000) * (0.5 + Math.random()); // not all pages at once
+  say("The connection was lost. Reconnecting…", "连接已断开，正在重新连接…");
+  const pause = Math.min(500 * 2 ** tries, 20_000) * (0.5 + Math.random()); // spread the reconnects of all pages
   next = setTimeout(connect, pause, password, { since, tries: tries + 1 });
 }
 
@@ -55,4 +55,4 @@ form.addEventListener("submit", (event) => {
   say("Connecting…", "正在连接…");
   connect(input.value);
 });
-document.querySelector("button").disabled = false; // before, a press would only have loaded the page again
+document.querySelector("button").disabled = false; // enabled only now; before, it would just reload the page
