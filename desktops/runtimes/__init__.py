@@ -1,9 +1,9 @@
-"""Runtimes: how desktops come to exist. `get_runtime` is the only place here that knows Django."""
+"""Runtimes create and run desktops. In this package, only `get_runtime` uses Django."""
 
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-# A desktop's own process starts through this package while a person waits: it needs neither Django nor a runtime.
+# A desktop's own process also imports this package. Importing neither Django nor a runtime keeps its start fast.
 if TYPE_CHECKING:
     from desktops.runtimes.base import Runtime
     from desktops.runtimes.kubernetes.cluster_settings import Cluster
@@ -11,11 +11,11 @@ if TYPE_CHECKING:
 
 @cache
 def get_runtime() -> "Runtime":
-    """The runtime that the settings name."""
+    """Return the runtime that the settings name."""
     from django.conf import settings
 
     if settings.DESKTOP_RUNTIME == "kubernetes":
-        # Its client takes long to import, and only clusters need it.
+        # imported here because the Kubernetes client is slow to import and only clusters need it
         from desktops.runtimes.kubernetes.kubernetes_runtime import KubernetesRuntime
 
         return KubernetesRuntime(_cluster(settings))

@@ -1,4 +1,4 @@
-"""Object names for any user: valid everywhere, unique by the desktop's id, readable where the name allows."""
+"""Object names for any user: valid everywhere, unique by the desktop's id, and readable where possible."""
 
 import re
 import unicodedata
@@ -10,29 +10,29 @@ LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 
 
 def desktop_name(user_name: str, desktop_id: str) -> str:
-    """A DNS label of at most 42 characters. `desktop_id` is a UUID; ValueError otherwise."""
+    """Return a DNS label of at most 42 characters. Raises ValueError if `desktop_id` is not a UUID."""
     return _name("vnc", user_name, desktop_id)
 
 
 def volume_name(user_name: str, desktop_id: str) -> str:
-    """Like desktop_name, for the volume that holds the home folder."""
+    """Return the name of the volume for the home folder, as a DNS label of at most 43 characters."""
     return _name("home", user_name, desktop_id)
 
 
 def check(name: str) -> str:
-    """Names become paths and addresses: nothing but a DNS label may. Raises RuntimeFault."""
+    """Return the name if it is a DNS label, so that it is safe in paths and addresses. Raises RuntimeFault."""
     if not LABEL.fullmatch(name):
         raise RuntimeFault("bad_name", f"not a valid name: {name!r}")
     return name
 
 
 def display(user_name: str) -> str:
-    """As the person wrote it, without what no environment or annotation can hold."""
+    """Return the user name without characters that environments or annotations cannot hold."""
     return "".join(filter(str.isprintable, user_name))[:200]
 
 
 def _name(prefix: str, user_name: str, desktop_id: str) -> str:
-    # The slug is for people who read lists; only the id tells two desktops apart.
+    # The slug is for readability. Only the id makes the name unique.
     return "-".join(filter(None, (prefix, _slug(user_name), UUID(desktop_id).hex[:12])))
 
 

@@ -1,19 +1,19 @@
-"""The numbers and words in a cluster's admission refusals, for sentences that people read. Pure."""
+"""Parse the amounts and messages in a cluster's admission refusals, for sentences that people read. Pure."""
 
 import re
 
-_WORDS = 300  # characters that are kept of what a rule says
+_WORDS = 300  # maximum characters kept of a rule's message
 
-# LimitRange, since Kubernetes 1.10: one per limit that is broken; several come as a list in brackets.
+# LimitRange, since Kubernetes 1.10. One match per violated limit; several come as a list in brackets.
 _LIMIT = re.compile(r"(maximum|minimum) (\S+) usage per \w+ is ([^\s,]+), but (?:limit|request) is ([^\s,\]]+)")
 _BOUNDS = {"maximum": "above_limit", "minimum": "below_limit"}
 _QUOTA = re.compile(r"exceeded quota: [^,]+, requested: (\S+), used: (\S+), limited: (\S+)")
-# What a rule says stands behind the name of the object, or of the webhook.
+# A rule's message follows the name of the object or of the webhook.
 _RULE = re.compile(r"denied (?:the )?request: (.+)|is forbidden: (.+)", re.DOTALL)
 
 
 def limit_broken(message: str) -> tuple[str, dict[str, str]] | None:
-    """Return the reason with `what`, `limit` and `asked` of the first limit of a LimitRange that is broken."""
+    """Return the reason with `what`, `limit` and `asked` of the first LimitRange limit that is violated."""
     if not (found := _LIMIT.search(message)):
         return None
     bound, what, limit, asked = found.groups()
@@ -21,7 +21,7 @@ def limit_broken(message: str) -> tuple[str, dict[str, str]] | None:
 
 
 def quota_reached(message: str) -> dict[str, str]:
-    """Return `what`, `asked`, `used` and `limit` of the first amount of a ResourceQuota that is used up."""
+    """Return `what`, `asked`, `used` and `limit` of the first ResourceQuota amount that is exhausted."""
     if not (found := _QUOTA.search(message)):
         return {}
     asked, used, limited = (dict(pair.split("=", 1) for pair in part.split(",")) for part in found.groups())
@@ -31,13 +31,13 @@ def quota_reached(message: str) -> dict[str, str]:
 
 
 def rule_broken(message: str) -> dict[str, str]:
-    """Return in `words` what the rule says, on one line."""
+    """Return the rule's message in `words`, on one line."""
     found = _RULE.search(message)
     words = next(filter(None, found.groups())) if found else message
     return {"words": " ".join(words.split())[:_WORDS]}
 
 
 def resource(name: str) -> str:
-    """Return "cpu", "memory", "storage" or "pods" where the cluster means one of them, and else its own name."""
+    """Return "cpu", "memory", "storage" or "pods" if the cluster's name means one of them, else the name itself."""
     plain = name.rpartition("/")[2].removeprefix("requests.").removeprefix("limits.")
     return plain if plain in ("cpu", "memory", "storage", "pods") else name

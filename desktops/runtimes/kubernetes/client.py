@@ -1,4 +1,4 @@
-"""HTTP with a cluster's API: credentials, one deadline, one way to repeat. Knows no desktop."""
+"""HTTP calls to a cluster's API, with credentials, deadlines and retries. Does not know desktops."""
 
 import json
 import os
@@ -22,15 +22,15 @@ from urllib3.exceptions import HTTPError
 from desktops.runtimes.base import Deadline, RuntimeUnknown
 
 log = structlog.get_logger("podesk.kubernetes")
-# For one HTTP call; the deadline is for all of one operation. The API itself waits 10 s for an admission webhook.
+# Limit of one HTTP call; the deadline limits one operation. The API itself waits 10 s for an admission webhook.
 CALL_SECONDS = 12.0
-FIRST_PAUSE, LONGEST_PAUSE = 0.1, 2.0  # seconds between two tries
+FIRST_PAUSE, LONGEST_PAUSE = 0.1, 2.0  # seconds between two attempts
 _PASSING = (429, 500, 502, 503, 504)
 _UNAUTHORIZED = 401
-WEBHOOK_AWAY = "failed calling webhook"  # as the API says it
-_WEBHOOK_TRIES = 2  # it is either a moment or long
-NO_ANSWER = (HTTPError, OSError, config.ConfigException)  # the last: a token file that is just being renewed
-# A node that went away without a word is noticed after some 35 s, also by a watch that has nothing to say.
+WEBHOOK_AWAY = "failed calling webhook"  # from the API's message
+_WEBHOOK_TRIES = 2  # a webhook fails either for a moment or for long
+NO_ANSWER = (HTTPError, OSError, config.ConfigException)  # the last one: a token file that is being renewed
+# Detects a lost node after about 35 s, even on a watch without traffic.
 _KEEP_ALIVE = (
     (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
     (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 20),
@@ -40,9 +40,9 @@ _KEEP_ALIVE = (
 
 
 class ApiRefused(Exception):
-    """The API understood and said no. `status` is HTTP's, the rest is from the API's Status object.
+    """The API refused a call. `status` is the HTTP status; the other fields come from the API's Status object.
 
-    `wait`: after so many seconds it wants to be asked again.
+    `wait` is the Retry-After value in seconds.
     """
 
     def __init__(self, status: int, body: dict[str, Any], wait: float = 0) -> None:
@@ -58,7 +58,7 @@ class ApiRequest:
     method: str
     path: str
     query: dict[str, Any] = field(default_factory=dict)
-    body: dict[str, Any] | None = field(default=None, repr=False)  # may hold a secret
+    body: dict[str, Any] | None = field(default=None, repr=False)  # may contain a secret
 
     @property
     def headers(self) -> dict[str, str]:
@@ -67,7 +67,7 @@ class ApiRequest:
 
 
 class _Passing(Exception):
-    """No use of an answer, but another try may bring one. `wait`: seconds that the API asks for."""
+    """A call failed in a way that a retry may solve. `wait`: seconds that the API asks for."""
 
     def __init__(self, why: str, wait: float = 0, refused: ApiRefused | None = None) -> None:
         super().__init__(why)
@@ -75,18 +75,18 @@ class _Passing(Exception):
 
 
 class ApiClient:
-    """One cluster. May be used by many threads. The configuration is read at the first call.
+    """A client for one cluster, safe for use by many threads. Reads its configuration at the first call.
 
-    Dicts in and out: the typed models of one client version refuse what servers of another send.
+    Takes and returns dicts, because the typed models of a client version reject objects of other server versions.
     """
 
     def __init__(self) -> None:
-        self.calls: Counter[str] = Counter()  # by method and kind of path, for whoever counts them
+        self.calls: Counter[str] = Counter()  # by method and kind of path, for tests and benchmarks
         self._lock = threading.Lock()
         self._connection: tuple[Configuration, urllib3.PoolManager] | None = None
 
     def call(self, request: ApiRequest, deadline: Deadline, parse: Callable[[bytes], Any] = json.loads) -> Any:
-        """The parsed answer. Raises Refused; RuntimeUnknown when there is none before the deadline."""
+        """Return the parsed answer. Raises ApiRefused, or RuntimeUnknown if there is no answer before the deadline."""
         tries = 0
         while True:
             tries += 1
@@ -103,7 +103,9 @@ class ApiClient:
                 time.sleep(pause)
 
     def stream(self, request: ApiRequest, seconds: float) -> urllib3.BaseHTTPResponse:
-        """An answer that goes on for `seconds`, for the caller to read and close. Raises Refused, RuntimeUnknown."""
+        """Return a streaming answer that lasts for `seconds`. The caller reads and closes it. Raises ApiRefused,
+        RuntimeUnknown.
+        """
         try:
             response = self._send(request, seconds, preload_content=False)
             if response.status == 200:
@@ -119,7 +121,7 @@ class ApiClient:
 
     def _try(self, request: ApiRequest, deadline: Deadline, parse: Callable[[bytes], Any]) -> Any:
         response = self._answer(request, deadline)
-        if response.status == _UNAUTHORIZED:  # its token may have been renewed under us
+        if response.status == _UNAUTHORIZED:  # the token may have been renewed meanwhile
             self._forget()
             response = self._answer(request, deadline)
         if response.status in _PASSING:
@@ -130,7 +132,7 @@ class ApiClient:
         try:
             return parse(response.data)
         except ValueError as error:
-            raise _Passing(f"an answer that is none: {error}") from error
+            raise _Passing(f"invalid answer: {error}") from error
 
     def _answer(self, request: ApiRequest, deadline: Deadline) -> urllib3.BaseHTTPResponse:
         if not deadline.remaining:
@@ -141,9 +143,9 @@ class ApiClient:
             raise _Passing(str(error)) from error
 
     def _send(self, request: ApiRequest, seconds: float, *, preload_content: bool = True) -> urllib3.BaseHTTPResponse:
-        """The border: one HTTP call, no more."""
+        """Send one HTTP request. Everything else in this class builds on it."""
         configuration, pool = self._connected()
-        auth = configuration.auth_settings().get("BearerToken")  # reads a token that is renewed in a pod
+        auth = configuration.auth_settings().get("BearerToken")  # also re-reads a pod's renewed token
         headers = request.headers | ({auth["key"]: auth["value"]} if auth else {})
         self.calls[f"{request.method} {_kind(request.path)}"] += 1
         began = time.monotonic()
@@ -180,7 +182,7 @@ class ApiClient:
 
 
 def _configuration() -> Configuration:
-    """That of $KUBECONFIG; without one, in a pod its service account's, elsewhere kubectl's. Raises RuntimeUnknown."""
+    """Load $KUBECONFIG, else a pod's service account, else kubectl's configuration. Raises RuntimeUnknown."""
     configuration = Configuration()
     configuration.connection_pool_maxsize = 16
     try:
@@ -191,7 +193,7 @@ def _configuration() -> Configuration:
             config.load_incluster_config(client_configuration=configuration)
         except config.ConfigException:
             config.load_kube_config(client_configuration=configuration, persist_config=False)
-    except Exception as error:  # the client raises whatever a broken file makes it stumble over
+    except Exception as error:  # a broken file can raise almost any exception
         raise RuntimeUnknown(
             f"cannot use the cluster's configuration; set KUBECONFIG to a working file: {type(error).__name__}: {error}"
         ) from error
@@ -212,6 +214,6 @@ def _retry_after(response: urllib3.BaseHTTPResponse) -> float:
 
 
 def _kind(path: str) -> str:
-    """Of `/api/v1/namespaces/<namespace>/<kind>/<name>`."""
+    """Return the kind in `/api/v1/namespaces/<namespace>/<kind>/<name>`."""
     parts = path.rsplit("/namespaces/", maxsplit=1)[-1].split("/")
     return parts[1] if len(parts) > 1 else path

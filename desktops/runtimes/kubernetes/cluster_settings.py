@@ -1,4 +1,4 @@
-"""What an installation says of its cluster: the same for all its desktops. Plain data."""
+"""The settings of an installation's cluster, the same for all desktops. Plain data."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -8,14 +8,16 @@ Exposure = Literal["proxy", "nodeport", "ingress", "loadbalancer"]
 
 @dataclass(frozen=True)
 class IngressSettings:
-    """For exposure by ingress. `auth_url`: where the controller reaches the portal, without a path."""
+    """Settings for exposure by ingress. `auth_url` is where the ingress controller reaches the portal, without a
+    path.
+    """
 
     host: str
     class_name: str
     tls_secret: str
     namespace: str
     auth_url: str
-    public_url: str  # where browsers reach the portal, to sign in
+    public_url: str  # URL of the portal for browsers, to sign in
 
 
 @dataclass(frozen=True)
@@ -26,8 +28,8 @@ class Cluster:
     access_mode: str
     pull_policy: str
     pull_secret: str  # empty: none; an image may name its own
-    egress_except: tuple[str, ...]  # CIDR
-    name_servers: tuple[str, ...]  # CIDR, beside the cluster's own pods
+    egress_except: tuple[str, ...]  # CIDRs
+    name_servers: tuple[str, ...]  # CIDRs, in addition to the cluster's own name servers
     exposure: Exposure
-    node_address: str  # for exposure by node port; empty: the node's own
+    node_address: str  # for exposure by node port; empty: the address of the desktop's node
     ingress: IngressSettings

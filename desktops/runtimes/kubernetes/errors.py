@@ -1,4 +1,4 @@
-"""What a cluster's refusals mean for a desktop. Pure."""
+"""Translate a cluster's refusals into runtime faults. Pure."""
 
 import re
 from collections.abc import Iterator
@@ -11,26 +11,26 @@ from desktops.runtimes.kubernetes.client import WEBHOOK_AWAY, ApiRefused
 _PORT_TAKEN = re.compile(r"Invalid value: (\d+): provided port is already allocated")
 _DENIED = re.compile("denied (the )?request")
 
-# The first that is found in the message of a 403 or of a webhook says the reason; all are words of Kubernetes itself.
+# The first text found in the message of a 403 or a webhook decides. All are Kubernetes' own texts.
 _FORBIDDEN = (
     ("because it is being terminated", "namespace_missing"),
     ("exceeded quota", "namespace_quota"),
     ("denied the request", "admission_denied"),  # a webhook
-    ("denied request", "admission_denied"),  # a ValidatingAdmissionPolicy, from 1.26 on: with status 422
+    ("denied request", "admission_denied"),  # a ValidatingAdmissionPolicy, with status 422; from 1.26 on
     ("violates PodSecurity", "admission_denied"),
     (" cannot ", "cluster_forbids"),  # RBAC: User "…" cannot create resource "…"
-    ("", "admission_denied"),  # priority classes, what else an admission plug-in may say
+    ("", "admission_denied"),  # priority classes and other admission plug-ins
 )
 _FACTS = {
     "namespace_quota": admission.quota_reached,
     "admission_denied": admission.rule_broken,
 }
-# Of a quota or an account that the cluster has not looked at yet.
+# Messages about a quota or service account that the cluster has not processed yet.
 _SOON_BETTER = ("status unknown for quota", "error looking up service account")
 
 
 def fault(refused: ApiRefused) -> RuntimeFault:
-    """Of a call that was to make or end something."""
+    """Return the fault for a refused create or delete call."""
     message = refused.message
     if taken := _PORT_TAKEN.search(message):
         return RuntimeFault("port_taken", taken[1], permanent=False)
@@ -59,7 +59,7 @@ def _forbidden(refused: ApiRefused) -> RuntimeFault:
 
 @contextmanager
 def writing() -> Iterator[None]:
-    """A refusal is a fault, in the runtime's words."""
+    """Raise a refusal of a writing call as RuntimeFault."""
     try:
         yield
     except ApiRefused as refused:
@@ -68,7 +68,7 @@ def writing() -> Iterator[None]:
 
 @contextmanager
 def reading() -> Iterator[None]:
-    """Who may not look knows nothing of any desktop."""
+    """Raise a refusal of a reading call as RuntimeUnknown, because the state of desktops is then unknown."""
     try:
         yield
     except ApiRefused as refused:

@@ -1,4 +1,4 @@
-"""Hear of pods and their events as it happens: two threads for all desktops, however many there are."""
+"""Watch pods and their events. Two threads serve any number of desktops."""
 
 import json
 import random
@@ -19,16 +19,16 @@ from desktops.runtimes.kubernetes.pod_reasons import TELLING
 from desktops.runtimes.kubernetes.pod_state import about, claim_of
 
 log = structlog.get_logger("podesk.kubernetes")
-SERVER_SECONDS = 290  # after which the API ends a watch that nothing else has ended
-FIRST_PAUSE, LONGEST_PAUSE = 0.2, 10.0  # seconds, while the API is away
-LONGEST_ASKED = 120.0  # seconds that the API may ask us to stay away
-STEADY = 5.0  # seconds that a watch must have lasted for the next pause to be the first
+SERVER_SECONDS = 290  # after this time the API ends a watch
+FIRST_PAUSE, LONGEST_PAUSE = 0.2, 10.0  # seconds between attempts while the API is unavailable
+LONGEST_ASKED = 120.0  # longest Retry-After that is followed, in seconds
+STEADY = 5.0  # seconds that a watch must last before the pause is reset
 LIST_SECONDS = 30.0
 KEPT_EVENTS, KEPT_PODS = 20, 5000
 
 
 class WorkQueue:
-    """Names that somebody should look at, each once however often it rang."""
+    """The names of changed pods. Each name is queued once, however often it changes."""
 
     def __init__(self) -> None:
         self._names: dict[str, None] = {}
@@ -40,7 +40,7 @@ class WorkQueue:
             self._rung.notify()
 
     def get(self, timeout: float) -> Iterator[str]:
-        """For `timeout` seconds. What nobody has heard yet comes at the next call."""
+        """Yield names for `timeout` seconds. Names left over are yielded by the next call."""
         end = time.monotonic() + timeout
         while (left := end - time.monotonic()) > 0:
             with self._rung:
@@ -52,14 +52,14 @@ class WorkQueue:
 
 
 class Reflector(threading.Thread):
-    """One kind of object: all of them, then each change. Begins again by itself until it is closed."""
+    """Lists one kind of object, then watches its changes. Restarts itself until it is closed."""
 
     def __init__(
         self, api: ApiClient, request: ApiRequest, everything: Callable[[list[Body]], None], change: Callable[..., None]
     ):
         super().__init__(name=f"watch {request.path}", daemon=True)
         self.api, self.request, self.everything, self.change = api, request, everything, change
-        self.live = False  # everything that the API has told is known here
+        self.live = False  # whether all objects in the API are known here
         self._heard_since = float("inf")  # time.monotonic()
         self._closed = threading.Event()
         self._response: urllib3.BaseHTTPResponse | None = None
@@ -75,7 +75,7 @@ class Reflector(threading.Thread):
             pause = min(LONGEST_PAUSE, pause * 2)
 
     def _feed(self) -> float:
-        """Until it breaks. The seconds that the API asks us to wait."""
+        """List and watch until an error occurs. Return the seconds that the API asks us to wait."""
         try:
             version = self._list()
             self._heard_since = time.monotonic()
@@ -85,7 +85,7 @@ class Reflector(threading.Thread):
             if not self._closed.is_set() and getattr(error, "status", 0) != 410:
                 log.warning("watch_interrupted", path=self.request.path, error=str(error))
             return max(getattr(each, "wait", 0.0) for each in (error, error.__cause__))
-        except Exception:  # a border: one odd thing among all that is told must not leave us deaf
+        except Exception:  # error boundary: one odd object must not end the watch
             log.exception("watch_interrupted", path=self.request.path)
         finally:
             self.live = False
@@ -97,7 +97,7 @@ class Reflector(threading.Thread):
             self._response.shutdown()
 
     def _list(self) -> str:
-        # Version 0: from the server's memory, as every watcher asks; without it each list reads the database.
+        # Version 0 is served from the API server's cache; other lists read its database.
         request = ApiRequest("GET", self.request.path, self.request.query | {"resourceVersion": "0"})
         found = self.api.call(request, Deadline.after(LIST_SECONDS))
         self.everything(found["items"])
@@ -105,7 +105,9 @@ class Reflector(threading.Thread):
         return str(found["metadata"]["resourceVersion"])
 
     def _follow(self, version: str) -> str:
-        """Until the server ends it; the version to go on from. Raises Refused 410 when that is too old."""
+        """Watch until the server ends it, and return the next version. Raises ApiRefused 410 if the version is too
+        old.
+        """
         limits = {"watch": "1", "allowWatchBookmarks": "true", "timeoutSeconds": SERVER_SECONDS}
         query = self.request.query | limits | {"resourceVersion": version}
         response = self._response = self.api.stream(ApiRequest("GET", self.request.path, query), SERVER_SECONDS + 10)
@@ -116,7 +118,7 @@ class Reflector(threading.Thread):
         finally:
             self._response = None
             response.close()
-        if time.monotonic() - began < 1:  # something between cuts every stream: not in a busy loop
+        if time.monotonic() - began < 1:  # something cuts every stream at once; avoid a busy loop
             self._closed.wait(1)
         return version
 
@@ -130,19 +132,19 @@ class Reflector(threading.Thread):
 
 
 class Informer:
-    """What both reflectors tell, for one installation. Threads start at the first `names`."""
+    """The pods and events of one installation, from two reflectors. Threads start with the first call of `names`."""
 
     def __init__(self, api: ApiClient, namespace: str, installation: str) -> None:
         self.queue = WorkQueue()
         self._api, self._namespace, self._installation = api, namespace, installation
-        self._pods: dict[str, tuple[str, str]] = {}  # by uid: its name, and that of its claim
-        # By uid of the pod or by name of the claim: a pod does not know the uid of its own.
+        self._pods: dict[str, tuple[str, str]] = {}  # by uid: the pod's name and its claim's
+        # By the pod's uid or the claim's name, because a pod does not contain its claim's uid.
         self._events: OrderedDict[str, deque[Body]] = OrderedDict()
         self._feeds: list[Reflector] = []
         self._lock = threading.Lock()
 
     def names(self, timeout: float) -> Iterator[str]:
-        """Of pods that changed; at first of all that are there."""
+        """Yield the names of changed pods; the first call yields all existing pods."""
         with self._lock:
             if not self._feeds:
                 self._feeds = self._new_reflectors()
@@ -151,7 +153,7 @@ class Informer:
         yield from self.queue.get(timeout)
 
     def events_of(self, pod: Body) -> list[Body] | None:
-        """The last events of a pod and of its claim; None while we do not hear of them."""
+        """Return the last events of a pod and its claim, or None if the watch does not run."""
         with self._lock:
             if not self._feeds or not all(feed.live for feed in self._feeds):
                 return None
@@ -164,12 +166,12 @@ class Informer:
         for feed in reflectors:
             feed.close()
         for feed in reflectors:
-            feed.join(5)  # one that is just asking an API that is away takes its time
+            feed.join(5)  # a reflector that waits for an unavailable API needs some time
 
     def _new_reflectors(self) -> list[Reflector]:
         ours = {"labelSelector": f"{INSTALLATION}={self._installation}"}
         pods = ApiRequest("GET", path("Pod", self._namespace), ours)
-        # They bear none of our labels, and no selector means "of pods or of claims".
+        # Events carry none of our labels, and no selector covers both pods and claims.
         events = ApiRequest("GET", path("Event", self._namespace))
         return [
             Reflector(self._api, pods, self._all_pods, self._pod),
@@ -219,7 +221,7 @@ def _names(pod: Body) -> tuple[str, str]:
 
 
 def _key(event: Body) -> str:
-    """Under which it is kept; empty when it is of nothing of ours."""
+    """Return the key under which the event is kept, or an empty string if it is not about our objects."""
     match about(event):
         case {"kind": "Pod", "name": str(name), "uid": str(uid)} if name.startswith("vnc-"):
             return uid
@@ -229,7 +231,7 @@ def _key(event: Body) -> str:
 
 
 def _replace(kept: deque[Body], event: Body) -> None:
-    """An event that happens again is the same object, changed."""
+    """Replace the earlier version of a repeated event, which is the same object."""
     uid = event["metadata"]["uid"]
     for old in [known for known in kept if known["metadata"]["uid"] == uid]:
         kept.remove(old)

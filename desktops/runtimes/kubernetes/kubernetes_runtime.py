@@ -1,4 +1,4 @@
-"""The Kubernetes runtime: a pod per desktop, and what it needs around it. Keeps no state but what it has heard."""
+"""The Kubernetes runtime: one pod per desktop, with the objects around it. Keeps no state except watched events."""
 
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -32,10 +32,10 @@ from desktops.runtimes.kubernetes.start import DesktopCreation, end_pod, give_to
 from desktops.runtimes.names import check
 
 log = structlog.get_logger("podesk.kubernetes")
-LOOK_SECONDS = 10.0  # for verbs that get no deadline
-PAGE_SECONDS = 4.0  # the same, where a person waits for a page
-NEWS = timedelta(minutes=1)  # how long after it became ready the events of a pod are still asked for
-ABANDONED = timedelta(minutes=15)  # longer than any start: what has no pod by then gets none
+LOOK_SECONDS = 10.0  # for operations without a deadline
+PAGE_SECONDS = 4.0  # for operations that a page waits for
+NEWS = timedelta(minutes=1)  # how long after readiness a pod's events are still requested
+ABANDONED = timedelta(minutes=15)  # longer than any start; a start without a pod by then is given up
 
 
 class KubernetesRuntime:
@@ -59,17 +59,19 @@ class KubernetesRuntime:
     def stop(self, name: str, *, deadline: Deadline) -> None:
         calls = self._calls(deadline)
         with writing():
-            pod, anchor = self._get(calls, "Pod", check(name)), self._get(calls, "ConfigMap", name)
-            if not pod and anchor:
-                calls.delete(anchor)
+            pod, config_map = self._get(calls, "Pod", check(name)), self._get(calls, "ConfigMap", name)
+            if not pod and config_map:
+                calls.delete(config_map)
             if not pod:
                 return
-            if anchor and not owners(anchor):  # whoever started it was killed just before the end
-                give_to(pod, anchor, calls)
+            if config_map and not owners(config_map):  # its start was cut off just before the end
+                give_to(pod, config_map, calls)
             end_pod(pod, calls)
 
     def renew_keys(self, name: str, authorized_keys: str, *, deadline: Deadline) -> None:
-        """The kubelet brings the Secret into the pod within about a minute, where sshd reads it at each login."""
+        """Update the Secret. The kubelet copies it into the pod within about a minute, where sshd reads it at each
+        login.
+        """
         calls = self._calls(deadline)
         with writing():
             if self._get(calls, "Secret", check(name)):
@@ -81,7 +83,7 @@ class KubernetesRuntime:
             claim = self._get(calls, "PersistentVolumeClaim", check(volume))
             if claim and is_ending(claim):
                 raise RuntimeFault("still_deleting", f"{volume} is still in the cluster", permanent=False)
-            if claim:  # its finalizers keep it a moment longer
+            if claim:  # its finalizers keep it for a moment
                 calls.delete(claim)
                 raise DeletionBegun(volume)
 
@@ -103,8 +105,8 @@ class KubernetesRuntime:
                 self._observed(pod, self._heard(pod) if events is None else events, partial(services.get, name))
                 for name, pod in _by_name(pods).items()
             ]
-            anchors = calls.list("ConfigMap", **self._ours)
-            return seen + [_half(anchor) for anchor in anchors if _abandoned(anchor, _by_name(pods))]
+            config_maps = calls.list("ConfigMap", **self._ours)
+            return seen + [_half(config_map) for config_map in config_maps if _abandoned(config_map, _by_name(pods))]
 
     def volumes(self) -> Names:
         calls = self._look()
@@ -149,7 +151,7 @@ class KubernetesRuntime:
         return self._calls(Deadline.after(seconds or LOOK_SECONDS))
 
     def _get(self, calls: NamespaceOperations, kind: str, name: str) -> Body | None:
-        """Ours; another installation's counts as not there."""
+        """Return the object if it belongs to this installation, else None."""
         found = calls.get(kind, name)
         ours = found and found["metadata"].get("labels", {}).get(INSTALLATION) == self.cluster.installation
         return found if ours else None
@@ -158,9 +160,9 @@ class KubernetesRuntime:
         return self._watch.events_of(pod) or []
 
     def _services(self, calls: NamespaceOperations, name: str = "") -> dict[str, Body]:
-        """Return all, or that one, by name, for the addresses of load balancers.
+        """Return all Services, or the named one, by name, for the addresses of load balancers.
 
-        Without the right to read them desktops are seen all the same.
+        Returns none if the portal may not read Services; desktops are still observed.
         """
         try:
             return _by_name([calls.get("Service", name) or {}] if name else calls.list("Service", **self._ours))
@@ -174,19 +176,21 @@ class KubernetesRuntime:
         if not self._ask_events([pod]):
             return self._heard(pod)
         asked = [f"involvedObject.uid={pod['metadata']['uid']}"]
-        if not pod["spec"].get("nodeName"):  # what it waits for may be said of its claim alone
+        if not pod["spec"].get("nodeName"):  # some reasons appear only in the claim's events
             asked.append(f"involvedObject.name={pod_state.claim_of(pod)}")
         return [event for each in asked for event in calls.list("Event", fieldSelector=each)]
 
     def _ask_events(self, pods: Bodies) -> bool:
-        """Is there something to know that we have not heard?"""
-        wanted = [pod for pod in pods if not _settled(pod)]
+        """Say whether events must be requested because the watch does not have them."""
+        wanted = [pod for pod in pods if not _needs_no_events(pod)]
         return any(self._watch.events_of(pod) is None for pod in wanted)
 
     # --- what it means ----------------------------------------------------------------------------------------------
 
     def _observed(self, pod: Body, events: Bodies, service: Callable[[], Body | None]) -> Observed:
-        """A border: what somebody else has made of one pod must not hide all others. That it is there stays true."""
+        """Return the state of a pod. If something else has changed it beyond recognition, the other pods are still
+        reported.
+        """
         meta = pod["metadata"]
         try:
             seen = pod_state.observed(pod, events)
@@ -215,17 +219,17 @@ def _by_name(bodies: Bodies) -> dict[str, Body]:
     return {body["metadata"]["name"]: body for body in bodies if body}
 
 
-def _settled(pod: Body) -> bool:
+def _needs_no_events(pod: Body) -> bool:
     since = pod_state.ready_since(pod)
     return since is not None and datetime.now(UTC) - since > NEWS
 
 
-def _abandoned(anchor: Body, pods: dict[str, Body]) -> bool:
-    """A start that was cut off, and that nobody has begun again."""
-    meta = anchor["metadata"]
+def _abandoned(config_map: Body, pods: dict[str, Body]) -> bool:
+    """Say whether a start was cut off and not continued."""
+    meta = config_map["metadata"]
     age = datetime.now(UTC) - datetime.fromisoformat(meta["creationTimestamp"])
     return meta["name"] not in pods and age > ABANDONED
 
 
-def _half(anchor: Body) -> Observed:
-    return Observed(phase=Phase.CREATED, **pod_state.identity(anchor["metadata"]))
+def _half(config_map: Body) -> Observed:
+    return Observed(phase=Phase.CREATED, **pod_state.identity(config_map["metadata"]))

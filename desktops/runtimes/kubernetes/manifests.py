@@ -1,4 +1,4 @@
-"""The Kubernetes objects of one desktop, as the API takes them. Pure: what is wanted in, dicts out."""
+"""Build the Kubernetes objects of one desktop. Pure: takes a spec and returns dicts."""
 
 from typing import Any
 
@@ -9,16 +9,17 @@ from desktops.runtimes.names import display
 Body = dict[str, Any]
 
 INSTALLATION, DESKTOP, OWNER, RUN = "podesk/installation", "podesk/desktop", "podesk/owner", "podesk/run"
-ENDPOINT, NODE_PORTS = "podesk/endpoint", "podesk/node-ports"  # annotations of a pod, so that whoever sees it sees all
+# annotations of the pod, so that reading the pod is enough
+ENDPOINT, NODE_PORTS = "podesk/endpoint", "podesk/node-ports"
 CONTAINER = "desktop"
-VNC, NOVNC, SSH = 5901, 6080, 2222  # ports of the container: below 1024 needs a privilege
+VNC, NOVNC, SSH = 5901, 6080, 2222  # container ports; those below 1024 need a privilege
 SSH_OUTSIDE = 22
 USER = 1000  # uid and gid of `void`
 HOME, SECRETS = "/home/void/workspace", "/run/podesk/secret"
 
 
 def volume_claim(spec: DesktopSpec, cluster: Cluster) -> Body:
-    """Outlives every run, and may be given to another desktop of its owner."""
+    """Return the claim of the home folder. It outlives all runs and may be used by another desktop of its owner."""
     labels = {INSTALLATION: spec.installation, OWNER: spec.owner_id} | _application(spec.volume, "home")
     wanted: Body = {
         "accessModes": [cluster.access_mode],
@@ -35,7 +36,7 @@ def volume_claim(spec: DesktopSpec, cluster: Cluster) -> Body:
 
 
 def config_map(spec: DesktopSpec, cluster: Cluster) -> Body:
-    """The anchor: made first and owner of the others, so that they go when it goes."""
+    """Return the ConfigMap, which is created first and owns the other objects, so that they are deleted with it."""
     data = {
         "USER_ID": spec.owner_id,
         "USER_NAME": display(spec.owner_name),
@@ -57,7 +58,7 @@ def secret(spec: DesktopSpec, cluster: Cluster) -> Body:
 
 
 def pod(spec: DesktopSpec, cluster: Cluster, *, service: Body) -> Body:
-    """`service`: its own, as the API returned it. Where it answers stands on the pod: a controller reads only pods."""
+    """Return the pod. `service` is its Service as returned by the API; the pod's annotations repeat its address."""
     meta = metadata(spec)
     address = service["spec"]["clusterIP"]
     meta["annotations"][ENDPOINT] = f"[{address}]:{VNC}" if ":" in address else f"{address}:{VNC}"
@@ -69,16 +70,16 @@ def pod(spec: DesktopSpec, cluster: Cluster, *, service: Body) -> Body:
         "kind": "Pod",
         "metadata": meta,
         "spec": {
-            "restartPolicy": "OnFailure",  # who logs out inside has ended; what crashes is started again
+            "restartPolicy": "OnFailure",  # a logout ends the pod; a crash restarts its container
             "automountServiceAccountToken": False,
-            "enableServiceLinks": False,  # else the addresses of all other desktops are in the environment
+            "enableServiceLinks": False,  # otherwise the environment lists all other desktops
             "terminationGracePeriodSeconds": 10,
             "securityContext": {
                 "runAsNonRoot": True,
                 "runAsUser": USER,
                 "runAsGroup": USER,
                 "fsGroup": USER,
-                "fsGroupChangePolicy": "OnRootMismatch",  # a large home is not walked through at each start
+                "fsGroupChangePolicy": "OnRootMismatch",  # do not walk through a large home at each start
                 "seccompProfile": {"type": "RuntimeDefault"},
             },
             "containers": [_container(spec, cluster)],
@@ -89,7 +90,7 @@ def pod(spec: DesktopSpec, cluster: Cluster, *, service: Body) -> Body:
 
 
 def owned(body: Body, *, by: Body) -> Body:
-    """The same, going when `by` goes; `by` as the API returned it."""
+    """Return the object with `by` as its owner, so that it is deleted with it. `by` is as returned by the API."""
     return body | {"metadata": body["metadata"] | {"ownerReferences": [reference(by)]}}
 
 
@@ -98,7 +99,7 @@ def reference(owner: Body) -> Body:
     return {"apiVersion": owner["apiVersion"], "kind": owner["kind"], "name": meta["name"], "uid": meta["uid"]}
 
 
-# --- what all objects say of themselves -------------------------------------------------------------------------------
+# --- metadata of all objects ------------------------------------------------------------------------------------------
 
 
 def metadata(spec: DesktopSpec) -> Body:
@@ -145,8 +146,8 @@ def _container(spec: DesktopSpec, cluster: Cluster) -> Body:
             {"name": "ssh", "containerPort": SSH, "protocol": "TCP"},
         ],
         "resources": {"requests": resources, "limits": dict(resources)},
-        # A period counts from before the container starts, so a launch waits for up to one. A short one would cost the
-        # node more than the desktop does, but for that the probe, once it has succeeded, takes 20 s for each answer.
+        # The period also delays the first probe, so it adds to each launch. A short period would cost the node more
+        # than the desktop does; therefore the probe, once it has succeeded, takes 20 s for each answer.
         "readinessProbe": {
             "exec": {"command": ["/opt/podesk/ready"]},
             "periodSeconds": 1,
@@ -169,7 +170,7 @@ def _container(spec: DesktopSpec, cluster: Cluster) -> Body:
 
 
 def _resources(spec: DesktopSpec) -> dict[str, str]:
-    """Requested is what is allowed: a quota promises cores and memory, and a promise kept is never evicted first."""
+    """Return equal requests and limits: quotas promise these amounts, and such pods are evicted last."""
     amounts = {"cpu": f"{int(spec.cpu * 1000)}m", "memory": f"{spec.memory_mib}Mi"}
     return amounts | ({spec.placement.gpu_resource: str(spec.gpu)} if spec.gpu else {})
 
@@ -180,7 +181,7 @@ def _volumes(spec: DesktopSpec) -> list[Body]:
         {"name": "secret", "secret": {"secretName": spec.name, "defaultMode": 0o440}},
         {"name": "session", "emptyDir": {"medium": "Memory", "sizeLimit": "64Mi"}},
         {"name": "tmp", "emptyDir": {"sizeLimit": "4Gi"}},  # one desktop must not fill the node's disk
-        # Browsers crash with the 64 MiB that containers have by default. Counts as the desktop's memory.
+        # Browsers crash with a container's default of 64 MiB. Counts as the desktop's memory.
         {"name": "shm", "emptyDir": {"medium": "Memory", "sizeLimit": f"{spec.memory_mib // 2}Mi"}},
     ]
 

@@ -1,11 +1,11 @@
-"""The Kubernetes objects that say who may talk with a desktop. Pure, like manifests.py."""
+"""Build the Kubernetes objects that control network access to a desktop. Pure."""
 
 from desktops.runtimes.base import DesktopSpec
 from desktops.runtimes.kubernetes.cluster_settings import Cluster
 from desktops.runtimes.kubernetes.manifests import NOVNC, RUN, SSH, SSH_OUTSIDE, VNC, Body, annotations, metadata
 
-DIRECT_PATH = "/direct"  # under which an ingress shows desktops
-_A_DAY = "86400"  # seconds: an ingress's own limit cuts a desktop that nobody moves the mouse in
+DIRECT_PATH = "/direct"  # URL path of desktops behind an ingress
+_A_DAY = "86400"  # seconds; the ingress's default would cut an idle connection
 
 
 def network_policy(spec: DesktopSpec, cluster: Cluster) -> Body:
@@ -14,7 +14,7 @@ def network_policy(spec: DesktopSpec, cluster: Cluster) -> Body:
         "kind": "NetworkPolicy",
         "metadata": metadata(spec),
         "spec": {
-            # Of any run: the pod of an earlier one may still be ending.
+            # Matches all runs, because the pod of an earlier one may still be ending.
             "podSelector": {"matchLabels": {"app.kubernetes.io/instance": spec.name}},
             "policyTypes": ["Ingress", "Egress"],
             "ingress": _may_come_in(spec, cluster),
@@ -40,7 +40,7 @@ def service(spec: DesktopSpec, cluster: Cluster) -> Body:
         "spec": {
             "type": types.get(cluster.exposure, "ClusterIP"),
             "selector": {"app.kubernetes.io/instance": spec.name, RUN: str(spec.run)},
-            # The controller waits for readiness itself; then the nodes already know the way.
+            # Lets the nodes learn the route early. The controller checks readiness itself.
             "publishNotReadyAddresses": True,
             "ports": ports,
         },
@@ -48,7 +48,7 @@ def service(spec: DesktopSpec, cluster: Cluster) -> Body:
 
 
 def ingress(spec: DesktopSpec, cluster: Cluster) -> Body:
-    """For nginx, which asks the portal before it lets anybody through."""
+    """Return the Ingress for nginx, which checks each request with the portal."""
     wanted = cluster.ingress
     backend = {"service": {"name": spec.name, "port": {"number": NOVNC}}}
     path = {
@@ -81,12 +81,12 @@ def _may_come_in(spec: DesktopSpec, cluster: Cluster) -> list[Body]:
         controller = {"matchLabels": {"kubernetes.io/metadata.name": cluster.ingress.namespace}}
         rules.append({"from": [{"namespaceSelector": controller}], "ports": _tcp(NOVNC)})
     elif cluster.exposure in ("nodeport", "loadbalancer"):
-        rules.append({"ports": _tcp(VNC, NOVNC, SSH)})  # from anywhere: that is what the exposure is for
+        rules.append({"ports": _tcp(VNC, NOVNC, SSH)})  # from anywhere, which is the purpose of this exposure
     return rules
 
 
 def _may_go_out(cluster: Cluster) -> list[Body]:
-    """To name servers and the internet: no other desktop, not the cluster's API, no cloud's metadata."""
+    """Allow name servers and the internet, but no other desktops, the cluster's API, or cloud metadata."""
     names: list[Body] = [
         {"namespaceSelector": {}, "podSelector": {"matchLabels": {"k8s-app": "kube-dns"}}},
         *({"ipBlock": {"cidr": cidr}} for cidr in cluster.name_servers),
@@ -94,7 +94,7 @@ def _may_go_out(cluster: Cluster) -> list[Body]:
     ip4 = [cidr for cidr in cluster.egress_except if ":" not in cidr]
     ip6 = [cidr for cidr in cluster.egress_except if ":" in cidr]
     internet = [{"ipBlock": {"cidr": "0.0.0.0/0", "except": ip4}}]
-    if ip6:  # only where somebody has said what of it is inside
+    if ip6:  # only if IPv6 ranges to exclude are configured
         internet.append({"ipBlock": {"cidr": "::/0", "except": ip6}})
     dns = [{"protocol": protocol, "port": 53} for protocol in ("UDP", "TCP")]
     return [{"to": names, "ports": dns}, {"to": internet}]
@@ -113,9 +113,10 @@ def _nginx(spec: DesktopSpec, cluster: Cluster) -> dict[str, str]:
         "proxy-send-timeout": _A_DAY,
         "proxy-buffering": "off",
         "auth-url": f"{wanted.auth_url}{desktop}gate/",
-        # Back to the page of the desktop, which the portal serves whatever the ingress's own host is.
+        # Return to the desktop's page on the portal, whatever the ingress's host is.
         "auth-signin": f"{wanted.public_url}/accounts/login/?next={desktop}",
-        # As the portal does it, whoever holds the certificate: this Ingress, another of the host, the controller.
+        # Follow the portal's scheme, because the certificate may belong to this Ingress, another one, or the
+        # controller.
         "force-ssl-redirect": "true" if wanted.public_url.startswith("https://") else "false",
     }
     return {f"nginx.ingress.kubernetes.io/{key}": value for key, value in wanted_of_nginx.items()}

@@ -1,4 +1,4 @@
-"""The API's verbs on the objects of one namespace, for one operation: they share its deadline."""
+"""Operations on the objects of one namespace. All calls of one instance share a deadline."""
 
 import random
 import time
@@ -8,7 +8,7 @@ from desktops.runtimes.base import Deadline, RuntimeFault
 from desktops.runtimes.kubernetes.client import ApiClient, ApiRefused, ApiRequest
 
 Body = dict[str, Any]
-Bodies = list[Body]  # `list` is a verb here
+Bodies = list[Body]  # needed because `list` is a method here
 
 _GROUPS = {
     "ConfigMap": ("api/v1", "configmaps"),
@@ -31,7 +31,7 @@ def path(kind: str, namespace: str, *more: str) -> str:
 
 
 class NamespaceOperations:
-    """All verbs raise Refused for what they do not treat as success, and RuntimeUnknown without an answer."""
+    """All methods raise ApiRefused unless they treat it as success, and RuntimeUnknown if there is no answer."""
 
     def __init__(self, api: ApiClient, namespace: str, deadline: Deadline) -> None:
         self.api, self.namespace, self.deadline = api, namespace, deadline
@@ -45,7 +45,7 @@ class NamespaceOperations:
             raise
 
     def list(self, kind: str, **query: str) -> Bodies:
-        """All of a kind, page by page. Begins again when the cluster has forgotten where we were."""
+        """Return all objects of a kind, page by page. Starts over if the API no longer has the rest of the list."""
         while True:
             try:
                 return self._pages(kind, query)
@@ -55,14 +55,14 @@ class NamespaceOperations:
                 self.pause(f"a list of {kind} that stays whole")
 
     def create(self, body: Body) -> Body | None:
-        """As made; None when one of that name is there already."""
+        """Create an object and return it, or None if one of that name already exists."""
         while True:
             try:
                 return self._call("POST", path(body["kind"], self.namespace), body=body)
             except ApiRefused as refused:
                 if refused.reason == "AlreadyExists":
                     return None
-                # A full quota, and node ports that are in use, are told before a name that is taken.
+                # A full quota or used node port is reported before an existing name.
                 if refused.status in (403, 422) and self.get(body["kind"], body["metadata"]["name"]):
                     return None
                 if refused.status != 409:
@@ -70,7 +70,7 @@ class NamespaceOperations:
             self.pause(f"a quota that others use at this moment, to make {body['kind']}")
 
     def delete(self, body: Body, *, at_once: bool = False) -> None:
-        """Begin to end this very object; one that was made again under its name stays."""
+        """Begin to delete this object. An object created later under the same name is kept."""
         meta = body["metadata"]
         options: Body = {
             "apiVersion": "v1",
@@ -87,7 +87,7 @@ class NamespaceOperations:
                 raise
 
     def patch(self, kind: str, name: str, change: Body) -> Body | None:
-        """Merged into the object; None when it is gone."""
+        """Merge `change` into the object. Returns None if it is gone."""
         try:
             return self._call("PATCH", path(kind, self.namespace, name), body=change)
         except ApiRefused as refused:
@@ -96,7 +96,7 @@ class NamespaceOperations:
             raise
 
     def log(self, pod: str, query: Body) -> str:
-        """Empty when nothing runs there yet, or no longer."""
+        """Return a pod's log, or an empty string if no container runs."""
         try:
             return self._newest(path("Pod", self.namespace, pod, "log"), query).decode(errors="replace")
         except ApiRefused as refused:
@@ -105,7 +105,9 @@ class NamespaceOperations:
             raise
 
     def _newest(self, address: str, query: Body) -> bytes:
-        """Of more than fits the cluster sends what was printed first: fewer lines are asked for until all fit."""
+        """Return the newest lines. If the log exceeds the limit, the API sends its beginning, so fewer lines are
+        requested.
+        """
         lines = int(query.get("tailLines", 1))
         while True:
             asked = query | {"tailLines": lines, "limitBytes": _LOG_BYTES}
@@ -115,7 +117,7 @@ class NamespaceOperations:
             lines //= 2
 
     def pause(self, what: str) -> None:
-        """Wait a moment for the cluster. Raises RuntimeFault, to be repeated, when the time is over."""
+        """Wait a moment for the cluster. Raises a RuntimeFault that is not permanent if the deadline has passed."""
         seconds = random.uniform(0.2, 0.5)
         if seconds >= self.deadline.remaining:
             raise RuntimeFault("still_stopping", f"waited for {what}", permanent=False)

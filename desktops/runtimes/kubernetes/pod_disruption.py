@@ -1,11 +1,11 @@
-"""Why the cluster itself ended a pod or refused to run it, as Kubernetes 1.20 to 1.36 write it. Pure."""
+"""Find out why the cluster ended a pod or refused to run it, from the texts of Kubernetes 1.20 to 1.36. Pure."""
 
 from desktops.runtimes.base import Phase
 from desktops.runtimes.kubernetes.pod_verdict import Body, Verdict, condition, says
 
-# Reasons of the condition DisruptionTarget, which clusters write from 1.25 on. All others end a pod "from outside", as
-# deleting it by hand does: EvictionByEvictionAPI (`kubectl drain`), DeletionByDeviceTaintManager, and those of
-# schedulers and autoscalers that are not part of Kubernetes.
+# Reasons of the condition DisruptionTarget, from 1.25 on. All others end a pod "from outside", like a manual deletion:
+# EvictionByEvictionAPI (`kubectl drain`), DeletionByDeviceTaintManager, and those of third-party schedulers and
+# autoscalers.
 _DISRUPTED = {
     "DeletionByPodGC": "node_lost",
     "PreemptionByScheduler": "preempted",
@@ -15,26 +15,26 @@ _ENDED_FROM_OUTSIDE = "vanished"
 # Reasons of a failed pod.
 _FAILED = {
     "Evicted": "evicted",
-    "Preempting": "preempted",  # the kubelet made room for a pod without which the node does not work
+    "Preempting": "preempted",  # the kubelet made room for a pod that the node needs
     "NodeLost": "node_lost",
-    "NodeShutdown": "node_shutdown",  # refused: the node was about to shut down
+    "NodeShutdown": "node_shutdown",  # refused: the node was shutting down
     "Shutdown": "node_shutdown",  # 1.20
     "Terminated": "node_shutdown",
     "DeadlineExceeded": "start_failed",
 }
 _NO_ROOM_AFTER_ALL = "OutOf"  # OutOfcpu, OutOfmemory, …: the node had given the room to another pod
-# Messages of TerminationByKubelet, where the pod has no reason of its own. The rest: its node ran out of something.
+# Messages of TerminationByKubelet for pods without a reason. In all other cases, the node ran out of a resource.
 _BY_KUBELET = (("node shutdown", "node_shutdown"), ("critical pod", "preempted"), ("", "evicted"))
-# The kubelet ends what fills its temporary files, as it does when the node itself runs out; only the text says which.
+# The kubelet evicts pods for full temporary files and for full nodes alike; only the message differs.
 _TEMPORARY_FULL = "usage of emptydir volume|ephemeral local storage|local ephemeral storage limit"
 
 
 def disrupted(pod: Body) -> Verdict | None:
-    """Judge a pod that the cluster is ending; None when nothing but its container or a person ends it."""
-    if pod["status"].get("reason") == "NodeLost":  # as clusters before 1.26 write of a pod that they cannot end
+    """Return the verdict on a pod that the cluster is ending, or None if only its container or a person ends it."""
+    if pod["status"].get("reason") == "NodeLost":  # written by clusters before 1.26 for a pod that they cannot end
         return Verdict(Phase.FAILED, "node_lost", pod["status"].get("message", ""))
     why, ends = condition(pod["status"], "DisruptionTarget"), "deletionTimestamp" in pod["metadata"]
-    # Before the end it is an intention: it stays for minutes on a pod that goes on running when nothing came of it.
+    # Before the end, the condition is only an intention. It stays for minutes on a pod that goes on running after all.
     if why.get("status") != "True" or not (ends or pod["status"].get("phase") == "Failed"):
         return None
     detail = f"{why.get('reason')}: {why.get('message', '')}"
@@ -42,13 +42,13 @@ def disrupted(pod: Body) -> Verdict | None:
 
 
 def is_lost(pod: Body) -> bool:
-    """The cluster has given it up together with its node."""
+    """Say whether the cluster has given up the pod together with its node."""
     why = disrupted(pod)
     return why is not None and why.reason == "node_lost"
 
 
 def refused(status: Body, ran: bool, detail: str) -> Verdict | None:
-    """Judge a failed pod by its own reason; None when it has none, so that its container says why."""
+    """Return the verdict on a failed pod from its own reason, or None if its container has the reason."""
     reason = status.get("reason", "")
     if slug := _FAILED.get(reason):
         return Verdict(Phase.FAILED, _or_temporary_full(slug, detail), detail)
@@ -72,9 +72,9 @@ def _slug(pod: Body, why: Body, detail: str) -> str:
 
 
 def _node_is_silent(pod: Body) -> bool:
-    """A taint was put on its node by the cluster because the node is lost, not by a person who wants it empty.
+    """Say whether the cluster tainted the node because it is lost, rather than a person who drains it.
 
-    The cluster itself marks pods of a lost node as not ready, and gives no reason; a kubelet always gives one.
+    The cluster sets pods of a lost node to not ready without a reason. A kubelet always gives a reason.
     """
     ready = condition(pod["status"], "Ready")
     return ready.get("status") != "True" and not ready.get("reason")

@@ -1,11 +1,11 @@
-"""Why a pod is not ready: what Kubernetes and its container runtimes write, in our slugs. Pure."""
+"""Map what Kubernetes and container runtimes report about a pod to our reasons. Pure."""
 
 from desktops.runtimes.base import Phase
 from desktops.runtimes.kubernetes.pod_disruption import disrupted, refused
 from desktops.runtimes.kubernetes.pod_scheduling import CLAIM_FAILS, MACHINES, unplaced
 from desktops.runtimes.kubernetes.pod_verdict import Body, Verdict, condition, says
 
-# Reasons of a container that waits. Those of images are told apart by their message.
+# Reasons of a waiting container. Image problems are distinguished by their message.
 _IMAGE = ("ErrImagePull", "ImagePullBackOff", "RegistryUnavailable", "ImageInspectError")
 _WAITING = {
     "InvalidImageName": Verdict(Phase.FAILED, "image_not_found"),
@@ -17,7 +17,7 @@ _WAITING = {
     "SignatureValidationFailed": Verdict(Phase.CREATED, "container_refused"),
 }
 
-# Events of a pod whose container is being made; the newest says what it waits for.
+# Events of a pod whose container is being created. The newest one is the current reason.
 _MAKING = {
     "Pulling": "image_pulling",
     "Pulled": "",
@@ -25,14 +25,14 @@ _MAKING = {
     "FailedAttachVolume": "volume_attaching",
     "FailedCreatePodSandBox": "container_refused",
 }
-# With these codes the desktop image ends its container when what had run well has crashed (docker/desktop/bin/desktop).
+# The desktop image ends with these codes after a crash of a desktop that ran (docker/desktop/bin/desktop).
 _CRASHED = {81: "screen_crashed", 82: "session_crashed"}
-_MOST_RESTARTS = 3  # while the kubelet still waits before the next one
+_MOST_RESTARTS = 3  # up to this number, wait for the kubelet's next restart
 _PART_MISSING = r'(secret|configmap) "[^"]*" not found'
-# Events that tell more than the pod does by then.
+# Events with more information than the pod has at that time.
 TELLING = frozenset({*_MAKING, *MACHINES, *CLAIM_FAILS, "Failed"})
 
-# As containerd and docker write them. The first list that fits wins: who cannot ask is neither denied nor not found.
+# Texts of containerd and docker. The first match wins, because a failed connection is neither "denied" nor "not found".
 _CANNOT_ASK = (
     "dial tcp|no such host|connection re|timeout|tls:|x509:|http response to https|eof|request canceled|"
     "deadline exceeded|toomanyrequests|too many requests|unexpected status code 5|unexpected status: 5|no space left"
@@ -43,7 +43,11 @@ _PULLS = (("image_pull_failed", _CANNOT_ASK), ("image_denied", _DENIED), ("image
 
 
 def verdict(pod: Body, container: Body, events: list[Body], of_claim: list[Body]) -> Verdict:
-    """`container`: its status, empty when there is none yet. `events`: of this pod, and of its claim; oldest first."""
+    """Return the verdict on a pod.
+
+    `container` is its container status, or empty. `events` and `of_claim` are the events of the pod and its claim,
+    oldest first.
+    """
     return (
         disrupted(pod)
         or _ending(pod)
@@ -105,7 +109,9 @@ def _held_up(container: Body, events: list[Body]) -> Verdict | None:
 
 
 def _pull(message: str, events: list[Body]) -> Verdict:
-    """A pull that is tried again later does not say why; the events of the last try do."""
+    """Return the verdict on a failed pull. The message of a back-off has no reason, but the last attempt's events
+    do.
+    """
     said = [event["message"] for event in events if event["reason"] == "Failed" and "pull" in event["message"]]
     detail = " ".join((message, *said[-1:]))
     for slug, words in _PULLS:
@@ -120,7 +126,7 @@ def _being_made(events: list[Body]) -> Verdict | None:
     if newest is None or not (slug := _MAKING[newest["reason"]]):
         return None
     if newest["reason"] == "FailedMount":
-        for event in events:  # the newest may only say that it took too long
+        for event in events:  # the newest event may only report a timeout
             if says(event["message"], _PART_MISSING):
                 return Verdict(Phase.CREATED, "container_refused", event["message"])
     return Verdict(Phase.CREATED, slug, newest["message"])
@@ -132,14 +138,14 @@ def _last_end(container: Body) -> Body | None:
 
 
 def _why_ended(end: Body | None) -> str:
-    """Return a slug if what started the container again is known in detail, else an empty string."""
+    """Return the slug if the cause of the last restart is known, else an empty string."""
     if end is None:
         return ""
     return "out_of_memory" if _is_out_of_memory(end) else _CRASHED.get(end["exitCode"], "")
 
 
 def _may_recover(container: Body) -> bool:
-    """It had run well before: the kubelet's pause is no reason to give it up yet."""
+    """Say whether the container had been running well, so that the kubelet's pause does not mean failure yet."""
     end = _last_end(container)
     return end is not None and end["exitCode"] in _CRASHED and container.get("restartCount", 0) <= _MOST_RESTARTS
 

@@ -1,12 +1,12 @@
-"""Why a pod has no node yet, as schedulers of Kubernetes 1.20 to 1.36 and autoscalers write it. Pure."""
+"""Find out why a pod has no node yet, from schedulers of Kubernetes 1.20 to 1.36 and from autoscalers. Pure."""
 
 from desktops.runtimes.base import Phase
 from desktops.runtimes.kubernetes.pod_verdict import Body, Verdict, condition, says
 
-# Events of a pod without a node, by a cluster that adds nodes as needed.
+# Events of a pod without a node, written by a cluster autoscaler.
 MACHINES = {"TriggeredScaleUp": "machine_coming", "NotTriggerScaleUp": "no_machine_coming"}
-# Events of the claim of its home folder, when that gets no volume: where volumes are made only once a pod has a
-# node, the pod itself says nothing of it.
+# Events of the home folder's claim if no volume is created. If the storage class waits for a node, the pod itself does
+# not mention the problem.
 CLAIM_FAILS = ("ProvisioningFailed", "FailedBinding")
 
 _CLAIM_MISSING = r'persistentvolumeclaim "[^"]*" not found'
@@ -14,14 +14,14 @@ _CLAIM_UNBOUND = (
     "unbound immediate persistentvolumeclaims|bound to non-existent|is being deleted|waiting for first consumer|"
     "no available persistent volumes|didn't find available|enough free storage|binding volumes"
 )
-# Of a node that is cordoned, not ready or short of something at present the scheduler names the taint, until 1.34.
+# For a node that is cordoned, not ready or short of resources, the scheduler names the taint, until 1.34.
 _MAY_FIT_LATER = r"insufficient|too many pods|free ports|volume|were unschedulable|taint \{node\.\S*kubernetes\.io/"
 _NEVER_FITS = "didn't match|had taint|had untolerated taint|no nodes available|0/0 nodes"
-_ABOUT_PREEMPTION = " preemption: "  # from 1.22 on: what would help if other pods were ended, which is not our question
+_ABOUT_PREEMPTION = " preemption: "  # from 1.22 on; the text after it is about ending other pods
 
 
 def unplaced(status: Body, events: list[Body], of_claim: list[Body]) -> Verdict | None:
-    """Judge a pod without a node. `events`: of the pod, and of its claim; oldest first."""
+    """Return the verdict on a pod without a node. `events` and `of_claim` are oldest first."""
     why = condition(status, "PodScheduled")
     if why.get("status") == "True":
         return None
@@ -42,7 +42,7 @@ def _no_node(why: Body, events: list[Body]) -> Verdict:
     if why.get("reason") == "SchedulingGated":
         return Verdict(Phase.CREATED, "scheduling_gated", message)
     if says(message, _CLAIM_MISSING):
-        # The scheduler may not have heard of it yet: a second after an outage of the API, claims are news as well.
+        # Not permanent: right after an outage of the API, the scheduler may not know the claim yet.
         return Verdict(Phase.CREATED, "volume_lost", message)
     if says(message, _CLAIM_UNBOUND):
         return Verdict(Phase.CREATED, "volume_unbound", message)

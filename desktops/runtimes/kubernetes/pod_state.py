@@ -1,4 +1,4 @@
-"""What a pod and its events say of a desktop. Pure."""
+"""Derive the state of a desktop from its pod and events. Pure."""
 
 from datetime import datetime
 from typing import Any
@@ -10,13 +10,13 @@ from desktops.runtimes.kubernetes.pod_verdict import condition
 
 Body = dict[str, Any]
 
-_NEVER = "1970"  # the year in which a container began that could not be started
-_SANDBOX_READY = ("PodReadyToStartContainers", "PodHasNetwork")  # from 1.28 on, and in 1.25 to 1.27
+_NEVER = "1970"  # the start year of a container that could not be started
+_SANDBOX_READY = ("PodReadyToStartContainers", "PodHasNetwork")  # from 1.28 on; in 1.25 to 1.27
 STEPS = ("scheduled", "mounted", "pulled", "started", "ready")
 
 
 def observed(pod: Body, events: list[Body]) -> Observed:
-    """`events`: those that the cluster still has, of this pod, its claim or others, in any order."""
+    """Return the state of a desktop. `events` may be in any order and include events of other objects."""
     meta = pod["metadata"]
     whole = sorted(map(_whole, events), key=_in_order)
     own = [event for event in whole if about(event).get("uid") == meta["uid"]]
@@ -35,18 +35,18 @@ def observed(pod: Body, events: list[Body]) -> Observed:
 
 
 def identity(meta: Body) -> dict[str, Any]:
-    """Whose it is, by its labels."""
+    """Return the identity of the desktop from its labels."""
     return {"name": meta["name"], "desktop_id": meta["labels"].get(DESKTOP, ""), "run": run_of(meta)}
 
 
 def run_of(meta: Body) -> int:
-    """0, which no run has, when its label says nothing that we wrote."""
+    """Return the run from the label, or 0, which no run has, if the label is not ours."""
     written: str = meta.get("labels", {}).get(RUN, "")
     return int(written) if written.isdecimal() else 0
 
 
 def about(event: Body) -> Body:
-    """What it is an event of."""
+    """Return the object that an event is about."""
     found: Body = event.get("involvedObject") or {}
     return found
 
@@ -57,25 +57,25 @@ def ready_since(pod: Body) -> datetime | None:
 
 
 def waits_to_restart(pod: Body) -> bool:
-    """Its container has ended and is not started again yet: what it printed is kept as the previous one's."""
+    """Say whether the container has ended and will be restarted. Its log is then the previous container's."""
     container = _container(pod["status"])
     return "waiting" in container.get("state", {}) and bool(container.get("lastState"))
 
 
 def event_time(event: Body) -> str:
-    """Return when it happened last: as a series says, else as the fields of older or of newer events do."""
+    """Return the time of the last occurrence, from the series or from the fields of older or newer events."""
     in_series = (event.get("series") or {}).get("lastObservedTime")
     last = in_series or event.get("lastTimestamp") or event.get("eventTime")
     return str(last or event["metadata"].get("creationTimestamp"))
 
 
 def _in_order(event: Body) -> str:
-    """Return text that sorts as time does: some clocks write whole seconds, others parts of a second as well."""
+    """Return text that sorts by time. Some clocks write whole seconds, others also fractions."""
     return event_time(event).rstrip("Z")
 
 
 def claim_of(pod: Body) -> str:
-    """The name of the claim of its home folder."""
+    """Return the name of the home folder's claim."""
     volumes = pod.get("spec", {}).get("volumes", ())
     claims = (volume.get("persistentVolumeClaim", {}).get("claimName", "") for volume in volumes)
     return next(filter(None, claims), "")
@@ -86,7 +86,7 @@ def is_of_claim(event: Body, claim: str) -> bool:
 
 
 def _whole(event: Body) -> Body:
-    """Everybody may write events, and leave out of them what he likes."""
+    """Fill in missing fields, because any client may write incomplete events."""
     return event | {part: event.get(part) or "" for part in ("reason", "message")}
 
 
@@ -100,7 +100,7 @@ def _endpoint(meta: Body) -> VNCEndpoint | None:
 
 
 def _steps(status: Body, container: Body, events: list[Body]) -> dict[str, datetime]:
-    """The cluster's clocks tell whole seconds, and forget events: what must have been by then, was then."""
+    """Return the times of the steps. A missing time is taken from the next step, because clusters forget events."""
     times = {
         "scheduled": _became(status, "PodScheduled"),
         "mounted": _became(status, *_SANDBOX_READY) or _first(events, "Pulling", "Pulled"),
@@ -115,7 +115,7 @@ def _steps(status: Body, container: Body, events: list[Body]) -> dict[str, datet
 
 
 def _became(status: Body, *kinds: str) -> str | None:
-    """Return since when the first of these conditions that is true has been so."""
+    """Return since when the first true condition of these kinds is true."""
     found = (condition(status, kind) for kind in kinds)
     return next((each.get("lastTransitionTime") for each in found if each.get("status") == "True"), None)
 
@@ -132,7 +132,7 @@ def _first(events: list[Body], *reasons: str) -> str | None:
 
 
 def _started(container: Body) -> str | None:
-    """Of the container that runs, or did last."""
+    """Return the start time of the running or last container."""
     states = (*container.get("state", {}).values(), *container.get("lastState", {}).values())
     times = (state.get("startedAt") for state in states)
     return next((at for at in times if at and not at.startswith(_NEVER)), None)

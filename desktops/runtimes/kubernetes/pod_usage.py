@@ -1,4 +1,4 @@
-"""What a pod uses beside its limits, from the metrics API's figures. Pure."""
+"""Compute a pod's use and limits from the metrics API. Pure."""
 
 import re
 from decimal import Decimal
@@ -16,7 +16,7 @@ _MIB = 2**20
 
 
 def usage_of(pod: dict[str, Any], measured: dict[str, Any]) -> Usage | None:
-    """None when the container is not among those measured yet."""
+    """Return None if the container has not been measured yet."""
     limits = _named(pod["spec"]["containers"]).get("resources", {}).get("limits", {})
     used = _named(measured["containers"]).get("usage")
     if not used:
@@ -30,7 +30,7 @@ def usage_of(pod: dict[str, Any], measured: dict[str, Any]) -> Usage | None:
 
 
 def quantity(text: str) -> Decimal:
-    """A number as Kubernetes writes it: "250m", "1536Mi", "2". ValueError otherwise."""
+    """Parse a Kubernetes quantity such as "250m", "1536Mi" or "2". Raises ValueError."""
     found = re.fullmatch(r"([0-9.]+(?:e[0-9]+)?)([a-zA-Z]*)", text)
     if not found or found[2] not in _FACTORS:
         raise ValueError(f"not a quantity: {text!r}")

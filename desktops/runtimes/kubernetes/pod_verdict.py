@@ -1,4 +1,4 @@
-"""A verdict on a pod, and how to read what it is based on. Pure."""
+"""The verdict on a pod, and helpers to derive it. Pure."""
 
 import re
 from typing import Any, NamedTuple
@@ -15,10 +15,10 @@ class Verdict(NamedTuple):
 
 
 def condition(pod_status: Body, kind: str) -> Body:
-    """Return the pod's condition of that type, empty when it has none."""
+    """Return the pod's condition of that type, or an empty dict."""
     return next((found for found in pod_status.get("conditions", ()) if found["type"] == kind), {})
 
 
 def says(message: str, words: str) -> bool:
-    """Search for a regular expression, whatever the case of its letters."""
+    """Say whether the message matches a regular expression, ignoring case."""
     return re.search(words, message, re.IGNORECASE) is not None

@@ -1,4 +1,4 @@
-"""How the objects of one desktop come to exist, in an order that lets it be cut off anywhere and begun again."""
+"""Create the objects of one desktop, in an order that allows a start to be interrupted and repeated at any point."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -11,20 +11,21 @@ from desktops.runtimes.kubernetes.manifests import DESKTOP, INSTALLATION, OWNER
 from desktops.runtimes.kubernetes.operations import Body, NamespaceOperations
 
 log = structlog.get_logger("podesk.kubernetes")
-# Beyond a pod's own grace: nobody is there to end it.
+# In addition to a pod's own grace period: the node is not there to end it.
 DEAD_NODE = timedelta(minutes=5)
-LOST_NODE = timedelta(seconds=30)  # of a pod that the cluster itself has given up, which took it minutes
-MOMENT = 1.5  # seconds that all of one start may wait for what is ending: a usual restart needs less
+LOST_NODE = timedelta(seconds=30)  # for a pod that the cluster has already given up, after minutes
+MOMENT = 1.5  # seconds that one start may wait in total for ending objects; a usual restart needs less
 
 
-class WaitedTooLong(Exception):
-    """A later run is there already: nothing of this one is wanted any more."""
+class SupersededRun(Exception):
+    """A later run has already started, so this one is no longer wanted."""
 
 
 class DesktopCreation:
-    """One start. The ConfigMap comes first and owns the rest; the pod comes last, and then owns the ConfigMap.
+    """One start. The ConfigMap is created first and owns the other objects. The pod is created last and then owns the
+    ConfigMap.
 
-    So where the pod is, everything is, and when it is gone the cluster collects the rest.
+    So if the pod exists, everything exists; when it is gone, the cluster removes the rest.
     """
 
     def __init__(self, spec: DesktopSpec, cluster: Cluster, calls: NamespaceOperations) -> None:
@@ -34,9 +35,9 @@ class DesktopCreation:
     def run(self) -> None:
         self._volume()
         try:
-            if anchor := self._anchor():
-                self._rest(anchor)
-        except WaitedTooLong:
+            if config_map := self._config_map():
+                self._rest(config_map)
+        except SupersededRun:
             return
 
     # --- the home ---------------------------------------------------------------------------------------------------
@@ -51,27 +52,28 @@ class DesktopCreation:
             self._wait(f"{self.spec.volume} to be gone")
 
     def _new_claim(self) -> bool:
-        """Made or there, and ours. False while one of that name is on its way out."""
+        """Create the claim or find ours. Returns False while an old claim of that name is being deleted."""
         if self.calls.create(manifests.volume_claim(self.spec, self.cluster)):
             return True
         there = self._claim()
         return bool(there and not is_ending(there))
 
     def _claim(self) -> Body | None:
-        """Another desktop of the same owner may have worked in it."""
+        """Return the claim of this desktop's owner. Another desktop of the owner may have used it."""
         there = self.calls.get("PersistentVolumeClaim", self.spec.volume)
         if there and not _bears(there, {INSTALLATION: self.spec.installation, OWNER: self.spec.owner_id}):
             raise RuntimeFault("name_taken", f"PersistentVolumeClaim {self.spec.volume} is not ours")
         return there
 
-    # --- the anchor -------------------------------------------------------------------------------------------------
+    # --- the ConfigMap ----------------------------------------------------------------------------------------------
 
-    def _anchor(self) -> Body | None:
-        """The ConfigMap of this run; None when the whole run is there already."""
+    def _config_map(self) -> Body | None:
+        """Return the ConfigMap of this run, or None if the whole run already exists."""
         body = manifests.config_map(self.spec, self.cluster)
-        while not (anchor := self.calls.create(body)):
+        while not (config_map := self.calls.create(body)):
             there, pod = self._ours("ConfigMap"), self._ours("Pod")
-            if pod and (self._is_older(pod) or is_ending(pod)):  # first: what is around a pod stays until it has ended
+            # first, because the objects around a pod must stay until it has ended
+            if pod and (self._is_older(pod) or is_ending(pod)):
                 end_pod(pod, self.calls)
                 self._wait("the pod of an earlier run to end")
             elif there and is_ending(there):
@@ -80,25 +82,25 @@ class DesktopCreation:
                 return there
             elif there and not self._is_older(there) and pod and pod["metadata"]["uid"] in owners(there):
                 return None
-            elif there:  # of an earlier run, or of a pod that is gone: then the cluster is about to collect it
+            elif there:  # from an earlier run, or from a lost pod; the cluster would remove it soon
                 self.calls.delete(there)
-        return anchor
+        return config_map
 
     # --- the rest ---------------------------------------------------------------------------------------------------
 
-    def _rest(self, anchor: Body) -> None:
+    def _rest(self, config_map: Body) -> None:
         make = [manifests.secret, network_manifests.network_policy]
         if self.cluster.exposure == "ingress":
             make.append(network_manifests.ingress)
         for body in make:
-            self._ensure(manifests.owned(body(self.spec, self.cluster), by=anchor))
-        service = self._ensure(manifests.owned(network_manifests.service(self.spec, self.cluster), by=anchor))
+            self._ensure(manifests.owned(body(self.spec, self.cluster), by=config_map))
+        service = self._ensure(manifests.owned(network_manifests.service(self.spec, self.cluster), by=config_map))
         pod = self._ensure(manifests.pod(self.spec, self.cluster, service=service))
-        if not give_to(pod, anchor, self.calls):  # a stop came between: it saw no pod, so it left us this one
+        if not give_to(pod, config_map, self.calls):  # a concurrent stop saw no pod and left this one
             self.calls.delete(pod)
 
     def _ensure(self, body: Body) -> Body:
-        """The object as it is in the cluster: made now, or there and of this very run."""
+        """Create the object or return the existing one of this run."""
         kind = body["kind"]
         while not (made := self.calls.create(body)):
             there = self._ours(kind)
@@ -111,34 +113,39 @@ class DesktopCreation:
         return made
 
     def _wait(self, what: str) -> None:
-        """Raises RuntimeFault, to be begun again later, when the moment is over: others need the worker."""
+        """Wait a moment. Raises a RuntimeFault that is not permanent once the total is used up, to free the worker."""
         if not self._moment.remaining:
             raise RuntimeFault("still_stopping", f"waited for {what}", permanent=False)
         self.calls.pause(what)
 
     def _ours(self, kind: str) -> Body | None:
-        """Raises RuntimeFault when it belongs to somebody else, Late when a later run made it."""
+        """Return the existing object of this desktop.
+
+        Raises RuntimeFault if it belongs to something else, and SupersededRun if a later run created it.
+        """
         there = self.calls.get(kind, self.spec.name)
         if not there:
             return None
         if not _bears(there, {INSTALLATION: self.spec.installation, DESKTOP: self.spec.desktop_id}):
             raise RuntimeFault("name_taken", f"{kind} {self.spec.name} is not ours")
         if _run(there) > self.spec.run:
-            raise WaitedTooLong
+            raise SupersededRun
         return there
 
     def _is_older(self, body: Body) -> bool:
         return _run(body) < self.spec.run
 
 
-def give_to(pod: Body, anchor: Body, calls: NamespaceOperations) -> bool:
-    """Let the anchor, and all that it owns, go when the pod goes. False when the anchor is gone."""
+def give_to(pod: Body, config_map: Body, calls: NamespaceOperations) -> bool:
+    """Make the pod the owner of the ConfigMap, so that everything is deleted with the pod. Returns False if it is
+    gone.
+    """
     change = {"metadata": {"ownerReferences": [manifests.reference(pod)]}}
-    return calls.patch("ConfigMap", anchor["metadata"]["name"], change) is not None
+    return calls.patch("ConfigMap", config_map["metadata"]["name"], change) is not None
 
 
 def end_pod(pod: Body, calls: NamespaceOperations) -> None:
-    """Begin to end it; one whose machine does not do so is taken out of the cluster's books."""
+    """Begin to end the pod. If its node does not end it in time, remove it from the API by force."""
     if not is_ending(pod):
         calls.delete(pod)
     elif _is_overdue(pod):
@@ -147,9 +154,9 @@ def end_pod(pod: Body, calls: NamespaceOperations) -> None:
 
 
 def _is_overdue(pod: Body) -> bool:
-    """The API's deletionTimestamp has the grace in it already."""
-    patience = LOST_NODE if pod_disruption.is_lost(pod) else DEAD_NODE
-    return datetime.now(UTC) - datetime.fromisoformat(pod["metadata"]["deletionTimestamp"]) > patience
+    """Say whether the pod should have ended. Its deletionTimestamp already includes the grace period."""
+    limit = LOST_NODE if pod_disruption.is_lost(pod) else DEAD_NODE
+    return datetime.now(UTC) - datetime.fromisoformat(pod["metadata"]["deletionTimestamp"]) > limit
 
 
 def is_ending(body: Body) -> bool:

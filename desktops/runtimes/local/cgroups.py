@@ -1,4 +1,4 @@
-"""CPU and memory limits of a local desktop by control groups, version 2 or 1, where the machine lets us."""
+"""Limit the CPU and memory of a local desktop with control groups, version 2 or 1, if the machine allows it."""
 
 import os
 import time
@@ -13,7 +13,7 @@ CONTROLLERS = ("cpu", "memory")
 
 
 def gettext_noop(text: str) -> str:
-    """Marks a sentence for translation by whoever shows it; this package knows no Django."""
+    """Mark a sentence for translation. This package does not use Django, so its callers translate."""
     return text
 
 
@@ -32,7 +32,7 @@ class Limits(NamedTuple):
 
 
 def hindrance() -> str | None:
-    """Why limits cannot be enforced here, in one English sentence to be translated; None when they are."""
+    """Return why limits cannot be enforced here, as an English msgid, or None if they are enforced."""
     if not all(_hierarchies().values()):
         return NO_CONTROLLERS
     probe = f"podesk-probe-{os.getpid()}"
@@ -42,8 +42,10 @@ def hindrance() -> str | None:
 
 
 def create(installation: str, name: str, limits: Limits) -> tuple[str, ...]:
-    """Make (or find) the groups of one desktop and set its limits. Empty where the machine does not allow it."""
-    groups: dict[Path, None] = {}  # ordered, and one for both controllers in version 2
+    """Create or find the groups of one desktop and set its limits. Returns an empty tuple if the machine does not allow
+    it.
+    """
+    groups: dict[Path, None] = {}  # ordered; in version 2 both controllers share one group
     for controller, folders in _hierarchies().items():
         group = next(filter(None, (_create_in(parent, installation, name) for parent in folders)), None)
         if group is None or not _set(group, controller, limits):
@@ -54,7 +56,7 @@ def create(installation: str, name: str, limits: Limits) -> tuple[str, ...]:
 
 
 def entrances(groups: tuple[str, ...]) -> list[int]:
-    """Descriptors through which a new child enters. Opened by us, so that it may use them with fewer rights."""
+    """Return open descriptors with which a new child joins the groups, even after it has dropped its privileges."""
     return [os.open(Path(group, "cgroup.procs"), os.O_WRONLY | os.O_CLOEXEC) for group in groups]
 
 
@@ -72,7 +74,7 @@ def members(groups: tuple[str, ...]) -> set[int]:
 
 
 def out_of_memory(groups: tuple[str, ...]) -> bool:
-    """Whether the kernel ever killed something in there for want of memory."""
+    """Say whether the kernel has killed a process of the groups because of their memory limit."""
     return any(
         key == "oom_kill" and int(value)
         for group in groups
@@ -81,7 +83,7 @@ def out_of_memory(groups: tuple[str, ...]) -> bool:
 
 
 def memory_mib(groups: tuple[str, ...]) -> float | None:
-    """Memory in use, without file contents that the kernel would drop at need."""
+    """Return the memory in use, without file caches that the kernel can drop."""
     for group in groups:
         for used, idle in (("memory.current", "inactive_file"), ("memory.usage_in_bytes", "total_inactive_file")):
             with suppress(OSError):
@@ -91,9 +93,9 @@ def memory_mib(groups: tuple[str, ...]) -> float | None:
 
 
 def remove(groups: tuple[str, ...]) -> None:
-    """Remove the groups, and the installation's own when it was the last."""
+    """Remove the groups, and the installation's own group if it is then empty."""
     for group in groups:
-        for _ in range(20):  # members that were just killed leave an instant later
+        for _ in range(20):  # killed processes leave the group a moment later
             try:
                 Path(group).rmdir()
             except FileNotFoundError:
@@ -108,7 +110,7 @@ def remove(groups: tuple[str, ...]) -> None:
 
 def _create_in(parent: Path, installation: str, name: str) -> Path | None:
     ours = parent / f"podesk-{installation}"
-    for _ in range(3):  # the installation's group may be removed as empty between our two steps
+    for _ in range(3):  # the installation's empty group may be removed between the two steps
         try:
             _make(ours)
             (ours / name).mkdir(exist_ok=True)
@@ -127,7 +129,7 @@ def _make(ours: Path) -> None:
     if not _is_v2(parent):
         ours.mkdir(exist_ok=True)
         return
-    if not os.access(parent / "cgroup.procs", os.W_OK):  # needed to move a process from where we are
+    if not os.access(parent / "cgroup.procs", os.W_OK):  # needed to move a process out of our own group
         raise PermissionError(parent)
     _delegate(parent)
     ours.mkdir(exist_ok=True)
@@ -135,7 +137,7 @@ def _make(ours: Path) -> None:
 
 
 def _delegate(folder: Path) -> None:
-    """Hand cpu and memory on to the groups below. Fails with EBUSY where processes live, as version 2 wants it."""
+    """Enable cpu and memory for the groups below. Version 2 fails with EBUSY if processes live in this group."""
     switch = folder / "cgroup.subtree_control"
     if not set(CONTROLLERS) <= set(switch.read_text().split()):
         switch.write_text("+cpu +memory")
@@ -149,7 +151,7 @@ def _set(group: Path, controller: str, limits: Limits) -> bool:
     elif _is_v2(group):
         values, optional = {"memory.max": memory}, {"memory.swap.max": "0"}
     else:
-        # Lowered in this order and raised in the other: memory with swap may never be less than memory alone.
+        # Memory with swap must never be less than memory alone; this order works when lowering the limits.
         optional = {"memory.memsw.limit_in_bytes": memory}
         values = {"memory.limit_in_bytes": memory}
     try:
@@ -164,7 +166,9 @@ def _set(group: Path, controller: str, limits: Limits) -> bool:
 
 
 def _hierarchies() -> dict[str, list[Path]]:
-    """Where groups for each controller may be made: our own group first, so that an outer limit keeps holding."""
+    """Return where groups can be created for each controller. Our own group comes first, so that outer limits still
+    apply.
+    """
     return {controller: list(_candidates(controller)) for controller in CONTROLLERS}
 
 
@@ -181,12 +185,12 @@ def _candidates(controller: str) -> Iterator[Path]:
         else:
             continue
         inside = path.removeprefix(top.rstrip("/")).strip("/")
-        folder = Path(mount, "" if ".." in inside else inside)  # "..": our group lies outside of what we see
+        folder = Path(mount, "" if ".." in inside else inside)  # "..": our group is outside the visible tree
         yield from (place for place in (folder, *folder.parents) if place.is_relative_to(mount) and place.is_dir())
 
 
 def _own_groups() -> dict[str, str]:
-    """Controller -> path of our group; "" is version 2."""
+    """Return the path of our group for each controller; version 2 has the key ""."""
     own = {}
     for line in _lines("/proc/self/cgroup"):
         _, names, path = line.split(":", 2)

@@ -1,6 +1,6 @@
-"""What is on disk of one local desktop: its folders, its lock, and the state that its holder writes.
+"""The files of one local desktop: its folders, its lock, and the state that its holder writes.
 
-Tuples, not dataclasses: the holder imports this while a person waits, and `dataclasses` takes a third of its start.
+Uses NamedTuple, because importing `dataclasses` would add a third to the start time of the holder.
 """
 
 import errno
@@ -21,12 +21,12 @@ from typing import Any, NamedTuple
 from desktops.runtimes.local.cgroups import Limits
 from desktops.runtimes.local.processes import Process
 
-SOCKET_PATH_LIMIT = 107  # bytes, sun_path without its final zero
+SOCKET_PATH_LIMIT = 107  # bytes; size of sun_path without its final zero
 FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 class DesktopFolder(NamedTuple):
-    """Where one desktop lives below the runtime's folder."""
+    """The paths of one desktop below the runtime's folder."""
 
     root: Path
     name: str
@@ -37,7 +37,7 @@ class DesktopFolder(NamedTuple):
 
     @property
     def lock(self) -> Path:
-        """Held by a starter, handed on to the holder, held for the holder's life."""
+        """The lock file. The starter takes the lock and passes it to the holder, which keeps it until it ends."""
         return self.folder / "lock"
 
     @property
@@ -46,7 +46,7 @@ class DesktopFolder(NamedTuple):
 
     @property
     def stop(self) -> Path:
-        """There from the moment the end is asked for, so that a holder that is just starting sees it too."""
+        """The file that requests a stop. A holder that is still starting also checks it."""
         return self.folder / "stop"
 
     @property
@@ -55,7 +55,9 @@ class DesktopFolder(NamedTuple):
 
     @property
     def private(self) -> Path:
-        """Belongs to the desktop's account: sockets and secrets. Short, because a socket's path is."""
+        """The folder for sockets and secrets, owned by the desktop's account. Short, because socket paths are
+        limited.
+        """
         return self.root / "s" / hashlib.sha256(self.name.encode()).hexdigest()[:8]
 
     @property
@@ -64,12 +66,16 @@ class DesktopFolder(NamedTuple):
 
     @property
     def marker(self) -> str:
-        """In the environment of every process of this desktop: finds what a killed holder left behind."""
+        """A variable in the environment of every process of this desktop. It identifies processes left by a killed
+        holder.
+        """
         return f"PODESK_DESKTOP={self.folder}"
 
 
 class HolderState(NamedTuple):
-    """`steps` are ISO times by phase. `holder` is None until the holder has begun."""
+    """The state that the holder writes. `steps` are ISO times by phase. `holder` is None until the holder has
+    started.
+    """
 
     installation: str
     desktop_id: str
@@ -78,22 +84,22 @@ class HolderState(NamedTuple):
     phase: str = "created"
     steps: Mapping[str, str] = MappingProxyType({})
     holder: Process | None = None
-    groups: tuple[str, ...] = ()  # control groups, as paths; empty: no limits are enforced
+    groups: tuple[str, ...] = ()  # paths of control groups; empty: limits are not enforced
     limits: Limits = Limits(0, 0)
     reason: str = ""
     detail: str = ""
-    restarts: int = 0  # how often the session was started again after a crash; `reason` and `detail` are of the last
+    restarts: int = 0  # crash restarts of the session; `reason` and `detail` describe the last one
 
     def entered(self, phase: str) -> "HolderState":
         return self._replace(phase=phase, steps={**self.steps, phase: datetime.now(UTC).isoformat()})
 
 
 class SessionPlan(NamedTuple):
-    """All that a holder needs to know, made by the starter: the holder itself takes no decisions."""
+    """Everything that a holder needs, prepared by the starter. The holder makes no decisions of its own."""
 
     server: list[str]  # command of the X server
-    session: list[str]  # command of what runs inside
-    environment: dict[str, str]  # of both; DISPLAY is added when the server has chosen one
+    session: list[str]  # command of the session
+    environment: dict[str, str]  # for both; DISPLAY is added when the server has chosen one
     home: str
     account: dict[str, Any]  # subprocess arguments that switch to the account
 
@@ -108,7 +114,7 @@ def read_plan(place: DesktopFolder) -> SessionPlan:
 
 
 def read(place: DesktopFolder) -> HolderState | None:
-    """None: no such desktop. What was never written whole counts as none."""
+    """Return the state, or None if there is no such desktop or its state was never written completely."""
     try:
         raw = json.loads((place.folder / "state.json").read_bytes())
     except (FileNotFoundError, NotADirectoryError, ValueError):
@@ -119,23 +125,23 @@ def read(place: DesktopFolder) -> HolderState | None:
 
 
 def write(place: DesktopFolder, state: HolderState) -> None:
-    """Replace the state in one step and tell the watcher, if there is one."""
+    """Replace the state atomically and notify the watcher, if there is one."""
     new = place.folder / "state.new"
     text = json.dumps(state._asdict() | {"steps": dict(state.steps)})
     with_spare(place, lambda: new.write_text(text))
     new.replace(place.folder / "state.json")
-    if state.holder:  # before, nothing runs yet; its first sign of life follows at once
+    if state.holder:  # without a holder, nothing runs yet, and its first report follows at once
         announce(place)
 
 
 def ask_to_stop(place: DesktopFolder) -> None:
-    """Leave the time of the first asking as it is: it tells how long we have waited."""
+    """Request a stop. The time of the first request is kept, to know how long the stop takes."""
     if not place.stop.exists():
         with_spare(place, place.stop.touch)
 
 
 def with_spare(place: DesktopFolder, write: Callable[[], object]) -> None:
-    """Write something that must be written though the disk is full: a spare file makes room, once."""
+    """Write something important even if the disk is full, by deleting a spare file first."""
     try:
         write()
     except OSError as error:
@@ -155,13 +161,13 @@ def events_path(root: Path) -> Path:
 
 
 def take_lock(place: DesktopFolder, *, timeout: float = 0) -> int | None:
-    """The locked descriptor, or None when somebody else has held it for `timeout` seconds."""
+    """Return the locked descriptor, or None if another process has held the lock for `timeout` seconds."""
     end = time.monotonic() + timeout
     while True:
         fd = os.open(place.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if os.fstat(fd).st_ino == place.lock.stat().st_ino:  # else: forgotten while we took it
+            if os.fstat(fd).st_ino == place.lock.stat().st_ino:  # otherwise the desktop was removed in the meantime
                 return fd
         except BlockingIOError:
             if time.monotonic() >= end:
@@ -175,7 +181,7 @@ def take_lock(place: DesktopFolder, *, timeout: float = 0) -> int | None:
 
 
 def is_held(place: DesktopFolder) -> bool:
-    """Whether a holder (or a starter) lives. Takes a shared lock for an instant: those who take it allow for that."""
+    """Say whether a holder or starter is alive. Takes a shared lock for a moment, which lock takers tolerate."""
     try:
         fd = os.open(place.lock, os.O_RDWR | os.O_CLOEXEC)
     except (FileNotFoundError, NotADirectoryError):
@@ -190,11 +196,11 @@ def is_held(place: DesktopFolder) -> bool:
 
 
 def forget(place: DesktopFolder) -> None:
-    """Remove what is kept of a desktop, its volume excepted. Call with the lock held."""
+    """Remove all files of a desktop except its volume. Call this with the lock held."""
     shutil.rmtree(place.private, ignore_errors=True)
-    # In one step, lock and all: removing takes a while, and the next run writes files of the same names.
+    # Rename first: deleting takes a while, and the next run writes files of the same names.
     gone = place.folder.with_name(f".gone-{place.name}-{os.getpid()}")
-    shutil.rmtree(gone, ignore_errors=True)  # of somebody who was killed here
+    shutil.rmtree(gone, ignore_errors=True)  # left by a process that was killed here
     with suppress(FileNotFoundError):
         place.folder.rename(gone)
     announce(place)

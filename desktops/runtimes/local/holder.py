@@ -1,8 +1,7 @@
-"""The holder: the process that owns one local desktop from its first to its last moment. One per desktop.
+"""The holder: the process that owns one local desktop from start to end. There is one per desktop.
 
-The runtime starts `python -m desktops.runtimes.local.holder FD` and tells it over that socket which desktop it
-holds (see local_launcher). It outlives whoever did that. Knows no Django and imports little: a person waits while it
-starts.
+The runtime starts `python -m desktops.runtimes.local.holder FD` and sends the desktop's name over that socket (see
+launcher.py). The holder outlives its starter. It does not use Django and imports little, to start fast.
 """
 
 import ctypes
@@ -22,15 +21,15 @@ from desktops.runtimes.local import cgroups, desktop_files, processes
 from desktops.runtimes.local.desktop_files import FULL, DesktopFolder
 from desktops.runtimes.local.session_log import Log, tail
 
-END_SECONDS = 3.0  # seconds that programs have to save their work before they are killed
-MOST_CRASHES = 3  # within CRASH_WINDOW: after each of these the session is started again, after one more it is over
+END_SECONDS = 3.0  # seconds for programs to save their work before they are killed
+MOST_CRASHES = 3  # within CRASH_WINDOW; the session is restarted after each of these, and ends after one more
 CRASH_WINDOW = 600.0  # seconds
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
 libc = ctypes.CDLL(None)
 
 
 class Over(Exception):
-    """The desktop's run is over. `phase` is empty when it was asked to stop: then nothing of it is kept."""
+    """The run has ended. An empty `phase` means that a stop was requested; then no state is kept."""
 
     def __init__(self, phase: str = "", reason: str = "", detail: str = "") -> None:
         self.phase, self.reason, self.detail = phase, reason, detail
@@ -47,7 +46,7 @@ class Holder:
         self.entrances = cgroups.entrances(state.groups)
         self.server = self.session = 0  # pids
         self.display = b""
-        self.crashes: list[float] = []  # when, by the monotonic clock
+        self.crashes: list[float] = []  # times of crashes, by the monotonic clock
 
     def run(self) -> None:
         try:
@@ -60,7 +59,7 @@ class Holder:
             self._end(Over("failed", "disk_full" if error.errno in FULL else "start_failed", repr(error)))
 
     def _begin(self) -> None:
-        libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)  # whatever daemonises inside stays below us
+        libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)  # keep daemonized processes among our descendants
         self._write(self.state._replace(holder=processes.find(os.getpid())))
         if self.place.stop.exists():
             raise Over
@@ -68,27 +67,27 @@ class Holder:
         self._enter("started")
 
     def _start_server(self) -> None:
-        told, tell = os.pipe()
-        self._on(told, self._display_known)
-        self.server = self._spawn([*self.plan.server, "-displayfd", str(tell)], tell)
-        os.close(tell)
+        reading, writing = os.pipe()
+        self._on(reading, self._display_known)
+        self.server = self._spawn([*self.plan.server, "-displayfd", str(writing)], writing)
+        os.close(writing)
 
     def _display_known(self, fd: int) -> None:
-        said = os.read(fd, 16)
-        self.display += said
-        if said and not said.endswith(b"\n"):
-            return  # the number comes first, its line end in a second write
+        data = os.read(fd, 16)
+        self.display += data
+        if data and not data.endswith(b"\n"):
+            return  # the number may arrive before its line end
         self._forget(fd)
         os.close(fd)
-        if not said:
-            return  # it died instead: the signal tells
+        if not data:
+            return  # the server ended; its SIGCHLD is handled elsewhere
         self.plan.environment["DISPLAY"] = f":{self.display.strip().decode()}"
         self.session = self._spawn(self.plan.session)
         banner = socket.socket(socket.AF_UNIX)
         try:
-            banner.connect(str(self.place.socket))  # it listens before it tells the display
+            banner.connect(str(self.place.socket))  # the server listens before it reports the display
         except ConnectionError:
-            return  # it has died since
+            return  # the server has ended meanwhile
         self._on(banner.detach(), self._banner_came)
 
     def _banner_came(self, fd: int) -> None:
@@ -99,7 +98,7 @@ class Holder:
             self._enter("ready")
 
     def _enter(self, phase: str) -> None:
-        """Steps are those of the first start in this run; the session may be started again."""
+        """Record a new phase. Steps keep the times of the first start, even if the session is restarted."""
         again = phase in self.state.steps
         self._write(self.state._replace(phase=phase) if again else self.state.entered(phase))
 
@@ -131,7 +130,7 @@ class Holder:
 
     def _in_child(self) -> None:
         cgroups.enter(self.entrances)
-        libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)  # a killed holder takes its desktop along
+        libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)  # if the holder is killed, its desktop ends too
 
     def _log_output(self, fd: int) -> None:
         try:
@@ -145,7 +144,7 @@ class Holder:
             os.close(fd)
 
     def _reap(self) -> dict[int, int]:
-        """Exit codes of children that ended, by pid."""
+        """Return the exit codes of ended children by pid."""
         ended: dict[int, int] = {}
         with suppress(ChildProcessError):
             while (result := os.waitpid(-1, os.WNOHANG))[0]:
@@ -158,7 +157,7 @@ class Holder:
         receiving, sending = socket.socketpair()
         for end in (receiving, sending):
             end.setblocking(False)
-        self._signals = receiving, sending  # kept alive
+        self._signals = receiving, sending  # keep a reference to both
         signal.set_wakeup_fd(sending.fileno(), warn_on_full_buffer=False)
         for number in (signal.SIGTERM, signal.SIGCHLD):
             signal.signal(number, lambda *_: None)
@@ -186,13 +185,13 @@ class Holder:
     def _serve(self) -> None:
         while True:
             for key, _ in self.events.select():
-                if self.events.get_map().get(key.fd) is key:  # else: closed meanwhile, and its number used again
+                if self.events.get_map().get(key.fd) is key:  # otherwise it was closed and its number reused
                     key.data(key.fd)
 
     # --- crashes and the end ----------------------------------------------------------------------------------------
 
     def _start_again(self, reason: str, detail: str) -> None:
-        """After a crash, in the same run. Raises Over if that would not help."""
+        """Restart the session after a crash, in the same run. Raises Over if that would not help."""
         crash = self._crash(reason, detail)
         now = time.monotonic()
         self.crashes = [at for at in self.crashes if now - at < CRASH_WINDOW] + [now]
@@ -215,7 +214,7 @@ class Holder:
         return Over("failed", reason if "ready" in self.state.steps else "start_failed", detail)
 
     def _drain(self) -> None:
-        """Log what the children said before they died."""
+        """Log the last output of children that have ended."""
         for key, _ in self.events.select(0):
             if key.data == self._log_output:
                 self._log_output(key.fd)
@@ -232,7 +231,7 @@ class Holder:
         self._write(self.state.entered(over.phase)._replace(reason=over.reason, detail=over.detail))
 
     def _end_processes(self) -> None:
-        """Programs first, then the X server below them: who has work to save still has a screen."""
+        """End the programs first and the X server last, so that programs can still save their work."""
         end = time.monotonic() + END_SECONDS
         for process in self._programs():
             processes.send(process, signal.SIGTERM)
@@ -250,20 +249,20 @@ class Holder:
 
 
 def main(orders: int) -> None:
-    """Loaded; waits to be told whose holder it is. Ends when whoever started it does, without having been told."""
+    """Wait until the starter sends the desktop's name, then run its holder. Ends if the starter ends before that."""
     with socket.socket(fileno=orders) as order:
-        said, fds, _, _ = socket.recv_fds(order, 65536, 2)
-    if not said:
+        data, fds, _, _ = socket.recv_fds(order, 65536, 2)
+    if not data:
         return
-    _lock, log = fds  # the lock is kept open: as long as it is, we live
+    _lock, log = fds  # keep the lock open: it shows that this process is alive
     for output in (1, 2):
         os.dup2(log, output)
     os.close(log)
     if os.fork():
-        os._exit(0)  # so that nobody but init has to reap us
+        os._exit(0)  # so that init reaps this process
     os.setsid()
     os.chdir("/")
-    root, name = json.loads(said)
+    root, name = json.loads(data)
     Holder(DesktopFolder(Path(root), name)).run()
 
 

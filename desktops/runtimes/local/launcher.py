@@ -1,4 +1,4 @@
-"""How a holder comes to life. One may be kept waiting, so that nobody who launches waits for Python to load it."""
+"""Start holders. One holder can be preloaded, so that a launch does not wait for Python to start."""
 
 import atexit
 import json
@@ -12,13 +12,13 @@ from desktops.runtimes.base import Deadline, RuntimeFault
 from desktops.runtimes.local.desktop_files import DesktopFolder
 from desktops.runtimes.local.session_log import tail
 
-REFILL_AFTER = 1.0  # seconds: until then the machine is busy with the desktop that was just launched
-CODE = Path(__file__).resolve().parents[3]  # where `-m desktops.…` finds the holder
-COMMAND = (sys.executable, "-S", "-E", "-s", "-m", "desktops.runtimes.local.holder")  # -S: 10 ms less
+REFILL_AFTER = 1.0  # seconds; until then the machine is busy starting the desktop
+CODE = Path(__file__).resolve().parents[3]  # the folder in which `-m desktops.…` finds the holder
+COMMAND = (sys.executable, "-S", "-E", "-s", "-m", "desktops.runtimes.local.holder")  # -S saves 10 ms
 
 
 class Waiting:
-    """A holder that has loaded and waits to be told whose it is. It ends when we do."""
+    """A loaded holder that waits for its desktop's name. It ends when this process ends."""
 
     def __init__(self, path: str) -> None:
         self._order, its_end = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -29,7 +29,10 @@ class Waiting:
             )  # fmt: skip
 
     def tell(self, place: DesktopFolder, lock: int, log: int, *, seconds: float) -> int:
-        """Its exit status: it forks at once, and goes on by itself. Raises OSError, subprocess.TimeoutExpired."""
+        """Hand over the desktop and return the exit status. The holder forks and continues in the background.
+
+        Raises OSError, subprocess.TimeoutExpired.
+        """
         with self._order:
             socket.send_fds(self._order, [json.dumps([str(place.root), place.name]).encode()], [lock, log])
             return self.process.wait(seconds)
@@ -46,13 +49,13 @@ class Launcher:
         self._ready: Waiting | None = None
 
     def keep_ready(self) -> None:
-        """From now on one holder waits. For processes that start desktops again and again."""
+        """Keep one holder preloaded, for processes that start desktops repeatedly."""
         self._ready = Waiting(self._path)
         atexit.unregister(self._end)
         atexit.register(self._end)
 
     def launch(self, place: DesktopFolder, lock: int, deadline: Deadline) -> None:
-        """Raises RuntimeFault."""
+        """Start the holder of a desktop. Raises RuntimeFault."""
         ready, self._ready = self._ready, None
         with place.log.open("ab") as log:
             if not (ready and self._began(ready, place, (lock, log.fileno()), deadline)):
@@ -70,7 +73,7 @@ class Launcher:
         timer.start()
 
     def _began(self, ready: Waiting, place: DesktopFolder, fds: tuple[int, int], deadline: Deadline) -> bool:
-        """False when the one that waited is not there any more."""
+        """Use the preloaded holder. Returns False if it no longer runs."""
         try:
             return ready.tell(place, *fds, seconds=max(1.0, deadline.remaining)) == 0
         except (OSError, subprocess.TimeoutExpired):

@@ -1,4 +1,4 @@
-"""The local runtime: a real TigerVNC session per desktop on this machine. Keeps no state in its own process."""
+"""The local runtime: one TigerVNC session per desktop on this machine. Its process keeps no state."""
 
 import errno
 import os
@@ -29,16 +29,16 @@ from desktops.runtimes.local.session_log import tail
 from desktops.runtimes.names import LABEL
 from desktops.runtimes.names import check as check_name
 
-PATH = "/usr/local/bin:/usr/bin:/bin:/usr/local/games:/usr/games"  # as a plain login has it, not as the portal does
-HUNG = 10.0  # seconds after which a holder that was asked to stop is killed
-JUST_NOW = 2.0  # seconds
+PATH = "/usr/local/bin:/usr/bin:/bin:/usr/local/games:/usr/games"  # the PATH of a login, not the portal's
+HUNG = 10.0  # seconds after a stop request before the holder is killed
+JUST_NOW = 2.0  # seconds; covers the time between two watches
 
 
 class LocalRuntime:
     steps: tuple[str, ...] = ("created", "started", "ready")
 
     def __init__(self, root: Path, *, installation: str, user: str = "podesk", path: str = PATH) -> None:
-        """`user` is who desktops run as when we are root; `path` is where programs are found, outside and inside."""
+        """`user` is the account of desktops if we are root. `path` is where programs are found, outside and inside."""
         self.root, self.installation, self.user, self.path = root, installation, user, path
         self._launcher = Launcher(path)
 
@@ -60,14 +60,14 @@ class LocalRuntime:
                 if self._prepare(spec, place, account, deadline):
                     self._launcher.launch(place, lock, deadline)
             finally:
-                os.close(lock)  # the holder's copy keeps it locked
+                os.close(lock)  # the holder's copy keeps the lock
 
     def stop(self, name: str, *, deadline: Deadline) -> None:
         with _faults():
             place, state = self._known(name)
             if state is None:
                 return
-            with suppress(FileNotFoundError):  # it is being forgotten already
+            with suppress(FileNotFoundError):  # already being removed
                 desktop_files.ask_to_stop(place)
                 lock = desktop_files.take_lock(place)
                 if lock is None:
@@ -80,7 +80,7 @@ class LocalRuntime:
                     os.close(lock)
 
     def renew_keys(self, name: str, authorized_keys: str, *, deadline: Deadline) -> None:
-        """Desktops of this machine have no SSH."""
+        """Do nothing: local desktops have no SSH."""
 
     def delete_volume(self, volume: str, *, deadline: Deadline) -> None:
         with _faults():
@@ -103,12 +103,12 @@ class LocalRuntime:
         for name in filter(LABEL.fullmatch, names):
             if observed := self.observe(name):
                 seen.append(observed)
-            elif DesktopFolder(self.root, name).stop.exists():  # a holder that was killed while it stopped
+            elif DesktopFolder(self.root, name).stop.exists():  # its holder was killed while it stopped
                 self.stop(name, deadline=Deadline.after(1))
         return seen
 
     def volumes(self) -> Names:
-        """They bear no mark: a place is one installation's."""
+        """Return all volumes, because a runtime folder belongs to one installation."""
         try:
             return sorted(entry.name for entry in (self.root / "volumes").iterdir() if LABEL.fullmatch(entry.name))
         except FileNotFoundError:
@@ -120,12 +120,12 @@ class LocalRuntime:
         end = time.monotonic() + timeout
         with _faults():
             self.root.mkdir(parents=True, exist_ok=True)
-            with _ears(self.root) as ears:
+            with _open_event_socket(self.root) as events:
                 yield from self._changed_just_now()
                 while (left := end - time.monotonic()) > 0:
-                    ears.settimeout(left)
+                    events.settimeout(left)
                     try:
-                        yield ears.recv(128).decode()
+                        yield events.recv(128).decode()
                     except TimeoutError:
                         return
 
@@ -153,12 +153,12 @@ class LocalRuntime:
         unix_account.check_reach(account, self.root / "s")
         if account.switch and not (sockets := Path("/tmp/.X11-unix")).exists():  # noqa: S108  # nosec B108
             sockets.mkdir(exist_ok=True)
-            sockets.chmod(0o1777)  # an account's own folder would keep other people's X servers out
+            sockets.chmod(0o1777)  # otherwise other users' X servers could not use a folder that belongs to the account
 
     def _lock_for(self, spec: DesktopSpec, place: DesktopFolder, deadline: Deadline) -> int | None:
-        """The lock to start with, once no earlier run has it; None when this run is there already."""
+        """Return the lock for a start, once no earlier run holds it, or None if this run already exists."""
         while True:
-            with suppress(FileNotFoundError):  # forgotten between the two calls
+            with suppress(FileNotFoundError):  # removed between the two calls
                 place.folder.mkdir(exist_ok=True)
                 if (lock := desktop_files.take_lock(place)) is not None:
                     return lock
@@ -179,7 +179,7 @@ class LocalRuntime:
     def _prepare(
         self, spec: DesktopSpec, place: DesktopFolder, account: unix_account.Account, deadline: Deadline
     ) -> bool:
-        """Make all that a holder needs. False when this run, or a later one, was here before."""
+        """Write everything that a holder needs. Returns False if this run or a later one already exists."""
         state = desktop_files.read(place)
         if state and self._is_same(state, spec):
             if state.run > spec.run or (state.run == spec.run and state.holder):
@@ -208,17 +208,19 @@ class LocalRuntime:
     # --- looking and ending -----------------------------------------------------------------------------------------
 
     def _known(self, name: str) -> tuple[DesktopFolder, HolderState | None]:
-        """The state of a desktop of ours; another installation's counts as not there."""
+        """Return the state of a desktop, or None if another installation owns it."""
         place = DesktopFolder(self.root, check_name(name))
         state = desktop_files.read(place)
         return place, state if state and state.installation == self.installation else None
 
     def _observe(self, name: str) -> Observed | None:
-        held = desktop_files.is_held(DesktopFolder(self.root, name))  # asked first: what is read after its end is final
+        # check first, so that the state read below is final if it is not held
+        held = desktop_files.is_held(DesktopFolder(self.root, name))
         place, state = self._known(name)
         if state is None or (place.stop.exists() and not held):
             return None
-        if not held and not state.holder:  # its starter was killed: nothing comes of it until it is started again
+        # its starter was killed; the desktop does not exist until it is started again
+        if not held and not state.holder:
             return None
         phase = Phase(state.phase)
         if held and place.stop.exists():
@@ -244,8 +246,8 @@ class LocalRuntime:
             processes.send(state.holder, signal.SIGKILL if hung else signal.SIGTERM)
 
     def _clear(self, place: DesktopFolder, state: HolderState, deadline: Deadline) -> None:
-        """End what a killed holder left behind."""
-        while left := self._leftovers(place, state):  # again, because they may fork until the last is gone
+        """Kill processes that a killed holder left."""
+        while left := self._leftovers(place, state):  # repeat, because they may fork until the last one ends
             if not processes.kill_all(left, timeout=deadline.remaining):
                 raise RuntimeFault("still_stopping", f"{place.name}: some of its processes do not end", permanent=False)
         cgroups.remove(state.groups)
@@ -255,7 +257,7 @@ class LocalRuntime:
         return {*filter(None, members), *processes.marked(place.marker)}
 
     def _changed_just_now(self) -> Iterator[str]:
-        """What happened between two watches is not missed."""
+        """Yield desktops that changed a moment ago, so that changes between two watches are not missed."""
         for state in (self.root / "desktops").glob("*/state.json"):
             with suppress(FileNotFoundError):
                 if time.time() - state.stat().st_mtime < JUST_NOW:
@@ -263,20 +265,20 @@ class LocalRuntime:
 
 
 @contextmanager
-def _ears(root: Path) -> Iterator[socket.socket]:
-    """A socket that holders report to. A new one takes the place of one that a killed watcher left."""
+def _open_event_socket(root: Path) -> Iterator[socket.socket]:
+    """Open the socket to which holders report, replacing one left by a killed watcher."""
     path = desktop_files.events_path(root)
     new = path.with_name(f"events.{os.getpid()}")
     new.unlink(missing_ok=True)
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as ears:
-        ears.bind(str(new))
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as events:
+        events.bind(str(new))
         new.replace(path)
-        yield ears
+        yield events
 
 
 @contextmanager
 def _faults() -> Iterator[None]:
-    """What the system refuses, in the runtime's words."""
+    """Raise errors of the operating system as RuntimeFault."""
     try:
         yield
     except OSError as error:

@@ -1,4 +1,4 @@
-"""Processes by identity: a pid counts only together with its start time, since pids are given out again."""
+"""Identify processes by pid and start time, because pids are reused."""
 
 import errno
 import os
@@ -15,21 +15,22 @@ class Process(NamedTuple):
 
 
 def find(pid: int) -> Process | None:
-    """The process that has this pid now; a zombie is none."""
+    """Return the process that has this pid now, or None if there is none or only a zombie."""
     fields = _stat(pid)
     return None if fields is None or fields[0] == "Z" else Process(pid, int(fields[19]))
 
 
 def send(process: Process, number: int) -> bool:
-    """Signal exactly this process. False: it is gone, or its pid belongs to another one by now."""
+    """Signal exactly this process. Returns False if it is gone or its pid has been reused."""
     try:
         fd = os.pidfd_open(process.pid)
     except OSError as error:
-        if error.errno not in (errno.ESRCH, errno.EINVAL):  # EINVAL: by now it is the id of a thread
+        if error.errno not in (errno.ESRCH, errno.EINVAL):  # EINVAL: the id now belongs to a thread
             raise
         return False
     try:
-        if find(process.pid) != process:  # asked after opening: the descriptor cannot change hands any more
+        # checked after opening: the descriptor refers to the same process from here on
+        if find(process.pid) != process:
             return False
         signal.pidfd_send_signal(fd, number)
         return True
@@ -40,7 +41,7 @@ def send(process: Process, number: int) -> bool:
 
 
 def descendants(pid: int) -> list[Process]:
-    """Everything below `pid`, zombies left out."""
+    """Return all descendants of `pid` except zombies."""
     children: dict[int, list[Process]] = {}
     for other in _pids():
         fields = _stat(other)
@@ -55,7 +56,7 @@ def descendants(pid: int) -> list[Process]:
 
 
 def marked(marker: str) -> Iterator[Process]:
-    """Processes whose environment holds `marker` (NAME=value), as far as we may look."""
+    """Yield processes whose environment contains `marker` (NAME=value), if it may be read."""
     wanted = marker.encode()
     for pid in _pids():
         try:
@@ -67,7 +68,7 @@ def marked(marker: str) -> Iterator[Process]:
 
 
 def kill_all(processes: Iterable[Process], *, timeout: float) -> bool:
-    """Kill them and wait up to `timeout` seconds; False if one is still there."""
+    """Kill the processes and wait up to `timeout` seconds. Returns False if one still exists."""
     end, left = time.monotonic() + timeout, set(processes)
     for process in left:
         send(process, signal.SIGKILL)
@@ -83,7 +84,7 @@ def _pids() -> Iterator[int]:
 
 
 def _stat(pid: int) -> list[str] | None:
-    """The fields of /proc/<pid>/stat from the state on: what precedes may itself hold blanks and brackets."""
+    """Return the fields of /proc/<pid>/stat from the state on. The name before it may contain spaces and brackets."""
     try:
         return Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(") ")[2].split()
     except OSError:

@@ -1,4 +1,4 @@
-"""What a local desktop consists of: the X server's command, the session's, their environment and secrets."""
+"""The commands, environment and secrets of a local desktop: its X server and its session."""
 
 import hashlib
 import os
@@ -20,15 +20,15 @@ from desktops.runtimes.local.unix_account import Account, private_folder
 
 SESSION = Path(__file__).parents[1] / "session"  # see session/README.md
 PROGRAMS = ("Xvnc", "dbus-run-session", "xfwm4", "xfce4-panel", "xfdesktop", "xfsettingsd")
-BROWSERS = ("chromium", "firefox-esr", "firefox", "google-chrome")  # names of their desktop entries, liked best first
+BROWSERS = ("chromium", "firefox-esr", "firefox", "google-chrome")  # names of desktop entries, in order of preference
 LOCALES = {"zh-hans": "zh_CN"}
-CUT_TEXT_LIMIT = 8 * 1024 * 1024  # bytes of clipboard
-# VNC's password file is not secret by encryption: every VNC has this key. Its mode protects it.
+CUT_TEXT_LIMIT = 8 * 1024 * 1024  # maximum bytes of clipboard text
+# All VNC programs use this key, so the password file is protected by its mode, not by encryption.
 PASSWORD_FILE_KEY = bytes.fromhex("e84ad660c4721ae0")
 
 
 def plan(spec: DesktopSpec, place: DesktopFolder, account: Account, path: str) -> SessionPlan:
-    """Write what the desktop reads (secrets, session files) and say how to start it. `path`: where programs are."""
+    """Write the desktop's secrets and session files and return how to start it. `path` is where programs are found."""
     find_programs(path)
     session = publish(place.root)
     private_folder(place.private, account)
@@ -46,7 +46,7 @@ def plan(spec: DesktopSpec, place: DesktopFolder, account: Account, path: str) -
 
 
 def server_command(place: DesktopFolder, spec: DesktopSpec, path: str) -> list[str]:
-    """The X server. Add `-displayfd N` to learn its display. Listens on nothing but UNIX sockets."""
+    """Return the command of the X server. Add `-displayfd N` to learn its display. It listens only on UNIX sockets."""
     if not re.fullmatch(r"[1-9]\d{2,4}x[1-9]\d{2,4}", spec.resolution):
         raise RuntimeFault("bad_resolution", f"not a resolution: {spec.resolution!r}")
     if len(os.fsencode(place.socket)) > SOCKET_PATH_LIMIT:
@@ -57,9 +57,9 @@ def server_command(place: DesktopFolder, spec: DesktopSpec, path: str) -> list[s
         *("-auth", str(place.private / "Xauthority"), "-nolisten", "tcp", "-rfbport", "-1"),
         *("-rfbunixpath", str(place.socket), "-rfbunixmode", "384"),  # 384 is 0600
         *("-SecurityTypes", "VncAuth", "-PasswordFile", str(place.private / "passwd")),
-        # One peer, the proxy: no guessing to ban, and a second window of the same person is welcome.
+        # The proxy is the only client, so bans are unnecessary and a second window must be allowed.
         *("-UseBlacklist=0", "-AlwaysShared=1", "-AcceptSetDesktopSize=1", f"-MaxCutText={CUT_TEXT_LIMIT}"),
-        "-SendPrimary=0",  # text that is merely selected does not replace what the person has copied
+        "-SendPrimary=0",  # selected text must not replace copied text
         *(f"-desktop={title}", "-noreset", "-s", "0"),
     ]  # fmt: skip
 
@@ -70,7 +70,7 @@ def session_command(session: Path, path: str) -> list[str]:
 
 
 def environment(spec: DesktopSpec, place: DesktopFolder, account: Account, path: str) -> dict[str, str]:
-    """All of it: nothing of the portal's own environment, which holds its secrets, comes along."""
+    """Return the complete environment. Nothing of the portal's own environment, which holds secrets, is passed on."""
     name, _, value = place.marker.partition("=")
     return {
         name: value,
@@ -78,19 +78,21 @@ def environment(spec: DesktopSpec, place: DesktopFolder, account: Account, path:
         "HOME": str(place.root / "volumes" / spec.volume),
         "USER": account.name,
         "LOGNAME": account.name,
-        "SHELL": "/bin/bash",  # a system account's own may be nologin
+        "SHELL": "/bin/bash",  # a system account's own shell may be nologin
         "XAUTHORITY": str(place.private / "Xauthority"),
         "XDG_RUNTIME_DIR": str(place.private / "run"),
         "XDG_CURRENT_DESKTOP": "XFCE",
         "XDG_SESSION_TYPE": "x11",
-        "NO_AT_BRIDGE": "1",  # no screen reader inside: the accessibility bus would only slow every program's start
+        "NO_AT_BRIDGE": "1",  # there is no screen reader; the accessibility bus would slow the start of every program
         "TZ": spec.time_zone,
         **languages(spec.language),
     }
 
 
 def languages(code: str) -> dict[str, str]:
-    """LANGUAGE translates even where the machine lacks the locale, and C.UTF-8 keeps all characters intact."""
+    """Return the language variables. LANGUAGE works even if the locale is missing, and C.UTF-8 supports all
+    characters.
+    """
     locale = LOCALES.get(code)
     if locale is None:
         return {"LANG": "C.UTF-8"}
@@ -99,7 +101,7 @@ def languages(code: str) -> dict[str, str]:
 
 
 def xdg_folders(session: Path) -> dict[str, str]:
-    """Our defaults come before the machine's and after the person's own."""
+    """Return the XDG folders: our defaults override the machine's, and the person's own settings override ours."""
     return {
         "XDG_CONFIG_DIRS": f"{session / 'config'}:/etc/xdg",
         "XDG_DATA_DIRS": f"{session / 'data'}:/usr/local/share:/usr/share",
@@ -113,7 +115,7 @@ def find_programs(path: str) -> None:
 
 
 def publish(root: Path) -> Path:
-    """A copy of session/ that the account can read, wherever the project lies. Made once per content."""
+    """Copy session/ to a folder that the account can read, once per content, and return its path."""
     browser = next((name for name in BROWSERS if Path(f"/usr/share/applications/{name}.desktop").exists()), "")
     files = {file.relative_to(SESSION): file.read_text() for file in sorted(SESSION.rglob("*")) if file.is_file()}
     digest = hashlib.sha256(repr((files, browser)).encode()).hexdigest()[:8]
@@ -127,9 +129,9 @@ def publish(root: Path) -> Path:
             target = new / name
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_text(_fill(text, folder, browser))
-        for path in new.rglob("*"):  # readable for the account, whatever our umask
+        for path in new.rglob("*"):  # readable for the account, whatever the umask
             path.chmod(0o755 if path.is_dir() else 0o644)
-        with suppress(OSError):  # somebody else was first
+        with suppress(OSError):  # another process was first
             new.rename(folder)
     finally:
         shutil.rmtree(new, ignore_errors=True)
@@ -142,14 +144,16 @@ def _fill(text: str, folder: Path, browser: str) -> str:
 
 
 def obfuscated(password: str) -> bytes:
-    """The content of a VNC password file."""
+    """Return the content of a VNC password file."""
     block = password.encode()[:8].ljust(8, b"\0")
     encryptor = Cipher(TripleDES(PASSWORD_FILE_KEY * 3), modes.ECB()).encryptor()  # noqa: S305  # nosec B305
     return encryptor.update(block) + encryptor.finalize()
 
 
 def authority(cookie: bytes) -> bytes:
-    """An Xauthority file with one cookie for any display (family "wild"): the number is not known beforehand."""
+    """Return an Xauthority file with one cookie for any display (family "wild"), because the number is not known
+    yet.
+    """
     fields = (b"", b"", b"MIT-MAGIC-COOKIE-1", cookie)
     return struct.pack(">H", 0xFFFF) + b"".join(struct.pack(">H", len(part)) + part for part in fields)
 

@@ -1,4 +1,4 @@
-"""The log of a local desktop: bounded on disk, and never the reason that a desktop ends."""
+"""The log of a local desktop. Its size is limited, and a failed write never ends the desktop."""
 
 import os
 from contextlib import suppress
@@ -6,11 +6,11 @@ from pathlib import Path
 
 from desktops.runtimes.local.desktop_files import FULL
 
-LIMIT = 512 * 1024  # bytes, twice: the log and the one before it
+LIMIT = 512 * 1024  # bytes, for each of the log and the previous log
 
 
 class Log:
-    """`full` tells that the disk refused a write since the last that it took."""
+    """A log file. `full` is true if the disk was full at the last write."""
 
     def __init__(self, path: Path) -> None:
         self.path, self.full = path, False

@@ -1,4 +1,4 @@
-"""The account that local desktops run under, and the folders made for it. Never root."""
+"""The account of local desktops and the folders created for it. It is never root."""
 
 import os
 import pwd
@@ -18,10 +18,10 @@ class Account:
     name: str
     uid: int
     gid: int
-    switch: bool  # whether we are root and must become it
+    switch: bool  # whether we are root and must switch to the account
 
     def popen(self) -> dict[str, Any]:
-        """Arguments for subprocess: become this account, with no group but its own."""
+        """Return subprocess arguments that switch to this account, with no group but its own."""
         return {"user": self.uid, "group": self.gid, "extra_groups": []} if self.switch else {}
 
     def own(self, path: Path) -> None:
@@ -30,7 +30,7 @@ class Account:
 
 
 def account(user: str) -> Account:
-    """Whom desktops run as: ourselves, or the account called `user` when we are root. Raises RuntimeFault."""
+    """Return the account of desktops: our own, or `user` if we are root. Raises RuntimeFault."""
     if os.geteuid():
         return Account(pwd.getpwuid(os.geteuid()).pw_name, os.geteuid(), os.getegid(), switch=False)
     try:
@@ -45,28 +45,28 @@ def account(user: str) -> Account:
 
 
 def check_reach(account: Account, folder: Path) -> None:
-    """Raises RuntimeFault where the account cannot enter `folder`, as below a closed home."""
+    """Raise RuntimeFault if the account cannot enter `folder`, for example below a private home."""
     if account.switch and subprocess.run(["test", "-x", folder], **account.popen(), check=False).returncode:
         raise RuntimeFault(
             "dir_unusable",
             f"account {account.name!r} cannot enter {folder}; let it pass (chmod o+x on each folder above) "
-            "or set LOCAL_RUNTIME_DIR to a place it can enter",
+            "or set LOCAL_RUNTIME_DIR to a folder that it can enter",
         )
 
 
 def private_folder(path: Path, account: Account) -> Path:
-    """A folder that only this account (and root) can look into."""
+    """Create a folder that only this account and root can enter."""
     path.mkdir(mode=0o700, exist_ok=True)
     account.own(path)
     return path
 
 
 def make_home(path: Path, account: Account, skeleton: Path) -> None:
-    """Make the home folder complete or not at all; one that is there is left as it is."""
+    """Create the home folder completely or not at all. An existing one is not changed."""
     if path.is_dir():
         return
     new = path.with_name(f".new-{path.name}")
-    shutil.rmtree(new, ignore_errors=True)  # of a starter that was killed; the desktop's lock keeps others away
+    shutil.rmtree(new, ignore_errors=True)  # left by a killed starter; the desktop's lock excludes others
     new.mkdir(mode=0o700)
     try:
         for source in (SKELETON, skeleton):
@@ -82,12 +82,12 @@ def make_home(path: Path, account: Account, skeleton: Path) -> None:
 
 
 def remove_home(path: Path, deadline: Deadline) -> None:
-    """Remove a home folder, never following links out of it. Raises RuntimeFault if it takes longer than allowed."""
+    """Delete a home folder without following links out of it. Raises RuntimeFault if it takes too long."""
     trash = path.with_name(f".gone-{path.name}")
     try:
         if path.is_symlink() or path.exists():
-            _remove(trash, deadline)  # of an attempt that was cut short
-            path.rename(trash)  # gone in one step, however long the rest takes
+            _remove(trash, deadline)  # left by an interrupted attempt
+            path.rename(trash)  # removes the folder atomically; deleting its content may take long
         _remove(trash, deadline)
     except subprocess.TimeoutExpired:
         raise RuntimeFault("still_deleting", f"{path} is not gone yet", permanent=False) from None
@@ -96,7 +96,7 @@ def remove_home(path: Path, deadline: Deadline) -> None:
 def _remove(path: Path, deadline: Deadline) -> None:
     if not path.is_symlink() and not path.exists():
         return
-    if os.geteuid() and not path.is_symlink():  # people make folders read-only; root is not stopped by that
+    if os.geteuid() and not path.is_symlink():  # folders may be read-only, which root can ignore
         subprocess.run(["chmod", "-R", "u+rwX", "--", path], timeout=deadline.remaining, check=False)
     done = subprocess.run(
         ["rm", "-rf", "--one-file-system", "--", path],

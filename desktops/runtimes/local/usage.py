@@ -1,4 +1,4 @@
-"""What a local desktop uses: CPU of its processes, memory of its control group or of its processes."""
+"""Measure a local desktop: the CPU of its processes, and the memory of its control group or processes."""
 
 import json
 import time
@@ -12,18 +12,18 @@ from desktops.runtimes.local import cgroups
 from desktops.runtimes.local.desktop_files import DesktopFolder, HolderState
 from desktops.runtimes.local.processes import Process
 
-WINDOW = 0.1  # seconds measured when there was no earlier look
-STALE = 120.0  # seconds after which an earlier look says nothing about now
+WINDOW = 0.1  # seconds to measure if there is no earlier sample
+STALE = 120.0  # seconds after which an earlier sample is too old
 
 
 class UsageSample(NamedTuple):
-    at: float  # time.monotonic(), the same for all processes of a machine
+    at: float  # time.monotonic(), which is the same for all processes of a machine
     cpu: float  # seconds used so far
     run: int
 
 
 def measure(place: DesktopFolder, state: HolderState, holder: Process) -> Usage | None:
-    """None when it has just ended. May take WINDOW seconds."""
+    """Return None if the desktop has just ended. May take WINDOW seconds."""
     try:
         processes = [(parent := psutil.Process(holder.pid)), *parent.children(recursive=True)]
     except psutil.Error:
@@ -33,7 +33,7 @@ def measure(place: DesktopFolder, state: HolderState, holder: Process) -> Usage 
     if before is None or not WINDOW <= now.at - before.at <= STALE:
         time.sleep(WINDOW)
         before, now = now, _look(processes, state.run)
-    with suppress(OSError):  # forgotten meanwhile, or a full disk: only the next look is less sharp
+    with suppress(OSError):  # removed meanwhile, or a full disk; only the next measurement is less exact
         (place.folder / "usage.json").write_text(json.dumps(now))
     memory = cgroups.memory_mib(state.groups)
     return Usage(
@@ -49,7 +49,7 @@ def _look(processes: list[psutil.Process], run: int) -> UsageSample:
     for process in processes:
         with suppress(psutil.Error):
             times = process.cpu_times()
-            # With children that are gone: the sum must not fall when one ends.
+            # Include ended children, so that the sum never falls.
             used += times.user + times.system + times.children_user + times.children_system
     return UsageSample(time.monotonic(), used, run)
 
@@ -63,7 +63,7 @@ def _earlier(place: DesktopFolder, run: int) -> UsageSample | None:
 
 
 def _memory_mib(processes: list[psutil.Process]) -> float:
-    """Proportional share where we may read it: pages that processes share count once."""
+    """Return the proportional set size if readable, which counts shared pages once."""
     used = 0
     for process in processes:
         with suppress(psutil.Error):

@@ -1,9 +1,9 @@
 """Keep key codes free in the X server, so that letters of any script can be typed.
 
-A VNC client sends characters. For each one that the keyboard layout lacks, Xvnc takes an unused key code and never
-gives it back; without this program they run out after some twenty characters, and all others are lost. This program
-frees the codes that were not pressed for longest. It speaks the X protocol itself: standard library only, in a few
-megabytes, for as long as the X server runs.
+A VNC client sends characters. For each character that the keyboard layout lacks, Xvnc takes an unused key code and
+never releases it. Without this program, the codes run out after about twenty characters, and further ones are lost.
+This program frees the codes that have not been pressed for longest. It speaks the X protocol itself, needs only the
+standard library and a few megabytes, and ends with the X server.
 """
 
 import os
@@ -12,11 +12,11 @@ import struct
 from contextlib import suppress
 from pathlib import Path
 
-# Enough for what may be typed before this program acts. More would take codes whose key presses a busy program has
-# not read yet: it looks up what they mean when it reads them.
+# Enough for what may be typed before this program reacts. Higher values would free codes whose key presses a busy
+# program has not read yet; it looks up their meaning when it reads them.
 FREE_AT_LEAST, FREE_AFTER = 30, 40
-WHOLE_LAYOUT = 8  # codes that change at once: a new layout, not one more character
-MEDIA_KEYS = range(0x1008_FE00, 0x1009_0000)  # Xvnc adds them again when somebody has such a key and presses it
+WHOLE_LAYOUT = 8  # codes that change at once: a new layout, not a single character
+MEDIA_KEYS = range(0x1008_FE00, 0x1009_0000)  # Xvnc adds them again when such a key is pressed
 
 CHANGE_MAPPING, GET_MAPPING, QUERY_EXTENSION = 100, 101, 98
 REPLY, MAPPING_NOTIFY, GENERIC_EVENT = 1, 34, 35
@@ -52,7 +52,7 @@ class XServer:
         )
 
     def mapping(self) -> dict[int, Symbols]:
-        """Key symbols by key code; empty where there are none."""
+        """Return the key symbols by key code; empty for unused codes."""
         answer = self._ask(struct.pack("<BxHBBxx", GET_MAPPING, 2, self.codes.start, len(self.codes)))
         rows = struct.iter_unpack(f"<{answer[1]}I", answer[32:])
         return {code: row if any(row) else () for code, row in zip(self.codes, rows, strict=True)}
@@ -62,7 +62,7 @@ class XServer:
             self._send(struct.pack("<BBHBBxx", CHANGE_MAPPING, count, 2 + count, first, 1) + bytes(4 * count))
 
     def event(self) -> bytes:
-        """The next event; waits for it."""
+        """Wait for the next event and return it."""
         return self._events.pop(0) if self._events else self._message()
 
     def _ask(self, request: bytes) -> bytes:
@@ -91,7 +91,7 @@ class XServer:
 
 
 def _runs(codes: list[int]) -> list[tuple[int, int]]:
-    """First code and length of each unbroken run: all programs read the layout again after each change."""
+    """Return the first code and length of each contiguous run. Programs read the layout again after each change."""
     starts = [code for code in codes if code - 1 not in codes]
     return [(start, next(end for end in range(start, 257) if end not in codes) - start) for start in starts]
 
@@ -103,7 +103,7 @@ def _hello(cookie: bytes) -> bytes:
 
 
 def _cookie() -> bytes:
-    """The first cookie of the authority file, which holds this desktop's only; empty without a file."""
+    """Return the first cookie of the authority file, which holds only this desktop's. Empty if there is no file."""
     path = os.environ.get("XAUTHORITY", "")
     data, parts, at = Path(path).read_bytes() if path else b"", [b""], 2
     while len(parts) < 5 and at + 2 <= len(data):
