@@ -1,4 +1,4 @@
-"""The sign of life of our WebSockets. A browser hides a server's pings from the page, so the page asks by a message."""
+"""The heartbeat messages of our WebSockets. A page cannot see a server's pings, so it sends a message instead."""
 
-SUBPROTOCOL = "podesk.heartbeat"  # chosen for a page that offers it: it may send PING, and gets PONG
+SUBPROTOCOL = "podesk.heartbeat"  # chosen if a page offers it; the page may then send PING and gets PONG
 PING, PONG = "ping", "pong"

@@ -1,4 +1,4 @@
-"""The administrators' pages: desktops with their events, what can be launched, and people's files."""
+"""Admin pages for desktops, their events, the images and sizes on offer, node ports, and volumes."""
 
 from collections.abc import Callable
 from typing import Any
@@ -31,14 +31,14 @@ admin.site.index_title = _("Overview")
 
 
 class RowActionsAdmin(ReadOnlyAdmin):
-    """Rows on which administrators act by services, one row after another."""
+    """Show read-only rows, with actions that call services for each row."""
 
     def has_manage_permission(self, request: HttpRequest) -> bool:
-        """For actions: whoever may change these rows in general."""
+        """Say whether the user may run actions on these rows."""
         return request.user.has_perm(f"{self.opts.app_label}.change_{self.opts.model_name}")
 
     def apply(self, request: HttpRequest, rows: QuerySet[Any], deed: Callable[[Any], None]) -> None:
-        """One after another: what is refused is told and does not keep the others back."""
+        """Apply `deed` to each row. A refusal is shown as a message and does not stop the others."""
         done = 0
         for row in rows:
             try:
@@ -62,7 +62,7 @@ class DesktopAdmin(AmountColumns, RowActionsAdmin):
     fieldsets = (
         (None, {"fields": ("name", "owner", "status", "status_since", "why", "events_link")}),
         (
-            _("What it is"),
+            _("Configuration"),
             {"fields": ("image", "size_name", "cpu_amount", "memory_amount", "storage_amount", "gpu", "volume")},
         ),
         (_("Time"), {"fields": ("created_at", "started_at", "last_input_at", "expires_at", "idle_minutes")}),
@@ -133,7 +133,10 @@ class DesktopImageAdmin(AuditedAdmin):
             _("Cluster"),
             {
                 "fields": ("node_selector", "tolerations", "priority_class", "pull_secret", "gpu_resource"),
-                "description": _("Where a cluster may run it, and what it needs there. A wrong name shows at a start."),
+                "description": _(
+                    "Where the cluster may run it, and what it needs there."
+                    " A wrong name is reported when a desktop starts."
+                ),
             },
         ),
     )
@@ -147,10 +150,10 @@ class PortLeaseAdmin(RowActionsAdmin):
     search_fields = ("port", "desktop__name", "desktop__owner__username", "desktop__object_name")
     actions = ("try_again",)
 
-    @admin.action(description=_("Try the selected ports again that something else used"), permissions=["manage"])
+    @admin.action(description=_("Try again the selected ports that something else used"), permissions=["manage"])
     @transaction.atomic
     def try_again(self, request: HttpRequest, rows: QuerySet[PortLease]) -> None:
-        """A desktop's own ports stay its own."""
+        """Release ports that were found in use by something else. Ports of desktops are never released here."""
         tried = [lease.port for lease in rows if node_ports.forget_foreign(lease.port)]
         if tried:
             audit.record("port.try_again", by=actor(request), target=", ".join(map(str, tried)))
@@ -166,6 +169,6 @@ class VolumeAdmin(AmountColumns, RowActionsAdmin):
     search_fields = ("object_name", "owner__username", "desktop_name")
     actions = ("delete_files",)
 
-    @admin.action(description=_("Delete the selected files for good"), permissions=["manage"])
+    @admin.action(description=_("Permanently delete the selected files"), permissions=["manage"])
     def delete_files(self, request: HttpRequest, rows: QuerySet[Volume]) -> None:
         self.apply(request, rows, lambda volume: services.delete_volume(volume=volume, by=actor(request)))

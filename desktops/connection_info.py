@@ -1,4 +1,4 @@
-"""What an owner needs to reach a desktop past the portal, with programs of his own. One answer for page and API."""
+"""How an owner reaches a desktop with their own programs, without the portal. Used by page and API alike."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -16,12 +16,15 @@ from desktops.lifecycle import host_keys
 from desktops.models import Desktop, Status
 
 SSH_USER = "void"
-_KEYS_TAKE = timedelta(minutes=2)  # to reach a desktop that runs
+_KEYS_TAKE = timedelta(minutes=2)  # time until a new key reaches a running desktop
 
 
 @dataclass(frozen=True)
 class AccessMethod:
-    """`kind`: vnc, novnc (a page for any browser) or ssh. `address`: what to give to the program, or to type."""
+    """One way to reach a desktop directly.
+
+    `kind` is vnc, novnc (a page for any browser) or ssh. `address` is what you type or give to the program.
+    """
 
     kind: str
     host: str
@@ -38,8 +41,12 @@ class AccessMethod:
 
 @dataclass(frozen=True)
 class ConnectionInfo:
-    """`ssh_needs`: what is missing before the owner can log in by SSH: "key", "moment" (the first of them is on
-    its way to the desktop) or nothing. `host_key`: its fingerprint, as SSH programs ask whether to trust it."""
+    """The ways to reach a desktop directly.
+
+    `ssh_needs` is what the owner lacks for SSH: "key", "moment" (the first key is on its way to the desktop) or
+    nothing.
+    `host_key` is the fingerprint that SSH programs show before the first connection.
+    """
 
     access_methods: list[AccessMethod]
     in_browser: bool  # through desktops.web.ingress_auth
@@ -49,12 +56,12 @@ class ConnectionInfo:
 
 
 def is_direct(desktop: Desktop | DesktopSnapshot) -> bool:
-    """Is there anything past the portal? Where there is not, the desktop's password never leaves the server."""
+    """Say whether the desktop can be reached without the portal. If not, its password never leaves the server."""
     return settings.DESKTOP_EXPOSURE != "proxy" and desktop.status == Status.RUNNING
 
 
 def connection_info_for(desktop: Desktop) -> ConnectionInfo | None:
-    """None: there is nothing but the portal's own viewer."""
+    """Return None if the desktop can be reached only through the portal."""
     found = access_methods(desktop)
     in_browser = is_in_browser(desktop)
     awaits = is_direct(desktop) and settings.DESKTOP_EXPOSURE == "loadbalancer" and not found
@@ -64,7 +71,7 @@ def connection_info_for(desktop: Desktop) -> ConnectionInfo | None:
 
 
 def access_methods(desktop: Desktop | DesktopSnapshot) -> list[AccessMethod]:
-    """Empty through the portal alone, while it does not run, and before the cluster has given it an address."""
+    """Return an empty list if the portal is the only way, the desktop does not run, or it has no address yet."""
     ports = {"vnc": desktop.exposed_vnc, "novnc": desktop.exposed_novnc, "ssh": desktop.exposed_ssh}
     if not is_direct(desktop) or not desktop.exposed_host:
         return []
@@ -76,7 +83,7 @@ def is_in_browser(desktop: Desktop) -> bool:
 
 
 def password(desktop: Desktop) -> str:
-    """Raises InvalidToken when none of SECRETS_KEYS opens it."""
+    """Return the desktop's VNC password. Raises InvalidToken if none of SECRETS_KEYS decrypts it."""
     return encryption.decrypt(desktop.vnc_password_sealed)
 
 
@@ -91,6 +98,6 @@ def _ssh_needs(desktop: Desktop) -> str:
 def _fingerprint(desktop: Desktop) -> str:
     try:
         kind, _, key = host_keys.public_host_key(desktop).partition(" ")
-    except InvalidToken:  # a lost SECRETS_KEYS must not take the page along
+    except InvalidToken:  # the page must work even if SECRETS_KEYS was lost
         return ""
     return PublicKey.of(kind, key).fingerprint if key else ""

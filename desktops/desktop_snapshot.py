@@ -1,4 +1,4 @@
-"""What the API tells of a desktop, as plain values: neither words nor addresses, which depend on who asks and when."""
+"""A desktop as plain values, for the API. Texts and addresses are left out: they depend on the request."""
 
 from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
@@ -7,7 +7,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class DesktopSnapshot:
-    """Moments are ISO 8601 in UTC. Every value is one that JSON knows."""
+    """Values that JSON can hold. Times are ISO 8601 in UTC."""
 
     id: str
     owner_id: str
@@ -30,7 +30,7 @@ class DesktopSnapshot:
     exposed_vnc: int
     exposed_novnc: int
     exposed_ssh: int
-    has_ssh: bool  # through the portal
+    has_ssh: bool  # for SSH through the portal
     files_lost: bool  # its home folder is no longer in the runtime
 
 
@@ -38,7 +38,7 @@ _NAMES = {field.name for field in fields(DesktopSnapshot)}
 
 
 def snapshot_of(desktop: Any) -> DesktopSnapshot:
-    """Of a models.Desktop; reads its image and its volume: select them along."""
+    """Return the snapshot of a models.Desktop. Reads its image and volume, so use select_related."""
     same = ("name", "status", "reason", "reason_facts", "memory_mib", "storage_gib", "gpu")
     exposed = ("exposed_host", "exposed_vnc", "exposed_novnc", "exposed_ssh")
     return DesktopSnapshot(
@@ -63,7 +63,7 @@ def to_dict(facts: DesktopSnapshot) -> dict[str, Any]:
 
 
 def from_dict(values: dict[str, Any]) -> DesktopSnapshot | None:
-    """None for those that another version of the portal wrote."""
+    """Return None if another version of the portal wrote the values."""
     return DesktopSnapshot(**values) if values.keys() == _NAMES else None
 
 

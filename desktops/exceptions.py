@@ -1,4 +1,4 @@
-"""Refusals that people see. `message` and `next_step` are for them; `detail` is for the log."""
+"""Refusals that people see. `message` and `next_step` are for people; `detail` is for the log."""
 
 from django.utils.translation import gettext_lazy as _
 
@@ -16,16 +16,16 @@ class DesktopNotFound(DesktopRefusal):
 
 
 class NoPassword(DesktopNotFound):
-    """Where everybody comes through the portal."""
+    """The portal is the only way to this desktop."""
 
     slug = "no_password"
-    message = _("Nobody needs the password of this desktop: the portal itself logs in to it.")
-    next_step = _("Open it in the browser, or with a session token at its WebSocket address.")
+    message = _("You do not need the password of this desktop: the portal logs in for you.")
+    next_step = _("Open it in the browser, or with a session token at its WebSocket URL.")
 
 
 class QuotaExceeded(DesktopRefusal):
     slug = "quota_exceeded"
-    message = _("This would be more than you may have.")
+    message = _("This would exceed your quota.")
     next_step = _("Ask an administrator for more.")
 
 
@@ -67,26 +67,26 @@ class NotRunning(DesktopRefusal):
 class PasswordUnreadable(DesktopRefusal):
     slug = "password_unreadable"
     message = _("The password of this desktop cannot be read.")
-    next_step = _("Restart the desktop: it gets a new one.")
+    next_step = _("Restart the desktop to get a new password.")
 
 
 class VolumeInUse(DesktopRefusal):
     slug = "volume_in_use"
-    message = _("These files belong to a desktop that exists.")
+    message = _("An existing desktop uses these files.")
     next_step = _("Delete the desktop first.")
 
 
 class VolumeLost(DesktopRefusal):
     slug = "volume_lost"
-    message = _("These files are no longer there.")
-    next_step = _("Choose other files or an empty home folder, or ask an administrator to restore these.")
+    message = _("These files no longer exist.")
+    next_step = _("Choose other files or an empty home folder, or ask an administrator to restore these files.")
 
 
 class FilesAreThere(DesktopRefusal):
-    """New files were asked for, and those that would be left behind are not lost."""
+    """New files were requested, but the present files are not lost."""
 
     slug = "files_are_there"
-    message = _("The files of this desktop are there: it does not need new ones.")
+    message = _("This desktop still has its files, so it does not need new ones.")
     next_step = _(
         "Start it as usual. For an empty home folder, delete this desktop with its files, then launch another."
     )
@@ -99,7 +99,7 @@ class RuntimeUnavailable(DesktopRefusal):
 
 
 class DidNotStart(DesktopRefusal):
-    """The start that somebody waited for has failed; `slug` is the reason that its row tells."""
+    """A start that a client waited for has failed. `slug` is the reason in the desktop's row."""
 
     def __init__(self, slug: str, message: Text, next_step: Text) -> None:
         super().__init__(message, next_step=next_step)

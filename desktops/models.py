@@ -1,4 +1,4 @@
-"""The rows: what is wanted and what is so. Rules that must always hold are constraints here."""
+"""The database rows: wanted and actual state. Rules that must always hold are constraints here."""
 
 import uuid
 from datetime import datetime
@@ -25,7 +25,7 @@ class Status(models.TextChoices):
     DELETING = "deleting", _("Deleting")
 
 
-# Named once. ACTIVE: holds CPU, memory and GPU of the quota. MOVING: somebody is at work on it.
+# ACTIVE: uses CPU, memory and GPU of the quota. MOVING: a job is changing it.
 ACTIVE = (Status.PENDING, Status.STARTING, Status.RUNNING, Status.STOPPING)
 MOVING = (Status.PENDING, Status.STARTING, Status.STOPPING, Status.DELETING)
 LAUNCHING = (Status.PENDING, Status.STARTING)
@@ -33,7 +33,7 @@ AT_REST = (Status.STOPPED, Status.FAILED)
 
 
 class Resources(models.Model):
-    """How much of the quota something takes."""
+    """The amounts of the quota that something uses."""
 
     cpu = models.DecimalField(
         _("CPU cores"), max_digits=6, decimal_places=2, validators=[MinValueValidator(Decimal("0.1"))]
@@ -59,7 +59,7 @@ class DesktopSize(Resources):
 
 
 class DesktopImage(models.Model):
-    """What can be launched."""
+    """A kind of desktop that people can launch."""
 
     name = models.CharField(_("name"), max_length=100, unique=True)
     description = models.CharField(_("description"), max_length=200, blank=True)
@@ -74,7 +74,6 @@ class DesktopImage(models.Model):
     enabled = models.BooleanField(_("enabled"), default=True)
     position = models.PositiveSmallIntegerField(_("position"), default=100)
 
-    # Where a cluster may run it, and what it needs there.
     node_selector: Any = models.JSONField(
         _("node selector"), default=dict, blank=True, help_text=_('Labels that a node must have: {"disk": "ssd"}')
     )
@@ -103,17 +102,18 @@ class DesktopImage(models.Model):
 
 
 class Volume(models.Model):
-    """A home folder. It outlives its desktop when its owner keeps the files, and then counts against storage alone."""
+    """A home folder. If its owner keeps the files, it remains without a desktop and uses only storage quota."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="volumes", verbose_name=_("owner"))
     object_name = models.CharField(_("object name"), max_length=63, unique=True)
-    desktop_name = models.CharField(_("desktop"), max_length=40)  # where the files come from, for people
+    desktop_name = models.CharField(_("desktop"), max_length=40)  # the desktop that the files come from, for people
     storage_gib = models.PositiveIntegerField(_("storage (GiB)"))
     created_at = models.DateTimeField(_("created"), default=timezone.now)
-    used_at = models.DateTimeField(null=True, blank=True)  # when a desktop first ran on it: from then on it holds work
-    kept_at = models.DateTimeField(_("kept since"), null=True, blank=True)  # when its desktop was deleted without it
-    # When the runtime was first seen without it. It takes no storage then; cleared when it is there again.
+    used_at = models.DateTimeField(null=True, blank=True)  # when a desktop first ran on it; it may hold work since then
+    # when its desktop was deleted and the files kept
+    kept_at = models.DateTimeField(_("kept since"), null=True, blank=True)
+    # When the runtime first reported it missing. It then uses no storage quota. Cleared when it is found again.
     lost_at = models.DateTimeField(_("lost since"), null=True, blank=True)
 
     class Meta:
@@ -125,7 +125,7 @@ class Volume(models.Model):
 
     @classmethod
     def being_deleted(cls) -> "models.QuerySet[Volume]":
-        """Return the home folders that are to go, and of which something may still be left."""
+        """Return the home folders that are being deleted and may still exist in part."""
         return cls.objects.filter(desktop=None, kept_at=None)
 
 
@@ -138,35 +138,36 @@ class Desktop(Resources):
     )
     name = models.CharField(_("name"), max_length=40, default="desktop")
     image = models.ForeignKey(DesktopImage, models.PROTECT, verbose_name=_("image"))
-    language = models.CharField(_("language"), max_length=10, blank=True)  # Django's code; of the programs inside
-    time_zone = models.CharField(_("time zone"), max_length=64, blank=True)  # empty: its owner's
+    language = models.CharField(_("language"), max_length=10, blank=True)  # Django's code, for the programs inside
+    time_zone = models.CharField(_("time zone"), max_length=64, blank=True)  # empty: the owner's
     size_name = models.CharField(_("size"), max_length=50, blank=True)
     volume = models.OneToOneField(Volume, models.PROTECT, verbose_name=_("volume"))
-    # Name of the runtime's objects: stored when first made, never computed again.
+    # The name of the runtime's objects. Stored once and never computed again.
     object_name = models.CharField(_("object name"), max_length=63, unique=True)
 
     status = models.CharField(_("status"), max_length=10, choices=Status, default=Status.PENDING)
     status_since = models.DateTimeField(_("since"), default=timezone.now)
-    run = models.PositiveIntegerField(_("run"), default=1)  # counts starts; what belongs to an earlier run is ignored
-    restarting = models.BooleanField(default=False)  # when it has stopped, it is started again
-    keep_data = models.BooleanField(default=True)  # while deleting: does the volume stay?
-    # Slug of desktops.wording.diagnosis: why it failed, stopped or waits.
+    run = models.PositiveIntegerField(_("run"), default=1)  # number of the start; results of earlier runs are ignored
+    restarting = models.BooleanField(default=False)  # start again after it has stopped
+    keep_data = models.BooleanField(default=True)  # when deleting: keep the volume?
+    # Why it failed, stopped or waits: a slug of desktops.wording.reasons.
     reason = models.CharField(_("reason"), max_length=50, blank=True)
     reason_facts: Any = models.JSONField(
         default=dict, blank=True
-    )  # for its sentence; see desktops.wording.reasons.sentence
-    reason_since = models.DateTimeField(null=True, blank=True)  # of what a start waits for
-    # What it printed last before it failed: what runs no longer has no log of its own.
+    )  # values for its sentence; see desktops.wording.reasons.sentence
+    reason_since = models.DateTimeField(null=True, blank=True)  # when the current wait of a start began
+    # The last output before it failed. A desktop that no longer runs has no other log.
     last_log = models.TextField(_("log of its failure"), blank=True, default="")
-    container_restarts = models.PositiveIntegerField(default=0)  # within this run, as far as told in the timeline
+    container_restarts = models.PositiveIntegerField(default=0)  # within this run, as written to the timeline
 
     endpoint_kind = models.CharField(max_length=10, blank=True)  # "unix" or "tcp"
     endpoint_address = models.CharField(max_length=255, blank=True)
     endpoint_port = models.PositiveIntegerField(default=0)
     vnc_password_sealed = models.CharField(max_length=255, blank=True)  # see core.encryption
-    host_key_sealed = models.TextField(blank=True)  # SSH host key: made once, so that programs recognise the desktop
-    ssh_keys_version = models.PositiveIntegerField(default=0, editable=False)  # of its owner's keys that it was told
-    # Where VNC and SSH programs outside reach it directly; see desktops.runtimes.base.Exposed.
+    host_key_sealed = models.TextField(blank=True)  # SSH host key; created once so that clients recognize the desktop
+    # the version of the owner's keys on the desktop
+    ssh_keys_version = models.PositiveIntegerField(default=0, editable=False)
+    # Where VNC and SSH programs outside reach it; see desktops.runtimes.base.Exposed.
     exposed_host = models.CharField(max_length=255, blank=True)
     exposed_vnc = models.PositiveIntegerField(default=0)
     exposed_novnc = models.PositiveIntegerField(default=0)
@@ -183,7 +184,7 @@ class Desktop(Resources):
         verbose_name = _("desktop")
         verbose_name_plural = _("desktops")
         constraints = [
-            # Two clicks, two tabs, two replicas: one desktop.
+            # One desktop only, even after two clicks, in two tabs, on two replicas.
             models.UniqueConstraint(fields=["owner", "name"], name="one_desktop_per_name_and_owner"),
             models.CheckConstraint(condition=Q(status__in=Status.values), name="known_status"),
         ]
@@ -193,9 +194,10 @@ class Desktop(Resources):
         return f"{self.name} ({self.owner})"
 
     def move(self, *, to: Status, event: str = "", event_params: dict[str, Any] | None = None, **fields: Any) -> bool:
-        """Change the status, with `fields`, only if it is still what this instance thinks; says whether it did.
+        """Change the status and `fields`, but only if the row still has the status and run of this instance.
 
-        The one way a status changes. Writes the timeline's event and tells the owner's open pages after commit.
+        Returns whether it did. This is the only way to change a status. Also writes the timeline's event and, after
+        commit, notifies the owner's open pages.
         """
         fields |= {"status": to, "status_since": timezone.now()}
         with transaction.atomic():
@@ -204,13 +206,13 @@ class Desktop(Resources):
             for name, value in fields.items():
                 setattr(self, name, value)
             DesktopEvent.write(self, event or to, **(event_params or {}))
-            self.tell_owner()
+            self.notify_owner()
         return True
 
-    def tell_owner(self) -> None:
-        """After commit, scripts read what is so, and the owner's open pages and streams hear that something changed."""
+    def notify_owner(self) -> None:
+        """After commit, renew what scripts read and notify the owner's open pages and streams of the change."""
         name = self.object_name
-        # First: who hears of the change, and asks at once, must not read what was remembered before it.
+        # First, because a page that hears of the change reads at once and must not get the old snapshot.
         status_cache.renew_after_commit(name, lambda: type(self).snapshot_of(name))
         notify.notify_owner_after_commit(owner_id=self.owner_id, desktop_id=self.pk, status=self.status)
 
@@ -223,7 +225,7 @@ class Desktop(Resources):
 class DesktopEvent(models.Model):
     """One line of a desktop's timeline. `kind` names a sentence in desktops.wording.timeline; `params` fill it in."""
 
-    # Steps of a start happen once per run, however often they are reported.
+    # Each step of a start is written once per run, even if it is reported again.
     STEPS = ("queued", "created", "scheduled", "mounted", "pulled", "started", "ready")
 
     desktop = models.ForeignKey(Desktop, models.CASCADE, related_name="events", verbose_name=_("desktop"))
@@ -250,8 +252,11 @@ class DesktopEvent(models.Model):
 
     @classmethod
     def write(cls, desktop: Desktop, kind: str, *, at: datetime | None = None, **params: Any) -> None:
-        """Locks the row first, so that the numbers of its lines grow in the order in which they are committed: whoever
-        has seen one has missed none below."""
+        """Write one line of the timeline.
+
+        Locks the desktop's row first, so that line numbers grow in commit order. A reader that has seen one number has
+        missed no lower one.
+        """
         event = DesktopEvent(desktop=desktop, run=desktop.run, kind=kind, at=at or timezone.now(), params=params)
         with transaction.atomic():
             Desktop.objects.select_for_update(no_key=True).filter(pk=desktop.pk).values_list("pk").first()
@@ -259,7 +264,7 @@ class DesktopEvent(models.Model):
 
 
 class PortLease(models.Model):
-    """A port of the cluster's nodes: given to one desktop, or found in use by something that is not ours."""
+    """A port of the cluster's nodes, leased to one desktop or found in use by something else."""
 
     class Use(models.TextChoices):
         VNC = "vnc", "VNC"
@@ -267,7 +272,7 @@ class PortLease(models.Model):
         SSH = "ssh", "SSH"
         FOREIGN = "foreign", _("used by something else in the cluster")
 
-    port = models.PositiveIntegerField(_("port"), primary_key=True)  # one lease per port, whoever asks
+    port = models.PositiveIntegerField(_("port"), primary_key=True)  # at most one lease per port
     use = models.CharField(_("use"), max_length=10, choices=Use)
     desktop = models.ForeignKey(
         Desktop, models.CASCADE, null=True, blank=True, related_name="ports", verbose_name=_("desktop")

@@ -1,6 +1,7 @@
-"""How all is: the parts that Podesk needs, and how many desktops there are in which status.
+"""The health of the parts that Podesk needs, and the number of desktops in each status.
 
-Every number is read here, each on its own: where one part is away the others still tell."""
+Each number is read separately, so that one unavailable part does not hide the others.
+"""
 
 from dataclasses import dataclass, field
 
@@ -22,7 +23,7 @@ class QueueHealth:
 
 @dataclass(frozen=True)
 class Parts:
-    """Known by Redis, and unknown without: also while it refuses writes, for then nobody can report anything to it."""
+    """The state of the parts that report to Redis. Unknown while Redis is unavailable or refuses writes."""
 
     redis: str = "away"  # ok, away, refuses_writes
     redis_detail: str | None = None  # what is wrong with Redis, in the reader's language
@@ -40,9 +41,9 @@ class Parts:
 class Report:
     database: str
     parts: Parts
-    desktops: dict[str, int] | None  # by status; None: the database does not say
+    desktops: dict[str, int] | None  # by status; None: the database is unavailable
     scope: str | None  # "mine" or "everyone"
-    lost_volumes: int | None = None  # home folders that the runtime no longer has; None: the database does not say
+    lost_volumes: int | None = None  # home folders missing from the runtime; None: the database is unavailable
 
     @property
     def status(self) -> str:
@@ -50,7 +51,7 @@ class Report:
 
 
 def report(*, user_id: str) -> Report:
-    """For that person: of all desktops if he may see them all, else of his own."""
+    """Return the report for a user: of all desktops if they may view all, else of their own."""
     try:
         everyone = _sees_all(user_id)
         whose = {} if everyone else {"owner__pk": user_id}
@@ -61,7 +62,7 @@ def report(*, user_id: str) -> Report:
 
 
 def parts() -> Parts:
-    found = heartbeat.look()  # the only one that waits where nobody answers
+    found = heartbeat.look()  # the only call that may wait for an unavailable part
     if not found.redis.ok:
         status = "refuses_writes" if found.redis.answers else "away"
         return Parts(redis=status, redis_detail=found.redis.sentence)
@@ -77,7 +78,7 @@ def parts() -> Parts:
 def _queue() -> QueueHealth | None:
     try:
         return QueueHealth(*queue.depth())
-    except redis.RedisError:  # it went in this moment
+    except redis.RedisError:  # Redis became unavailable just now
         return None
 
 

@@ -1,4 +1,4 @@
-"""Tell a person's open pages that a desktop changed. Only the fact travels; the page asks for the rest."""
+"""Notify a person's open pages that a desktop changed. Messages carry no details; the page requests them."""
 
 import asyncio
 from concurrent.futures import Future
@@ -20,7 +20,7 @@ def owner_group(user_id: Any) -> str:
 
 
 def notify_owner_after_commit(*, owner_id: UUID, desktop_id: UUID, status: str) -> None:
-    """Returns at once; a message that is lost costs a page seconds, because it also polls."""
+    """Send the message after commit, without waiting. If it is lost, pages still update because they also poll."""
     message = {"type": "desktop.changed", "desktop": str(desktop_id), "status": str(status)}
     transaction.on_commit(lambda: _send(owner_group(owner_id), message), robust=True)
 
@@ -32,8 +32,11 @@ def _send(group: str, message: dict[str, str]) -> None:
 
 
 def _loop() -> asyncio.AbstractEventLoop:
-    """Return the one event loop that sends this process's messages: every further loop would need its own connection
-    to Redis. The lock matters because `cache` alone lets two threads that come first at once start two loops."""
+    """Return the one event loop that sends this process's messages.
+
+    Each further loop would need its own connection to Redis. The lock prevents two threads from creating two loops,
+    which `cache` alone allows.
+    """
     with _starting:
         return _start_loop()
 
@@ -46,5 +49,5 @@ def _start_loop() -> asyncio.AbstractEventLoop:
 
 
 def _log_failure(sent: "Future[None]") -> None:
-    if error := sent.exception():  # Redis is away
-        log.warning("page_not_told", error=str(error))
+    if error := sent.exception():  # Redis is unavailable
+        log.warning("notification_not_sent", error=str(error))

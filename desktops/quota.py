@@ -1,4 +1,4 @@
-"""Quota against use: what a person has, may have, and may still launch. Shown before the click, checked again after."""
+"""Quota and use: what a person has, may have, and can still launch. Shown on the page and checked at launch."""
 
 from dataclasses import dataclass
 from decimal import Decimal
@@ -14,12 +14,12 @@ from desktops.exceptions import QuotaExceeded
 from desktops.models import ACTIVE, Desktop, DesktopImage, DesktopSize, Resources, Volume
 
 KEYS = ("cpu", "memory_mib", "storage_gib", "gpu", "desktops")
-_FIELDS = {"cpu": "cpu", "memory_mib": "memory", "storage_gib": "storage"}  # as scripts name them
+_FIELDS = {"cpu": "cpu", "memory_mib": "memory", "storage_gib": "storage"}  # the API's names
 
 
 @dataclass(frozen=True)
 class QuotaUse:
-    """Cores, MiB, GiB and counts that a person's desktops and files take now."""
+    """The cores, MiB, GiB and number of desktops that a person uses now."""
 
     cpu: Decimal = Decimal(0)
     memory_mib: int = 0
@@ -35,7 +35,7 @@ class QuotaLine:
     used: Decimal
     limit: Decimal
     unit: str
-    source: str  # where the limit comes from, for people
+    source: str  # where the limit comes from, as text
 
     @property
     def percent(self) -> int:
@@ -50,7 +50,7 @@ class QuotaLine:
 class SizeOffer:
     size: DesktopSize
     fits: bool
-    why_not: str  # also of one that fits with kept files alone
+    why_not: str  # also set if it fits only with kept files
     with_kept_only: bool = False
 
 
@@ -64,7 +64,7 @@ class ImageOffer:
 class LaunchOffer:
     images: list[ImageOffer]
     quota: list[QuotaLine]
-    volumes: list[Volume]  # kept files that a desktop may use again
+    volumes: list[Volume]  # kept files that a new desktop may use
     lost_volumes: list[Volume]
     can_launch: bool
     why_not: str
@@ -72,8 +72,11 @@ class LaunchOffer:
 
 
 def use_of(user: User) -> QuotaUse:
-    """CPU, memory and GPU count while a desktop is active; its files and its place count until it is
-    deleted, or its files are lost."""
+    """Return what a person uses now.
+
+    CPU, memory and GPU count only while a desktop is active. The desktop itself counts until it is deleted, and its
+    files until they are deleted or lost.
+    """
     active = Q(status__in=ACTIVE)
     sums: dict[str, Any] = Desktop.objects.filter(owner=user).aggregate(
         cpu=Sum("cpu", filter=active),
@@ -87,27 +90,31 @@ def use_of(user: User) -> QuotaUse:
 
 
 def need_of(size: Resources, *, kept: Volume | None, new: bool) -> QuotaUse:
-    """What a launch adds. Kept files are counted already, and keep the size that they have."""
+    """Return what a launch adds. Kept files are already included in the use, and their size does not change."""
     storage = 0 if kept else size.storage_gib
     return QuotaUse(size.cpu, size.memory_mib, storage, size.gpu, desktops=1 if new else 0)
 
 
 def refuse_if_over(owner: User, need: QuotaUse, *, asked_in: str = "") -> None:
-    """Call inside the transaction that holds the owner's row. Raises QuotaExceeded naming what is short; `asked_in`:
-    the field of a request that held the amounts."""
+    """Raise QuotaExceeded, naming what is short, if `need` exceeds the quota.
+
+    Call this in the transaction that locks the owner's row. `asked_in` is the request field that held the amounts.
+    """
     if short := _shortage(effective(owner), use_of(owner), need):
         field = f"{asked_in}.{_FIELDS[short.key]}" if asked_in and short.key in _FIELDS else ""
         raise QuotaExceeded(short.sentence, next_step=_way_out(short.key, new=bool(need.desktops)), field=field)
 
 
 def is_offered(image: DesktopImage, size: DesktopSize) -> bool:
-    """A size without a key is of somebody's own making: each image may have it, and the quota alone is its bound."""
+    """Say whether people may launch this image in this size. A size without a key is custom: every image accepts it,
+    and only the quota limits it.
+    """
     images = DesktopImage.objects.filter(pk=image.pk, enabled=True)
     return (images.filter(sizes=size) if size.pk else images).exists()
 
 
 def usual_size(user: User, image: DesktopImage, *, kept: Volume | None) -> DesktopSize | None:
-    """The one that the launch page has chosen already: the image's first that fits, or else its first."""
+    """Return the size that the launch page preselects: the image's first size that fits, or else its first."""
     quota, use = effective(user), use_of(user)
     sizes = list(image.sizes.all())
     fitting = (size for size in sizes if not _shortage(quota, use, need_of(size, kept=kept, new=True)))
@@ -119,7 +126,7 @@ def quota_lines(user: User) -> list[QuotaLine]:
 
 
 def has_room(user: User) -> bool:
-    """May the number of desktops grow? Whether a size fits as well, the offer tells."""
+    """Say whether the person may have one more desktop. Whether a size fits is not checked here."""
     return Desktop.objects.filter(owner=user).count() < effective(user).desktops.value
 
 
@@ -140,7 +147,7 @@ def launch_offer(user: User) -> LaunchOffer:
         volumes=volumes,
         lost_volumes=[volume for volume in kept if volume.lost_at],
         can_launch=fits,
-        why_not="" if fits else offers[0].why_not if offers else _("No kind of desktop is offered at present."),
+        why_not="" if fits else offers[0].why_not if offers else _("No desktop images are available at present."),
         suggested_name=next(name for name in _names() if name not in names),
     )
 
@@ -165,7 +172,7 @@ def _size_offer(size: DesktopSize, quota: EffectiveQuota, use: QuotaUse, volumes
 
 
 def _way_out(key: str, *, new: bool) -> str:
-    """Return what somebody can do who is short of that. A desktop that is there keeps its size."""
+    """Return the advice for a person who is short of `key`. An existing desktop keeps its size."""
     if key == "desktops":
         return _("Delete a desktop that you no longer need, or ask an administrator for more.")
     if key == "storage_gib":
@@ -186,7 +193,7 @@ class _Short:
 
 
 def _shortage(quota: EffectiveQuota, use: QuotaUse, need: QuotaUse) -> _Short | None:
-    """The first thing that is short; None when all fits."""
+    """Return the first amount that is short, or None if everything fits."""
     for line in _lines(quota, use):
         more = Decimal(getattr(need, line.key))
         if more and line.used + more > line.limit:
@@ -204,5 +211,5 @@ def _lines(quota: EffectiveQuota, use: QuotaUse) -> list[QuotaLine]:
 
 
 def _unit(key: str) -> str:
-    """Of the bare numbers, for scripts."""
+    """Return the unit of the plain numbers, for scripts."""
     return {"cpu": _("cores"), "memory_mib": "MiB", "storage_gib": "GiB"}.get(key, "")

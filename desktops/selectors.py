@@ -1,4 +1,4 @@
-"""Reads: who may see what, what they may have, how a desktop is. One answer for page, API and socket alike."""
+"""Read access: who may see what, and the state of a desktop. Pages, API and sockets use the same functions."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -23,7 +23,9 @@ from desktops.wording import diagnosis, timeline
 
 
 def visible_to(user: User) -> QuerySet[Desktop]:
-    """A person's own desktops. Administrators manage others' in the admin; nobody looks at another's screen."""
+    """Return a person's own desktops. Administrators manage other people's desktops in the admin, but cannot view
+    them.
+    """
     return Desktop.objects.filter(owner=user).select_related("image", "volume")
 
 
@@ -32,12 +34,12 @@ def get_for(*, user: User, desktop_id: UUID) -> Desktop:
 
 
 def named(*, user: User, pod_name: str) -> Desktop:
-    """The same by the name of the runtime's objects, which scripts know it by."""
+    """Return a person's desktop by the name of its runtime objects, which scripts use. Raises DesktopNotFound."""
     return _found(visible_to(user).filter(object_name=pod_name))
 
 
 def _found(rows: QuerySet[Desktop]) -> Desktop:
-    """Return the only desktop of `rows`, and name it in all further lines of the log. Raises DesktopNotFound."""
+    """Return the only desktop of `rows`, and add it to all further log lines. Raises DesktopNotFound."""
     desktop = rows.first()
     if desktop is None:
         raise DesktopNotFound
@@ -45,24 +47,26 @@ def _found(rows: QuerySet[Desktop]) -> Desktop:
     return desktop
 
 
-def everyones() -> QuerySet[Desktop]:
-    """For those who administer desktops; see accounts.api.permissions."""
+def all_desktops() -> QuerySet[Desktop]:
+    """Return all desktops, for administrators; see accounts.api.permissions."""
     return Desktop.objects.select_related("owner", "image", "volume")
 
 
-def anyones(*, pod_name: str) -> Desktop:
-    """Of those. Raises DesktopNotFound."""
-    return _found(everyones().filter(object_name=pod_name))
+def any_desktop_named(*, pod_name: str) -> Desktop:
+    """Return any user's desktop, for administrators. Raises DesktopNotFound."""
+    return _found(all_desktops().filter(object_name=pod_name))
 
 
 def events_of(user: User) -> QuerySet[DesktopEvent]:
-    """The timelines of all that a person has, newest line first."""
-    told = DesktopEvent.objects.filter(desktop__owner=user).exclude(kind__in=timeline.HIDDEN)
-    return told.select_related("desktop").order_by("-at", "-id")
+    """Return the timelines of all desktops of a person, newest line first."""
+    shown = DesktopEvent.objects.filter(desktop__owner=user).exclude(kind__in=timeline.HIDDEN)
+    return shown.select_related("desktop").order_by("-at", "-id")
 
 
 def snapshot_for(*, user_id: str, pod_name: str) -> DesktopSnapshot:
-    """The same by the desktop's object name, from Redis if possible: for scripts that ask again and again."""
+    """Return a snapshot of a person's desktop by object name. Reads Redis first, because scripts poll. Raises
+    DesktopNotFound.
+    """
     found = status_cache.read_through(pod_name, lambda: Desktop.snapshot_of(pod_name))
     if found is None or found.owner_id != user_id:
         raise DesktopNotFound
@@ -70,12 +74,12 @@ def snapshot_for(*, user_id: str, pod_name: str) -> DesktopSnapshot:
 
 
 def kept_volumes(user: User) -> QuerySet[Volume]:
-    """Files without a desktop, longest kept first; lost ones among them."""
+    """Return a person's kept files, oldest first, including lost ones."""
     return Volume.objects.filter(owner=user, kept_at__isnull=False).order_by("kept_at", "pk")
 
 
 def volume_for(*, user: User, volume_id: UUID) -> Volume:
-    """Raises DesktopNotFound."""
+    """Return a person's volume. Raises DesktopNotFound."""
     volume = Volume.objects.filter(owner=user, pk=volume_id).first()
     if volume is None:
         raise DesktopNotFound(_("There are no such files."))
@@ -83,7 +87,9 @@ def volume_for(*, user: User, volume_id: UUID) -> Volume:
 
 
 def for_stream(claims: Claims) -> Desktop | None:
-    """The desktop whose stream a verified token opens; None for every reason that a stranger may not know."""
+    """Return the desktop whose stream a verified token opens. Returns None for every failure, so that strangers learn
+    nothing.
+    """
     return (
         Desktop.objects.select_related("owner")
         .filter(object_name=claims.pod_name, owner__pk=claims.user_id, owner__is_active=True)
@@ -96,7 +102,7 @@ class Step:
     kind: str
     label: str
     at: datetime | None
-    seconds: float | None  # since the step before
+    seconds: float | None  # since the previous step
     status: str  # done, current, todo
 
 
@@ -115,7 +121,7 @@ def state_of(desktop: Desktop) -> DesktopState:
 
 
 def diagnosis_of(desktop: Desktop) -> diagnosis.Diagnosis:
-    """Asks the row and Redis."""
+    """Read the row and Redis, and return the diagnosis."""
     facts = diagnosis.DiagnosisInput(
         status=desktop.status,
         reason=desktop.reason,
@@ -128,7 +134,7 @@ def diagnosis_of(desktop: Desktop) -> diagnosis.Diagnosis:
 
 
 def machinery() -> dict[str, Any]:
-    """Return what diagnosis.DiagnosisInput says of the portal's own parts. Asks Redis."""
+    """Return the health of the portal's own parts as fields of diagnosis.DiagnosisInput. Reads Redis."""
     found = heartbeat.look()
     return {
         "redis": found.redis.reason,
@@ -139,7 +145,7 @@ def machinery() -> dict[str, Any]:
 
 
 def _steps(desktop: Desktop) -> list[Step]:
-    """The steps of a start, with times as far as they have come."""
+    """Return the steps of a start, with the times of those reached so far."""
     reached = dict(desktop.events.filter(run=desktop.run, kind__in=DesktopEvent.STEPS).values_list("kind", "at"))
     steps, before, current_given = [], None, desktop.status not in LAUNCHING
     for kind in ("queued", *get_runtime().steps):
@@ -153,12 +159,12 @@ def _steps(desktop: Desktop) -> list[Step]:
 
 
 def timeline_of(desktop: Desktop, limit: int = 50) -> list[DesktopEvent]:
-    """Newest first."""
+    """Return the lines of a desktop's timeline, newest first."""
     return list(desktop.events.order_by("-at", "-id")[:limit])
 
 
 def usage_of(desktop: Desktop) -> Usage | None:
-    """None when it does not run or the runtime does not say."""
+    """Return None if the desktop does not run or the runtime cannot measure it."""
     try:
         return measured(desktop)
     except RuntimeUnavailable:
@@ -166,7 +172,7 @@ def usage_of(desktop: Desktop) -> Usage | None:
 
 
 def measured(desktop: Desktop) -> Usage | None:
-    """None when it does not run or nothing measures it. Raises RuntimeAway."""
+    """Return None if the desktop does not run or nothing measures it. Raises RuntimeUnavailable."""
     if desktop.status != Status.RUNNING:
         return None
     try:
@@ -176,7 +182,7 @@ def measured(desktop: Desktop) -> Usage | None:
 
 
 def log_of(desktop: Desktop, lines: int = 200) -> str:
-    """Of one that failed, what it printed before. Raises RuntimeAway."""
+    """Return the log of a desktop. For a failed one, return the output before it failed. Raises RuntimeUnavailable."""
     if desktop.status == Status.FAILED and desktop.last_log:
         return "\n".join(desktop.last_log.splitlines()[-lines:])
     try:

@@ -1,4 +1,4 @@
-"""What people ask for. Each function is one transaction: check, change the row, audit; work is queued on commit."""
+"""Actions on desktops. Each is one transaction: check, change the row, audit. Jobs are queued after commit."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -39,19 +39,19 @@ from desktops.runtimes import names
 
 @dataclass(frozen=True)
 class LaunchRequest:
-    """`size` without a key: of one's own making, and then without a name."""
+    """What to launch. A size without a key is custom and has no name."""
 
     image: DesktopImage
     size: DesktopSize
     name: str = "desktop"
     volume: Volume | None = None  # kept files to use again
-    language: str = ""  # Django's code: what the person reads the pages in
-    time_zone: str = ""  # for this desktop alone; empty: the person's
+    language: str = ""  # Django's code of the language in which the person reads the pages
+    time_zone: str = ""  # for this desktop only; empty: the person's own
 
 
 @dataclass(frozen=True)
 class Launched:
-    """`created`: there was none of that name. `ordered`: it was set on its way just now."""
+    """The result of a launch: `created` if the desktop is new, `ordered` if its start was queued now."""
 
     desktop: Desktop
     created: bool = False
@@ -67,19 +67,19 @@ def _record(action: str, *, desktop: Desktop, by: Actor, **details: Any) -> None
 
 
 def _names(desktop: Desktop) -> dict[str, str]:
-    """By which people and scripts know it, also when it is gone."""
+    """Return the names that people and scripts use, for audit entries that outlive the desktop."""
     return {"pod_name": desktop.object_name, "name": desktop.name}
 
 
 def launch_desktop(*, by: Actor, wanted: LaunchRequest) -> Desktop:
-    """The desktop of that name, on its way: a new one, or the one that is there. Raises DesktopRefused."""
+    """Return the desktop of that name after launching it or starting the existing one. Raises DesktopRefusal."""
     return launch(by=by, wanted=wanted).desktop
 
 
 @audited("desktop.launch", target=lambda given: given["wanted"].name)
 @transaction.atomic
 def launch(*, by: Actor, wanted: LaunchRequest) -> Launched:
-    """The same, with what became of it."""
+    """Launch a desktop, or start the existing one of that name, and say which was done. Raises DesktopRefusal."""
     owner = _lock(by.user)
     name = _clean_name(wanted.name)
     if existing := Desktop.objects.filter(owner=owner, name=name).first():
@@ -91,7 +91,7 @@ def launch(*, by: Actor, wanted: LaunchRequest) -> Launched:
     desktop = _create(owner, name, wanted)
     DesktopEvent.write(desktop, "queued")
     enqueue_after_commit(jobs.start_desktop, desktop.pk)
-    desktop.tell_owner()
+    desktop.notify_owner()
     size: dict[str, Any] = {"size": wanted.size.name, "resource_quota": token_scopes.quantities(desktop)}
     _record("desktop.launch", desktop=desktop, by=by, image=wanted.image.name, **size)
     return Launched(desktop, created=True, ordered=True)
@@ -100,8 +100,9 @@ def launch(*, by: Actor, wanted: LaunchRequest) -> Launched:
 @audited("desktop.launch", target=lambda given: given["desktop"].name)
 @transaction.atomic
 def launch_existing(*, desktop: Desktop, by: Actor, new_files: bool = False) -> Launched | None:
-    """Set a desktop on its way that is there already, whatever is offered today. Return None when its deletion has just
-    ended. Raises DesktopRefused."""
+    """Start an existing desktop, whatever is on offer today. Returns None if it has just been deleted. Raises
+    DesktopRefusal.
+    """
     _lock(by.user)
     existing = Desktop.objects.filter(pk=desktop.pk).first()
     return _take(existing, by, new_files=new_files) if existing else None
@@ -119,7 +120,7 @@ def _take(existing: Desktop, by: Actor, *, new_files: bool = False) -> Launched:
 @_audited("desktop.start")
 @transaction.atomic
 def start_desktop(*, desktop: Desktop, by: Actor, new_files: bool = False) -> None:
-    """Start one that is at rest. `new_files`: with an empty home in place of its lost one. Raises DesktopRefused."""
+    """Start a desktop at rest. `new_files` replaces its lost home folder with an empty one. Raises DesktopRefusal."""
     owner = _lock(desktop.owner)
     _refresh(desktop)
     if desktop.status in (*LAUNCHING, Status.RUNNING):
@@ -143,7 +144,7 @@ def stop_desktop(*, desktop: Desktop, by: Actor) -> None:
     if desktop.status in (*AT_REST, Status.DELETING):
         return
     reason = "by_owner" if by.user == desktop.owner else "by_admin"
-    if desktop.status == Status.STOPPING:  # perhaps half way through a restart, which ends here
+    if desktop.status == Status.STOPPING:  # cancels a restart that has not yet started again
         Desktop.objects.filter(pk=desktop.pk, status=Status.STOPPING).update(restarting=False, reason=reason)
     elif not desktop.move(to=Status.STOPPING, reason=reason, restarting=False):
         raise WrongStatus
@@ -169,8 +170,11 @@ def restart_desktop(*, desktop: Desktop, by: Actor) -> None:
 @_audited("desktop.delete")
 @transaction.atomic
 def delete_desktop(*, desktop: Desktop, by: Actor, keep_data: bool) -> None:
-    """The row goes when the runtime has nothing left; its files go too, or stay as a kept volume. Asked again without
-    them, while it goes, they go; asked again to keep what was to go, they go all the same. Raises DesktopNotFound."""
+    """Delete a desktop. The row is removed once the runtime has nothing left of it.
+
+    `keep_data` keeps its files as a volume. While it is being deleted, a second call may still drop the files, but
+    cannot keep files that are to be deleted. Raises DesktopNotFound.
+    """
     _refresh(desktop)
     if desktop.status == Status.DELETING:
         if desktop.keep_data and not keep_data:
@@ -184,15 +188,17 @@ def delete_desktop(*, desktop: Desktop, by: Actor, keep_data: bool) -> None:
 
 def _give_up_files(desktop: Desktop, by: Actor) -> None:
     if not Desktop.objects.filter(pk=desktop.pk, status=Status.DELETING).update(keep_data=False):
-        raise DesktopNotFound  # it is gone, and its files are kept volumes now
+        raise DesktopNotFound  # already deleted; its files are now a kept volume
     _record("desktop.delete", desktop=desktop, by=by, keep_data=False)
 
 
 @_audited("desktop.extend")
 @transaction.atomic
 def extend_desktop(*, desktop: Desktop, by: Actor) -> None:
-    """From now on it may run as long as its owner's quota lets one that has just started; never shorter than it may
-    already. One that may run for ever goes on so. Raises NotRunning."""
+    """Give a running desktop the full time limit of its owner's quota, counted from now.
+
+    Never shortens the time. A desktop without a limit keeps none. Raises NotRunning.
+    """
     _refresh(desktop)
     minutes = effective(desktop.owner).max_lifetime_minutes.value
     expires_at = desktop.expires_at and max(desktop.expires_at, timezone.now() + timedelta(minutes=minutes))
@@ -200,7 +206,7 @@ def extend_desktop(*, desktop: Desktop, by: Actor) -> None:
     if not same_run.update(expires_at=expires_at if minutes else None):
         raise NotRunning
     _refresh(desktop)
-    desktop.tell_owner()
+    desktop.notify_owner()
     until = desktop.expires_at and desktop.expires_at.isoformat()
     _record("desktop.extend", desktop=desktop, by=by, expires_at=until)
 
@@ -208,15 +214,15 @@ def extend_desktop(*, desktop: Desktop, by: Actor) -> None:
 @_audited("desktop.password_shown")
 @transaction.atomic
 def show_password(*, desktop: Desktop, by: Actor) -> str:
-    """The VNC password, for programs that go past the portal. Raises DesktopRefused."""
+    """Return the VNC password, for programs that connect directly. Raises DesktopRefusal."""
     if settings.DESKTOP_EXPOSURE == "proxy":
-        raise NoPassword  # nobody needs it, so it never leaves the server
+        raise NoPassword  # the password never leaves the server if the portal is the only way
     if not connection_info.is_direct(desktop):
         raise NotRunning
     try:
         password = connection_info.password(desktop)
     except InvalidToken:
-        raise PasswordUnreadable(detail="none of SECRETS_KEYS opens it")
+        raise PasswordUnreadable(detail="none of SECRETS_KEYS decrypts it")
     _record("desktop.password_shown", desktop=desktop, by=by)
     return password
 
@@ -224,7 +230,7 @@ def show_password(*, desktop: Desktop, by: Actor) -> str:
 @audited("volume.delete", target=lambda given: given["volume"].pk)
 @transaction.atomic
 def delete_volume(*, volume: Volume, by: Actor) -> None:
-    """Remove kept files for good."""
+    """Permanently delete kept files."""
     if Desktop.objects.filter(volume=volume).exists():
         raise VolumeInUse
     Volume.objects.filter(pk=volume.pk).update(kept_at=None)
@@ -233,8 +239,10 @@ def delete_volume(*, volume: Volume, by: Actor) -> None:
 
 
 def _lock(user: User) -> User:
-    """One launch or start of a person at a time: what the quota check sees stays so until commit. Raises
-    AccountDisabled: whoever disables an account waits for a launch that is under way, or is seen here."""
+    """Lock a person's row until commit, so that their launches and starts run one at a time and the quota check holds.
+
+    Disabling an account takes the same lock: it waits for a launch, or is seen here. Raises AccountDisabled.
+    """
     owner = User.objects.select_for_update().get(pk=user.pk)
     if not owner.is_active:
         raise AccountDisabled
@@ -242,7 +250,7 @@ def _lock(user: User) -> User:
 
 
 def _refresh(desktop: Desktop) -> None:
-    """Raises DesktopNotFound: its deletion has come to its end since somebody looked it up."""
+    """Read the row again. Raises DesktopNotFound if it has been deleted meanwhile."""
     try:
         desktop.refresh_from_db()
     except Desktop.DoesNotExist:
@@ -268,7 +276,7 @@ def _create(owner: User, name: str, wanted: LaunchRequest) -> Desktop:
         size_name=wanted.size.name,
         cpu=wanted.size.cpu,
         memory_mib=wanted.size.memory_mib,
-        storage_gib=volume.storage_gib,  # that of kept files stays as it is: not every cluster can change it
+        storage_gib=volume.storage_gib,  # kept files keep their size: not every cluster can resize volumes
         gpu=wanted.size.gpu,
         volume=volume,
         host_key_sealed=host_keys.new_host_key(),

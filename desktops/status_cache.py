@@ -1,11 +1,12 @@
-"""Keep snapshots of desktops at rest in Redis, so that a script that polls costs the database nothing.
+"""Cache snapshots of desktops at rest in Redis, so that scripts that poll cause no database queries.
 
 There are two keys per desktop: a version, which every committed change replaces, and a snapshot, which names the
-version that it was made under. A snapshot is valid while its version is the current one. Its maker reads the version
-before the row, so a late snapshot carries an old version and is never used. Versions are random, because a counter in
-a Redis that was emptied would repeat itself.
+version that it was made under. A snapshot is valid while its version is the current one. The version is read before the
+row, so a late snapshot carries an old version and is never used. Versions are random, because a counter in a Redis that
+was emptied would repeat itself.
 
-A desktop that is starting or stopping changes all the time: it is always read from the database."""
+A desktop that is starting or stopping changes all the time, so it is always read from the database.
+"""
 
 import json
 from collections.abc import Callable
@@ -22,14 +23,17 @@ from desktops.desktop_snapshot import DesktopSnapshot
 
 log = structlog.get_logger("podesk.status_cache")
 Load = Callable[[], DesktopSnapshot | None]  # reads the row
-SETTLED = ("running", "stopped", "failed")
-SNAPSHOT_SECONDS = 60  # seconds; a change whose message to Redis was lost shows after them at the latest
-_VERSION_SECONDS = 3600  # seconds; longer than any snapshot
+CACHED = ("running", "stopped", "failed")
+SNAPSHOT_SECONDS = 60  # a change whose message to Redis was lost is visible after this time at the latest
+_VERSION_SECONDS = 3600  # longer than any snapshot
 
 
 def read_through(name: str, load: Load) -> DesktopSnapshot | None:
-    """One round trip to Redis when it knows; the database when it does not, or is away. None: there is no such row."""
-    if transaction.get_connection().in_atomic_block:  # its own changes count for it, and perhaps never for others
+    """Return the snapshot from Redis in one round trip, or from the database if Redis has none or is unavailable.
+
+    Returns None if there is no such row.
+    """
+    if transaction.get_connection().in_atomic_block:  # sees uncommitted changes, which must not be cached
         return load()
     try:
         version, kept = map(_text, client().mget(_version_key(name), _snapshot_key(name)))
@@ -38,14 +42,14 @@ def read_through(name: str, load: Load) -> DesktopSnapshot | None:
     if version and kept and (known := _read(kept, version)):
         return known
     found = load()
-    if found and found.status in SETTLED:
+    if found and found.status in CACHED:
         _keep(name, version, found)
     return found
 
 
 def renew_after_commit(name: str, load: Load) -> None:
-    """The row was changed: what is remembered of it no longer counts. A settled one is remembered anew."""
-    # Robust, like all that is done after a commit: it is committed, and no failure keeps the next from being done.
+    """After commit, invalidate the snapshot of a changed row. A desktop at rest is cached again at once."""
+    # Robust, like everything done after a commit: one failure must not prevent the next step.
     transaction.on_commit(lambda: _renew(name, load), robust=True)
 
 
@@ -56,8 +60,8 @@ def _renew(name: str, load: Load) -> None:
     except redis.RedisError as error:
         log.warning("status_not_renewed", desktop_name=name, error=str(error))
         return
-    found = load()  # after the version: see above
-    if found and found.status in SETTLED:
+    found = load()  # after the version; see the module's docstring
+    if found and found.status in CACHED:
         _keep(name, version, found)
 
 
@@ -66,7 +70,7 @@ def _keep(name: str, version: str, found: DesktopSnapshot) -> None:
         if version:
             text = json.dumps({"version": version, "facts": desktop_snapshot.to_dict(found)})
             client().set(_snapshot_key(name), text, ex=SNAPSHOT_SECONDS)
-        else:  # what was read before there was a version may be old; the next reader keeps his
+        else:  # a row read before there was a version may be old; the next reader caches its own
             client().set(_version_key(name), uuid4().hex, ex=_VERSION_SECONDS, nx=True)
     except redis.RedisError as error:
         log.warning("status_not_kept", desktop_name=name, error=str(error))

@@ -1,4 +1,4 @@
-"""What a session token for one desktop says: the same for the viewer, the gate and the API."""
+"""The content of a session token for one desktop, for the viewer, the ingress auth check and the API."""
 
 from decimal import Decimal
 
@@ -7,7 +7,7 @@ from accounts.tokens import TokenScope
 from desktops.desktop_snapshot import DesktopSnapshot
 from desktops.models import Desktop, DesktopSize
 
-SUBPROTOCOL = "binary"  # of the VNC stream; the session token is offered beside it
+SUBPROTOCOL = "binary"  # of the VNC stream; the viewer offers the session token beside it
 
 
 def desktop_token_scope(desktop: Desktop, *, session_id: str, permissions: tuple[str, ...] = ("vnc",)) -> TokenScope:
@@ -20,7 +20,7 @@ def desktop_token_scope(desktop: Desktop, *, session_id: str, permissions: tuple
 
 
 def quantities(desktop: Desktop | DesktopSize | DesktopSnapshot) -> dict[str, str]:
-    """What it has, as Kubernetes writes it."""
+    """Return the desktop's resources in Kubernetes notation."""
     return {
         "cpu": f"{Decimal(desktop.cpu).normalize():f}",
         "memory": memory_quantity(desktop.memory_mib),

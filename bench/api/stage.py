@@ -88,7 +88,7 @@ def _rows() -> tuple[str, str]:
         endpoint_address="/run/none.sock",
         vnc_password_sealed=encryption.encrypt("password"),
     )
-    desktop.tell_owner()
+    desktop.notify_owner()
     token = tokens.issue(user, scope=_scope("bench"), lifetime=timedelta(hours=2))
     connections.close_all()
     return token, desktop.object_name

@@ -62,7 +62,7 @@ class AnyPods(Endpoint):
     def get(self, request: Request) -> Response:
         """Everyone's desktops, in pages."""
         asked = self.query(AnyPodQuery)
-        rows = selectors.everyones().filter(**asked["where"]).order_by(asked["ordering"], "pk")
+        rows = selectors.all_desktops().filter(**asked["where"]).order_by(asked["ordering"], "pk")
         return self.paged(rows, asked, AnyPodOut)
 
 
@@ -82,9 +82,9 @@ class StopAny(Endpoint):
         """Stop a desktop; its owner reads that an administrator did. The files stay."""
         self.query(EmptySerializer)
         self.body(EmptySerializer)
-        desktop = selectors.anyones(pod_name=pod_name)
+        desktop = selectors.any_desktop_named(pod_name=pod_name)
         services.stop_desktop(desktop=desktop, by=self.actor)
-        told = AnyPodOut(selectors.anyones(pod_name=pod_name), context={"request": request}).data
+        told = AnyPodOut(selectors.any_desktop_named(pod_name=pod_name), context={"request": request}).data
         return Response({"pod_name": pod_name, "desktop": told}, status=202)
 
 
@@ -100,6 +100,6 @@ class AnyPod(Endpoint):
         """Delete a desktop. Its files are kept for its owner."""
         self.query(EmptySerializer)
         self.body(EmptySerializer)
-        desktop = selectors.anyones(pod_name=pod_name)
+        desktop = selectors.any_desktop_named(pod_name=pod_name)
         services.delete_desktop(desktop=desktop, by=self.actor, keep_data=True)
         return Response({"status": "deleted", "pod_name": pod_name}, status=202)

@@ -1,10 +1,11 @@
-"""Let go of everything that a disabled account holds.
+"""End everything that disabled accounts still use. Files are kept.
 
-accounts knows no desktops, and the account may have been disabled by any route: a page, the API, a command, SQL. So the
-controller looks again and again, and needs nothing but the database to find out. Files are kept.
+The accounts app does not know desktops, and an account may be disabled by a page, the API, a command or SQL. So the
+controller checks the database regularly.
 
 To add a kind of holding, such as a share or a schedule, write a function that ends it and add it to HOLDINGS. Live
-streams and waiting requests need none: they end with their token."""
+streams and waiting requests need none, because they end with their token.
+"""
 
 from collections.abc import Callable
 
@@ -24,12 +25,13 @@ REASON = "account_disabled"  # of desktops.wording.reasons
 
 
 def release_holdings() -> None:
-    """End all that disabled accounts still hold. May run at any time, and twice. One query for each kind of holding
-    when there is nothing to do."""
+    """End everything that disabled accounts still use. Safe to repeat. Each kind of holding needs one query if there is
+    nothing to do.
+    """
     for release in HOLDINGS:
         try:
             release()
-        except Exception:  # a border: what cannot be released must not keep the controller from everything else
+        except Exception:  # error boundary: one failure must not stop the controller
             log.exception("holding_not_released", kind=release.__name__)
 
 
@@ -41,7 +43,7 @@ def _stop_desktops() -> None:
 
 @transaction.atomic
 def _stop(desktop: Desktop) -> None:
-    """Also for one that is half way through a restart, which ends here."""
+    """Stop one desktop. If it is restarting, this cancels the restart."""
     if desktop.move(to=Status.STOPPING, reason=REASON, restarting=False, event_params={"reason": REASON}):
         enqueue_after_commit(jobs.stop_desktop, desktop.pk)
         disconnect_after_commit(Disconnect("desktop", str(desktop.pk), "disabled"))

@@ -1,4 +1,6 @@
-"""Watch the runtime and write what is so. One leads; a dead leader is replaced within seconds."""
+"""Watch the runtime and record the state of all desktops. One controller leads; if it dies, another takes over within
+seconds.
+"""
 
 import time
 from collections.abc import Callable
@@ -21,11 +23,11 @@ from desktops.runtimes.base import Observed, RuntimeFault, RuntimeUnknown
 log = structlog.get_logger("podesk.controller")
 LEASE_SECONDS = 10.0  # seconds without renewal until another controller takes over
 TURN = 2.0  # seconds of watching between two heartbeats
-STUCK = 60.0  # seconds without a sign of life until one that stands still renews no more; no single call takes so long
+STUCK = 60.0  # seconds without a heartbeat after which a stuck leader stops renewing; longer than any single call
 
 
 class Controller:
-    """`stopped` is asked between turns; it makes `run` return."""
+    """The control loop. It calls `stopped` between turns; once that is true, `run` returns."""
 
     def __init__(self, stopped: Callable[[], bool]) -> None:
         self.stopped = stopped
@@ -37,10 +39,10 @@ class Controller:
             heartbeat.touch_alive_file()
             try:
                 self.turn()
-            except RuntimeUnknown as error:  # says nothing about any desktop: no row changes
-                log.warning("runtime_away", error=str(error))
-                _tell_that_it_is_away()
-                self._listed_at = float("-inf")  # when it is back, look at everything at once
+            except RuntimeUnknown as error:  # not the same as "gone", so no row changes
+                log.warning("runtime_unavailable", error=str(error))
+                _record_runtime_unavailable()
+                self._listed_at = float("-inf")  # compare everything once the runtime is back
                 time.sleep(1)
             except redis.RedisError as error:
                 self._redis_failed(error)
@@ -48,13 +50,13 @@ class Controller:
                 log.warning("turn_failed", error=str(error), kind=type(error).__name__)
                 close_old_connections()
                 time.sleep(1)
-            except Exception:  # a border: one bad row must not end the watch over all others
+            except Exception:  # error boundary: one bad row must not stop the watch
                 log.exception("turn_failed")
                 time.sleep(1)
         self._resign()
 
     def turn(self) -> None:
-        """Watch for a moment, and compare everything when it is time."""
+        """Watch for one turn, and compare everything if it is due."""
         if not self._lead():
             time.sleep(TURN / 2)
             return
@@ -69,18 +71,22 @@ class Controller:
             compare_one(name)
 
     def _redis_failed(self, error: redis.RedisError) -> None:
-        """Wait until Redis takes writes. Nothing is compared meanwhile: nobody could be told, and no work ordered."""
+        """Wait until Redis accepts writes. Nothing is compared meanwhile, because no job could be queued and no page
+        notified.
+        """
         log.warning("turn_failed", error=str(error), kind=type(error).__name__)
         close_old_connections()
         time.sleep(1)
         heartbeat.wait_for_redis(stopped=self.stopped)
 
     def _lead(self) -> bool:
-        """The lease is renewed by a thread of its own: a full look may take longer than it lasts."""
+        """Acquire the lease or check that it is still held. A thread renews it, because a full comparison may take
+        longer.
+        """
         if self._lease and self._lease.lost:
             self._resign()
         if not self._lease:
-            self._listed_at = float("-inf")  # whoever takes over begins with a full look
+            self._listed_at = float("-inf")  # a new leader starts with a full comparison
             self._lease = locks.acquire_lock(key("controller", "lease"), lease=LEASE_SECONDS, at_work=_is_at_work)
             if self._lease:
                 log.info("leads")
@@ -93,42 +99,43 @@ class Controller:
 
 
 def _is_at_work() -> bool:
-    """Whether the leader, who alone gives it, has lately given a sign of life."""
+    """Say whether this leader has recorded a heartbeat recently. Only the leader records one."""
     try:
         age = heartbeat.age()
     except redis.RedisError:
-        return True  # says nothing about us
+        return True  # a Redis failure is not the leader's fault
     return age is None or age < STUCK
 
 
-def _tell_that_it_is_away() -> None:
+def _record_runtime_unavailable() -> None:
     try:
         heartbeat.record_runtime_answer(answers=False)
     except redis.RedisError as error:
-        log.warning("not_told", error=str(error))
+        log.warning("runtime_state_not_recorded", error=str(error))
 
 
 def compare_one(name: str) -> None:
     desktop = _rows().filter(object_name=name).first()
     if desktop:
-        _settle(desktop, get_runtime().observe(name))
+        _reconcile(desktop, get_runtime().observe(name))
 
 
 def compare_all() -> None:
-    """Every row that is not at rest, and everything the runtime has. Raises RuntimeUnknown: then nothing is changed.
+    """Compare all rows that are not at rest, and everything in the runtime.
 
-    Rows are read after the list, and one that has since moved on is settled by its compare-and-set.
+    Raises RuntimeUnknown; then nothing is changed. Rows are read after the list. If a row changes meanwhile, its
+    compare-and-set fails harmlessly.
     """
     began = timezone.now()
     seen = {observed.name: observed for observed in get_runtime().list()}
     rows = {desktop.object_name: desktop for desktop in _rows().exclude(status__in=AT_REST)}
     rows |= {desktop.object_name: desktop for desktop in _rows().filter(status__in=AT_REST, object_name__in=seen)}
-    _give_sign_of_life()
+    _record_heartbeats()
     for number, (name, desktop) in enumerate(rows.items(), 1):
-        if not number % 20:  # there may be hundreds
-            _give_sign_of_life()
-        if desktop.status_since < began:  # younger than the list: the list says nothing of it
-            _settle(desktop, seen.get(name))
+        if not number % 20:  # there may be hundreds of rows
+            _record_heartbeats()
+        if desktop.status_since < began:  # a younger row may not be in the list yet
+            _reconcile(desktop, seen.get(name))
     for name in seen.keys() - rows.keys():
         reconcile.reconcile_missing(seen[name])
     reconcile.free_ports(seen, began)
@@ -138,20 +145,20 @@ def compare_all() -> None:
     prune_daily()
 
 
-def _give_sign_of_life() -> None:
-    """Within a full look, for as long as it takes."""
+def _record_heartbeats() -> None:
+    """Record heartbeats during a long comparison."""
     heartbeat.touch_alive_file()
     heartbeat.record_controller_beat()
     heartbeat.record_runtime_answer(answers=True)
 
 
-def _settle(desktop: Desktop, observed: Observed | None) -> None:
+def _reconcile(desktop: Desktop, observed: Observed | None) -> None:
     try:
         reconcile.reconcile_desktop(desktop, observed)
     except redis.RedisError:
         raise
-    except Exception:  # a border: one bad row must not keep the others waiting
-        log.exception("row_not_settled", desktop=str(desktop.pk))
+    except Exception:  # error boundary: one bad row must not delay the others
+        log.exception("row_not_reconciled", desktop=str(desktop.pk))
 
 
 def _rows() -> Any:

@@ -1,4 +1,4 @@
-"""Signs of life of controller and workers, in Redis: `/readyz` and the page tell when they are missing."""
+"""Heartbeats of controller and workers in Redis. `/readyz` and the pages report missing ones."""
 
 import time
 from collections.abc import Callable
@@ -18,60 +18,64 @@ from core.redis_health import RedisHealth
 
 log = structlog.get_logger("podesk.heartbeat")
 _ASK_AGAIN = 1.0  # seconds
-LATE_AFTER = 20  # seconds; the controller beats every few
-NEW_FOR = 20  # seconds from the start of Redis in which a part that it does not know is not missing
-SLACK = 15  # seconds that a full look may be late before it is a gap: one leader may have died, and another come
+LATE_AFTER = 20  # seconds; the controller records a heartbeat every few seconds
+NEW_FOR = 20  # seconds after a start of Redis in which unknown parts are not reported as missing
+SLACK = 15  # seconds that a full comparison may be late; enough for a new leader to take over
 
 
 def touch_alive_file() -> None:
-    """A worker's or controller's loop began anew, also while Redis is away: a probe looks at the file's age."""
+    """Touch the file whose age the liveness probe checks. Worker and controller call it in every loop, even without
+    Redis.
+    """
     if settings.ALIVE_FILE:
         Path(settings.ALIVE_FILE).touch()
 
 
 def wait_for_redis(*, stopped: Callable[[], bool] = lambda: False) -> None:
-    """Return when Redis takes writes, or when `stopped` says so. The log says why it waits, once for each reason."""
-    said = ""
+    """Wait until Redis accepts writes or `stopped` returns true. Logs each reason for waiting once."""
+    reported = ""
     while not stopped():
         health = redis_health.look()
-        if health.reason and health.reason != said:
+        if health.reason and health.reason != reported:
             log.warning("redis_unavailable", reason=health.reason, error=health.detail)
         elif health.ok:
-            if said:
+            if reported:
                 log.info("redis_takes_writes_again")
             return
-        said = health.reason
+        reported = health.reason
         touch_alive_file()
         time.sleep(_ASK_AGAIN)
 
 
 def record_controller_beat() -> None:
-    """Raises redis.RedisError when Redis is away."""
+    """Record that the controller is alive. Raises redis.RedisError."""
     client().set(key("controller", "heartbeat"), str(time.time()), ex=3600)
 
 
 def record_runtime_answer(*, answers: bool) -> None:
-    """What the controller found when it last asked. Raises redis.RedisError."""
+    """Record whether the runtime answered the controller's last call. Raises redis.RedisError."""
     if not answers:
-        client().set(key("runtime", "away"), "1", ex=60)  # a controller that has died says nothing any more
+        client().set(key("runtime", "away"), "1", ex=60)  # expires in case the controller dies
         return
     since = key("runtime", "answers-since")
-    with client().pipeline(transaction=False) as told:
-        told.delete(key("runtime", "away"))
-        told.set(since, str(time.time()), px=_gap(), nx=True)
-        told.pexpire(since, _gap())
-        told.execute()
+    with client().pipeline(transaction=False) as pipeline:
+        pipeline.delete(key("runtime", "away"))
+        pipeline.set(since, str(time.time()), px=_gap(), nx=True)
+        pipeline.pexpire(since, _gap())
+        pipeline.execute()
 
 
 def observed_seconds() -> float:
-    """Seconds that desktops have been looked at without a gap. When the runtime, all controllers, Redis or the
-    database were away, it begins anew. Raises redis.RedisError."""
+    """Return for how many seconds desktops have been observed without a gap. Raises redis.RedisError.
+
+    It restarts at zero after the runtime, all controllers, Redis or the database were unavailable.
+    """
     since = client().get(key("runtime", "answers-since"))
     return max(0.0, time.time() - float(str(since))) if since else 0.0
 
 
 def _gap() -> int:
-    """Milliseconds between two full looks."""
+    """Return the longest time between two full comparisons, in milliseconds."""
     return int((settings.RELIST_SECONDS + SLACK) * 1000)
 
 
@@ -83,22 +87,24 @@ def runtime_is_unavailable() -> bool:
 
 
 def age() -> float | None:
-    """Return the seconds since the last beat; None when there was none in the last hour. Raises redis.RedisError."""
+    """Return the seconds since the controller's last heartbeat, or None if there was none for an hour. Raises
+    redis.RedisError.
+    """
     value = client().get(key("controller", "heartbeat"))
     return max(0.0, time.time() - float(str(value))) if value else None
 
 
 @dataclass(frozen=True)
 class ControllerHealth:
-    """`status` is unknown while Redis cannot report it: it is unavailable, or was started empty a moment ago."""
+    """The controller's health. `status` is unknown if Redis is unavailable or was started empty a moment ago."""
 
     status: str = "unknown"  # ok, late, missing, unknown
-    seconds_since: float | None = None  # it last gave a sign of life
+    seconds_since: float | None = None  # since its last heartbeat
 
 
 @dataclass(frozen=True)
 class PartsHealth:
-    """The parts that a desktop on its way depends on. Without Redis the others are unknown."""
+    """The parts that a starting or stopping desktop depends on. Without Redis, the others are unknown."""
 
     redis: RedisHealth = field(default_factory=RedisHealth)
     controller: ControllerHealth = field(default_factory=ControllerHealth)
@@ -107,18 +113,18 @@ class PartsHealth:
 
 
 def look() -> PartsHealth:
-    """Ask Redis, by a write first: of a Redis that refuses writes, nothing else that it says is new."""
+    """Return the health of all parts. Tests a write to Redis first: if that fails, its other data may be outdated."""
     health = redis_health.look()
     if not health.ok:
         return PartsHealth(health)
     try:
         return PartsHealth(health, controller(), _workers(), runtime_is_unavailable())
-    except redis.RedisError as error:  # it went in this moment
+    except redis.RedisError as error:  # Redis became unavailable just now
         return PartsHealth(RedisHealth(redis_health.reason_of(error), str(error)))
 
 
 def controller() -> ControllerHealth:
-    """Call while Redis takes writes. Raises redis.RedisError."""
+    """Return the controller's health. Call this only while Redis accepts writes. Raises redis.RedisError."""
     seconds = age()
     if seconds is None:
         return ControllerHealth("unknown" if _redis_is_new() else "missing")
@@ -126,11 +132,11 @@ def controller() -> ControllerHealth:
 
 
 def sentence() -> str:
-    """For `/readyz`, while Redis takes writes. Raises redis.RedisError."""
+    """Return the controller's health as text for `/readyz`, while Redis accepts writes. Raises redis.RedisError."""
     found = controller()
     return {
         "ok": "ok",
-        "late": f"late: last heard {found.seconds_since or 0:.0f} s ago",
+        "late": f"late: last heartbeat {found.seconds_since or 0:.0f} s ago",
         "missing": "not running: start it with `manage.py run_controller`",
         "unknown": "unknown: Redis was started a moment ago",
     }[found.status]
@@ -143,6 +149,6 @@ def _workers() -> int | None:
 
 
 def _redis_is_new() -> bool:
-    """Whether Redis was started so short a time ago that it may have come back empty, and parts report again soon."""
-    said: Any = client().info("server")
-    return int(said["uptime_in_seconds"]) < NEW_FOR
+    """Say whether Redis has just started: it may be empty, and parts will report again soon."""
+    reported: Any = client().info("server")
+    return int(reported["uptime_in_seconds"]) < NEW_FOR

@@ -1,4 +1,6 @@
-"""The SSH host key of a desktop: made once, kept sealed on its row, so that programs recognise it after a restart."""
+"""The SSH host key of a desktop. Created once and stored encrypted, so that clients recognize the desktop after a
+restart.
+"""
 
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -8,7 +10,7 @@ from desktops.models import Desktop
 
 
 def new_host_key() -> str:
-    """A new key in OpenSSH's format, sealed."""
+    """Return a new encrypted key in OpenSSH format."""
     private = Ed25519PrivateKey.generate().private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.OpenSSH, serialization.NoEncryption()
     )
@@ -16,7 +18,9 @@ def new_host_key() -> str:
 
 
 def host_key_of(desktop: Desktop) -> str:
-    """In OpenSSH's format. A row from before there were host keys gets one now; call with nobody else at work on it."""
+    """Return the host key in OpenSSH format. Creates one for an old row without a key; call this under the desktop's
+    lock.
+    """
     if not desktop.host_key_sealed:
         desktop.host_key_sealed = new_host_key()
         Desktop.objects.filter(pk=desktop.pk).update(host_key_sealed=desktop.host_key_sealed)
@@ -24,7 +28,7 @@ def host_key_of(desktop: Desktop) -> str:
 
 
 def public_host_key(desktop: Desktop) -> str:
-    """As it stands in a known_hosts file, without the host's name; empty before the first start."""
+    """Return the public key as in a known_hosts file, without the host name. Empty before the first start."""
     if not desktop.host_key_sealed:
         return ""
     key = serialization.load_ssh_private_key(encryption.decrypt(desktop.host_key_sealed).encode(), password=None)

@@ -1,4 +1,4 @@
-"""Work done by RQ workers: plain functions of an id. Each starts from the row and may run twice."""
+"""Jobs for the RQ workers: plain functions of an id. Each reads the row first and may run twice."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,21 +20,21 @@ from desktops.runtimes import get_runtime
 from desktops.runtimes.base import Deadline, DeletionBegun, DesktopSpec, Placement, RuntimeFault, RuntimeUnknown
 
 log = structlog.get_logger("podesk.jobs")
-_SECONDS = 25.0  # for all calls of one job
-_LOG_LINES, _LOG_LENGTH = 200, 20_000  # of what is kept of a failure: lines, characters
-_BUSY = 3.0  # seconds until work is tried again that found another worker at its desktop
-_ONLY_SLOW = ("still_stopping", "still_deleting")  # faults that are part of normal life
-_SHORTLY = 1.0  # seconds until a look whether a home folder is gone
-_SOON, _LATEST = 2.0, 15.0  # the same, for a start that the runtime has put off
+_SECONDS = 25.0  # for all runtime calls of one job
+_LOG_LINES, _LOG_LENGTH = 200, 20_000  # limits of the log kept after a failure: lines, characters
+_BUSY = 3.0  # seconds until a job is retried if another worker has the desktop's lock
+_ONLY_SLOW = ("still_stopping", "still_deleting")  # faults that are expected and need only time
+_SHORTLY = 1.0  # seconds until the next check whether a home folder is deleted
+_SOON, _LATEST = 2.0, 15.0  # shortest and longest delay of a start that the runtime has put off
 
 
 def start_desktop(desktop_id: str) -> None:
-    with _alone(start_desktop, desktop_id) as desktop:
+    with _locked(start_desktop, desktop_id) as desktop:
         if not desktop or not _claim(desktop):
             return
         try:
             _start(desktop, Deadline.after(_SECONDS))
-        except RuntimeUnknown as error:  # the controller orders it again
+        except RuntimeUnknown as error:  # the controller queues it again
             log.warning("runtime_unknown", error=str(error))
         except RuntimeFault as fault:
             answer = _give_up if fault.permanent else _put_off
@@ -42,7 +42,7 @@ def start_desktop(desktop_id: str) -> None:
 
 
 def _start(desktop: Desktop, deadline: Deadline) -> None:
-    """A node port that turns out to be taken is remembered, and another one tried."""
+    """Start the desktop. If a node port is already in use, record that and try another."""
     while True:
         try:
             return get_runtime().start(spec_of(desktop), deadline=deadline)
@@ -53,8 +53,8 @@ def _start(desktop: Desktop, deadline: Deadline) -> None:
 
 
 def stop_desktop(desktop_id: str) -> None:
-    """For rows that want nothing running. The controller sees it gone and finishes the row."""
-    with _alone(stop_desktop, desktop_id) as desktop:
+    """Stop a desktop whose row wants nothing running. The controller sees that it is gone and updates the row."""
+    with _locked(stop_desktop, desktop_id) as desktop:
         if desktop and desktop.status in (Status.STOPPING, Status.DELETING, *AT_REST):
             if desktop.status == Status.FAILED:
                 _keep_log(desktop)
@@ -62,55 +62,54 @@ def stop_desktop(desktop_id: str) -> None:
 
 
 def renew_keys(desktop_id: str) -> None:
-    """Its owner's SSH keys have changed while it runs."""
-    with _alone(renew_keys, desktop_id) as desktop:
+    """Send the owner's changed SSH keys to a running desktop."""
+    with _locked(renew_keys, desktop_id) as desktop:
         if not desktop or desktop.status != Status.RUNNING:
             return
-        version, keys = desktop.owner.ssh_keys_version, authorized_keys(desktop.owner)  # in this order: see _claim
+        version, keys = desktop.owner.ssh_keys_version, authorized_keys(desktop.owner)  # version first; see _claim
         try:
             get_runtime().renew_keys(desktop.object_name, keys, deadline=Deadline.after(_SECONDS))
-        except RuntimeUnknown as error:  # the controller orders it again
+        except RuntimeUnknown as error:  # the controller queues it again
             log.warning("keys_not_renewed", error=str(error))
-        except RuntimeFault as fault:  # here too; but until somebody acts, a removed key may go on opening it
+        except RuntimeFault as fault:  # the controller retries, but a removed key may still work until a person acts
             log.error("keys_not_renewed", reason=fault.reason, detail=fault.detail)
         else:
             Desktop.objects.filter(pk=desktop.pk, run=desktop.run).update(ssh_keys_version=version)
 
 
 def remove_orphan(object_name: str) -> None:
-    """End what runs in our name without a row, which should not happen."""
+    """Stop a desktop that runs without a row, which should not happen."""
     if not Desktop.objects.filter(object_name=object_name).exists():
         log.warning("orphan_removed", name=object_name)
         _stop(object_name)
 
 
 def remove_leftovers(object_name: str) -> None:
-    """Remove what a deleted desktop may have left: as a rule, nothing."""
+    """Remove remains of a deleted desktop. Usually there are none."""
     if not Desktop.objects.filter(object_name=object_name).exists():
         log.info("leftovers_removed", name=object_name)
         _stop(object_name)
 
 
 def delete_volume(volume_id: str) -> None:
-    """Remove a home folder that no desktop has. Its row goes when nothing of it is left."""
+    """Delete a home folder without a desktop. Its row is deleted once nothing of it is left."""
     volume = Volume.being_deleted().filter(pk=volume_id).first()
     if not volume:
         return
     try:
         get_runtime().delete_volume(volume.object_name, deadline=Deadline.after(_SECONDS))
-    except DeletionBegun:  # in most cases it takes a moment; after that the controller orders it again
+    except DeletionBegun:  # usually takes a moment; after this retry, the controller queues it again
         enqueue_later(delete_volume, volume_id, _SHORTLY)
-    except (RuntimeFault, RuntimeUnknown) as error:  # the controller orders it again
-        _say("volume_not_deleted", error, volume=volume.object_name)
+    except (RuntimeFault, RuntimeUnknown) as error:  # the controller queues it again
+        _log_failure("volume_not_deleted", error, volume=volume.object_name)
     else:
         _forget(volume)
 
 
 @transaction.atomic
 def _forget(volume: Volume) -> None:
-    notify.notify_owner_after_commit(
-        owner_id=volume.owner_id, desktop_id=volume.pk, status=""
-    )  # what is used has changed
+    # The owner's storage use has changed.
+    notify.notify_owner_after_commit(owner_id=volume.owner_id, desktop_id=volume.pk, status="")
     volume.delete()
 
 
@@ -147,8 +146,10 @@ def spec_of(desktop: Desktop) -> DesktopSpec:
 
 
 @contextmanager
-def _alone(work: Work, desktop_id: str) -> Iterator[Desktop | None]:
-    """The row, with nobody else at work on it; None when it is gone, or somebody else is at it: then later again."""
+def _locked(work: Work, desktop_id: str) -> Iterator[Desktop | None]:
+    """Yield the row under the desktop's lock, or None if it is gone. If the lock is taken, yield None and retry
+    later.
+    """
     with structlog.contextvars.bound_contextvars(desktop=desktop_id), desktop_lock(desktop_id) as ours:
         if not ours:
             log.info("lock_busy")
@@ -159,9 +160,10 @@ def _alone(work: Work, desktop_id: str) -> Iterator[Desktop | None]:
 
 
 def _claim(desktop: Desktop) -> bool:
-    """Is it ours to start? Starting already: an earlier worker may have been killed, so go over it again.
+    """Say whether this job should start the desktop. A row that is already starting is started again: its worker may
+    have been killed.
 
-    The keys are read after their version: what changes in between is told once more, not never.
+    The version is read before the keys, so that a change in between is sent twice rather than never.
     """
     if desktop.status == Status.PENDING:
         return desktop.move(to=Status.STARTING, ssh_keys_version=desktop.owner.ssh_keys_version)
@@ -169,9 +171,11 @@ def _claim(desktop: Desktop) -> bool:
 
 
 def _put_off(desktop: Desktop, fault: RuntimeFault) -> None:
-    """The page says why. Nobody waits while holding a worker: the longer it has lasted, the later it comes again."""
-    _say("start_put_off", fault, reason=fault.reason, detail=fault.detail)
-    start_timeouts.say(desktop, fault.reason, fault.detail)
+    """Show the reason on the page and queue the start again. The delay grows with the waiting time, and no worker is
+    blocked.
+    """
+    _log_failure("start_put_off", fault, reason=fault.reason, detail=fault.detail)
+    start_timeouts.set_reason(desktop, fault.reason, fault.detail)
     age = (timezone.now() - desktop.status_since).total_seconds()
     enqueue_later(start_desktop, desktop.pk, min(_LATEST, max(_SOON, age / 4)))
 
@@ -180,32 +184,34 @@ def _give_up(desktop: Desktop, fault: RuntimeFault) -> None:
     log.error("start_refused", reason=fault.reason, detail=fault.detail)
     if fault.reason == "volume_lost":
         volumes.note_lost(desktop.volume)
-    told = {"reason": fault.reason, "detail": fault.detail[:500], "facts": fault.facts}
-    if desktop.move(to=Status.FAILED, reason=fault.reason, reason_facts=fault.facts, event_params=told):
+    params = {"reason": fault.reason, "detail": fault.detail[:500], "facts": fault.facts}
+    if desktop.move(to=Status.FAILED, reason=fault.reason, reason_facts=fault.facts, event_params=params):
         _stop(desktop.object_name)
 
 
 def _keep_log(desktop: Desktop) -> None:
-    """Its log ends with it, and the reason of its failure may point there. What was kept first is nearest to that."""
+    """Keep the log of a failed desktop before it is removed. The first copy is kept, because it is closest to the
+    failure.
+    """
     if desktop.last_log:
         return
     try:
-        said = get_runtime().logs(desktop.object_name, lines=_LOG_LINES)
-    except (RuntimeFault, RuntimeUnknown) as error:  # a machine that is gone tells nothing: no reason to go on waiting
+        text = get_runtime().logs(desktop.object_name, lines=_LOG_LINES)
+    except (RuntimeFault, RuntimeUnknown) as error:  # a lost machine has no log; do not wait for it
         log.warning("log_not_kept", error=str(error))
         return
-    kept = said.replace("\0", "")[-_LOG_LENGTH:]  # PostgreSQL takes no zero bytes
+    kept = text.replace("\0", "")[-_LOG_LENGTH:]  # PostgreSQL does not accept null characters
     Desktop.objects.filter(pk=desktop.pk, run=desktop.run, status=Status.FAILED).update(last_log=kept)
 
 
 def _stop(object_name: str) -> None:
     try:
         get_runtime().stop(object_name, deadline=Deadline.after(_SECONDS))
-    except (RuntimeFault, RuntimeUnknown) as error:  # the controller orders it again
-        _say("not_stopped", error, name=object_name)
+    except (RuntimeFault, RuntimeUnknown) as error:  # the controller queues it again
+        _log_failure("not_stopped", error, name=object_name)
 
 
-def _say(event: str, error: RuntimeFault | RuntimeUnknown, **facts: str) -> None:
-    """Log a call that did not succeed: as a warning, unless something only needs a moment longer."""
+def _log_failure(event: str, error: RuntimeFault | RuntimeUnknown, **facts: str) -> None:
+    """Log a failed call: as information if it only needs more time, else as a warning."""
     only_slow = isinstance(error, RuntimeFault) and error.reason in _ONLY_SLOW
     (log.info if only_slow else log.warning)(event, error=str(error), **facts)

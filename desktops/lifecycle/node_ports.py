@@ -1,4 +1,4 @@
-"""Node ports of desktops exposed by them. A lease is a row; that no port has two is the database's promise."""
+"""Leases of node ports for exposed desktops. A unique row per port prevents double use."""
 
 import random
 from datetime import timedelta
@@ -12,16 +12,16 @@ from desktops.models import Desktop, PortLease
 from desktops.runtimes.base import NodePorts, RuntimeFault
 
 log = structlog.get_logger("podesk.ports")
-# Then a port that was in use is tried again, which costs one call. Short, because it may have been one of our own
-# Services, on its way out.
+# Retry a port that was in use after this time. It costs one call. It is short, because the port may have belonged to
+# one of our own Services that was being deleted.
 _MEMORY = timedelta(minutes=10)
-_TRIES = 20  # others may take the same port at the same moment
+_TRIES = 20  # another start may take the same port at the same moment
 
 
 def node_ports_of(desktop: Desktop) -> NodePorts | None:
-    """The desktop's ports, leased now if it has none; None where desktops are not exposed by node port.
+    """Return the desktop's ports, leasing new ones if needed, or None if desktops are not exposed by node port.
 
-    Raises RuntimeFault when all ports of a range are taken.
+    Raises RuntimeFault if all ports of a range are in use.
     """
     if settings.DESKTOP_EXPOSURE != "nodeport":
         return None
@@ -30,12 +30,14 @@ def node_ports_of(desktop: Desktop) -> NodePorts | None:
 
 
 def release(desktop: Desktop) -> None:
-    """What a desktop at rest does not need, others may have."""
+    """Release the ports of a desktop at rest."""
     PortLease.objects.filter(desktop=desktop).delete()
 
 
 def remember_foreign(port: int) -> None:
-    """The cluster has it in use: nobody gets it for a while, or until an administrator deletes the row."""
+    """Record that the cluster uses this port for something else. It is not leased until the record expires or is
+    deleted.
+    """
     log.warning("port_taken_by_something_else", port=port)
     PortLease.objects.update_or_create(
         port=port, defaults={"use": PortLease.Use.FOREIGN, "desktop": None, "since": timezone.now()}
@@ -49,7 +51,7 @@ def _taken(wanted: range) -> set[int]:
 
 
 def forget_foreign(port: int) -> bool:
-    """It may be given out again; should the cluster still use it, it is remembered again. False: it is a desktop's."""
+    """Make a foreign port available again. Returns False if the port belongs to a desktop."""
     return bool(PortLease.objects.filter(port=port, use=PortLease.Use.FOREIGN).delete()[0])
 
 
@@ -58,8 +60,8 @@ def _lease(desktop: Desktop, use: str) -> int:
     for _ in range(_TRIES):
         free = sorted(set(wanted) - _taken(wanted))
         if not free:
-            raise RuntimeFault("no_port_left", f"all of {wanted.start}-{wanted.stop - 1} are taken")
-        port = random.choice(free)  # one just released may linger in the cluster for a moment
+            raise RuntimeFault("no_port_left", f"all of {wanted.start}-{wanted.stop - 1} are in use")
+        port = random.choice(free)  # random, because a port that was just released may still be in use for a moment
         try:
             with transaction.atomic():
                 PortLease.objects.create(port=port, use=use, desktop=desktop)

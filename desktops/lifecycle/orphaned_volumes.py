@@ -1,4 +1,4 @@
-"""Compare home folders with their rows. One without a row is reported and never deleted; a row without one is lost."""
+"""Compare home folders with rows. A folder without a row is reported, never deleted. A row without a folder is lost."""
 
 from collections.abc import Iterable
 
@@ -12,17 +12,17 @@ from desktops.runtimes import get_runtime
 from desktops.runtimes.base import RuntimeFault, RuntimeUnknown
 
 log = structlog.get_logger("podesk.orphans")
-EVERY = 300  # seconds between two comparisons of all home folders: one call to the cluster each
-_REPORTED = 20  # names in one line of the log; `manage.py list_orphans` prints all
+EVERY = 300  # seconds between two comparisons of all home folders; each needs one call to the cluster
+_REPORTED = 20  # most names in one log line; `manage.py list_orphans` prints all
 
 
 def unknown_volumes() -> list[str]:
-    """Return the home folders that no row knows of. Raises RuntimeUnknown."""
+    """Return the home folders that have no row. Raises RuntimeUnknown."""
     return _without_row(get_runtime().volumes())
 
 
 def compare_volumes() -> None:
-    """Look for lost home folders every few minutes, whichever controller leads."""
+    """Check for lost home folders every few minutes, once for all controllers."""
     if not client().set(key("volumes-compared"), "1", nx=True, ex=EVERY):
         return
     began = timezone.now()
@@ -36,7 +36,9 @@ def compare_volumes() -> None:
 
 
 def _without_row(found: Iterable[str]) -> list[str]:
-    """Rows are read after the list, and come before their folders: a launch is none."""
+    """Return the folders without a row. Rows are read after the list and created before folders, so a new launch is
+    never included.
+    """
     return sorted(set(found) - set(Volume.objects.values_list("object_name", flat=True)))
 
 

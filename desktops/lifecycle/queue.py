@@ -1,4 +1,4 @@
-"""Put work on the queue. The only door to RQ for those who order work: services and controller."""
+"""Put jobs on the queue. Services and controller use RQ only through this module."""
 
 import time
 from collections.abc import Callable
@@ -13,21 +13,21 @@ from django.utils import timezone
 from core.redis import client, key
 
 log = structlog.get_logger("podesk.queue")
-_REPEAT_SECONDS = 10  # seconds between two orders of the same work
-_BEHIND = 2.0  # seconds that the oldest work waits when the workers do not keep up
+_REPEAT_SECONDS = 10  # seconds between two repeats of the same job
+_BEHIND = 2.0  # seconds that the oldest job has waited when the workers do not keep up
 
 Work = Callable[[str], None]
 
 
 def enqueue_after_commit(work: Work, argument: Any) -> None:
-    """If Redis is away the row waits, and the controller orders the work again when Redis is back."""
+    """Queue a job after commit. If Redis is unavailable, the controller queues it again later."""
     transaction.on_commit(lambda: _enqueue(work, str(argument)), robust=True)
 
 
 def enqueue_again(work: Work, argument: Any) -> None:
-    """For work that seems lost: does nothing while an earlier repetition waits, or was ordered a moment ago.
+    """Queue a job again that may be lost. Does nothing if a repeat is waiting or was queued a moment ago.
 
-    Nor while the queue is long: what seems lost may stand in it, and a repetition would only stand behind it.
+    Also does nothing while the queue is long: the first job is probably still waiting in it.
     """
     job_id = f"again-{work.__name__}-{argument}"
     try:
@@ -38,7 +38,9 @@ def enqueue_again(work: Work, argument: Any) -> None:
 
 
 def enqueue_later(work: Work, argument: Any, seconds: float) -> None:
-    """Work that was put off. Held in Redis until it is due; if Redis loses it, its row has it ordered again."""
+    """Queue a job that is due in `seconds`. Redis holds it until then; if it is lost, the controller queues it
+    again.
+    """
     try:
         client().zadd(key("later"), {f"{work.__module__}.{work.__name__} {argument}": time.time() + seconds})
     except redis.RedisError as error:
@@ -46,28 +48,30 @@ def enqueue_later(work: Work, argument: Any, seconds: float) -> None:
 
 
 def send_due() -> None:
-    """What was put off and is due now. Raises redis.RedisError."""
+    """Queue the delayed jobs that are due now. Raises redis.RedisError."""
     for order in map(str, client().zrangebyscore(key("later"), 0, time.time())):
-        if client().zrem(key("later"), order):  # else somebody else has just sent it
+        if client().zrem(key("later"), order):  # otherwise another process has just sent it
             work, _, argument = order.partition(" ")
             django_rq.get_queue("desktops").enqueue(work, argument, result_ttl=0)
 
 
 def depth() -> tuple[int, float]:
-    """How much waits, and for how many seconds the oldest of it has. Raises redis.RedisError."""
-    client().ping()  # as below
+    """Return the number of waiting jobs and the seconds that the oldest has waited. Raises redis.RedisError."""
+    client().ping()  # see _enqueue
     queue = django_rq.get_queue("desktops")
     return int(queue.count), _waited(queue)
 
 
 def is_behind() -> bool:
-    """Work waits longer than it should: what seems lost may be among it. Raises redis.RedisError."""
+    """Say whether jobs wait longer than they should; a job that seems lost may be among them. Raises
+    redis.RedisError.
+    """
     return _waited(django_rq.get_queue("desktops")) > _BEHIND
 
 
 def _enqueue(work: Work, argument: str, job_id: str | None = None) -> None:
     try:
-        client().ping()  # fails soon; RQ's own client is patient, and a person waits
+        client().ping()  # fails fast, while RQ's own client would retry for long
         django_rq.get_queue("desktops").enqueue(work, argument, job_id=job_id, result_ttl=0)
     except redis.RedisError as error:
         log.warning("not_queued", work=work.__name__, argument=argument, error=str(error))
@@ -80,5 +84,7 @@ def _waited(queue: Any) -> float:
 
 
 def _is_waiting(job_id: str) -> bool:
-    """By its place in the queue: one that was taken by a worker and lost with it says of itself that it waits."""
+    """Say whether a job is in the queue. RQ's job status is not used: it stays "queued" if a worker dies while taking
+    the job.
+    """
     return django_rq.get_queue("desktops").get_job_position(job_id) is not None

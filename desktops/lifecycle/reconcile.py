@@ -1,4 +1,4 @@
-"""Make rows and runtime agree: what was observed moves the row; what is missing is ordered again."""
+"""Make rows match the runtime: observations change rows, and lost jobs are queued again."""
 
 import time
 from collections.abc import Container
@@ -21,14 +21,14 @@ from desktops.models import AT_REST, Desktop, DesktopEvent, Status, Volume
 from desktops.runtimes.base import Observed, Phase
 
 log = structlog.get_logger("podesk.reconcile")
-_RESTARTED = {"out_of_memory": "restarted_memory", "screen_crashed": "restarted_screen"}  # by what the runtime saw
-QUEUE_TIMEOUT = 10  # seconds a row may wait for a worker before its work is ordered again
+_RESTARTED = {"out_of_memory": "restarted_memory", "screen_crashed": "restarted_screen"}  # by the runtime's reason
+QUEUE_TIMEOUT = 10  # seconds that a row may wait for a worker before its job is queued again
 
 
 def reconcile_desktop(desktop: Desktop, seen: Observed | None) -> None:
-    """Compare one row with what was observed of it. `None` means certainly not there; never pass "unknown"."""
+    """Compare one row with its observation. `None` means certainly not there; never pass it for "unknown"."""
     if seen and seen.run != desktop.run:
-        seen = None  # of an earlier run: the start of this one ends it
+        seen = None  # from an earlier run; the start of this run ends it
     with structlog.contextvars.bound_contextvars(desktop=str(desktop.pk)):
         match desktop.status:
             case Status.PENDING:
@@ -46,7 +46,7 @@ def reconcile_desktop(desktop: Desktop, seen: Observed | None) -> None:
 
 
 def reconcile_missing(seen: Observed) -> None:
-    """Something runs in our name without a row. It goes after a grace time."""
+    """Remove a desktop that runs without a row, after a grace period."""
     first_seen = key("orphan", seen.name)
     client().set(first_seen, timezone.now().isoformat(), nx=True, ex=24 * 3600)
     since = datetime.fromisoformat(str(client().get(first_seen)))
@@ -55,7 +55,7 @@ def reconcile_missing(seen: Observed) -> None:
 
 
 def free_ports(seen: Container[str], listed_at: datetime) -> None:
-    """Of desktops that have failed, once nothing of them is left: until then their Services have the ports."""
+    """Release the ports of failed desktops once nothing of them is left. Until then, their Services use the ports."""
     failed = Desktop.objects.filter(status=Status.FAILED, status_since__lt=listed_at)
     for desktop in failed.filter(ports__isnull=False).distinct():
         if desktop.object_name not in seen:
@@ -64,19 +64,19 @@ def free_ports(seen: Container[str], listed_at: datetime) -> None:
 
 @transaction.atomic
 def _free_ports(desktop: Desktop) -> None:
-    """The row is held meanwhile: a start that comes now leases new ones."""
+    """Release the ports under the row's lock, so that a concurrent start leases new ones."""
     rows = Desktop.objects.select_for_update().filter(pk=desktop.pk, run=desktop.run, status=Status.FAILED)
     if rows.values_list("pk").first():
         node_ports.release(desktop)
 
 
 def sweep_volumes() -> None:
-    """Files whose deletion was asked for and did not happen."""
+    """Delete volumes whose deletion was requested but did not happen."""
     for volume in Volume.being_deleted():
         enqueue_again(jobs.delete_volume, volume.pk)
 
 
-@transaction.atomic  # one commit for the steps and the move: a person waits
+@transaction.atomic  # steps and status in one commit, to save time during a start
 def _starting(desktop: Desktop, seen: Observed | None) -> None:
     _write_steps(desktop, seen)
     if seen and seen.phase == Phase.READY:
@@ -87,7 +87,7 @@ def _starting(desktop: Desktop, seen: Observed | None) -> None:
         if seen or desktop.reason_since or not _order_once_more(desktop):
             _fail(desktop, late, seen.detail if seen else "nothing was observed")
     elif seen:
-        start_timeouts.note(desktop, seen)
+        start_timeouts.record_reason(desktop, seen)
     else:
         _order_again_if_stuck(desktop)
 
@@ -102,29 +102,29 @@ def _running(desktop: Desktop, seen: Observed | None) -> None:
     else:
         now = "restarting_session" if seen.reason == "restarting_container" else "not_answering"
         if desktop.reason != now:
-            _say(desktop, now)
+            _set_reason(desktop, now)
 
 
 def _keep_up(desktop: Desktop, seen: Observed) -> None:
-    """It runs: where it answers may have changed, and it may have been started anew inside its run."""
+    """Update the row of a running desktop: its addresses may have changed, or its container may have restarted."""
     fields = _endpoint_fields(seen)
     if any(getattr(desktop, name) != value for name, value in fields.items()):
         Desktop.objects.filter(pk=desktop.pk, run=desktop.run).update(**fields)
-        desktop.tell_owner()
+        desktop.notify_owner()
     if seen.restarts > desktop.container_restarts:
         Desktop.objects.filter(pk=desktop.pk, run=desktop.run).update(container_restarts=seen.restarts)
         reason = _RESTARTED.get(seen.reason, "restarted_crash")
         DesktopEvent.write(desktop, "restarted", reason=reason)
-        _say(desktop, reason)
+        _set_reason(desktop, reason)
     elif desktop.reason in ("not_answering", "restarting_session"):
-        _say(desktop, "")
+        _set_reason(desktop, "")
 
 
-def _say(desktop: Desktop, reason: str) -> None:
-    """For a desktop that goes on running."""
+def _set_reason(desktop: Desktop, reason: str) -> None:
+    """Set or clear the reason of a running desktop."""
     if Desktop.objects.filter(pk=desktop.pk, run=desktop.run, status=Status.RUNNING).update(reason=reason):
-        log.info("desktop_noticed", reason=reason)
-        desktop.tell_owner()
+        log.info("desktop_reason_changed", reason=reason)
+        desktop.notify_owner()
 
 
 def _stopping(desktop: Desktop, seen: Observed | None) -> None:
@@ -140,18 +140,18 @@ def _deleting(desktop: Desktop, seen: Observed | None) -> None:
     if seen:
         return _order_again_if_stuck(desktop)
     with transaction.atomic():
-        # Locked: whoever still changes what becomes of the files has done so, or comes too late.
+        # Locked, so that a concurrent change of keep_data either happens before this or is refused.
         rows = Desktop.objects.select_for_update().filter(pk=desktop.pk, status=Status.DELETING)
         keep_data = rows.values_list("keep_data", flat=True).first()
         if keep_data is None or not rows.delete()[0]:
             return None
-        # A start that was killed half way may have left something that only a runtime's stop finds.
+        # A start that was killed half way may have left objects that only the runtime's stop finds.
         enqueue_after_commit(jobs.remove_leftovers, desktop.object_name)
         if keep_data:
             Volume.objects.filter(pk=desktop.volume_id).update(kept_at=timezone.now(), desktop_name=desktop.name)
         else:
             enqueue_after_commit(jobs.delete_volume, desktop.volume_id)
-        desktop.tell_owner()
+        desktop.notify_owner()
     log.info("desktop_deleted", kept=keep_data)
     return None
 
@@ -163,7 +163,7 @@ def _ready(desktop: Desktop, seen: Observed) -> None:
         to=Status.RUNNING,
         reason="",
         started_at=now,
-        last_input_at=now,  # idle time is counted from here
+        last_input_at=now,  # idle time starts here
         expires_at=now + timedelta(minutes=lifetime) if lifetime else None,
         idle_minutes=quota.idle_minutes.value,
         container_restarts=seen.restarts,
@@ -181,7 +181,7 @@ def _fail(desktop: Desktop, reason: str, detail: str) -> None:
             disconnect_after_commit(Disconnect("desktop", str(desktop.pk), "failed"))
             if reason == "volume_lost":
                 volumes.note_lost(desktop.volume)
-            # What failed takes room that nobody counts, and may still come up or come back with its machine.
+            # Stop it: a failed desktop uses resources outside the quota, and may come back with its machine.
             enqueue_after_commit(jobs.stop_desktop, desktop.pk)
 
 
@@ -190,7 +190,7 @@ def _rest(desktop: Desktop, reason: str) -> None:
         if desktop.move(to=Status.STOPPED, reason=reason, event_params={"reason": reason}, **NO_ENDPOINT):
             node_ports.release(desktop)
             disconnect_after_commit(Disconnect("desktop", str(desktop.pk), "stopped"))
-            enqueue_after_commit(jobs.stop_desktop, desktop.pk)  # the runtime forgets one that ended by itself
+            enqueue_after_commit(jobs.stop_desktop, desktop.pk)  # the runtime then removes one that ended by itself
 
 
 def _start_again(desktop: Desktop) -> None:
@@ -200,16 +200,16 @@ def _start_again(desktop: Desktop) -> None:
 
 
 def _order_again_if_stuck(desktop: Desktop) -> None:
-    """The work of this row was lost (a killed worker, an emptied Redis), or has not had its turn yet."""
+    """Queue the job of this row again if it was lost, by a killed worker or an emptied Redis."""
     starting = desktop.status in (Status.PENDING, Status.STARTING)
     if _age(desktop) > QUEUE_TIMEOUT:
         enqueue_again(jobs.start_desktop if starting else jobs.stop_desktop, desktop.pk)
 
 
 def _order_once_more(desktop: Desktop) -> bool:
-    """Before a start is given up of which nothing was ever seen: its work may be lost, while no worker was there."""
+    """Queue a start once more before giving it up, if nothing of it was ever seen. Its job may be lost."""
     if is_behind():
-        return True  # its turn has not come
+        return True  # the job is still waiting
     ordered = key("once-more", f"{desktop.pk}-{desktop.run}")
     if client().set(ordered, str(time.time()), nx=True, ex=24 * 3600):
         enqueue_again(jobs.start_desktop, desktop.pk)
@@ -218,19 +218,20 @@ def _order_once_more(desktop: Desktop) -> bool:
 
 
 def _write_steps(desktop: Desktop, seen: Observed | None) -> None:
-    if not seen or not seen.steps:  # without a place in the cluster there is nothing to ask for, however many wait
+    # Without a place in the cluster there are no steps. Skips a query for each waiting desktop.
+    if not seen or not seen.steps:
         return
     known = set(desktop.events.filter(run=desktop.run, kind__in=DesktopEvent.STEPS).values_list("kind", flat=True))
     new = {kind: at for kind, at in seen.steps.items() if kind not in known}
     for kind, at in new.items():
-        # A cluster's clock tells whole seconds: what seems earlier than the order to start was just after it.
+        # The cluster's times are whole seconds, so a step may seem earlier than the start was requested.
         DesktopEvent.write(desktop, kind, at=max(at, desktop.status_since))
-    if new and seen.phase != Phase.READY:  # of that the row's move tells
-        desktop.tell_owner()
+    if new and seen.phase != Phase.READY:  # a ready desktop's status change already notifies
+        desktop.notify_owner()
 
 
 def _age(desktop: Desktop) -> float:
-    """Seconds in the present status."""
+    """Return the seconds in the present status."""
     return (timezone.now() - desktop.status_since).total_seconds()
 
 

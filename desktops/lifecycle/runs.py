@@ -1,4 +1,4 @@
-"""What a row is when another run of its desktop begins."""
+"""The fields of a row when a new run of its desktop begins."""
 
 import secrets
 import string
@@ -9,7 +9,7 @@ from core import encryption
 _LETTERS = string.ascii_letters + string.digits
 
 
-# Fields of a row that answers nowhere.
+# Fields of a row without an endpoint.
 NO_ENDPOINT: dict[str, Any] = {
     "endpoint_kind": "",
     "endpoint_address": "",
@@ -22,7 +22,7 @@ NO_ENDPOINT: dict[str, Any] = {
 
 
 def fresh_run() -> dict[str, Any]:
-    """Fields for the row: nothing of the run before is left, its password least of all."""
+    """Return the fields that reset the row for a new run, with a new VNC password."""
     password = "".join(secrets.choice(_LETTERS) for _ in range(8))  # VNC authentication uses eight characters
     return {
         "vnc_password_sealed": encryption.encrypt(password),

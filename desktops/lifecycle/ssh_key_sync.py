@@ -1,7 +1,8 @@
-"""Desktops that run learn of their owner's new and removed SSH keys.
+"""Send their owners' changed SSH keys to running desktops.
 
-accounts knows no desktops and can tell nobody: it counts a version up, and the controller looks which desktops were
-told of another. So a removed key is not forgotten because Redis or the cluster was away when it was removed."""
+The accounts app does not know desktops. It increments a version, and the controller compares it with the version on
+each desktop. So a removed key is not forgotten if Redis or the cluster was unavailable at that time.
+"""
 
 from django.db.models import F
 
@@ -11,7 +12,7 @@ from desktops.models import Desktop, Status
 
 
 def order_renewals() -> None:
-    """One query, whatever the number of desktops. Those that do not run yet read the keys at their start."""
-    told_another = Desktop.objects.filter(status=Status.RUNNING).exclude(ssh_keys_version=F("owner__ssh_keys_version"))
-    for desktop_id in told_another.values_list("pk", flat=True):
+    """Queue updates for running desktops with outdated keys, with one query. Others read the keys when they start."""
+    outdated = Desktop.objects.filter(status=Status.RUNNING).exclude(ssh_keys_version=F("owner__ssh_keys_version"))
+    for desktop_id in outdated.values_list("pk", flat=True):
         enqueue_again(jobs.renew_keys, desktop_id)

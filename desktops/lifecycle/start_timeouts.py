@@ -1,4 +1,4 @@
-"""What a start waits for, and how long it may: each known reason has a patience of its own."""
+"""Why a start waits and for how long: each known reason has its own timeout."""
 
 from datetime import datetime
 
@@ -11,12 +11,12 @@ from desktops.runtimes.base import Observed
 from desktops.wording.reasons import UNSEEN, WAITING
 
 
-def note(desktop: Desktop, seen: Observed) -> None:
-    """Write down why it waits, when that has changed."""
-    say(desktop, seen.reason, seen.detail)
+def record_reason(desktop: Desktop, seen: Observed) -> None:
+    """Record why a start waits, if the reason has changed."""
+    set_reason(desktop, seen.reason, seen.detail)
 
 
-def say(desktop: Desktop, reason: str, detail: str) -> None:
+def set_reason(desktop: Desktop, reason: str, detail: str) -> None:
     if reason not in WAITING:
         reason = ""
     if reason == desktop.reason:
@@ -26,26 +26,26 @@ def say(desktop: Desktop, reason: str, detail: str) -> None:
         return
     if reason and not _since(desktop, reason):
         DesktopEvent.write(desktop, "waiting", reason=reason, detail=detail[:500])
-    desktop.tell_owner()
+    desktop.notify_owner()
 
 
 def too_long(desktop: Desktop, seen: Observed | None) -> str:
-    """The reason to give up; empty while there is hope."""
+    """Return the reason to give up a start, or an empty string to go on waiting."""
     reason = seen.reason if seen else _of_the_start_itself(desktop)
     if reason in WAITING:
-        if not _over(desktop.status_since, WAITING[reason].timeout):  # spares a query while there is no question
+        if not _over(desktop.status_since, WAITING[reason].timeout):  # skips a query while the start is young
             return ""
-        # From its first time in this run: a cluster that says now "fetching", now "failed" gains no time by it.
+        # Measured from the first time in this run, so that alternating reasons do not extend the wait.
         since = _since(desktop, reason)
         return reason if since and _over(since, WAITING[reason].timeout) else ""
-    if seen and desktop.reason in WAITING:  # it has just gone: its own time was not the start's
+    if seen and desktop.reason in WAITING:  # its reason has just ended, and that wait does not count as the start's
         return ""
     since = desktop.reason_since or desktop.status_since
     return "start_timeout" if _over(since, settings.START_DEADLINE) else ""
 
 
 def _of_the_start_itself(desktop: Desktop) -> str:
-    """It was put off, and nothing of it is there to be seen."""
+    """Return the reason of a start that was put off before the runtime had anything to observe."""
     return desktop.reason if desktop.reason in UNSEEN else ""
 
 
@@ -55,5 +55,7 @@ def _since(desktop: Desktop, reason: str) -> datetime | None:
 
 
 def _over(since: datetime, timeout: int) -> bool:
-    """Only time counts in which somebody looked: it may have come up, or been lost, while nobody could see it."""
+    """Say whether the timeout has passed. Time without observation is excluded: the desktop could have become ready
+    unseen.
+    """
     return (timezone.now() - since).total_seconds() > timeout and heartbeat.observed_seconds() > timeout

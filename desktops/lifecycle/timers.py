@@ -1,4 +1,4 @@
-"""What the clock asks for: desktops that nobody uses, or whose time is over, are stopped."""
+"""Stop idle desktops and desktops that have reached their time limit."""
 
 from datetime import timedelta
 
@@ -16,7 +16,7 @@ from desktops.models import Desktop, Status
 
 
 def run_timers() -> None:
-    """One query, whatever the number of desktops that run."""
+    """Stop all desktops whose time is over. Finds them with one query."""
     now = timezone.now()
     minutes = Cast("idle_minutes", IntegerField())  # SQLite multiplies durations by plain integers only
     idle_for = ExpressionWrapper(minutes * timedelta(minutes=1), DurationField())
@@ -28,7 +28,7 @@ def run_timers() -> None:
 
 
 def prune_daily() -> None:
-    """Old logins and tokens go once a day, whichever controller leads."""
+    """Remove old logins and tokens once a day, once for all controllers."""
     if client().set(key("pruned"), "1", nx=True, ex=24 * 3600):
         prune()
 

@@ -1,4 +1,4 @@
-"""Home folders as rows: made for a desktop, used again, lost when the runtime no longer has them, and found again."""
+"""The rows of home folders: created, used again, lost when the runtime no longer has them, and found again."""
 
 from collections.abc import Container
 from datetime import datetime
@@ -27,7 +27,7 @@ def create(owner: User, desktop_name: str, storage_gib: int) -> Volume:
 
 
 def use_again(owner: User, kept: Volume) -> Volume:
-    """Take kept files for a new desktop. Raises VolumeLost, VolumeInUse."""
+    """Use kept files for a new desktop. Raises VolumeLost, VolumeInUse."""
     free = Volume.objects.filter(pk=kept.pk, owner=owner, kept_at__isnull=False)
     if free.filter(lost_at__isnull=False).exists():
         raise VolumeLost(field="volume")
@@ -37,29 +37,29 @@ def use_again(owner: User, kept: Volume) -> Volume:
 
 
 def replace_lost(desktop: Desktop) -> Volume:
-    """Return an empty home folder for a desktop whose own is lost. The lost one stays listed: it may be restored."""
+    """Create an empty home folder for a desktop whose own is lost. The lost one stays listed in case it is restored."""
     lost = desktop.volume
     Volume.objects.filter(pk=lost.pk).update(kept_at=timezone.now(), desktop_name=desktop.name)
     return create(desktop.owner, desktop.name, lost.storage_gib)
 
 
 def note_lost(volume: Volume) -> None:
-    """Write down that the runtime no longer has it, and tell administrators and its owner once."""
+    """Record that the runtime no longer has the folder, and notify administrators (log) and the owner's pages once."""
     if Volume.objects.filter(pk=volume.pk, lost_at=None).update(lost_at=timezone.now()):
         owner = str(volume.owner_id)
         log.warning("volume_lost", volume=volume.object_name, desktop_name=volume.desktop_name, owner=owner)
-        _tell_owner(volume)
+        _notify_owner(volume)
 
 
 def note_found(volume: Volume) -> None:
-    """Write down that a lost home folder is there again, for example because an administrator restored it."""
+    """Record that a lost home folder exists again, for example after an administrator restored it."""
     if Volume.objects.filter(pk=volume.pk, lost_at__isnull=False).update(lost_at=None):
         log.info("volume_found", volume=volume.object_name)
-        _tell_owner(volume)
+        _notify_owner(volume)
 
 
 def compare(found: Container[str], listed_at: datetime) -> None:
-    """Compare every home folder that held work with those that the runtime listed after `listed_at`."""
+    """Compare all used home folders with those that the runtime listed after `listed_at`."""
     for volume in Volume.objects.filter(used_at__lt=listed_at).exclude(desktop=None, kept_at=None):
         if volume.object_name in found:
             if volume.lost_at:
@@ -68,6 +68,6 @@ def compare(found: Container[str], listed_at: datetime) -> None:
             note_lost(volume)
 
 
-def _tell_owner(volume: Volume) -> None:
+def _notify_owner(volume: Volume) -> None:
     if desktop := Desktop.objects.filter(volume=volume).first():
-        desktop.tell_owner()
+        desktop.notify_owner()

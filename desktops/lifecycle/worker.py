@@ -1,4 +1,4 @@
-"""The RQ worker that does our jobs. `manage.py rqworker desktops` uses it (settings.RQ)."""
+"""The RQ worker for our jobs, used by `manage.py rqworker desktops` (settings.RQ)."""
 
 import time
 from typing import Any
@@ -9,24 +9,23 @@ from django.db import close_old_connections
 from rq import worker_registration
 from rq.worker import SimpleWorker
 
-from desktops.lifecycle import heartbeat, jobs  # noqa: F401 - jobs are loaded now, not while somebody waits for a desktop
+from desktops.lifecycle import heartbeat, jobs  # noqa: F401 - loads the jobs before the first one is due
 from desktops.runtimes import get_runtime
 
 log = structlog.get_logger("podesk.worker")
-_PAUSE = 1.0  # seconds after a failure, which may have another cause than Redis's health
-TTL = 60  # seconds after which a worker that was killed counts as gone
+_PAUSE = 1.0  # seconds after a failure that Redis's health does not explain
+TTL = 60  # seconds after which a killed worker is no longer counted
 
 
 class Worker(SimpleWorker):
-    """Works without forking: our jobs make a few API calls and return, and a fork would take longer than they do.
+    """A worker that does not fork. Our jobs make a few API calls, and a fork would take longer than the job.
 
-    A job that kills its process is repeated, like every job, when the controller finds its row waiting.
+    If a job kills the process, the controller finds its row waiting and queues it again.
 
-    RQ's own worker waits for a Redis that is gone, and ends with a traceback when Redis refuses a write. This one
-    waits for both. Work that is lost meanwhile is ordered again like any other.
+    RQ's own worker ends with a traceback when Redis is gone or refuses a write. This one waits for Redis instead.
     """
 
-    max_connection_wait_time = 2.0  # seconds between RQ's own attempts: a person waits for a desktop
+    max_connection_wait_time = 2.0  # seconds between RQ's attempts to connect
 
     def __init__(self, *args: Any, **options: Any) -> None:
         get_runtime().warm_up()
@@ -34,7 +33,9 @@ class Worker(SimpleWorker):
         super().__init__(*args, **options | {"worker_ttl": TTL})
 
     def heartbeat(self, timeout: int | None = None, pipeline: Any = None) -> None:
-        """Waits for Redis, and registers again: a Redis that came back empty does not know this worker."""
+        """Send a heartbeat, waiting for Redis if needed. Registers again, because an emptied Redis does not know this
+        worker.
+        """
         heartbeat.touch_alive_file()
         if pipeline is not None:
             super().heartbeat(timeout, pipeline)
@@ -57,7 +58,7 @@ class Worker(SimpleWorker):
         return None
 
     def check_for_suspension(self, *args: Any, **options: Any) -> None:
-        """RQ asks this before each job, and takes no answer for a reason to end."""
+        """RQ calls this before each job. A Redis failure here must not end the worker."""
         self._unless_redis_fails(super().check_for_suspension, *args, **options)
 
     def run_maintenance_tasks(self) -> None:
@@ -67,7 +68,7 @@ class Worker(SimpleWorker):
         self._unless_redis_fails(super().execute_job, *args, **options)
 
     def perform_job(self, *args: Any, **options: Any) -> Any:
-        close_old_connections()  # the database may have been restarted since the job before
+        close_old_connections()  # the database may have restarted since the previous job
         try:
             return super().perform_job(*args, **options)
         finally:

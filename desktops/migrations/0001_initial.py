@@ -10,7 +10,6 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
@@ -19,119 +18,221 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.CreateModel(
-            name='DesktopSize',
+            name="DesktopSize",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('cpu', models.DecimalField(decimal_places=2, max_digits=6, validators=[django.core.validators.MinValueValidator(Decimal('0.1'))], verbose_name='CPU cores')),
-                ('memory_mib', models.PositiveIntegerField(validators=[django.core.validators.MinValueValidator(128)], verbose_name='memory (MiB)')),
-                ('storage_gib', models.PositiveIntegerField(validators=[django.core.validators.MinValueValidator(1)], verbose_name='storage (GiB)')),
-                ('gpu', models.PositiveIntegerField(default=0, verbose_name='GPUs')),
-                ('name', models.CharField(max_length=50, unique=True, verbose_name='name')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "cpu",
+                    models.DecimalField(
+                        decimal_places=2,
+                        max_digits=6,
+                        validators=[django.core.validators.MinValueValidator(Decimal("0.1"))],
+                        verbose_name="CPU cores",
+                    ),
+                ),
+                (
+                    "memory_mib",
+                    models.PositiveIntegerField(
+                        validators=[django.core.validators.MinValueValidator(128)], verbose_name="memory (MiB)"
+                    ),
+                ),
+                (
+                    "storage_gib",
+                    models.PositiveIntegerField(
+                        validators=[django.core.validators.MinValueValidator(1)], verbose_name="storage (GiB)"
+                    ),
+                ),
+                ("gpu", models.PositiveIntegerField(default=0, verbose_name="GPUs")),
+                ("name", models.CharField(max_length=50, unique=True, verbose_name="name")),
             ],
             options={
-                'verbose_name': 'desktop size',
-                'verbose_name_plural': 'desktop sizes',
-                'ordering': ['cpu', 'memory_mib', 'name'],
+                "verbose_name": "desktop size",
+                "verbose_name_plural": "desktop sizes",
+                "ordering": ["cpu", "memory_mib", "name"],
             },
         ),
         migrations.CreateModel(
-            name='DesktopImage',
+            name="DesktopImage",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(max_length=100, unique=True, verbose_name='name')),
-                ('description', models.CharField(blank=True, max_length=200, verbose_name='description')),
-                ('image', models.CharField(help_text='Ignored by the local runtime.', max_length=255, verbose_name='container image')),
-                ('icon', models.CharField(default='desktop', max_length=50, verbose_name='icon')),
-                ('enabled', models.BooleanField(default=True, verbose_name='enabled')),
-                ('position', models.PositiveSmallIntegerField(default=100, verbose_name='position')),
-                ('sizes', models.ManyToManyField(to='desktops.desktopsize', verbose_name='sizes')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("name", models.CharField(max_length=100, unique=True, verbose_name="name")),
+                ("description", models.CharField(blank=True, max_length=200, verbose_name="description")),
+                (
+                    "image",
+                    models.CharField(
+                        help_text="Ignored by the local runtime.", max_length=255, verbose_name="container image"
+                    ),
+                ),
+                ("icon", models.CharField(default="desktop", max_length=50, verbose_name="icon")),
+                ("enabled", models.BooleanField(default=True, verbose_name="enabled")),
+                ("position", models.PositiveSmallIntegerField(default=100, verbose_name="position")),
+                ("sizes", models.ManyToManyField(to="desktops.desktopsize", verbose_name="sizes")),
             ],
             options={
-                'verbose_name': 'desktop image',
-                'verbose_name_plural': 'desktop images',
-                'ordering': ['position', 'name'],
+                "verbose_name": "desktop image",
+                "verbose_name_plural": "desktop images",
+                "ordering": ["position", "name"],
             },
         ),
         migrations.CreateModel(
-            name='Volume',
+            name="Volume",
             fields=[
-                ('id', models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
-                ('object_name', models.CharField(max_length=63, unique=True, verbose_name='object name')),
-                ('desktop_name', models.CharField(max_length=40, verbose_name='desktop')),
-                ('storage_gib', models.PositiveIntegerField(verbose_name='storage (GiB)')),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now, verbose_name='created')),
-                ('kept_at', models.DateTimeField(blank=True, null=True, verbose_name='kept since')),
-                ('owner', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='volumes', to=settings.AUTH_USER_MODEL, verbose_name='owner')),
+                ("id", models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
+                ("object_name", models.CharField(max_length=63, unique=True, verbose_name="object name")),
+                ("desktop_name", models.CharField(max_length=40, verbose_name="desktop")),
+                ("storage_gib", models.PositiveIntegerField(verbose_name="storage (GiB)")),
+                ("created_at", models.DateTimeField(default=django.utils.timezone.now, verbose_name="created")),
+                ("kept_at", models.DateTimeField(blank=True, null=True, verbose_name="kept since")),
+                (
+                    "owner",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="volumes",
+                        to=settings.AUTH_USER_MODEL,
+                        verbose_name="owner",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'volume',
-                'verbose_name_plural': 'volumes',
+                "verbose_name": "volume",
+                "verbose_name_plural": "volumes",
             },
         ),
         migrations.CreateModel(
-            name='Desktop',
+            name="Desktop",
             fields=[
-                ('cpu', models.DecimalField(decimal_places=2, max_digits=6, validators=[django.core.validators.MinValueValidator(Decimal('0.1'))], verbose_name='CPU cores')),
-                ('memory_mib', models.PositiveIntegerField(validators=[django.core.validators.MinValueValidator(128)], verbose_name='memory (MiB)')),
-                ('storage_gib', models.PositiveIntegerField(validators=[django.core.validators.MinValueValidator(1)], verbose_name='storage (GiB)')),
-                ('gpu', models.PositiveIntegerField(default=0, verbose_name='GPUs')),
-                ('id', models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
-                ('name', models.CharField(default='desktop', max_length=40, verbose_name='name')),
-                ('size_name', models.CharField(blank=True, max_length=50, verbose_name='size')),
-                ('object_name', models.CharField(max_length=63, unique=True, verbose_name='object name')),
-                ('status', models.CharField(choices=[('pending', 'Queued'), ('starting', 'Starting'), ('running', 'Running'), ('stopping', 'Stopping'), ('stopped', 'Stopped'), ('failed', 'Failed'), ('deleting', 'Deleting')], default='pending', max_length=10, verbose_name='status')),
-                ('status_since', models.DateTimeField(default=django.utils.timezone.now, verbose_name='since')),
-                ('run', models.PositiveIntegerField(default=1, verbose_name='run')),
-                ('restarting', models.BooleanField(default=False)),
-                ('keep_data', models.BooleanField(default=True)),
-                ('reason', models.CharField(blank=True, max_length=50, verbose_name='reason')),
-                ('endpoint_kind', models.CharField(blank=True, max_length=10)),
-                ('endpoint_address', models.CharField(blank=True, max_length=255)),
-                ('endpoint_port', models.PositiveIntegerField(default=0)),
-                ('vnc_password_sealed', models.CharField(blank=True, max_length=255)),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now, verbose_name='created')),
-                ('started_at', models.DateTimeField(blank=True, null=True, verbose_name='running since')),
-                ('last_input_at', models.DateTimeField(blank=True, null=True, verbose_name='last input')),
-                ('expires_at', models.DateTimeField(blank=True, null=True, verbose_name='stops at')),
-                ('idle_minutes', models.PositiveIntegerField(default=0, verbose_name='idle time (minutes)')),
-                ('owner', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='desktops', to=settings.AUTH_USER_MODEL, verbose_name='owner')),
-                ('image', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, to='desktops.desktopimage', verbose_name='image')),
-                ('volume', models.OneToOneField(on_delete=django.db.models.deletion.PROTECT, to='desktops.volume', verbose_name='volume')),
+                (
+                    "cpu",
+                    models.DecimalField(
+                        decimal_places=2,
+                        max_digits=6,
+                        validators=[django.core.validators.MinValueValidator(Decimal("0.1"))],
+                        verbose_name="CPU cores",
+                    ),
+                ),
+                (
+                    "memory_mib",
+                    models.PositiveIntegerField(
+                        validators=[django.core.validators.MinValueValidator(128)], verbose_name="memory (MiB)"
+                    ),
+                ),
+                (
+                    "storage_gib",
+                    models.PositiveIntegerField(
+                        validators=[django.core.validators.MinValueValidator(1)], verbose_name="storage (GiB)"
+                    ),
+                ),
+                ("gpu", models.PositiveIntegerField(default=0, verbose_name="GPUs")),
+                ("id", models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
+                ("name", models.CharField(default="desktop", max_length=40, verbose_name="name")),
+                ("size_name", models.CharField(blank=True, max_length=50, verbose_name="size")),
+                ("object_name", models.CharField(max_length=63, unique=True, verbose_name="object name")),
+                (
+                    "status",
+                    models.CharField(
+                        choices=[
+                            ("pending", "Queued"),
+                            ("starting", "Starting"),
+                            ("running", "Running"),
+                            ("stopping", "Stopping"),
+                            ("stopped", "Stopped"),
+                            ("failed", "Failed"),
+                            ("deleting", "Deleting"),
+                        ],
+                        default="pending",
+                        max_length=10,
+                        verbose_name="status",
+                    ),
+                ),
+                ("status_since", models.DateTimeField(default=django.utils.timezone.now, verbose_name="since")),
+                ("run", models.PositiveIntegerField(default=1, verbose_name="run")),
+                ("restarting", models.BooleanField(default=False)),
+                ("keep_data", models.BooleanField(default=True)),
+                ("reason", models.CharField(blank=True, max_length=50, verbose_name="reason")),
+                ("endpoint_kind", models.CharField(blank=True, max_length=10)),
+                ("endpoint_address", models.CharField(blank=True, max_length=255)),
+                ("endpoint_port", models.PositiveIntegerField(default=0)),
+                ("vnc_password_sealed", models.CharField(blank=True, max_length=255)),
+                ("created_at", models.DateTimeField(default=django.utils.timezone.now, verbose_name="created")),
+                ("started_at", models.DateTimeField(blank=True, null=True, verbose_name="running since")),
+                ("last_input_at", models.DateTimeField(blank=True, null=True, verbose_name="last input")),
+                ("expires_at", models.DateTimeField(blank=True, null=True, verbose_name="stops at")),
+                ("idle_minutes", models.PositiveIntegerField(default=0, verbose_name="idle time (minutes)")),
+                (
+                    "owner",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="desktops",
+                        to=settings.AUTH_USER_MODEL,
+                        verbose_name="owner",
+                    ),
+                ),
+                (
+                    "image",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, to="desktops.desktopimage", verbose_name="image"
+                    ),
+                ),
+                (
+                    "volume",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.PROTECT, to="desktops.volume", verbose_name="volume"
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'desktop',
-                'verbose_name_plural': 'desktops',
-                'ordering': ['created_at'],
+                "verbose_name": "desktop",
+                "verbose_name_plural": "desktops",
+                "ordering": ["created_at"],
             },
         ),
         migrations.CreateModel(
-            name='DesktopEvent',
+            name="DesktopEvent",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('run', models.PositiveIntegerField(verbose_name='run')),
-                ('at', models.DateTimeField(default=django.utils.timezone.now, verbose_name='time')),
-                ('kind', models.CharField(max_length=40, verbose_name='event')),
-                ('params', models.JSONField(blank=True, default=dict, verbose_name='details')),
-                ('desktop', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='events', to='desktops.desktop', verbose_name='desktop')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("run", models.PositiveIntegerField(verbose_name="run")),
+                ("at", models.DateTimeField(default=django.utils.timezone.now, verbose_name="time")),
+                ("kind", models.CharField(max_length=40, verbose_name="event")),
+                ("params", models.JSONField(blank=True, default=dict, verbose_name="details")),
+                (
+                    "desktop",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="events",
+                        to="desktops.desktop",
+                        verbose_name="desktop",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'desktop event',
-                'verbose_name_plural': 'desktop events',
-                'ordering': ['at', 'id'],
-                'indexes': [models.Index(fields=['desktop', '-at'], name='timeline_of_a_desktop')],
-                'constraints': [models.UniqueConstraint(condition=models.Q(('kind__in', ('queued', 'created', 'started', 'ready'))), fields=('desktop', 'run', 'kind'), name='each_step_once_per_run')],
+                "verbose_name": "desktop event",
+                "verbose_name_plural": "desktop events",
+                "ordering": ["at", "id"],
+                "indexes": [models.Index(fields=["desktop", "-at"], name="timeline_of_a_desktop")],
+                "constraints": [
+                    models.UniqueConstraint(
+                        condition=models.Q(("kind__in", ("queued", "created", "started", "ready"))),
+                        fields=("desktop", "run", "kind"),
+                        name="each_step_once_per_run",
+                    )
+                ],
             },
         ),
         migrations.AddIndex(
-            model_name='desktop',
-            index=models.Index(fields=['status', 'status_since'], name='desktop_by_status'),
+            model_name="desktop",
+            index=models.Index(fields=["status", "status_since"], name="desktop_by_status"),
         ),
         migrations.AddConstraint(
-            model_name='desktop',
-            constraint=models.UniqueConstraint(fields=('owner', 'name'), name='one_desktop_per_name_and_owner'),
+            model_name="desktop",
+            constraint=models.UniqueConstraint(fields=("owner", "name"), name="one_desktop_per_name_and_owner"),
         ),
         migrations.AddConstraint(
-            model_name='desktop',
-            constraint=models.CheckConstraint(condition=models.Q(('status__in', ['pending', 'starting', 'running', 'stopping', 'stopped', 'failed', 'deleting'])), name='known_status'),
+            model_name="desktop",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("status__in", ["pending", "starting", "running", "stopping", "stopped", "failed", "deleting"])
+                ),
+                name="known_status",
+            ),
         ),
     ]

@@ -12,115 +12,166 @@ def leave_the_image_to_the_installation(apps, schema_editor):
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('desktops', '0003_desktop_language'),
+        ("desktops", "0003_desktop_language"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='PortLease',
+            name="PortLease",
             fields=[
-                ('port', models.PositiveIntegerField(primary_key=True, serialize=False, verbose_name='port')),
-                ('use', models.CharField(choices=[('vnc', 'VNC'), ('novnc', 'noVNC'), ('ssh', 'SSH'), ('foreign', 'used by something else in the cluster')], max_length=10, verbose_name='use')),
-                ('since', models.DateTimeField(default=django.utils.timezone.now, verbose_name='since')),
+                ("port", models.PositiveIntegerField(primary_key=True, serialize=False, verbose_name="port")),
+                (
+                    "use",
+                    models.CharField(
+                        choices=[
+                            ("vnc", "VNC"),
+                            ("novnc", "noVNC"),
+                            ("ssh", "SSH"),
+                            ("foreign", "used by something else in the cluster"),
+                        ],
+                        max_length=10,
+                        verbose_name="use",
+                    ),
+                ),
+                ("since", models.DateTimeField(default=django.utils.timezone.now, verbose_name="since")),
             ],
             options={
-                'verbose_name': 'node port',
-                'verbose_name_plural': 'node ports',
-                'ordering': ['port'],
+                "verbose_name": "node port",
+                "verbose_name_plural": "node ports",
+                "ordering": ["port"],
             },
         ),
         migrations.RemoveConstraint(
-            model_name='desktopevent',
-            name='each_step_once_per_run',
+            model_name="desktopevent",
+            name="each_step_once_per_run",
         ),
         migrations.AddField(
-            model_name='desktop',
-            name='container_restarts',
+            model_name="desktop",
+            name="container_restarts",
             field=models.PositiveIntegerField(default=0),
         ),
         migrations.AddField(
-            model_name='desktop',
-            name='exposed_host',
+            model_name="desktop",
+            name="exposed_host",
             field=models.CharField(blank=True, max_length=255),
         ),
         migrations.AddField(
-            model_name='desktop',
-            name='exposed_novnc',
+            model_name="desktop",
+            name="exposed_novnc",
             field=models.PositiveIntegerField(default=0),
         ),
         migrations.AddField(
-            model_name='desktop',
-            name='exposed_ssh',
+            model_name="desktop",
+            name="exposed_ssh",
             field=models.PositiveIntegerField(default=0),
         ),
         migrations.AddField(
-            model_name='desktop',
-            name='exposed_vnc',
+            model_name="desktop",
+            name="exposed_vnc",
             field=models.PositiveIntegerField(default=0),
         ),
         migrations.AddField(
-            model_name='desktop',
-            name='host_key_sealed',
+            model_name="desktop",
+            name="host_key_sealed",
             field=models.TextField(blank=True),
         ),
         migrations.AddField(
-            model_name='desktop',
-            name='reason_since',
+            model_name="desktop",
+            name="reason_since",
             field=models.DateTimeField(blank=True, null=True),
         ),
         migrations.AddField(
-            model_name='desktopimage',
-            name='gpu_resource',
-            field=models.CharField(default='nvidia.com/gpu', max_length=100, verbose_name='GPU resource'),
+            model_name="desktopimage",
+            name="gpu_resource",
+            field=models.CharField(default="nvidia.com/gpu", max_length=100, verbose_name="GPU resource"),
         ),
         migrations.AddField(
-            model_name='desktopimage',
-            name='node_selector',
-            field=models.JSONField(blank=True, default=dict, help_text='Labels that a node must have: {"disk": "ssd"}', verbose_name='node selector'),
+            model_name="desktopimage",
+            name="node_selector",
+            field=models.JSONField(
+                blank=True,
+                default=dict,
+                help_text='Labels that a node must have: {"disk": "ssd"}',
+                verbose_name="node selector",
+            ),
         ),
         migrations.AddField(
-            model_name='desktopimage',
-            name='priority_class',
-            field=models.CharField(blank=True, max_length=63, verbose_name='priority class'),
+            model_name="desktopimage",
+            name="priority_class",
+            field=models.CharField(blank=True, max_length=63, verbose_name="priority class"),
         ),
         migrations.AddField(
-            model_name='desktopimage',
-            name='pull_secret',
-            field=models.CharField(blank=True, help_text="Name of the secret with the registry's credentials. Empty: the installation's own.", max_length=63, verbose_name='image pull secret'),
+            model_name="desktopimage",
+            name="pull_secret",
+            field=models.CharField(
+                blank=True,
+                help_text="Name of the secret with the registry's credentials. Empty: the installation's own.",
+                max_length=63,
+                verbose_name="image pull secret",
+            ),
         ),
         migrations.AddField(
-            model_name='desktopimage',
-            name='tolerations',
-            field=models.JSONField(blank=True, default=list, help_text='Taints of nodes that it may ignore: [{"key": "gpu", "operator": "Exists"}]', verbose_name='tolerations'),
+            model_name="desktopimage",
+            name="tolerations",
+            field=models.JSONField(
+                blank=True,
+                default=list,
+                help_text='Taints of nodes that it may ignore: [{"key": "gpu", "operator": "Exists"}]',
+                verbose_name="tolerations",
+            ),
         ),
         migrations.AddField(
-            model_name='volume',
-            name='used_at',
+            model_name="volume",
+            name="used_at",
             field=models.DateTimeField(blank=True, null=True),
         ),
         migrations.AlterField(
-            model_name='desktopimage',
-            name='image',
-            field=models.CharField(blank=True, help_text="Empty: the installation's own (DESKTOP_IMAGE). Ignored by the local runtime.", max_length=255, verbose_name='container image'),
+            model_name="desktopimage",
+            name="image",
+            field=models.CharField(
+                blank=True,
+                help_text="Empty: the installation's own (DESKTOP_IMAGE). Ignored by the local runtime.",
+                max_length=255,
+                verbose_name="container image",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='desktopevent',
-            constraint=models.UniqueConstraint(condition=models.Q(('kind__in', ('queued', 'created', 'scheduled', 'mounted', 'pulled', 'started', 'ready'))), fields=('desktop', 'run', 'kind'), name='each_step_once_per_run'),
+            model_name="desktopevent",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(
+                    ("kind__in", ("queued", "created", "scheduled", "mounted", "pulled", "started", "ready"))
+                ),
+                fields=("desktop", "run", "kind"),
+                name="each_step_once_per_run",
+            ),
         ),
         migrations.AddField(
-            model_name='portlease',
-            name='desktop',
-            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='ports', to='desktops.desktop', verbose_name='desktop'),
+            model_name="portlease",
+            name="desktop",
+            field=models.ForeignKey(
+                blank=True,
+                null=True,
+                on_delete=django.db.models.deletion.CASCADE,
+                related_name="ports",
+                to="desktops.desktop",
+                verbose_name="desktop",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='portlease',
-            constraint=models.UniqueConstraint(fields=('desktop', 'use'), name='one_port_per_desktop_and_use'),
+            model_name="portlease",
+            constraint=models.UniqueConstraint(fields=("desktop", "use"), name="one_port_per_desktop_and_use"),
         ),
         migrations.AddConstraint(
-            model_name='portlease',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('desktop', None), ('use', 'foreign')), models.Q(models.Q(('use', 'foreign'), _negated=True), ('desktop__isnull', False)), _connector='OR'), name='foreign_ports_have_no_desktop'),
+            model_name="portlease",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("desktop", None), ("use", "foreign")),
+                    models.Q(models.Q(("use", "foreign"), _negated=True), ("desktop__isnull", False)),
+                    _connector="OR",
+                ),
+                name="foreign_ports_have_no_desktop",
+            ),
         ),
         migrations.RunPython(leave_the_image_to_the_installation, migrations.RunPython.noop),
     ]

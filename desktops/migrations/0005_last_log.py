@@ -4,15 +4,14 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('desktops', '0004_kubernetes'),
+        ("desktops", "0004_kubernetes"),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='desktop',
-            name='last_log',
-            field=models.TextField(blank=True, default='', verbose_name='log of its failure'),
+            model_name="desktop",
+            name="last_log",
+            field=models.TextField(blank=True, default="", verbose_name="log of its failure"),
         ),
     ]

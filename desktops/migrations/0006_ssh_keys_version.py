@@ -4,15 +4,14 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('desktops', '0005_last_log'),
+        ("desktops", "0005_last_log"),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='desktop',
-            name='ssh_keys_version',
+            model_name="desktop",
+            name="ssh_keys_version",
             field=models.PositiveIntegerField(default=0, editable=False),
         ),
     ]

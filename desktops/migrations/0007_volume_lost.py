@@ -4,15 +4,14 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('desktops', '0006_ssh_keys_version'),
+        ("desktops", "0006_ssh_keys_version"),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='volume',
-            name='lost_at',
-            field=models.DateTimeField(blank=True, null=True, verbose_name='lost since'),
+            model_name="volume",
+            name="lost_at",
+            field=models.DateTimeField(blank=True, null=True, verbose_name="lost since"),
         ),
     ]

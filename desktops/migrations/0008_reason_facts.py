@@ -4,15 +4,14 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('desktops', '0007_volume_lost'),
+        ("desktops", "0007_volume_lost"),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='desktop',
-            name='reason_facts',
+            model_name="desktop",
+            name="reason_facts",
             field=models.JSONField(blank=True, default=dict),
         ),
     ]

@@ -1,4 +1,4 @@
-"""What is wrong with the portal's own parts, for the pages on which a desktop is launched."""
+"""A notice about the portal's own parts, for pages that launch desktops."""
 
 from django import template
 from django.utils.translation import gettext
@@ -10,7 +10,7 @@ register = template.Library()
 
 @register.inclusion_tag("desktops/_portal_health.html")
 def portal_health() -> dict[str, str]:
-    """A notice that launches wait because Redis is unavailable; nothing when it is well."""
+    """Return a notice if Redis is unavailable and launches have to wait, or nothing."""
     found = redis_health.look()
-    hint = gettext("Desktops run on. What you launch or stop now waits until Redis is well; nothing is lost.")
+    hint = gettext("Running desktops are not affected. Launches and stops wait until Redis works again.")
     return {"sentence": found.sentence, "hint": hint}

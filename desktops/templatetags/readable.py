@@ -23,7 +23,7 @@ def icon(name: str) -> str:
 
 @register.filter
 def why_at_rest(desktop: Desktop) -> str:
-    """Why it failed or stopped, from the row alone: lists of desktops ask no further queries."""
+    """Say why a desktop failed or stopped. Uses the row alone, because lists call it for each desktop."""
     if desktop.status not in AT_REST:
         return ""
     slug = reason_of(desktop.status, desktop.reason, files_lost=desktop.volume.lost_at is not None)

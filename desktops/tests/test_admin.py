@@ -76,7 +76,7 @@ def test_delete_keeps_the_files(page, alice, make_desktop):
 
 def test_a_refusal_is_told(page, alice, make_desktop):
     volume = make_desktop(alice).volume
-    assert "These files belong to a desktop" in act(page, "volume", "delete_files", volume)
+    assert "An existing desktop uses these files." in act(page, "volume", "delete_files", volume)
     assert Volume.objects.exists()
 
 

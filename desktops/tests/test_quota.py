@@ -56,7 +56,7 @@ def test_room_is_about_the_number_of_desktops(alice, make_desktop):
 
 def test_no_image_is_said(alice):
     DesktopImage.objects.update(enabled=False)
-    assert quota.launch_offer(alice).why_not == "No kind of desktop is offered at present."
+    assert quota.launch_offer(alice).why_not == "No desktop images are available at present."
 
 
 def test_the_offer_takes_the_same_queries_however_much_there_is(alice, make_desktop, django_assert_max_num_queries):

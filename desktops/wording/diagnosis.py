@@ -1,4 +1,4 @@
-"""Why a desktop waits or has ended, in one plain sentence, and what to do. Pure: facts in, sentence out."""
+"""Why a desktop waits or has ended, in one sentence, and what to do. Pure: no database, no Redis."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ from desktops.wording.reasons import WAITING, reason, sentence
 
 @dataclass(frozen=True)
 class DiagnosisInput:
-    """What is known of a desktop, beside its row, when somebody looks at it."""
+    """What is known about a desktop when its page or API is read."""
 
     status: str
     reason: str = ""
@@ -41,7 +41,7 @@ def reason_of(status: str, slug: str, *, files_lost: bool) -> str:
 
 
 def explain(facts: DiagnosisInput) -> Diagnosis:
-    """Hopeless when somebody must act first; waiting when time will do."""
+    """Return the diagnosis: permanent if a person must act first, waiting if it continues automatically."""
     slug = reason_of(facts.status, facts.reason, files_lost=facts.files_lost)
     if facts.status == Status.FAILED:
         return Diagnosis(sentence(slug, facts.reason_facts), str(reason(slug).next_step), permanent=True)
@@ -54,7 +54,7 @@ def explain(facts: DiagnosisInput) -> Diagnosis:
 
 
 def _running(slug: str) -> Diagnosis:
-    """A desktop that runs needs no words, unless something has happened to it."""
+    """Return the diagnosis of a running desktop. It is empty unless something has happened to it."""
     if not slug:
         return Diagnosis()
     why = reason(slug)
@@ -62,29 +62,37 @@ def _running(slug: str) -> Diagnosis:
 
 
 def _stalled(facts: DiagnosisInput) -> Diagnosis | None:
-    """A part of the portal itself is missing: an endless spinner would be a lie."""
-    if facts.redis:  # without it nobody knows how the other parts are
+    """Return the diagnosis if a part of the portal is unavailable, so that the page does not just show a spinner."""
+    if facts.redis:  # without Redis, the state of the other parts is unknown
         return Diagnosis(
             redis_health.sentence(facts.redis),
-            gettext("Nothing is lost. It goes on by itself when Redis is well; if this stays, tell an administrator."),
+            gettext(
+                "Nothing is lost. It continues automatically when Redis works again. If it does not, contact an"
+                " administrator."
+            ),
             waiting=True,
         )
     if facts.controller_late:
         return Diagnosis(
-            gettext("The controller is not running, so nothing can be seen of the desktop's progress."),
-            gettext("It goes on by itself when the controller is back. If this stays, tell an administrator."),
+            gettext("The controller is not running, so the desktop's progress is unknown."),
+            gettext(
+                "It continues automatically when the controller is back. If it does not, contact an administrator."
+            ),
             waiting=True,
         )
     if facts.workers == 0 and facts.seconds > 3:
         return Diagnosis(
-            gettext("No worker is running to do this."),
-            gettext("It goes on by itself when a worker is back. If this stays, tell an administrator."),
+            gettext("No worker is running to process this."),
+            gettext("It continues automatically when a worker is back. If it does not, contact an administrator."),
             waiting=True,
         )
     if facts.runtime_unavailable:
         return Diagnosis(
             gettext("The machines that run desktops do not answer at present."),
-            gettext("Nothing is lost. It goes on by itself when they are back; if this stays, tell an administrator."),
+            gettext(
+                "Nothing is lost. It continues automatically when they are back. If it does not, contact an"
+                " administrator."
+            ),
             waiting=True,
         )
     return None
@@ -92,13 +100,13 @@ def _stalled(facts: DiagnosisInput) -> Diagnosis | None:
 
 def _on_its_way(facts: DiagnosisInput) -> Diagnosis:
     if facts.status == Status.STARTING and facts.reason in WAITING:
-        return Diagnosis(str(WAITING[facts.reason].waiting), gettext("You may wait, or cancel."), waiting=True)
+        return Diagnosis(str(WAITING[facts.reason].waiting), gettext("You can wait, or cancel."), waiting=True)
     sentences = {
         Status.PENDING: gettext("Waiting for its turn."),
         Status.STARTING: gettext("Starting the desktop."),
-        Status.STOPPING: gettext("Ending the programs of the desktop."),
+        Status.STOPPING: gettext("Closing the programs of the desktop."),
         Status.DELETING: gettext("Deleting the desktop."),
     }
     slow = facts.seconds > 20 and facts.status in LAUNCHING
-    hint = gettext("This takes longer than usual. You may wait, or cancel and try again.") if slow else ""
+    hint = gettext("This is taking longer than usual. You can wait, or cancel and try again.") if slow else ""
     return Diagnosis(sentences[Status(facts.status)], hint, waiting=True)

@@ -1,4 +1,4 @@
-"""Every slug that can stand in Desktop.reason, with what it means to a person. A table."""
+"""A table of all slugs of Desktop.reason, with their meaning for people."""
 
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -10,11 +10,11 @@ Text = str | Promise
 
 
 class Reason(NamedTuple):
-    sentence: Text  # when it has ended, or failed, because of it
+    sentence: Text  # after it has ended or failed for this reason
     next_step: Text = ""
-    waiting: Text = ""  # while a start waits because of it
-    exactly: Text = ""  # the sentence where its facts are known, with their names in %(…)s
-    timeout: int = 0  # seconds that a start may wait because of it, all times of one start together
+    waiting: Text = ""  # while a start waits for this reason
+    exactly: Text = ""  # used if its facts are known; %(…)s names them
+    timeout: int = 0  # seconds that a start may wait for this reason in total
 
 
 _ASK_ADMIN = _("Ask an administrator to look at the log; your files are safe.")
@@ -34,19 +34,19 @@ _LATER_OR_ASK = _("Try again later, or ask an administrator.")
 ASKED_FOR = {
     "by_owner": Reason(_("You stopped it."), _START_AGAIN),
     "by_admin": Reason(_("An administrator stopped it."), _START_AGAIN),
-    "restart": Reason(_("It is being restarted."), _("Wait a moment; it comes back by itself.")),
-    "idle": Reason(_("It was stopped because nobody used it for a while."), _START_AGAIN),
-    "expired": Reason(_("It was stopped because its longest allowed time was over."), _START_AGAIN),
+    "restart": Reason(_("It is being restarted."), _("Wait a moment; it starts again automatically.")),
+    "idle": Reason(_("It was stopped because it was idle for too long."), _START_AGAIN),
+    "expired": Reason(_("It was stopped because it reached its time limit."), _START_AGAIN),
     "account_disabled": Reason(_("It was stopped because your account was disabled."), _START_AGAIN),
     "logged_out_inside": Reason(_("You logged out inside the desktop."), _START_AGAIN),
 }
 
-# A start waits because of these; when their patience is over it fails because of them.
+# A start waits for these reasons. After the timeout, it fails for the same reason.
 WAITING = {
     "unschedulable": Reason(
         _("The cluster had no room for it."),
         _SMALLER,
-        _("The cluster has no room for it at present. It starts by itself when others stop or a machine is added."),
+        _("The cluster has no room for it at present. It starts automatically when others stop or a machine is added."),
         timeout=600,
     ),
     "no_matching_node": Reason(
@@ -55,7 +55,7 @@ WAITING = {
             "Ask an administrator. For another kind of desktop, delete this one, keep its files, and launch one that"
             " uses them."
         ),
-        _("No machine of the kind that this desktop needs is there at present."),
+        _("No machine of the kind that this desktop needs is available at present."),
         timeout=300,
     ),
     "scheduling_gated": Reason(
@@ -65,15 +65,18 @@ WAITING = {
         timeout=600,
     ),
     "machine_coming": Reason(
-        _("The cluster had no room for it, and the machine that it was adding did not come in time."),
+        _("The cluster had no room for it, and no new machine became available in time."),
         _LATER_OR_ASK,
-        _("The cluster has no room for it at present and is adding a machine. This takes some minutes."),
+        _("The cluster has no room for it at present and is adding a machine. This takes a few minutes."),
         timeout=1200,
     ),
     "no_machine_coming": Reason(
-        _("The cluster had no room for it, and could add no machine."),
+        _("The cluster had no room for it and could not add a machine."),
         _SMALLER,
-        _("The cluster has no room for it at present and cannot add a machine. It starts by itself when others stop."),
+        _(
+            "The cluster has no room for it at present and cannot add a machine. It starts automatically when"
+            " others stop."
+        ),
         timeout=240,
     ),
     "image_pulling": Reason(
@@ -97,105 +100,104 @@ WAITING = {
     "volume_unbound": Reason(
         _("The cluster could not provide storage for its home folder."),
         _ASK_ADMIN,
-        _("The cluster is making room for its home folder."),
+        _("The cluster is providing storage for its home folder."),
         timeout=120,
     ),
     "volume_lost": Reason(
         _("Its home folder is no longer in the cluster."),
-        _("Begin with new files, or ask an administrator to restore it."),
-        _("The cluster does not find its home folder. It looks again."),
+        _("Start with new files, or ask an administrator to restore it."),
+        _("The cluster cannot find its home folder. It tries again."),
         timeout=20,
     ),
     "container_refused": Reason(
-        _("The cluster could not start it as it is configured."),
+        _("The cluster could not start it because of its configuration."),
         _ASK_ADMIN,
         _("The cluster could not start it yet. It tries again."),
         timeout=60,
     ),
     "restarting_container": Reason(
-        _("It ended again and again while it started."),
+        _("It ended repeatedly while it was starting."),
         _ASK_ADMIN,
-        _("It ended while it started, and is being started again."),
+        _("It ended while it was starting, and is being started again."),
         timeout=120,
     ),
     "still_stopping": Reason(
-        _("The cluster did not end its earlier run."),
+        _("The cluster did not end its previous run."),
         _LATER_OR_ASK,
-        _("Its earlier run is still being ended. It starts by itself after that."),
-        timeout=420,  # after five minutes a pod of a dead machine is given up
+        _("Its previous run is still ending. It starts automatically after that."),
+        timeout=420,  # after five minutes the controller gives up a pod on a dead machine
     ),
     "admission_away": Reason(
         _("A part of the cluster that must admit each new desktop did not answer."),
         _LATER_OR_ASK,
-        _("A part of the cluster that must admit each new desktop does not answer at present. It is tried again."),
+        _("A part of the cluster that must admit each new desktop does not answer at present. Trying again."),
         timeout=120,
     ),
 }
-UNSEEN = frozenset(
-    {"still_stopping", "admission_away"}
-)  # told by the start itself, before there is anything to observe
+# Reported by the start itself, before the runtime has anything to observe.
+UNSEEN = frozenset({"still_stopping", "admission_away"})
 
-# Of a desktop that runs.
+# Reasons of a running desktop.
 RUNNING = {
     "not_answering": Reason(
-        _("The desktop does not answer at present. Nothing is lost; it is being watched."),
-        _("Wait a moment; if it stays so, restart it."),
+        _("The desktop does not answer at present. Nothing is lost, and the portal keeps checking."),
+        _("Wait a moment. If nothing changes, restart it."),
     ),
     "restarting_session": Reason(
-        _("The desktop crashed and is being started again. Programs that were open are gone; your files are safe."),
-        _("Wait a moment; if it stays so, restart it."),
+        _("The desktop crashed and is being started again. Open programs were closed; your files are safe."),
+        _("Wait a moment. If nothing changes, restart it."),
     ),
     "restarted_screen": Reason(
-        _("The screen of the desktop crashed and its session was started again: programs that were open are gone."),
+        _("The screen of the desktop crashed and its session was started again. Open programs were closed."),
         _("Your saved files are safe. If this happens again, ask an administrator to look at the log."),
     ),
     "volume_going": Reason(
-        _("Somebody deleted the home folder of this desktop in the cluster. It goes when the desktop stops."),
+        _("The home folder of this desktop was deleted in the cluster. It will be removed when the desktop stops."),
         _("Copy what you need to another place before you stop the desktop."),
     ),
     "restarted_memory": Reason(
-        _("The desktop needed more memory than it has and was started anew: what was not saved is lost."),
+        _("The desktop ran out of memory and was restarted. Unsaved work is lost."),
         _LARGER,
     ),
     "restarted_crash": Reason(
-        _("The desktop ended unexpectedly and was started anew: what was not saved is lost."),
+        _("The desktop ended unexpectedly and was restarted. Unsaved work is lost."),
         _("If this happens again, ask an administrator to look at the log."),
     ),
 }
 
 ENDED = {
-    "screen_crashed": Reason(_("The screen of the desktop crashed again and again."), _ASK_ADMIN),
+    "screen_crashed": Reason(_("The screen of the desktop crashed repeatedly."), _ASK_ADMIN),
     "session_crashed": Reason(_("The desktop ended unexpectedly."), _START_AGAIN),
-    "vanished": Reason(_("The desktop is no longer there: it was ended from outside."), _START_AGAIN),
+    "vanished": Reason(_("The desktop no longer exists: it was ended from outside."), _START_AGAIN),
     "out_of_memory": Reason(
-        _("The desktop needed more memory than it has, and was ended."),
+        _("The desktop ran out of memory and was ended."),
         _LARGER,
     ),
-    "crash_loop": Reason(_("The desktop ended again and again right after its start."), _ASK_ADMIN),
-    "evicted": Reason(_("The machine it ran on ran out of memory or disk and ended it."), _START_AGAIN),
+    "crash_loop": Reason(_("The desktop ended repeatedly right after its start."), _ASK_ADMIN),
+    "evicted": Reason(_("The machine that it ran on ran out of memory or disk space and ended it."), _START_AGAIN),
     "temporary_full": Reason(
-        _("Its temporary files, such as those in /tmp, took more room than a desktop may have, so it was ended."),
+        _("It was ended because its temporary files, such as those in /tmp, exceeded the limit for a desktop."),
         _("Start it again; your files are there. Keep large files in your home folder instead."),
     ),
-    "preempted": Reason(_("The cluster needed its room for something more important and ended it."), _START_AGAIN),
-    "node_shutdown": Reason(_("The machine it ran on was shut down."), _START_AGAIN),
-    "node_lost": Reason(_("The machine it ran on is no longer there."), _START_AGAIN),
+    "preempted": Reason(_("The cluster ended it to make room for something more important."), _START_AGAIN),
+    "node_shutdown": Reason(_("The machine that it ran on was shut down."), _START_AGAIN),
+    "node_lost": Reason(_("The machine that it ran on no longer exists."), _START_AGAIN),
 }
 
 REFUSED = {
     "disk_full": Reason(
         _("The desktop could not start because the disk is full."),
-        _("Ask an administrator to make room, then try again."),
+        _("Ask an administrator to free disk space, then try again."),
     ),
     "program_missing": Reason(_("A program that desktops need is not installed on the server."), _ASK_ADMIN),
     "account_missing": Reason(_("The account that desktops run under does not exist on the server."), _ASK_ADMIN),
-    "path_too_long": Reason(_("The folder where desktops are kept has too long a path."), _ASK_ADMIN),
-    "dir_unusable": Reason(_("The server cannot write to the folder where desktops are kept."), _ASK_ADMIN),
+    "path_too_long": Reason(_("The path of the folder for desktops is too long."), _ASK_ADMIN),
+    "dir_unusable": Reason(_("The server cannot write to the folder for desktops."), _ASK_ADMIN),
     "name_taken": Reason(_("Another installation already uses the desktop's name."), _ASK_ADMIN),
     "image_not_found": Reason(_("Its image does not exist, or its name is wrong."), _ASK_ADMIN),
     "image_denied": Reason(_("The image registry refused to give out its image."), _ASK_ADMIN),
     "namespace_quota": Reason(
-        _("All desktops together have reached what the cluster allows them."),
+        _("All desktops together have reached the limit that the cluster sets."),
         _("Try again when others have stopped theirs, or ask an administrator for a larger quota of the namespace."),
         exactly=_(
             "All desktops together have reached what the cluster allows them: %(used)s of %(limit)s %(what)s are in"
@@ -203,24 +205,26 @@ REFUSED = {
         ),
     ),
     "above_limit": Reason(
-        _("This desktop asks for more than the cluster allows one desktop."),
+        _("This desktop requests more than the cluster allows for one desktop."),
         _OTHER_SIZE,
-        exactly=_("This desktop asks for %(asked)s %(what)s, and the cluster allows one desktop at most %(limit)s."),
+        exactly=_(
+            "This desktop requests %(asked)s %(what)s, and the cluster allows at most %(limit)s for one desktop."
+        ),
     ),
     "below_limit": Reason(
-        _("This desktop asks for less than the cluster demands of one desktop."),
+        _("This desktop requests less than the cluster requires for one desktop."),
         _OTHER_SIZE,
-        exactly=_("This desktop asks for %(asked)s %(what)s, and the cluster demands at least %(limit)s."),
+        exactly=_("This desktop requests %(asked)s %(what)s, and the cluster requires at least %(limit)s."),
     ),
     "admission_denied": Reason(
         _("The cluster's rules do not admit this desktop."),
         _("Ask an administrator to change the cluster's rule or this kind of desktop; your files are safe."),
         exactly=_("The cluster's rules do not admit this desktop: %(words)s"),
     ),
-    "cluster_forbids": Reason(_("The portal lacks a right in the cluster that it needs for this."), _ASK_ADMIN),
-    "namespace_missing": Reason(_("The place in the cluster where desktops live does not exist."), _ASK_ADMIN),
+    "cluster_forbids": Reason(_("The portal lacks a permission in the cluster that it needs for this."), _ASK_ADMIN),
+    "namespace_missing": Reason(_("The namespace for desktops does not exist in the cluster."), _ASK_ADMIN),
     "no_port_left": Reason(
-        _("All ports for direct connections are taken."), _("Try again when others have stopped their desktops.")
+        _("All ports for direct connections are in use."), _("Try again when others have stopped their desktops.")
     ),
     "start_timeout": Reason(
         _("The desktop did not become ready in time."), _("Try again; if it happens twice, ask an administrator.")
@@ -229,10 +233,10 @@ REFUSED = {
 }
 
 REASONS = ASKED_FOR | WAITING | RUNNING | ENDED | REFUSED
-UNKNOWN = Reason(_("The desktop ended for a reason that is not known."), _ASK_ADMIN)
+UNKNOWN = Reason(_("The desktop ended for an unknown reason."), _ASK_ADMIN)
 
 
-# The cluster's words for amounts, as people say them; others stay as they are.
+# Kubernetes resource names as words for people. Other names are shown unchanged.
 _AMOUNTS: dict[str, Text] = {
     "cpu": _("CPU cores"),
     "memory": _("memory"),
@@ -251,5 +255,5 @@ def sentence(slug: str, facts: Mapping[str, str]) -> str:
     named = {**facts, "what": str(_AMOUNTS.get(facts.get("what", ""), facts.get("what", "")))}
     try:
         return str(why.exactly) % named if facts and why.exactly else str(why.sentence)
-    except KeyError:  # they are another reason's
+    except KeyError:  # the facts belong to another reason
         return str(why.sentence)

@@ -1,4 +1,4 @@
-"""The timeline's sentences: each kind of event in the reader's language."""
+"""The sentence for each kind of event in a desktop's timeline."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from desktops.wording.reasons import reason
 
 SENTENCES: dict[str, Promise] = {
     "queued": _("Queued to start"),
-    "starting": _("A worker took it up"),
+    "starting": _("A worker accepted it"),
     "created": _("Created"),
     "scheduled": _("The cluster found a machine for it"),
     "mounted": _("Its home folder was attached"),
@@ -23,23 +23,23 @@ SENTENCES: dict[str, Promise] = {
     "ready": _("Its screen answers"),
     "running": _("Ready to use"),
     "restarted": _("Started again after a crash"),
-    "restarting": _("Restart asked for"),
+    "restarting": _("Restart requested"),
     "stopping": _("Stopping"),
     "stopped": _("Stopped"),
     "failed": _("Failed"),
     "deleting": _("Deleting"),
 }
-# Short, for the steps that the page draws during a start.
+# Short labels for the steps that the page shows during a start.
 LABELS: dict[str, Promise] = {
     "queued": _("Queued"),
     "created": _("Created"),
     "scheduled": _("Machine found"),
     "mounted": _("Files attached"),
-    "pulled": _("Image there"),
+    "pulled": _("Image ready"),
     "started": _("Started"),
     "ready": _("Ready"),
 }
-HIDDEN = ("starting", "ready")  # "created" and "running" tell the same a moment later
+HIDDEN = ("starting", "ready")  # "created" and "running" follow a moment later and mean the same
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ def lines(events: Iterable[DesktopEvent]) -> list[Line]:
 
 
 def sentence(kind: str) -> str:
-    """A kind without a sentence stands for itself: better than a hole in the story."""
+    """Return the sentence for a kind of event. An unknown kind is returned unchanged, so that no line is lost."""
     return str(SENTENCES.get(kind, kind))
 
 
@@ -68,7 +68,7 @@ def _line(event: DesktopEvent) -> Line:
 
 
 def why(event: DesktopEvent) -> str:
-    """Empty where the sentence says it all."""
+    """Return the reason of an event, or an empty string if its sentence needs none."""
     slug = event.params.get("reason", "")
     if not slug or event.kind not in (Status.STOPPING, Status.STOPPED, Status.FAILED, "waiting", "restarted"):
         return ""

@@ -1,4 +1,4 @@
-"""How full a running desktop's CPU and memory are."""
+"""The CPU and memory meters of a running desktop."""
 
 from dataclasses import dataclass
 from decimal import Decimal
@@ -36,7 +36,7 @@ def rough(number: float) -> Decimal:
 
 
 def is_unlimited(usage: Usage | None) -> bool:
-    """Does the machine let it use more than its size says?"""
+    """Say whether the desktop may use more than its size, because the machine does not enforce limits."""
     return usage is not None and None in (usage.cpu_limit, usage.memory_limit_mib)
 
 

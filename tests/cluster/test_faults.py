@@ -217,7 +217,7 @@ def test_a_limit_range_that_refuses_the_pod_is_said_with_its_number(driven):
     finally:
         driven.kube("delete", "limitrange", "small")
     assert driven.row(desktop) == ("failed", "above_limit")
-    said = "This desktop asks for 256Mi memory, and the cluster allows one desktop at most 128Mi."
+    said = "This desktop requests 256Mi memory, and the cluster allows at most 128Mi for one desktop."
     assert said in page(driven, desktop)
     driven.person.act(desktop, "start")
     driven.wait(desktop, "running")
@@ -245,7 +245,7 @@ def test_a_desktop_that_is_killed_for_its_memory_comes_back_and_says_so(driven, 
     choose_first = "echo 1000 > /proc/1/oom_score_adj; tail /dev/zero"
     driven.kube.run("exec", driven.name(desktop), "--", "sh", "-c", choose_first, check=False)
     wait_for(lambda: driven.row(desktop) == ("running", "restarted_memory"), 60)
-    assert "needed more memory than it has and was started anew" in page(driven, desktop)
+    assert "ran out of memory and was restarted" in page(driven, desktop)
     assert driven.portal.query("SELECT count(*) FROM desktops_desktopevent WHERE kind = 'restarted'")[0][0] == 1
 
 
@@ -341,7 +341,7 @@ def test_namespace_missing(kube):
         desktop = driven.launch()
         driven.wait(desktop, "failed")
         assert driven.row(desktop) == ("failed", "cluster_forbids")
-        assert "lacks a right in the cluster" in page(driven, desktop)
+        assert "lacks a permission in the cluster" in page(driven, desktop)
 
 
 @pytest.fixture(scope="module")
@@ -394,7 +394,7 @@ def test_a_node_port_that_turned_out_to_be_taken_is_remembered(by_node_port):
     desktop = driven.launch("Bare")
     driven.wait(desktop, "failed")
     assert driven.row(desktop) == ("failed", "no_port_left"), driven.evidence()
-    assert "All ports for direct connections are taken" in page(driven, desktop)
+    assert "All ports for direct connections are in use" in page(driven, desktop)
     assert vnc in leased(driven, foreign=True)
     driven.clear()
 

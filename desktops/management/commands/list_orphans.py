@@ -1,4 +1,4 @@
-"""`manage.py list_orphans`: home folders that no desktop has and nobody kept, one name a line."""
+"""`manage.py list_orphans`: list home folders that belong to no desktop and no kept volume, one per line."""
 
 from typing import Any
 
@@ -9,14 +9,14 @@ from desktops.runtimes.base import RuntimeFault, RuntimeUnknown
 
 
 class Command(BaseCommand):
-    help = "Lists home folders that exist and that no row knows of. Deletes nothing."
+    help = "Lists home folders that exist but have no row in the database. Deletes nothing."
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
             lost = orphaned_volumes.unknown_volumes()
         except (RuntimeFault, RuntimeUnknown) as error:
-            raise CommandError(f"The machines that run desktops do not say which folders there are: {error}")
+            raise CommandError(f"The runtime could not list the home folders: {error}")
         for name in lost:
             self.stdout.write(name)
         if not lost:
-            self.stderr.write("There are none.")
+            self.stderr.write("No orphaned home folders.")

@@ -1,4 +1,4 @@
-"""`manage.py run_controller`: the controller, until SIGTERM or SIGINT."""
+"""`manage.py run_controller`: run the controller until SIGTERM or SIGINT."""
 
 import signal
 from threading import Event
@@ -10,7 +10,7 @@ from desktops.lifecycle.controller import Controller
 
 
 class Command(BaseCommand):
-    help = "Watches the runtime and moves desktops' rows. Two may run: one leads."
+    help = "Watches the runtime and updates the desktops' rows. You may run two: one of them leads."
 
     def handle(self, *args: Any, **options: Any) -> None:
         stopped = Event()

@@ -122,12 +122,12 @@ class Reflector(threading.Thread):
             self._closed.wait(1)
         return version
 
-    def _take(self, told: dict[str, Any]) -> str:
-        thing = told["object"]
-        if told["type"] == "ERROR":
+    def _take(self, event: dict[str, Any]) -> str:
+        thing = event["object"]
+        if event["type"] == "ERROR":
             raise ApiRefused(thing.get("code", 0), thing)
-        if told["type"] != "BOOKMARK":
-            self.change(told["type"], thing)
+        if event["type"] != "BOOKMARK":
+            self.change(event["type"], thing)
         return str(thing["metadata"]["resourceVersion"])
 
 

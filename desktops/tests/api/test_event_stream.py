@@ -53,7 +53,7 @@ def test_how_it_is_then_each_line_as_it_is_written(live, listen, script_token, m
     desktop.move(to=Status.STOPPED)
     stopped = stream.event()
     assert [stopping["_event"], stopped["_event"]] == ["stopping", "stopped"]
-    assert stopping["why"] == "It was stopped because nobody used it for a while."
+    assert stopping["why"] == "It was stopped because it was idle for too long."
     assert int(stopping["_id"]) == stopping["id"] < stopped["id"]
 
 
@@ -227,7 +227,7 @@ def test_fifty_at_once_hold_neither_threads_nor_connections(live, listen, script
     others = listen(live, "events", script_token(bob), Accept="application/json")
     assert others.answer.status_code == 200
     number = write(desktop, "stopping")[0]
-    desktop.tell_owner()
+    desktop.notify_owner()
     assert {stream.event()["id"] for stream in streams} == {number}
     assert subscribed() > quiet
     for stream in streams:

@@ -28,7 +28,7 @@ def test_newest_line_first_with_its_sentence(api_for, make_desktop, alice):
     assert told["count"] == 2  # what the page hides too is not told
     newest, oldest = told["results"]
     assert (newest["id"], newest["kind"], newest["sentence"]) == (stopped, "stopped", "Stopped")
-    assert newest["why"] == "It was stopped because nobody used it for a while."
+    assert newest["why"] == "It was stopped because it was idle for too long."
     assert (oldest["id"], oldest["kind"], oldest["run"], oldest["why"]) == (queued, "queued", 1, "")
 
 

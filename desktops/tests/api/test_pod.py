@@ -26,7 +26,7 @@ def test_tells_how_it_is(alice, make_desktop):
         "status": "stopped",
         "status_since": told["status_since"],
         "reason": "idle",
-        "sentence": "It was stopped because nobody used it for a while.",
+        "sentence": "It was stopped because it was idle for too long.",
         "next_step": "Start it again; your files are there.",
         "files_lost": False,
         "image": "Linux desktop",

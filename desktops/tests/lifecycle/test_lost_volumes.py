@@ -89,7 +89,7 @@ def test_takes_no_storage(lost, alice):
 def test_is_what_a_stopped_desktop_says_first(lost):
     state = selectors.state_of(lost)
     assert state.sentence == "Its home folder is no longer in the cluster."
-    assert state.next_step == "Begin with new files, or ask an administrator to restore it."
+    assert state.next_step == "Start with new files, or ask an administrator to restore it."
 
 
 def test_a_desktop_that_runs_on_it_says_that_it_will_go(scripted_runtime, make_desktop, alice):
@@ -99,7 +99,7 @@ def test_a_desktop_that_runs_on_it_says_that_it_will_go(scripted_runtime, make_d
     look()
     desktop.refresh_from_db()
     state = selectors.state_of(desktop)
-    assert "It goes when the desktop stops." in state.sentence
+    assert "It will be removed when the desktop stops." in state.sentence
     assert state.next_step.startswith("Copy what you need")
 
 

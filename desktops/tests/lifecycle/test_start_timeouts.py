@@ -98,7 +98,7 @@ def test_to_go_on_waiting_costs_no_query(settle, starting, django_assert_num_que
 
 
 def test_what_the_start_itself_waits_for_has_its_patience_too_though_nothing_is_seen(starting, earlier, queued):
-    start_timeouts.say(starting, "still_stopping", "waited for the pod of an earlier run to end")
+    start_timeouts.set_reason(starting, "still_stopping", "waited for the pod of an earlier run to end")
     for age, status in ((WAITING["still_stopping"].timeout - 5, "starting"), (500, "failed")):
         earlier(age)
         reconcile.reconcile_desktop(Desktop.objects.get(pk=starting.pk), None)
@@ -107,7 +107,7 @@ def test_what_the_start_itself_waits_for_has_its_patience_too_though_nothing_is_
 
 
 def test_nothing_seen_of_what_had_begun_has_the_time_of_every_start(starting, earlier, settings):
-    start_timeouts.say(starting, "image_pulling", "")
+    start_timeouts.set_reason(starting, "image_pulling", "")
     earlier(settings.START_DEADLINE + 5)
     reconcile.reconcile_desktop(Desktop.objects.get(pk=starting.pk), None)
     starting.refresh_from_db()

@@ -22,7 +22,7 @@ def same_as_row(django_assert_num_queries):
 
     def compare(desktop: Desktop) -> DesktopSnapshot:
         row = Desktop.snapshot_of(desktop.object_name)
-        with django_assert_num_queries(0 if row.status in status_cache.SETTLED else 1):
+        with django_assert_num_queries(0 if row.status in status_cache.CACHED else 1):
             assert known(desktop) == row
         return row
 

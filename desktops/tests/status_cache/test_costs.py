@@ -46,7 +46,7 @@ def test_request_of_a_script_costs_three_round_trips_to_redis_and_no_query(runni
 @pytest.mark.parametrize("status", Status.values)
 def test_what_is_on_its_way_is_read_from_the_row_each_time(make_desktop, alice, status, django_assert_num_queries):
     desktop = make_desktop(alice, status=status)
-    desktop.tell_owner()
+    desktop.notify_owner()
     settled = status in ("running", "stopped", "failed")
     assert in_redis(desktop) is settled
     with django_assert_num_queries(0 if settled else 2):

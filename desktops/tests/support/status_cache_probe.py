@@ -25,7 +25,7 @@ def seen(desktop: Desktop, phase: Phase, **fields) -> Observed:
 
 
 def warm(desktop: Desktop) -> Desktop:
-    desktop.tell_owner()
+    desktop.notify_owner()
     assert in_redis(desktop)
     return desktop
 

@@ -35,7 +35,7 @@ def test_files_of_a_desktop_are_refused(client_for, alice, make_desktop):
     volume = make_desktop(alice).volume
     response = client_for(alice).post(f"/volumes/{volume.pk}/delete/")
     assert response.status_code == 409
-    assert "These files belong to a desktop" in response.content.decode()
+    assert "An existing desktop uses these files." in response.content.decode()
 
 
 def test_stranger_sees_nothing(client_for, bob, volume, queued, django_capture_on_commit_callbacks):

@@ -9,9 +9,9 @@ SAYS = {
     Status.PENDING: ["Cancel", "Waiting for its turn.", "Queued"],
     Status.STARTING: ["Cancel", "Starting the desktop.", "It opens here by itself"],
     Status.RUNNING: ["Full window", "Restart", "Stop", "<iframe"],
-    Status.STOPPING: ["Ending the programs of the desktop."],
+    Status.STOPPING: ["Closing the programs of the desktop."],
     Status.STOPPED: ["Start desktop", "Delete…", "Keep my files"],
-    Status.FAILED: ["Try again", "Show log", "the disk is full", "Ask an administrator to make room"],
+    Status.FAILED: ["Try again", "Show log", "the disk is full", "Ask an administrator to free disk space"],
     Status.DELETING: ["Deleting the desktop."],
 }
 
@@ -46,7 +46,7 @@ def test_timeline_in_plain_words(client_for, alice, make_desktop):
     DesktopEvent.write(desktop, "stopped", reason="idle")
     DesktopEvent.write(desktop, "invented later")
     page = client_for(alice).get(f"/desktops/{desktop.pk}/").content.decode()
-    assert "It was stopped because nobody used it for a while." in page
+    assert "It was stopped because it was idle for too long." in page
     assert "invented later" in page
 
 

@@ -36,7 +36,7 @@ def test_without_room_says_why_and_disables_the_button(client_for, alice):
 
 def test_without_any_image_says_so(client_for, alice):
     DesktopImage.objects.update(enabled=False)
-    assert "No kind of desktop is offered at present" in client_for(alice).get("/").content.decode()
+    assert "No desktop images are available at present" in client_for(alice).get("/").content.decode()
 
 
 def test_shows_only_sizes_of_each_image(client_for, alice):

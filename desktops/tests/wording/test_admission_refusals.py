@@ -8,7 +8,7 @@ from desktops.runtimes.base import RuntimeFault
 from desktops.wording import reasons
 
 FACTS = {"what": "memory", "asked": "4Gi", "limit": "2Gi"}
-SAID = "This desktop asks for 4Gi memory, and the cluster allows one desktop at most 2Gi."
+SAID = "This desktop requests 4Gi memory, and the cluster allows at most 2Gi for one desktop."
 
 
 @pytest.fixture

@@ -54,7 +54,7 @@ def test_what_a_runtime_may_say_is_known(slug):
 
 def test_an_unknown_reason_is_said_to_be_unknown():
     found = explain(DiagnosisInput(Status.FAILED, "never-heard-of"))
-    assert "not known" in found.sentence
+    assert "unknown reason" in found.sentence
     assert found.next_step
 
 
@@ -67,7 +67,7 @@ def test_redis_is_said_before_what_only_redis_knows():
     found = explain(DiagnosisInput(Status.PENDING, seconds=60, redis="memory_full", controller_late=True, workers=0))
     assert "refuses writes: its memory is full" in found.sentence
     assert (found.waiting, found.permanent) == (True, False)
-    assert "by itself" in found.next_step
+    assert "continues automatically" in found.next_step
 
 
 def test_missing_workers_are_said_after_a_moment():
