@@ -168,7 +168,7 @@ def test_form_of_another_site_gets_nothing(browser, path):
     )
     page = answer.content.decode()
     assert answer.status_code == 403
-    assert "It was sent from another site" in page
+    assert "The form was sent from another site" in page
     assert "x1y2" not in page
     assert browser.get("/accounts/password/").status_code == 200
     assert 'lang="en"' in browser.get("/accounts/password/").content.decode()
