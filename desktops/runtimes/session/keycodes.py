@@ -31,7 +31,7 @@ class XServer:
     def __init__(self) -> None:
         number = os.environ["DISPLAY"].partition(":")[2].partition(".")[0]
         self._socket = socket.socket(socket.AF_UNIX)
-        self._socket.connect(f"/tmp/.X11-unix/X{number}")  # noqa: S108 - where X servers listen
+        self._socket.connect(f"/tmp/.X11-unix/X{number}")  # noqa: S108 - where X servers listen  # nosec B108
         self._events: list[bytes] = []
         self._send(_hello(_cookie()))
         answer, _, _, length = struct.unpack("<BxHHH", self._exactly(8))
