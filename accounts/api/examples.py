@@ -4,7 +4,7 @@ from core.api.operations import Node
 
 USER_ID = "7d2f2b9e-5b0e-4c38-8a83-0c9b1f6a2e11"
 AT = "2026-03-02T09:15:27Z"
-TOKEN = "eyJhbGciOiJSUzI1NiIs….eyJpc3MiOiJwb2Rlc2si….c2lnbmF0dXJl"  # noqa: S105 - nobody's
+TOKEN = "eyJhbGciOiJSUzI1NiIs….eyJpc3MiOiJwb2Rlc2si….c2lnbmF0dXJl"  # noqa: S105 - an invented token
 ISSUED: Node = {
     "token": TOKEN,
     "id": "c0a8f1de-2b1c-4d57-9a2e-6f4c1b7d8e90",

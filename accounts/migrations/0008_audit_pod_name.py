@@ -7,7 +7,7 @@ from django.db import migrations, models
 # from another table would take this one along. `manage.py flush` truncates too, and is refused; see conftest.py.
 #
 # What this does not hold against: the role that owns the table may drop or disable both triggers. Where every process
-# of the portal uses that role, as in k8s/parts/postgres, so may whoever has taken one over. docs/security.md says how
+# of the portal uses that role, as in k8s/parts/postgres, so may an attacker in one of them. docs/security.md says how
 # an operator gives them a role that is not the owner.
 _POSTGRESQL = """
 CREATE TRIGGER accounts_auditevent_no_truncate BEFORE TRUNCATE ON accounts_auditevent

@@ -38,7 +38,7 @@ def too_long(desktop: Desktop, seen: Observed | None) -> str:
         # Measured from the first time in this run, so that alternating reasons do not extend the wait.
         since = _since(desktop, reason)
         return reason if since and _over(since, WAITING[reason].timeout) else ""
-    if seen and desktop.reason in WAITING:  # its reason has just ended, and that wait does not count as the start's
+    if seen and desktop.reason in WAITING:  # its reason has just ended, and that wait is not part of the start
         return ""
     since = desktop.reason_since or desktop.status_since
     return "start_timeout" if _over(since, settings.START_DEADLINE) else ""
