@@ -1,4 +1,4 @@
-"""The commands and their options, in plain words."""
+"""Define the commands of ./podesk and their options."""
 
 import argparse
 import os
@@ -15,7 +15,7 @@ from podesk_cli.supervisor import Interrupted
 
 
 def main(arguments: Sequence[str]) -> int:
-    """The exit status. Whatever fails is one sentence on standard error."""
+    """Run a command and return the exit status. A failure prints one sentence to standard error."""
     try:
         chosen, rest = _parser().parse_known_args(arguments)
         if rest and chosen.command == "run":
@@ -58,8 +58,8 @@ def _parser() -> argparse.ArgumentParser:
         "run",
         allow_abbrev=False,
         help="install what is missing, then serve until Ctrl-C",
-        description="Installs what is missing, starts everything, and prints the address when it answers. "
-        "Ctrl-C stops all but the desktops; the next run finds them again.",
+        description="Installs what is missing, starts everything, and prints the address when the portal is ready. "
+        "Ctrl-C stops everything except the desktops; the next run finds them again.",
     )
     manage = commands.add_parser(
         "manage",
@@ -82,7 +82,10 @@ def _parser() -> argparse.ArgumentParser:
     for kind, what in (
         ("browser", "run the tests that drive Chromium"),
         ("postgres", "run the tests on a throw-away PostgreSQL"),
-        ("cluster", "run the tests on the Kubernetes that KUBECONFIG names; they put Podesk into it and take it away"),
+        (
+            "cluster",
+            "run the tests on the Kubernetes that KUBECONFIG names; they install Podesk there and remove it again",
+        ),
     ):
         kinds.add_argument(f"--{kind}", dest="kind", action="store_const", const=kind, help=what)
     test.set_defaults(kind="")

@@ -1,4 +1,4 @@
-"""Run other programs: all they print goes to the set-up log, a sign of life to the terminal."""
+"""Run other programs: their output goes to the setup log, progress to the terminal."""
 
 import os
 import select
@@ -14,12 +14,12 @@ from podesk_cli.report import Failure, Progress, tail
 
 @dataclass(frozen=True)
 class Runner:
-    """Knows where commands run, where their output is kept, and who wants to see that they are alive."""
+    """Runs commands in a folder, with their output in a log and their progress on the terminal."""
 
     directory: Path
     log: Path
     progress: Progress
-    umask: int = -1  # of what the commands create; -1: as we have it
+    umask: int = -1  # for files that the commands create; -1: keep ours
 
     def run(
         self,
@@ -28,7 +28,7 @@ class Runner:
         what: str,
         environment: Mapping[str, str] | None = None,
     ) -> None:
-        """`what` names the deed in a failure. The last line that it printed is its sign of life.
+        """Run a command until it ends. Its last output line is shown as progress; `what` names the step in a failure.
 
         Raises Failure when the command cannot start or does not succeed.
         """
@@ -67,10 +67,10 @@ class Runner:
                     keep(chunk)
                     last = next((line for line in reversed(chunk.decode(errors="replace").split("\n")) if line), last)
                 elif process.poll() is not None:
-                    break  # a daemon that it left behind still holds the pipe
+                    break  # a daemon that the command started still holds the pipe
                 self.progress.alive(last.strip() or "working")
             return process.wait()
         finally:
             if process.poll() is None:
-                with suppress(PermissionError):  # sudo's; a terminal's Ctrl-C reaches it without us
+                with suppress(PermissionError):  # sudo belongs to root; a terminal's Ctrl-C reaches it without our help
                     process.terminate()

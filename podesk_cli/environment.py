@@ -1,4 +1,4 @@
-"""What the checkout needs installed beside itself: virtualenv, Python packages, browser packages."""
+"""Install what the checkout needs: virtualenv, Python packages, browser packages."""
 
 import hashlib
 import re
@@ -11,7 +11,7 @@ from podesk_cli.commands import Runner
 from podesk_cli.report import Failure
 
 _UNFINISHED = "unfinished"
-_NODE = 18  # the oldest major version whose npm reads the lock file
+_NODE = 18  # the oldest major version whose npm can read the lock file
 
 
 def python(checkout: Path) -> str:
@@ -23,13 +23,13 @@ def fingerprint(*files: Path) -> str:
 
 
 def ensure_virtualenv(checkout: Path, runner: Runner) -> None:
-    """Makes .venv; makes it again when it is broken, of another Python, or left in the middle of an installation."""
+    """Create .venv, or recreate it if it is broken, for another Python, or only partly installed."""
     venv = checkout / ".venv"
     if _usable(checkout) and _stamp(checkout, "requirements.txt") != _UNFINISHED:
         return
     if venv.exists():
-        runner.progress.note("The virtualenv in .venv is not usable; making it again.")
-    runner.run([sys.executable, "-m", "venv", "--clear", str(venv)], what="Making the virtualenv .venv")
+        runner.progress.note("The virtualenv in .venv is not usable; creating it again.")
+    runner.run([sys.executable, "-m", "venv", "--clear", str(venv)], what="Creating the virtualenv .venv")
 
 
 def ensure_python_packages(checkout: Path, runner: Runner, *, development: bool) -> None:
@@ -38,7 +38,7 @@ def ensure_python_packages(checkout: Path, runner: Runner, *, development: bool)
     wanted = fingerprint(*(checkout / name for name in names))
     if _stamp(checkout, names[-1]) == wanted:
         return
-    # Killed from here on, pip may leave half a package that it later takes for a whole one.
+    # If pip is killed from here on, it may leave a partial package that it later takes for a complete one.
     _set_stamp(checkout, "requirements.txt", _UNFINISHED)
     try:
         runner.run(
@@ -84,7 +84,7 @@ def _usable(checkout: Path) -> bool:
 
 
 def _npm(checkout: Path) -> list[str]:
-    """The machine's npm when its Node is new enough; else the one that came with the Python packages."""
+    """Return the machine's npm if its Node is new enough, else the one installed with the Python packages."""
     if (node := shutil.which("node")) and (npm := shutil.which("npm")):
         answer = subprocess.run([node, "--version"], capture_output=True, text=True, check=False).stdout
         if (found := re.match(r"v(\d+)\.", answer)) and int(found[1]) >= _NODE:

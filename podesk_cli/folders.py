@@ -1,4 +1,4 @@
-"""The data folder: where it is, who may enter it, who runs on it now."""
+"""The data folder: its location, its permissions, and which Podesk is running on it."""
 
 import fcntl
 import json
@@ -16,7 +16,7 @@ DESKTOP_USER = "podesk"
 _ELSEWHERE = "Choose another folder with --data."
 _MIB = 1024**2  # bytes
 _FIRST_SPACE, _LATER_SPACE = 2048 * _MIB, 256 * _MIB  # the first run installs packages
-_SOCKET_PATH = 107  # bytes, the kernel's limit for the address of a UNIX socket
+_SOCKET_PATH = 107  # bytes; the kernel's limit for the path of a UNIX socket
 
 
 @dataclass(frozen=True)
@@ -40,12 +40,12 @@ class Folders:
 
 
 def default_data() -> str:
-    """For root not below the checkout: the unprivileged account of desktops could not enter root's home."""
+    """Return the default data folder. For root it is outside root's home, which desktops' account cannot enter."""
     return os.environ.get("DATA_DIR") or ("/var/lib/podesk" if os.geteuid() == 0 else str(CHECKOUT / "var"))
 
 
 def prepare(place: Folders) -> None:
-    """Makes the folders. Raises Failure when they cannot be used."""
+    """Create the folders. Raises Failure when they cannot be used."""
     try:
         place.data.mkdir(mode=0o711, parents=True, exist_ok=True)
         for private in (place.logs, place.secrets, place.redis_socket.parent):
@@ -75,7 +75,7 @@ def refuse_if_closed(place: Folders, *, user: str) -> None:
 
 
 def claim(place: Folders, url: str) -> TextIO:
-    """Keep the returned file open: as long as it is, no second Podesk runs on this data folder. Raises Failure."""
+    """Claim the data folder as long as the returned file is open, so that only one Podesk uses it. Raises Failure."""
     lock = (place.data / "run.lock").open("a+")
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -91,7 +91,7 @@ def _running_already(lock: TextIO, place: Folders) -> str:
     lock.seek(0)
     try:
         holder = json.load(lock)
-    except ValueError:  # read in the moment between taking and writing
+    except ValueError:  # the other process has the lock but has not written yet
         holder = {"pid": "unknown", "url": "its own address"}
     return (
         f"Podesk is already running on {place.data} (process {holder['pid']}): {holder['url']}. "
@@ -100,7 +100,7 @@ def _running_already(lock: TextIO, place: Folders) -> str:
 
 
 def hold_checkout(checkout: Path) -> int:
-    """An open lock on the checkout: two set-ups at once would spoil each other's virtualenv. Close it to release."""
+    """Return an open lock on the checkout, so that two setups cannot damage the virtualenv. Close it to release."""
     handle = os.open(checkout, os.O_RDONLY)
     fcntl.flock(handle, fcntl.LOCK_EX)
     return handle

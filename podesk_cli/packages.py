@@ -1,4 +1,4 @@
-"""Debian packages: which are missing, and how they come."""
+"""Find and install missing Debian packages."""
 
 import importlib.util
 import os
@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from podesk_cli.commands import Runner
 from podesk_cli.report import Failure
 
-# What a local desktop consists of, beside what these bring with them.
+# What a local desktop needs, apart from the dependencies of these packages.
 DESKTOP = [
     *("tigervnc-standalone-server", "x11-xserver-utils", "dbus-daemon"),
     *("xfwm4", "xfce4-panel", "xfce4-terminal", "thunar", "xfdesktop4", "xfce4-settings"),
@@ -18,18 +18,18 @@ DESKTOP = [
     *("fonts-dejavu-core", "fonts-wqy-microhei"),
 ]
 TESTS = ["curl", "gettext", "nginx-light", "openssh-client", "openssl"]
-BROWSER = ["chromium", "xclip"]  # xclip: what a desktop has in its clipboard
+BROWSER = ["chromium", "xclip"]  # xclip reads a desktop's clipboard
 POSTGRES = ["postgresql"]
 LOAD = ["apache2-utils"]  # ab
 
 
 def for_virtualenv() -> list[str]:
-    """Debian splits from its Python what `python3 -m venv` needs."""
+    """Return the packages for `python3 -m venv`, which Debian does not install with Python."""
     return [] if importlib.util.find_spec("ensurepip") else ["python3-venv"]
 
 
 def missing(wanted: Iterable[str]) -> list[str]:
-    """Those of `wanted` that are not installed. Raises Failure on a system without Debian's package manager."""
+    """Return the packages in `wanted` that are not installed. Raises Failure on systems without dpkg."""
     wanted = list(wanted)
     if not wanted:
         return []
@@ -42,21 +42,21 @@ def missing(wanted: Iterable[str]) -> list[str]:
         ["dpkg-query", "--show", "--showformat", "${Package} ${db:Status-Status}\n", *wanted],
         capture_output=True,
         text=True,
-        check=False,  # it fails when one of them is unknown, and still tells of the others
+        check=False,  # fails if a package is unknown, but still lists the others
     )
     installed = {line.split()[0] for line in answer.stdout.splitlines() if line.endswith(" installed")}
     return [name for name in wanted if name not in installed]
 
 
 def install(names: list[str], runner: Runner) -> None:
-    """Raises Failure that names the exact command when there is no right to install."""
+    """Install packages. Raises Failure with the exact command if we lack the rights to install."""
     become_root = _root_prefix()
     if become_root is None:
         raise Failure(f"Debian packages are missing. Install them, then try again:\n  sudo {_by_hand(names)}")
     quietly = [*become_root, "env", "DEBIAN_FRONTEND=noninteractive"]
     options = ["-o", "Dpkg::Use-Pty=0", "-o", "DPkg::Lock::Timeout=120"]
     what = f"Installing Debian packages ({_by_hand(names)})"
-    # An installation that was interrupted earlier would refuse every later one.
+    # apt-get refuses to work after an interrupted installation.
     runner.run([*quietly, "dpkg", "--configure", "-a"], what="Finishing an interrupted dpkg")
     runner.run([*quietly, "apt-get", "update", *options], what="Fetching the package lists")
     runner.run([*quietly, "apt-get", "install", "-y", "--no-install-recommends", *options, *names], what=what)

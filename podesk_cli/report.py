@@ -1,4 +1,4 @@
-"""What a person sees: numbered steps, signs of life, one sentence when something fails."""
+"""Output for the person at the terminal: numbered steps, progress, and one sentence for a failure."""
 
 import sys
 import time
@@ -10,16 +10,16 @@ _INDENT = " " * 6
 
 
 class Failure(Exception):
-    """Ends the command. Its text tells the person at the terminal what is wrong and what to do."""
+    """Ends the command. The text states what went wrong and what to do."""
 
 
 def say(text: str, end: str = "\n") -> None:
-    with suppress(OSError):  # the terminal was closed: what still has to be stopped must be stopped
+    with suppress(OSError):  # the terminal may be closed, but we must still stop our processes
         print(text, end=end, flush=True)
 
 
 def tail(path: Path, lines: int = 15) -> str:
-    """The last lines of a log file, indented; empty when there is none."""
+    """Return the last lines of a log file, indented; empty if the file does not exist."""
     try:
         with path.open("rb") as log:
             log.seek(max(0, path.stat().st_size - 200 * lines))
@@ -30,13 +30,13 @@ def tail(path: Path, lines: int = 15) -> str:
 
 
 class Progress:
-    """Numbered steps on standard output; a long one shows that it is alive."""
+    """Shows numbered steps on standard output, and progress during long ones."""
 
     def __init__(self, total: int) -> None:
         self._total, self._number = total, 0
         self._began = self._shown = time.monotonic()
         self._terminal = sys.stdout.isatty()
-        self._every = 1.0 if self._terminal else 5.0  # seconds between signs of life; a terminal overwrites the last
+        self._every = 1.0 if self._terminal else 5.0  # seconds between progress lines; a terminal overwrites the last
 
     @contextmanager
     def step(self, title: str) -> Iterator[None]:
@@ -51,7 +51,7 @@ class Progress:
         self._line(text, last=True)
 
     def alive(self, doing: str) -> None:
-        """Call as often as you like; shows about one line a second on a terminal, and one in five seconds in a log."""
+        """Show progress: at most one line per second on a terminal, and one in five seconds elsewhere."""
         now = time.monotonic()
         if now - self._shown >= self._every:
             self._shown = now

@@ -13,12 +13,12 @@ from podesk_cli.folders import Folders, claim, prepare
 from podesk_cli.report import Failure, Progress, say, tail
 from podesk_cli.supervisor import Interrupted, Service, Supervisor, interruptible
 
-_REDIS_SECONDS, _WEB_SECONDS = 10, 60  # how long each may take until it answers
-_LOOK = 0.5  # seconds between two looks at the children
+_REDIS_SECONDS, _WEB_SECONDS = 10, 60  # startup timeouts
+_LOOK = 0.5  # seconds between checks of the child processes
 
 
 def run(place: Folders, host: str, port: int) -> int:
-    """Serves until it is asked to stop. Raises Failure."""
+    """Serve until interrupted. Raises Failure."""
     progress = Progress(total=setup.STEPS_INSTALL + setup.STEPS_DATA + 2)
     with interruptible():
         try:
@@ -53,7 +53,7 @@ def _serve(place: Folders, host: str, port: int, progress: Progress) -> None:
 
 
 def _start(supervisor: Supervisor, place: Folders, env: dict[str, str], address: tuple[str, int]) -> str:
-    """What `create_admin` said. Raises Failure when the portal does not answer in time."""
+    """Start the services and return the text of create_admin(). Raises Failure when the portal does not start."""
     if not settings.given("REDIS_URL"):
         supervisor.start("redis")
         _wait_for_redis(place, supervisor)
@@ -63,7 +63,7 @@ def _start(supervisor: Supervisor, place: Folders, env: dict[str, str], address:
     try:
         _wait_for_web(supervisor, settings.public_url(*address), address)
     except (Failure, Interrupted):
-        if created:  # it is told once, so it must be told even now
+        if created:  # the password is shown only once, so show it even if the start has failed
             say(created)
         raise
     return created
@@ -72,10 +72,10 @@ def _start(supervisor: Supervisor, place: Folders, env: dict[str, str], address:
 def _services(place: Folders, host: str, port: int) -> list[Service]:
     interpreter = python(place.checkout)
     redis = [
-        *(str(place.checkout / ".venv/bin/redis-server"), "--port", "0"),  # no TCP: reachable through its socket alone
-        # The socket by its name alone: Redis shows it in lists that clients split at spaces, which a path may hold.
+        *(str(place.checkout / ".venv/bin/redis-server"), "--port", "0"),  # no TCP, only the UNIX socket
+        # A relative socket path: Redis lists it in output that clients split at spaces, which a full path may contain.
         *("--dir", str(place.redis_socket.parent), "--unixsocket", place.redis_socket.name, "--unixsocketperm", "700"),
-        *("--save", "", "--appendonly", "no"),  # holds nothing that cannot be rebuilt
+        *("--save", "", "--appendonly", "no"),  # it contains nothing that cannot be rebuilt
     ]
     web = [interpreter, "-m", "portal.server", "--host", host, "--port", str(port)]
     embedded = [] if settings.given("REDIS_URL") else [Service("redis", redis, stop_seconds=5)]
@@ -129,7 +129,7 @@ def _wait_for_web(supervisor: Supervisor, url: str, address: tuple[str, int]) ->
 
 
 def _ask_ready(url: str, address: tuple[str, int]) -> tuple[bool, str]:
-    """Asks the process itself, whatever proxy stands at the public address."""
+    """Ask the process itself, even if there is a proxy at the public address."""
     connection = http.client.HTTPConnection(settings.reachable(address[0]), address[1], timeout=5)
     try:
         connection.request("GET", "/readyz", headers={"Host": urlsplit(url).netloc})

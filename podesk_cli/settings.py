@@ -1,4 +1,4 @@
-"""What the portal's processes find in their environment. What the operator set stays as it is."""
+"""The environment of the portal's processes. Values set by the operator are never changed."""
 
 import base64
 import os
@@ -23,12 +23,12 @@ _ANYWHERE = ("0.0.0.0", "::", "")  # noqa: S104 - recognised here, not bound  # 
 
 
 def given(name: str) -> bool:
-    """Has the operator set it, as `name` or as `name`_FILE?"""
+    """Whether the operator has set `name` or `name`_FILE."""
     return bool(os.environ.get(name) or os.environ.get(f"{name}_FILE"))
 
 
 def make_secrets(place: Folders) -> None:
-    """Writes what is missing; an existing file is never touched. Losing them would lose what they encrypt."""
+    """Create missing secrets. Existing files are never changed, since they may have encrypted data."""
     makers: dict[str, Callable[[], str]] = {
         "SECRET_KEY": lambda: secrets.token_urlsafe(50),
         "SECRETS_KEYS": lambda: base64.urlsafe_b64encode(secrets.token_bytes(32)).decode(),
@@ -41,7 +41,7 @@ def make_secrets(place: Folders) -> None:
 
 
 def environment(place: Folders, *, host: str, port: int) -> dict[str, str]:
-    """The processes' environment: the operator's own, and a value for whatever it leaves open."""
+    """Return the operator's environment, with a value for each setting that is missing."""
     url = public_url(host, port)
     defaults = {
         "DATA_DIR": str(place.data),
@@ -64,7 +64,7 @@ def environment(place: Folders, *, host: str, port: int) -> dict[str, str]:
 
 
 def public_url(host: str, port: int) -> str:
-    """The address to type: the operator's PUBLIC_URL, or this machine's own."""
+    """Return the address to open: the operator's PUBLIC_URL, or this machine's own."""
     name = reachable(host)
     if path := os.environ.get("PUBLIC_URL_FILE"):
         return Path(path).read_text().strip()
@@ -72,7 +72,7 @@ def public_url(host: str, port: int) -> str:
 
 
 def reachable(host: str) -> str:
-    """Where this machine reaches a server that listens on `host`."""
+    """Return an address at which this machine reaches a server that listens on `host`."""
     return "127.0.0.1" if host in _ANYWHERE else host
 
 
@@ -91,7 +91,7 @@ def _names_of_this_machine(host: str) -> list[str]:
         addresses = []
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         try:
-            probe.connect(("192.0.2.1", 9))  # sends nothing; asks the kernel which address it would use
+            probe.connect(("192.0.2.1", 9))  # sends nothing, only asks the kernel which source address it would use
             addresses.append(probe.getsockname()[0])
         except OSError:
             pass
@@ -106,7 +106,7 @@ def _rsa_key(checkout: Path) -> str:
 
 
 def _write_once(path: Path, text: str) -> None:
-    """The whole file or none, even when the machine stops in between."""
+    """Write the whole file or nothing, even if the machine crashes."""
     part = path.with_name(f".{path.name}.{os.getpid()}")
     with os.fdopen(os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as file:
         file.write(text + "\n")

@@ -1,4 +1,4 @@
-"""From a fresh clone to something that can start. Each step looks first, so that a later run takes seconds."""
+"""Install and prepare everything from a fresh clone. Each step checks first, so that a later run takes seconds."""
 
 import hashlib
 import os
@@ -13,8 +13,8 @@ from podesk_cli.folders import DESKTOP_USER, Folders, hold_checkout, refuse_if_c
 from podesk_cli.report import Failure
 
 STEPS_INSTALL, STEPS_DATA = 3, 2
-# htmx ships retired extensions in ext/, one of which imports a file that is not there. The other two come with the page
-# of the API and nobody asks for them, while compressing them takes longer than all the rest.
+# htmx ships retired extensions in ext/, one of which imports a missing file. The other two belong to the page of the
+# API but are never requested, and compressing them would take longer than everything else.
 NOT_SERVED = ("--ignore", "ext", "--ignore", "redoc", "--ignore", "swagger-ui-*.js.map")
 
 
@@ -31,7 +31,7 @@ def runs_local_desktops() -> bool:
 
 
 def install(place: Folders, runner: Runner, wanted: Requirements) -> None:
-    """Debian packages, the account of desktops, Python packages, browser packages. Raises Failure."""
+    """Install Debian packages, the desktops' account, Python and browser packages. Raises Failure."""
     lock = hold_checkout(place.checkout)
     try:
         with runner.progress.step("Debian packages (about 2 minutes on the first run)"):
@@ -53,14 +53,14 @@ def install(place: Folders, runner: Runner, wanted: Requirements) -> None:
 
 
 def prepare_data(place: Folders, runner: Runner, env: dict[str, str]) -> None:
-    """Keys, database, static files. Raises Failure."""
+    """Prepare keys, database and static files. Raises Failure."""
     if runs_local_desktops() and os.geteuid() == 0:
         refuse_if_closed(place, user=DESKTOP_USER)
     manage = [environment.python(place.checkout), "manage.py"]
     with runner.progress.step("Keys and database"):
         settings.make_secrets(place)
-        # The account of desktops can enter the data folder; what it finds there must be closed to it. SQLite gives the
-        # files that it puts beside a database the mode of the database.
+        # The desktops' account can enter the data folder, but must not read these files. SQLite creates further files
+        # with the mode of the database.
         private = replace(runner, umask=0o077)
         private.run([*manage, "migrate", "--noinput"], what="Bringing the database up to date", environment=env)
     with runner.progress.step("Static files (about 20 seconds on the first run)"):
@@ -68,7 +68,7 @@ def prepare_data(place: Folders, runner: Runner, env: dict[str, str]) -> None:
 
 
 def collect_static(place: Folders, runner: Runner, env: dict[str, str]) -> None:
-    """One at a time: two may be started at once that serve from one STATIC_ROOT."""
+    """Collect static files under a lock, since two portals with one STATIC_ROOT may start at once."""
     lock = hold_checkout(place.checkout)
     try:
         _collect_static(place, runner, env)
@@ -77,7 +77,7 @@ def collect_static(place: Folders, runner: Runner, env: dict[str, str]) -> None:
 
 
 def _collect_static(place: Folders, runner: Runner, env: dict[str, str]) -> None:
-    # The stamp lies among what it vouches for: who removes the folder removes it too.
+    # The stamp is inside the folder, so that it is deleted together with the files.
     stamp = Path(env.get("STATIC_ROOT") or place.data / "static") / ".sources"
     now = _static_fingerprint(place.checkout)
     if not stamp.exists() or stamp.read_text() != now:
@@ -87,7 +87,7 @@ def _collect_static(place: Folders, runner: Runner, env: dict[str, str]) -> None
 
 
 def create_admin(place: Folders, env: dict[str, str]) -> str:
-    """Name and password of the first administrator, as text; empty when there is one already. Never goes to a log."""
+    """Return the name and password of a new first administrator, or "" if there is one. Never logged."""
     made = _ask(place, env, "manage.py", "ensure_admin")
     if made.returncode != 0:
         raise Failure(f"The first administrator could not be created:\n{made.stderr.strip()}")
@@ -95,7 +95,7 @@ def create_admin(place: Folders, env: dict[str, str]) -> str:
 
 
 def told_of_limits(place: Folders, env: dict[str, str]) -> str:
-    """One sentence on whether this machine lets desktops have limits; empty when desktops run elsewhere."""
+    """Return whether desktops' limits are enforced here, as a sentence; empty if desktops run elsewhere."""
     if not runs_local_desktops():
         return ""
     code = "from desktops.runtimes.local.cgroups import hindrance; print(hindrance() or '')"
@@ -122,7 +122,7 @@ def _ensure_account(runner: Runner) -> None:
 
 
 def _static_fingerprint(checkout: Path) -> str:
-    """Changes with every file that is served: our own by size and time, packages by their lock files."""
+    """Return a digest that changes with every served file: ours by size and time, packages by lock file."""
     own = [
         f"{path.relative_to(checkout)} {(found := path.stat()).st_size} {found.st_mtime_ns}"
         for folder in ("static", "accounts/static", "desktops/static")

@@ -1,4 +1,4 @@
-"""Keep a few programs running: start, restart with back-off, stop in order. They end when the supervisor does."""
+"""Keep programs running: start, restart with back-off, stop in order. They end when the supervisor ends."""
 
 import ctypes
 import os
@@ -14,9 +14,9 @@ from pathlib import Path
 from podesk_cli.report import Failure, say, tail
 
 _PR_SET_PDEATHSIG = 1
-_FIRST_WAIT, _LONGEST_WAIT = 1.0, 15.0  # seconds before a dead program is started again; doubles in between
-_HEALTHY_AFTER = 30.0  # seconds of life that reset the wait
-_LOG_LIMIT = 20 * 1024**2  # bytes; one older part is kept beside it
+_FIRST_WAIT, _LONGEST_WAIT = 1.0, 15.0  # seconds before an ended program is restarted; doubles each time
+_HEALTHY_AFTER = 30.0  # seconds of running that reset the wait
+_LOG_LIMIT = 20 * 1024**2  # bytes; one older part is kept too
 _libc = ctypes.CDLL(None)
 
 
@@ -24,7 +24,7 @@ _libc = ctypes.CDLL(None)
 class Service:
     name: str
     command: Sequence[str]
-    stop_seconds: float = 10  # between asking it to stop and killing it
+    stop_seconds: float = 10  # between SIGTERM and SIGKILL
 
 
 @dataclass
@@ -38,7 +38,7 @@ class _Child:
 
 
 class Supervisor:
-    """Starts services in the order given, stops them in reverse."""
+    """Starts services in the given order and stops them in reverse."""
 
     def __init__(
         self, services: Sequence[Service], *, environment: dict[str, str], directory: Path, logs: Path
@@ -47,7 +47,7 @@ class Supervisor:
         self._children = {each.name: _Child(each, logs / f"{each.name}.log") for each in services}
 
     def start(self, name: str) -> None:
-        """Raises Failure when the program is not there."""
+        """Start a service. Raises Failure when its program does not exist."""
         child = self._children[name]
         _bound(child.log)
         try:
@@ -60,7 +60,7 @@ class Supervisor:
         return self._children[name].log
 
     def tend(self) -> None:
-        """One look at all: starts again what ended and has waited long enough. Call it about twice a second."""
+        """Restart services that have ended and waited long enough. Call it about twice a second."""
         for name, child in self._children.items():
             if child.process and (code := child.process.poll()) is not None:
                 self._mourn(child, code)
@@ -80,11 +80,11 @@ class Supervisor:
             return subprocess.Popen(
                 child.service.command,
                 cwd=self._directory,
-                env={"PGAPPNAME": child.service.name, **self._environment},  # PostgreSQL's lists say who asks
+                env={"PGAPPNAME": child.service.name, **self._environment},  # identifies the process in PostgreSQL
                 stdin=subprocess.DEVNULL,
                 stdout=sink,
                 stderr=subprocess.STDOUT,
-                start_new_session=True,  # a terminal's Ctrl-C goes to the supervisor alone, which stops them in order
+                start_new_session=True,  # Ctrl-C reaches only the supervisor, which stops services in order
                 preexec_fn=_die_with(os.getpid()),  # noqa: PLW1509 - the supervisor has one thread
             )
 
@@ -93,19 +93,19 @@ class Supervisor:
         if now - child.started >= _HEALTHY_AFTER:
             child.wait, first = _FIRST_WAIT, True
         say(f"{child.service.name} ended ({_how(code)}); starting it again in {child.wait:.0f} s.")
-        if first:  # the same lines again would tell nothing new
+        if first:  # later failures usually have the same lines
             say(f"The end of {child.log}:\n{tail(child.log, 8)}")
         child.process, child.next_start = None, now + child.wait
         child.wait = min(child.wait * 2, _LONGEST_WAIT)
 
 
 class Interrupted(BaseException):
-    """A person or the system asked to stop. Like KeyboardInterrupt, no `except Exception` swallows it."""
+    """The user or the system asked to stop. Like KeyboardInterrupt, it is not caught by `except Exception`."""
 
 
 @contextmanager
 def interruptible() -> Iterator[None]:
-    """Within it, Ctrl-C, SIGTERM and a closed terminal all raise Interrupted, once; then they are ignored."""
+    """Within this context, Ctrl-C, SIGTERM and a closed terminal raise Interrupted once; then they are ignored."""
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
     if before[signal.SIGHUP] is signal.SIG_IGN:
         del before[signal.SIGHUP]  # started by nohup
@@ -127,7 +127,7 @@ def interruptible() -> Iterator[None]:
 def _die_with(parent: int) -> Callable[[], None]:
     def prepare() -> None:
         _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != parent:  # it ended before the line above could take effect
+        if os.getppid() != parent:  # the parent ended before the line above took effect
             os._exit(1)
 
     return prepare
@@ -138,7 +138,7 @@ def _end(process: subprocess.Popen[bytes], seconds: float) -> None:
     try:
         process.wait(seconds)
     except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGKILL)  # its group, not its desktops: those lead sessions of their own
+        os.killpg(process.pid, signal.SIGKILL)  # not its desktops, which have their own sessions
         process.wait()
 
 
@@ -147,7 +147,7 @@ def _how(code: int) -> str:
 
 
 def _bound(log: Path) -> None:
-    """Keeps a log small. Its writer appends, so that emptying it under the writer is safe; a few lines may be lost."""
+    """Truncate a large log. Its writer appends, so this is safe; a few lines may be lost."""
     if log.exists() and log.stat().st_size > _LOG_LIMIT:
         shutil.copyfile(log, log.with_suffix(".log.1"))
         os.truncate(log, 0)

@@ -1,4 +1,4 @@
-"""`./podesk test`: set up, then pytest; on SQLite or a throw-away PostgreSQL, in a browser, on a cluster."""
+"""`./podesk test`: set up, then run pytest on SQLite or a temporary PostgreSQL, in a browser, or on a cluster."""
 
 import os
 import pwd
@@ -17,7 +17,7 @@ from podesk_cli.report import Failure, Progress, say
 from podesk_cli.supervisor import Interrupted, Service, Supervisor, interruptible
 
 _HERE = "not browser and not cluster"
-# A later -m among the person's own arguments wins over these.
+# A later -m among the user's own arguments overrides these.
 _MARKED = {
     "": f"{_HERE} and not postgres",
     "postgres": f"{_HERE} and not once",
@@ -32,7 +32,7 @@ _EXTRA = {
 
 
 def test(place: Folders, arguments: Sequence[str], *, kind: str = "") -> int:
-    """pytest's exit status; of several runs, the first that is not 0.
+    """Return pytest's exit status; for several runs, the first that is not 0.
 
     `kind`: browser, cluster, postgres, or empty. Raises Failure when the set-up fails.
     """
@@ -55,7 +55,7 @@ def test(place: Folders, arguments: Sequence[str], *, kind: str = "") -> int:
 
 
 def _runs(kind: str, arguments: Sequence[str]) -> list[list[str]]:
-    """Of pytest, one after another. What the person asks for runs in one process; the whole is spread over several."""
+    """Return the arguments of each pytest run. Selected tests run in one process, the whole suite in several."""
     marked = _MARKED[kind]
     if arguments:
         return [["-m", marked, *arguments]]
@@ -65,7 +65,7 @@ def _runs(kind: str, arguments: Sequence[str]) -> list[list[str]]:
 
 
 def _spread(more: int) -> list[str]:
-    """Tests wait as much as they work: so many processes more than cores.
+    """Use more processes than cores, since tests also wait.
 
     A file stays in one process, since its tests share what they start.
     """
@@ -90,7 +90,7 @@ def _pytest(place: Folders, arguments: list[str], database_url: str) -> int:
 
 @contextmanager
 def throwaway_postgres(runner: Runner) -> Iterator[str]:
-    """DATABASE_URL of a real PostgreSQL on a UNIX socket, gone afterwards."""
+    """Yield the DATABASE_URL of a temporary PostgreSQL on a UNIX socket."""
     programs = max(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: int(path.parent.name), default=None)
     if programs is None:
         raise Failure("PostgreSQL's programs are not below /usr/lib/postgresql.")
@@ -129,7 +129,7 @@ def throwaway_postgres(runner: Runner) -> Iterator[str]:
 
 
 def _postgres_server(command: list[str], folder: Path) -> Supervisor:
-    careless = ["fsync=off", "synchronous_commit=off", "full_page_writes=off"]  # it is thrown away: speed, not safety
+    careless = ["fsync=off", "synchronous_commit=off", "full_page_writes=off"]  # temporary data: fast, not safe
     given = ["max_connections=200", "listen_addresses=", f"unix_socket_directories={folder}", *careless]
     options = [part for setting in given for part in ("-c", setting)]
     service = Service("postgres", [*command, "-D", str(folder / "data"), *options], stop_seconds=10)

@@ -40,7 +40,7 @@ def secrets_keys_are_fernet_keys(app_configs: Any, **kwargs: Any) -> list[Error]
     bad = [number for number, key in enumerate(settings.SECRETS_KEYS, start=1) if not _is_fernet_key(key)]
     return [
         Error(
-            f"Key {number} of SECRETS_KEYS is no Fernet key.",
+            f"Key {number} of SECRETS_KEYS is not a Fernet key.",
             hint="32 random bytes in URL-safe base64; docs/settings.md says how to make one.",
             id="portal.E003",
         )

@@ -1,4 +1,4 @@
-"""Without its database the portal answers little, but says so: 503, and when to ask again."""
+"""Answer with 503 and Retry-After while the database is unavailable."""
 
 from collections.abc import Callable
 
@@ -13,7 +13,7 @@ log = structlog.get_logger("podesk.database")
 
 
 class DatabaseUnavailableMiddleware:
-    """For what a view does not catch itself."""
+    """Handles database errors that a view does not catch itself."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
@@ -35,5 +35,5 @@ def _problem(request: HttpRequest) -> HttpResponse:
 
 
 def _page() -> HttpResponse:
-    """Drawn without the request, which would ask the database who it is."""
+    """Return the page, rendered without the request, since its user would be read from the database."""
     return HttpResponse(render_to_string("503.html"), status=503)

@@ -1,4 +1,4 @@
-"""Read settings from the environment: `NAME`, or the file that `NAME_FILE` names. Fail early, in one sentence."""
+"""Read settings from the environment: `NAME`, or the file named in `NAME_FILE`. Fail early, with one sentence."""
 
 import os
 from pathlib import Path
@@ -9,7 +9,7 @@ _TRUE, _FALSE = {"1", "true", "yes", "on"}, {"0", "false", "no", "off", ""}
 
 
 def text(name: str, default: str | None = None) -> str:
-    """The value of `name`; a file's trailing newline is not part of it. Without a default the setting is required."""
+    """Return the value, without a file's trailing newline. Without a default the setting is required."""
     if path := os.environ.get(f"{name}_FILE"):
         try:
             return Path(path).read_text().strip()
@@ -36,7 +36,7 @@ def integer(name: str, default: int, *, minimum: int = 0) -> int:
 
 
 def listing(name: str, default: str = "") -> list[str]:
-    """Comma-separated values."""
+    """Return the comma-separated values."""
     return [part.strip() for part in text(name, default).split(",") if part.strip()]
 
 
@@ -48,7 +48,7 @@ def choice(name: str, default: str, allowed: tuple[str, ...]) -> str:
 
 
 def port_range(name: str, default: str) -> range:
-    """`30000-31000`, both ends included."""
+    """Return the range for a text like `30000-31000`, both ends included."""
     first, _, last = text(name, default).partition("-")
     if not (first.isdecimal() and last.isdecimal() and 0 < int(first) <= int(last) < 65536):
         raise ImproperlyConfigured(f"{name} is {text(name, default)!r}; expected two ports, such as {default}.")

@@ -1,4 +1,4 @@
-"""Is this process alive, and can it serve?"""
+"""Health checks: whether this process is alive, and whether it can serve."""
 
 from django.conf import settings
 from django.db import Error, connection
@@ -14,18 +14,20 @@ from core.version import VERSION
 from desktops.lifecycle import heartbeat
 
 _UNKNOWN = "unknown: it reports through Redis"
-_TIMEOUT = 2  # seconds for each question; the kubelet has five for the whole answer
+_TIMEOUT = 2  # seconds for each check; the kubelet waits five for the whole answer
 
 
 def healthz(request: HttpRequest) -> HttpResponse:
-    """Alive: the process answers. Asks nobody else, so that a lost database restarts no web server."""
+    """Answer 200 while the process works. It checks nothing else, so that a lost database restarts no web server."""
     return HttpResponse("ok\n", content_type="text/plain")
 
 
 @never_cache
 def readyz(request: HttpRequest) -> HttpResponse:
-    """200 when the database answers. Redis and the controller are told of and take nothing out of service: screens,
-    pages and API go on without them, and all pods would leave their Services at the same moment."""
+    """Answer 200 when the database answers; Redis and the controller are only reported.
+
+    Screens, pages and API work without them, and all pods would be taken out of their Services at the same time.
+    """
     report = {"database": _database(), "redis": _redis()}
     ready = report["database"] == "ok"
     report["controller"] = _controller() if report["redis"] == "ok" else _UNKNOWN
@@ -41,7 +43,7 @@ def _database() -> str:
 
 
 def _ask_database() -> None:
-    """Raises django.db.Error, sooner than for a request, which waits longer for a connection of the pool."""
+    """Raises django.db.Error, with a shorter timeout than requests have for a pooled connection."""
     pool = getattr(connection, "pool", None)
     if pool is None:  # SQLite
         with connection.cursor() as cursor:
@@ -56,12 +58,12 @@ def _ask_database() -> None:
 def _controller() -> str:
     try:
         return heartbeat.sentence()
-    except RedisError:  # it went in this moment
+    except RedisError:  # Redis became unavailable just now
         return _UNKNOWN
 
 
 def _redis() -> str:
-    """By a connection of its own: that of everybody else has more patience, and tries twice."""
+    """Check Redis with a separate connection, since the shared one has a longer timeout and retries."""
     once = Redis.from_url(
         settings.REDIS_URL,
         socket_timeout=_TIMEOUT,

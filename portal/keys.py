@@ -20,13 +20,13 @@ _MAKERS: dict[str, Callable[[], str]] = {
     "TOKEN_SIGNING_KEY": new_pem,
     "TOKEN_VERIFY_KEYS": lambda: "",
     "ADMIN_PASSWORD": lambda: secrets.token_urlsafe(12),
-    "POSTGRES_PASSWORD": lambda: secrets.token_urlsafe(24),  # letters that need no escape in an address
+    "POSTGRES_PASSWORD": lambda: secrets.token_urlsafe(24),  # needs no escaping in a URL
     "REDIS_PASSWORD": lambda: secrets.token_urlsafe(24),
 }
 
 
 def completed(given: Mapping[str, str]) -> dict[str, str]:
-    """`given`, and a value for whatever it leaves open."""
+    """Return `given`, with a new value for each key that is missing."""
     values = {name: make() for name, make in _MAKERS.items() if name not in given} | dict(given)
     addresses = {
         "DATABASE_URL": f"postgres://podesk:{values['POSTGRES_PASSWORD']}@podesk-postgres/podesk",
@@ -36,7 +36,7 @@ def completed(given: Mapping[str, str]) -> dict[str, str]:
 
 
 def into_folder(folder: Path) -> None:
-    """One file for each, closed to others. What is there stays."""
+    """Write one private file per key. Existing files stay unchanged."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     there = {path.name: path.read_text().strip() for path in folder.iterdir()}
     for name, value in completed(there).items():
@@ -47,7 +47,7 @@ def into_folder(folder: Path) -> None:
 
 
 def into_cluster(name: str) -> None:
-    """Makes the Secret beside this pod, or adds what it lacks. Raises ApiException, HTTPError."""
+    """Create the Secret in this pod's namespace, or add missing keys to it. Raises ApiException, HTTPError."""
     config.load_incluster_config()
     api, namespace = client.CoreV1Api(), _NAMESPACE.read_text()
     labels = {"app.kubernetes.io/name": "podesk", "app.kubernetes.io/part-of": "podesk"}

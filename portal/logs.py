@@ -1,4 +1,4 @@
-"""Structured logs: one line per event, with the request id and the desktop id of whatever is going on."""
+"""Structured logs: one line per event, with the request id and the desktop id."""
 
 from collections.abc import MutableMapping
 from typing import Any
@@ -7,7 +7,7 @@ import structlog
 
 
 def _without_request(logger: Any, method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """Django gives its log the request; shown, that is the whole address, and somebody may have put a token there."""
+    """Remove the request that Django adds: it would be logged with its full URL, which may contain a token."""
     event.pop("request", None)
     return event
 
@@ -24,7 +24,7 @@ _SHARED: list[Any] = [
 
 
 def configuration(form: str, level: str) -> dict[str, Any]:
-    """`LOGGING` for Django; `form` is "json" (machines) or "console" (people)."""
+    """Return Django's `LOGGING` setting; `form` is "json" (for machines) or "console" (for people)."""
     structlog.configure(
         processors=[*_SHARED, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),
@@ -50,10 +50,10 @@ def configuration(form: str, level: str) -> dict[str, Any]:
         "root": {"handlers": ["stderr"], "level": level},
         "loggers": {
             "axes": {"level": "ERROR", "propagate": True, "handlers": []},  # wrong passwords are in the audit trail
-            "django.request": {"level": "ERROR", "propagate": True, "handlers": []},  # it warns of each 404 and 401
+            "django.request": {"level": "ERROR", "propagate": True, "handlers": []},  # it warns about each 404 and 401
             "django.server": {"level": level, "propagate": True, "handlers": []},
             "uvicorn": {"level": level, "propagate": True, "handlers": []},
-            "uvicorn.error": {"level": "WARNING", "propagate": True, "handlers": []},  # it logs addresses whole
+            "uvicorn.error": {"level": "WARNING", "propagate": True, "handlers": []},  # it logs full URLs
             "uvicorn.access": {"level": "WARNING", "propagate": True, "handlers": []},  # the middleware logs requests
             "rq.worker": {"level": level, "propagate": True, "handlers": []},
             "kubernetes.client.rest": {"level": "INFO", "propagate": True, "handlers": []},  # Secrets, on DEBUG

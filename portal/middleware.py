@@ -1,4 +1,4 @@
-"""What happens to every request first: probes are answered, all others get a request id in logs and answer."""
+"""Middleware for all requests: answer probes, and give each other request an id for logs and response."""
 
 import re
 import time
@@ -15,12 +15,12 @@ _ACCEPTABLE = re.compile(r"[\w.-]{8,64}")
 
 
 class ProbeMiddleware:
-    """Before all others: a kubelet asks over plain HTTP, by the pod's address, which no ALLOWED_HOSTS can name."""
+    """Must come first: a kubelet uses plain HTTP and the pod's address, which is not in ALLOWED_HOSTS."""
 
     answers = {
         "/healthz": health.healthz,
         "/readyz": health.readyz,
-        "/health": health.healthz,  # the names that probes written for other portals use
+        "/health": health.healthz,  # names that probes of other portals use
         "/ready": health.readyz,
     }
 
@@ -32,7 +32,7 @@ class ProbeMiddleware:
 
 
 class RequestContextMiddleware:
-    """A request id in each log line, and in the answer's X-Request-ID."""
+    """Adds a request id to each log line and to the response's X-Request-ID."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
@@ -42,10 +42,10 @@ class RequestContextMiddleware:
         request_id = given if _ACCEPTABLE.fullmatch(given) else uuid4().hex
         began = time.monotonic()
         if request.encoding:
-            request.encoding = "utf-8"  # ours throughout; `charset=base64` in a Content-Type would break all reading
+            request.encoding = "utf-8"  # always ours; a Content-Type with `charset=base64` would break decoding
         with structlog.contextvars.bound_contextvars(request_id=request_id):
             response = self.get_response(request)
-            # The path only: a query string may hold what must not be logged.
+            # Only the path: a query string may contain secrets.
             log.info(
                 "request",
                 method=request.method,

@@ -1,4 +1,4 @@
-"""`python -m portal.server`: uvicorn with the options that Podesk needs, on one machine and in a container alike."""
+"""`python -m portal.server`: uvicorn with the options that Podesk needs, on one machine and in a container."""
 
 import argparse
 import contextlib
@@ -18,9 +18,11 @@ class Server(uvicorn.Server):
 
 
 def main() -> None:
-    """Serves until SIGTERM: then nobody new is let in, WebSockets close with 1012, so that browsers come back to
-    another process, streams of events and waits are answered with how it is, and other requests under way have
-    SHUTDOWN_GRACE seconds to end."""
+    """Serve until SIGTERM, then shut down in order.
+
+    New connections are refused and WebSockets close with 1012, so that browsers reconnect to another process. Event
+    streams and waiting requests are answered with the current state; others have SHUTDOWN_GRACE seconds to finish.
+    """
     parser = argparse.ArgumentParser(prog="python -m portal.server", description=__doc__)
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=8000)
@@ -31,11 +33,11 @@ def main() -> None:
         port=address.port,
         loop="uvloop",
         http="httptools",
-        ws="portal.websocket:BoundedWebSocket",  # by name: importing it needs the application
-        ws_per_message_deflate=False,  # pictures are compressed already
-        ws_ping_interval=20,  # keeps an idle screen alive through proxies that cut silent connections
-        proxy_headers=False,  # TRUSTED_PROXY_COUNT says whom to believe
-        access_log=False,  # the middleware logs requests, without what must not be logged
+        ws="portal.websocket:BoundedWebSocket",  # by name, since importing it needs the application
+        ws_per_message_deflate=False,  # screen data is compressed already
+        ws_ping_interval=20,  # seconds; keeps idle screens open through proxies that close silent connections
+        proxy_headers=False,  # core.client_address decides which proxies to trust
+        access_log=False,  # RequestContextMiddleware logs requests without secrets
         lifespan="off",
         timeout_graceful_shutdown=env.integer("SHUTDOWN_GRACE", 5),
     )

@@ -1,8 +1,8 @@
-"""Static files with a content hash in their names, compressed once, ES module imports rewritten too."""
+"""Static files with a content hash in their names, compressed, with rewritten imports of ES modules."""
 
 from whitenoise.storage import CompressedManifestStaticFilesStorage
 
 
 class ModuleManifestStorage(CompressedManifestStaticFilesStorage):  # type: ignore[misc]  # whitenoise has no types
     support_js_module_import_aggregation = True
-    max_post_process_passes = 20  # a pass resolves one level of imports; ours are more than five deep
+    max_post_process_passes = 20  # each pass resolves one level of imports; ours have more than five

@@ -4,7 +4,7 @@ from django.urls import include, path
 from accounts import views as accounts
 
 urlpatterns = [
-    path("api/", include("portal.api.urls")),  # first: scripts ask most
+    path("api/", include("portal.api.urls")),  # first, since it gets the most requests
     path("", include("desktops.urls")),
     path("accounts/", include("accounts.urls")),
     path("admin/login/", accounts.admin_login),

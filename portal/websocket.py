@@ -1,4 +1,4 @@
-"""uvicorn's WebSocket protocol with an upper bound on everything a hostile or absent peer can make it keep.
+"""uvicorn's WebSocket protocol with limits on everything that a hostile or unresponsive peer can make it store.
 
 uvicorn portal.asgi:application --ws portal.websocket:BoundedWebSocket ...
 """
@@ -18,16 +18,16 @@ from desktops.proxy.browser_connection import BrowserListener
 from portal.websocket_frames import FrameSplitter
 
 EARLY = 64 * 1024  # bytes that a client may send before it is accepted
-FRAGMENTS = 1024  # frames of one message
-MESSAGE = 0xFFFF  # bytes: a page sees nothing of a message until all of it has come, and a slow line must not look dead
-UNSENT = 128 * 1024  # bytes in the kernel that have not left yet: more would only be older pictures
+FRAGMENTS = 1024  # frames per message
+MESSAGE = 0xFFFF  # bytes; a page gets only complete messages, and a slow connection must not look dead
+UNSENT = 128 * 1024  # bytes in the kernel that are not sent yet; more would only delay newer screen updates
 
 
 TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 
 
 class BoundedWebSocket(WebSocketsSansIOProtocol):
-    listener: BrowserListener | None = None  # takes messages at once, past the queue
+    listener: BrowserListener | None = None  # gets messages directly, without the queue
     _early = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -41,7 +41,7 @@ class BoundedWebSocket(WebSocketsSansIOProtocol):
         if self.handshake_complete:
             self._receive(data)
             return
-        # Whoever sends frames before being let in: where one ends is known to the library alone.
+        # Before the connection is accepted only the library can tell where the client's frames end.
         if self.handshake_initiated or not data.endswith(b"\r\n\r\n"):
             self._receive = super().data_received
         self._early += len(data)
@@ -49,13 +49,15 @@ class BoundedWebSocket(WebSocketsSansIOProtocol):
             self.transport.abort()
             return
         super().data_received(data)
-        if not self.handshake_initiated:  # the request came whole, and was not understood: nobody would answer it
+        if not self.handshake_initiated:  # the request was complete but invalid, so it would never be answered
             self.transport.write(TOO_LARGE)
             self.transport.close()
 
     async def send(self, message: ASGISendEvent) -> None:
-        """After a refusal with a response of its own (`websocket.http.response.*`), the handshake is over. uvicorn sets
-        this for a plain `websocket.close` only, and else logs an error for each refusal."""
+        """End the handshake after a refusal with its own response (`websocket.http.response.*`).
+
+        uvicorn does this only for a plain `websocket.close`, and otherwise logs an error for each refusal.
+        """
         await super().send(message)
         if self.close_sent:
             self.handshake_complete = True
@@ -80,7 +82,7 @@ class BoundedWebSocket(WebSocketsSansIOProtocol):
         return self.writable.is_set()
 
     def put(self, data: bytes) -> None:
-        """In binary messages. A payload is not copied behind its header: the event loop writes both at once."""
+        """Send binary messages. The payload is not copied: the event loop writes header and payload together."""
         if self.conn.state is not State.OPEN:
             return
         size = len(data)
@@ -134,7 +136,7 @@ class BoundedWebSocket(WebSocketsSansIOProtocol):
     def handle_ping(self) -> None:
         if self.writable.is_set():
             super().handle_ping()
-        else:  # who pings and reads nothing gets no pong, rather than a heap of them
+        else:  # a peer that sends pings but reads nothing gets no pongs, which would accumulate
             self.conn.data_to_send()
 
     def handle_cont(self, event: Frame) -> None:
@@ -145,16 +147,16 @@ class BoundedWebSocket(WebSocketsSansIOProtocol):
 
     def keepalive_timeout(self) -> None:
         super().keepalive_timeout()
-        self.transport.abort()  # closing would wait for a peer that takes nothing
+        self.transport.abort()  # closing would wait for a peer that reads nothing
 
     def shutdown(self) -> None:
         super().shutdown()
         if not self.writable.is_set():
-            self.transport.abort()  # the server's stop does not wait for it either
+            self.transport.abort()  # the server's shutdown must not wait for it either
 
     async def run_asgi(self) -> None:
         await super().run_asgi()
         if self.close_sent or self.conn.close_sent:
             self.loop.call_later(self.close_timeout, self.transport.abort)
         else:
-            self.transport.abort()  # the application gave up on a peer that takes nothing, not even a close
+            self.transport.abort()  # the application gave up on a peer that reads nothing, not even a close frame

@@ -1,28 +1,28 @@
-"""Tell a browser's binary messages apart from the rest of what it sends. Knows frames (RFC 6455, 5.2), no more."""
+"""Separate a browser's binary messages from its other frames (RFC 6455, 5.2)."""
 
 from collections.abc import Callable
 from struct import unpack_from
 
-from websockets.frames import apply_mask  # type: ignore[attr-defined]  # in C where it could be built
+from websockets.frames import apply_mask  # type: ignore[attr-defined]  # the C version if available
 
 FINAL_BINARY = 0x82  # first byte of a binary message in one frame
 MASKED = 0x80
-LARGE = 128 * 1024  # bytes; a larger message goes on as it comes, so that we keep little
+LARGE = 128 * 1024  # bytes; larger messages are passed on in parts, so that little is buffered
 
 
 class FrameSplitter:
-    """Feed it from a frame's beginning. `binary` takes the payload of a whole message; it is asked `ready` before each.
+    """Splits a stream that starts at a frame. `binary` gets each message's payload; `ready` is called before each.
 
-    Everything else goes to `other` as it came, so that whoever knows the protocol judges it: it gets whole frames,
-    perhaps in parts, and is at a frame's beginning whenever a payload goes to `binary`.
+    Everything else goes to `other` unchanged, which handles the rest of the protocol. It gets whole frames, perhaps in
+    parts, and is at the start of a frame whenever a payload goes to `binary`.
     """
 
     def __init__(
         self, ready: Callable[[], bool], binary: Callable[[bytes], None], other: Callable[[bytes], None]
     ) -> None:
         self._ready, self._binary, self._other = ready, binary, other
-        self._rest = b""  # a frame that has not come far enough
-        self._owed = 0  # bytes of a frame that are still to go to `other`
+        self._rest = b""  # an incomplete frame
+        self._owed = 0  # remaining bytes of a frame that go to `other`
 
     def feed(self, data: bytes) -> None:
         data = self._rest + data if self._rest else data
@@ -40,7 +40,7 @@ class FrameSplitter:
         self._rest = data[at:]
 
     def _frame(self, data: bytes, at: int) -> int | None:
-        """Bytes taken from a frame's beginning; None when more is needed. Taking none leaves it to `other`."""
+        """Handle one frame and return its length; None if more data is needed, 0 to leave it to `other`."""
         left = len(data) - at
         if left < 2:
             return None

@@ -1,4 +1,4 @@
-"""The schema of the API, and a page to read it and try it out; all that the page loads is served from here."""
+"""The API's OpenAPI document, and a page to read it and try it out, without resources from other sites."""
 
 import json
 from functools import cache
@@ -12,7 +12,7 @@ from django.views.decorators.http import require_safe
 from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.renderers import OpenApiYamlRenderer
 
-from portal.api import schema as _scheme  # noqa: F401 - tells drf-spectacular of our kind of token
+from portal.api import schema as _scheme  # noqa: F401 - registers our authentication with drf-spectacular
 
 YAML, JSON = "application/vnd.oai.openapi", "application/vnd.oai.openapi+json"
 
@@ -20,7 +20,7 @@ YAML, JSON = "application/vnd.oai.openapi", "application/vnd.oai.openapi+json"
 @csrf_exempt
 @require_safe
 def schema(request: HttpRequest) -> HttpResponse:
-    """YAML, or JSON for those who ask for it."""
+    """Return the document as YAML, or as JSON if the client asks for it."""
     kind = request.get_preferred_type([YAML, JSON, "application/json"]) or YAML
     answer = HttpResponse(as_yaml() if kind == YAML else _as_json(), content_type=f"{kind}; charset=utf-8")
     answer["Vary"] = "Accept"
@@ -35,10 +35,10 @@ def page(request: HttpRequest) -> HttpResponse:
 
 @cache
 def document() -> dict[str, Any]:
-    """Generated once: it is the same for everybody, and takes a second."""
+    """Return the document. It is generated once, since that takes a second and it is the same for all users."""
     with translation.override("en"):
         generated = SchemaGenerator().get_schema(request=None, public=True)  # type: ignore[no-untyped-call]
-    return dict(json.loads(json.dumps(generated, default=str)))  # help texts are translated when they are written
+    return dict(json.loads(json.dumps(generated, default=str)))  # evaluates the lazy help texts
 
 
 @cache

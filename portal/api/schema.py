@@ -1,4 +1,4 @@
-"""What no view says of itself, added to the OpenAPI document: names, security, problems, limits, pages, examples."""
+"""Complete the OpenAPI document with what is common to all views: security, problems, limits, pages, examples."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from portal.api import schema_parts
 
 Node = dict[str, Any]
-_BODY_METHODS = {"post", "put", "patch", "delete"}  # of a DELETE, that it is empty
+_BODY_METHODS = {"post", "put", "patch", "delete"}  # a DELETE must have an empty body
 
 TAGS = {
     "Desktops": "Launch, watch, connect, stop and delete your desktops. A desktop is called pod here.",
@@ -32,7 +32,7 @@ class SessionTokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-unt
 
 
 def complete(result: Node, **_generator: Any) -> Node:
-    """A postprocessing hook of drf-spectacular."""
+    """Complete the document. Called by drf-spectacular as a postprocessing hook."""
     components = result["components"]
     components["schemas"]["Problem"] = schema_parts.PROBLEM
     components["schemas"]["FieldError"] = schema_parts.FIELD_ERROR
@@ -64,7 +64,7 @@ def _complete(operation: Node, method: str, path: str) -> None:
 
 
 def _close(schema: Node, *, whole: bool) -> None:
-    """Nothing but the named fields; `whole`: and all of them, since no answer leaves one out."""
+    """Allow only the named properties; `whole`: require all of them, since responses always contain all."""
     if "properties" in schema:
         schema["additionalProperties"] = False
         if whole:
@@ -72,7 +72,7 @@ def _close(schema: Node, *, whole: bool) -> None:
 
 
 def _used(paths: Node, schemas: Node, place: str) -> set[str]:
-    """Names of the schemas that operations use at that place, and of those within them."""
+    """Return the names of the schemas that operations use at that place, including nested ones."""
     found: set[str] = set()
     new = _referred([each.get(place, {}) for methods in paths.values() for each in methods.values()])
     while new - found:
@@ -92,11 +92,11 @@ def _referred(node: Any) -> set[str]:
 
 
 def _problems(operation: Node, method: str, path: str) -> list[int]:
-    """Statuses that this operation may be refused with, beside those that its view declares."""
-    found = [400, 405, 406, 422, 429, 503]  # the last: the database is away
+    """Return the statuses of possible refusals, in addition to those that the view declares."""
+    found = [400, 405, 406, 422, 429, 503]  # 503: the database is unavailable
     if operation.get("security"):
         found += [401, 403]
-    if "{" in path or _takes(operation, "wait"):  # what one waits for may be deleted meanwhile
+    if "{" in path or _takes(operation, "wait"):  # the object may be deleted during the wait
         found.append(404)
     if method in _BODY_METHODS:
         found += [409, 413, 415]
@@ -104,7 +104,7 @@ def _problems(operation: Node, method: str, path: str) -> list[int]:
 
 
 def _page(operation: Node, path: str) -> None:
-    """Where `limit` and `offset` may be asked, an array is the results of a page."""
+    """Describe the array as a page of results if the operation accepts `limit` and `offset`."""
     content = operation["responses"].get("200", {}).get("content", {}).get("application/json", {})
     if _takes(operation, "limit") and content.get("schema", {}).get("type") == "array":
         content["schema"] = schema_parts.page_of(content["schema"], of_pod="{pod_name}" in path)

@@ -1,4 +1,4 @@
-"""`manage.py wait_for_services`: return when database, migrations and Redis are there. What is missing is told once."""
+"""`manage.py wait_for_services`: wait for database, migrations and Redis. Each missing service is reported once."""
 
 import time
 from argparse import ArgumentParser
@@ -14,7 +14,7 @@ from core.redis import client
 
 class Command(BaseCommand):
     help = "Waits for the database, its migrations and Redis, so that a pod starts when it can work."
-    requires_system_checks = []  # the process that is waited with checks
+    requires_system_checks = []  # the process that starts afterwards runs them
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--unmigrated", action="store_true", help="only until the database answers: for `migrate`")
@@ -29,7 +29,7 @@ class Command(BaseCommand):
 
 
 def _database(unmigrated: bool) -> str:
-    """What is missing, as a sentence; empty when nothing is."""
+    """Return what is missing as a sentence; empty if nothing is."""
     try:
         connection.ensure_connection()
         if unmigrated:
