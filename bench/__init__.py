@@ -3,7 +3,7 @@
 import sys
 from importlib.util import find_spec
 
-# A name that Python can import, by the requirements file that brings it.
+# Importable names of packages from requirements-dev.txt.
 _ABSENT = [name for name in ("cryptography", "django", "httpx", "psutil", "psycopg", "redis") if not find_spec(name)]
 if _ABSENT:
     sys.exit(

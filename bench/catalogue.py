@@ -55,5 +55,5 @@ BY_NAME = {each.name: each for each in BENCHMARKS}
 
 
 def refuse_without_tools(name: str) -> None:
-    """Exit with a sentence when a tool of that benchmark is not there."""
+    """Exit with a sentence when a tool that the benchmark needs is missing."""
     needs.refuse_without(name, BY_NAME[name].tools)

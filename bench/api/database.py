@@ -1,4 +1,4 @@
-"""A PostgreSQL for one run, which writes down what it is asked when it is told to."""
+"""A PostgreSQL for one run that logs its statements on demand."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -23,7 +23,7 @@ class Database:
         self._log = Log(Path(unquote(urlsplit(url).netloc.partition("@")[2])) / "postgres.log")
 
     def trips(self, work: Callable[[], object]) -> int:
-        """How often the connections named "web" asked meanwhile."""
+        """Run `work` and return how many statements the connections named "web" sent meanwhile."""
         self._set("log_statement = 'all'", "log_line_prefix = '%a|'")
         try:
             self._log.new()

@@ -1,4 +1,4 @@
-"""People who each create their first desktop: ApacheBench sends but one token, so here is a client of our own."""
+"""People who each create their first desktop. ApacheBench sends only one token, so this is a client of our own."""
 
 import json
 import math
@@ -15,14 +15,14 @@ _BODY = json.dumps({"resource_quota": {"cpu": "1", "memory": "1Gi"}})
 
 
 class Newcomers:
-    """`tokens`: one per person; each is used once."""
+    """Each person has one of `tokens`; each token is used once."""
 
     def __init__(self, url: str, tokens: list[str]) -> None:
         self._host, self._tokens = urlsplit(url).netloc, deque(tokens)
         self._mine = threading.local()
 
     def create(self, requests: int, at_once: int) -> Answers:
-        """So many of them, over connections that stay open. Raises AssertionError unless all were told 202."""
+        """Send the requests over persistent connections. Raises AssertionError unless each answer is 202."""
         tokens = [self._tokens.popleft() for _ in range(requests)]
         began = time.monotonic()
         with ThreadPoolExecutor(at_once) as pool:
@@ -32,7 +32,7 @@ class Newcomers:
         return Answers(requests, 0, 0, requests / seconds, percents, "")
 
     def _create(self, token: str) -> float:
-        """Milliseconds."""
+        """Return milliseconds."""
         wire = self._wire()
         began = time.monotonic()
         wire.request("POST", "/api/v1/pods/create", _BODY, {"X-User-Token": token, "Content-Type": "application/json"})
@@ -42,7 +42,7 @@ class Newcomers:
         return (time.monotonic() - began) * 1000
 
     def _wire(self) -> HTTPConnection:
-        """This thread's; the pool's threads end with it."""
+        """Return this thread's connection; the pool's threads end with it."""
         if not hasattr(self._mine, "wire"):
             self._mine.wire = HTTPConnection(self._host, timeout=60)
         wire: HTTPConnection = self._mine.wire

@@ -1,4 +1,4 @@
-"""The portal's settings, with one address more."""
+"""The portal's settings with one additional URL configuration."""
 
 from portal.settings import *  # noqa: F403
 

@@ -1,4 +1,4 @@
-"""Start what the API benchmark needs: PostgreSQL, Redis, a person with a desktop that runs, one web process."""
+"""Start what the API benchmark needs: PostgreSQL, Redis, a person with a running desktop, one web process."""
 
 import subprocess
 import sys
@@ -16,7 +16,7 @@ from bench.api.database import Database, database
 from bench.parts import answers, free_port, redis_command, set_environment, wait_until
 from podesk_cli.folders import CHECKOUT
 
-NO_LIMIT = str(10**9)  # requests per minute: counted as always, and never too many
+NO_LIMIT = str(10**9)  # requests per minute: counted as usual, but never refused
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Stage:
     token: str
     newcomers: list[str]  # a token for each of these people, who have no desktop
     pod: str  # object name of the desktop
-    answer: Path  # where the bare view's JSON is to be
+    answer: Path  # where the bare view's JSON is stored
     redis: Any
     database: Database
 
@@ -56,7 +56,7 @@ def _start(stack: ExitStack, log: Path, *command: str) -> None:
 
 
 def _rows() -> tuple[str, str]:
-    """One person, with a token and a desktop; a desktop as the controller leaves it when it runs."""
+    """Create one person with a token and a desktop that looks as the controller leaves a running one."""
     import django
     from django.core.management import call_command
 

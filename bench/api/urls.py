@@ -1,4 +1,4 @@
-"""The portal's addresses, and the floor beside them: a bare view that answers with the same JSON."""
+"""The portal's URLs, and for comparison a bare view that answers with the same JSON."""
 
 import json
 import os

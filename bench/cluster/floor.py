@@ -1,4 +1,4 @@
-"""The floor: the same objects by `kubectl apply`, polled until the RFB banner answers."""
+"""The baseline: the same objects by `kubectl apply`, polled until the RFB banner answers."""
 
 import json
 import socket
@@ -17,7 +17,7 @@ from desktops.runtimes.names import desktop_name, volume_name
 from tests.cluster.conftest import IMAGE
 from tests.support.cluster.kubectl import Kube
 
-CORES = Decimal("0.5")  # of each desktop here: one fits beside the portal and its tests on a small node
+CORES = Decimal("0.5")  # per desktop: one fits beside the portal and its tests on a small node
 
 
 def _spec(installation: str) -> DesktopSpec:
@@ -72,7 +72,7 @@ class Floor:
             network_manifests.service,
         )
         bodies = [make(spec, self._cluster) for make in makers]
-        # Which address its Service will have is not known beforehand; nothing here reads the annotation.
+        # The Service's address is not known in advance; nothing here reads the annotation.
         bodies.append(manifests.pod(spec, self._cluster, service={"spec": {"clusterIP": "192.0.2.1"}}))
         text = json.dumps({"apiVersion": "v1", "kind": "List", "items": bodies})
         times = {"click": time.time()}

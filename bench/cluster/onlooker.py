@@ -1,4 +1,4 @@
-"""When the cluster did what: seen from beside, finer than the whole seconds that Kubernetes writes down."""
+"""Watch when the cluster does what, with a finer resolution than the seconds that Kubernetes records."""
 
 import json
 import os
@@ -20,7 +20,7 @@ class Onlooker(Thread):
 
     def __init__(self, namespace: str) -> None:
         super().__init__(daemon=True)
-        self.seen: dict[str, Times] = defaultdict(dict)  # by the pod's name
+        self.seen: dict[str, Times] = defaultdict(dict)  # by pod name
         self.pods: dict[str, dict[str, Any]] = {}
         request = ApiRequest("GET", f"/api/v1/namespaces/{namespace}/pods", {"watch": 1, "timeoutSeconds": 3600})
         self._stream = ApiClient().stream(request, 3600)
@@ -48,7 +48,7 @@ class Onlooker(Thread):
                 self.seen[name].setdefault(step, now)
 
     def times(self, name: str) -> Times:
-        """Call while the pod runs; waits until the API has told that it is ready."""
+        """Return the times of a running pod, after the API has reported that it is ready."""
         until = time.monotonic() + 30
         while "told that it is ready" not in self.seen[name] and time.monotonic() < until:
             time.sleep(0.05)
@@ -56,7 +56,7 @@ class Onlooker(Thread):
 
 
 def _first_process(uid: str) -> float:
-    """When the oldest process of the pod's own containers began."""
+    """Return when the oldest process of the pod's own containers started."""
     began = []
     for process in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):

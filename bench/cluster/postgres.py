@@ -1,4 +1,4 @@
-"""A PostgreSQL for one run that writes down each statement and who asked."""
+"""A PostgreSQL for one run that logs each statement and the connection that sent it."""
 
 import os
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ from podesk_cli.testing import throwaway_postgres
 
 @contextmanager
 def telling_postgres(folder: Path) -> Iterator[Log]:
-    """Its log; meanwhile $DATABASE_URL names it."""
+    """Yield its log; during the context $DATABASE_URL names it."""
     with throwaway_postgres(Runner(CHECKOUT, folder / "postgres-setup.log", Progress(total=1))) as url:
         with psycopg.connect(url, autocommit=True) as connection:
             for setting in ("log_statement = 'all'", "log_line_prefix = '%a|'"):

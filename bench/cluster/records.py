@@ -1,4 +1,4 @@
-"""What the portal's processes wrote down: cluster calls and jobs in their logs, statements in PostgreSQL's."""
+"""Read what the portal's processes logged: cluster calls and jobs in their logs, statements in PostgreSQL's."""
 
 import json
 import re
@@ -17,22 +17,22 @@ class Job:
     work: str
     began: float  # time.time()
     ended: float = 0.0
-    calls: float = 0.0  # seconds that the cluster's API took of it
+    calls: float = 0.0  # seconds of it spent in the cluster's API
     count: int = 0
 
     @property
     def held(self) -> float:
-        """Seconds that it kept a worker."""
+        """Return the seconds for which the job occupied a worker."""
         return self.ended - self.began
 
 
 @dataclass
 class Told:
-    """What one or several processes told."""
+    """The records of one or several processes."""
 
     calls: Counter[str] = field(default_factory=Counter)  # by method and kind
-    milliseconds: list[float] = field(default_factory=list)  # of each call that ended
-    repeated: int = 0  # calls that the API put off or did not answer
+    milliseconds: list[float] = field(default_factory=list)  # for each completed call
+    repeated: int = 0  # calls that the API postponed or did not answer
     jobs: list[Job] = field(default_factory=list)
 
     def add(self, lines: list[dict[str, Any]]) -> None:
@@ -61,7 +61,7 @@ class Told:
 
 
 class Log:
-    """A file that grows, read from where one looked last."""
+    """A growing file, read from where the last read ended."""
 
     def __init__(self, path: Path) -> None:
         self._path, self._seen = path, 0
@@ -79,5 +79,5 @@ class Log:
 
 
 def statements(text: bytes) -> Counter[str]:
-    """Reads and writes, by the name that the process gave its connection; without BEGIN, COMMIT, SAVEPOINT."""
+    """Count reads and writes by connection name, without BEGIN, COMMIT and SAVEPOINT."""
     return Counter(who.decode() for who, _ in _STATEMENT.findall(text))

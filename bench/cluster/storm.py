@@ -28,7 +28,7 @@ from tests.support.cluster.podesk_outside import Driven, driving
 from tests.support.running_podesk import wait_for
 
 WORKERS, FEW, FITTING = 4, 10, 2
-LONGEST = 600.0  # seconds for everything to agree
+LONGEST = 600.0  # seconds until rows and cluster must agree
 
 
 @dataclass
@@ -54,7 +54,7 @@ class Books:
         self._looked = time.monotonic()
 
     def since_last_look(self) -> Slice:
-        time.sleep(1)  # what has just happened is being written
+        time.sleep(1)  # the last events are still being written
         workers, controller = Told(), Told()
         for log in self._workers:
             workers.add(log.lines())

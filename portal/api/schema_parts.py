@@ -10,65 +10,65 @@ _TEXT: Node = {"type": "string"}
 
 FIELD_ERROR: Node = {
     "type": "object",
-    "description": "One field of the request that is wrong.",
+    "description": "An invalid field of the request.",
     "properties": {
         "field": {
             "type": "string",
-            "description": "Its name; in nested objects with dots, such as resource_quota.cpu.",
+            "description": "Its name; names of nested fields contain dots, such as resource_quota.cpu.",
         },
-        "message": {"type": "string", "description": "What is wrong with it, in your language."},
+        "message": {"type": "string", "description": "What is wrong with the field, in your language."},
     },
     "required": ["field", "message"],
     "additionalProperties": False,
 }
 PROBLEM: Node = {
     "type": "object",
-    "description": "Why a request was refused, after RFC 9457.",
+    "description": "Why a request was refused, as in RFC 9457.",
     "properties": {
-        "type": {"type": "string", "format": "uri", "description": "urn:podesk:problem: and the slug."},
+        "type": {"type": "string", "format": "uri", "description": "urn:podesk:problem: followed by the slug."},
         "title": {"type": "string", "description": "The name of the HTTP status."},
         "status": {"type": "integer", "minimum": 400, "maximum": 599},
         "detail": {"type": "string", "description": "What is wrong, as a sentence in your language."},
-        "instance": {"type": "string", "description": "The path that was asked."},
+        "instance": {"type": "string", "description": "The path of the request."},
         "slug": {
             "type": "string",
-            "description": "The same for programs: it does not change with language or version.",
+            "description": "The problem's name for programs; it does not change with language or version.",
         },
         "next_step": {"type": "string", "description": "What you can do about it, in your language."},
         "errors": {"type": "array", "items": {"$ref": "#/components/schemas/FieldError"}},
-        "request_id": {"type": "string", "description": "Stands in the logs too, and in the header X-Request-ID."},
+        "request_id": {"type": "string", "description": "The id in the logs and in the header X-Request-ID."},
     },
     "required": ["type", "title", "status", "detail", "instance", "slug", "next_step", "errors", "request_id"],
     "additionalProperties": False,
 }
 HEADERS: Node = {
     "RateLimit": {
-        "description": "What is left of each limit (r), and seconds until it is full again (t).",
+        "description": "The remaining requests of each limit (r), and the seconds until it is reset (t).",
         "schema": _TEXT,
         "example": '"read";r=599;t=41, "address";r=2999;t=41',
     },
     "RateLimitPolicy": {
-        "description": "The limits that count here: how many requests (q) in how many seconds (w).",
+        "description": "The limits that apply here: requests (q) per number of seconds (w).",
         "schema": _TEXT,
         "example": '"read";q=600;w=60, "address";q=3000;w=60',
     },
     "RetryAfter": {
-        "description": "Seconds after which to ask again.",
+        "description": "Seconds to wait before you retry.",
         "required": True,
         "schema": {"type": "integer", "minimum": 1},
     },
     "MayRetryAfter": {
-        "description": "Seconds after which to ask again; missing where nobody knows.",
+        "description": "Seconds to wait before you retry; missing if unknown.",
         "schema": {"type": "integer", "minimum": 1},
     },
     "RequestID": {
-        "description": "Stands in the logs too. Yours, if you sent a good one.",
+        "description": "The request's id in the logs: yours if you sent a valid one.",
         "required": True,
         "schema": {"type": "string", "pattern": "^[A-Za-z0-9._-]{8,64}$"},
         "example": "5d0cf2b1d3e14b7f8e2b5a0f6c7d8e9f",
     },
     "IdempotentReplayed": {
-        "description": "The answer that the first request with this Idempotency-Key got; nothing was done now.",
+        "description": "The answer is that of the first request with this Idempotency-Key; nothing was done now.",
         "schema": {"type": "string", "enum": ["true"]},
     },
 }
@@ -82,27 +82,27 @@ PARAMETERS: Node = {
     "IdempotencyKey": {
         "name": "Idempotency-Key",
         "in": "header",
-        "description": "Any text of your own, new for each new request. Sent again with the same one within a day, "
-        "the request is answered again and done once.",
+        "description": "Any text of your own, new for each new request. If you repeat a request with its key within a "
+        "day, you get the same answer, and the request is executed only once.",
         "schema": {"type": "string", "pattern": "^[!-~]{1,200}$"},
         "example": "5f1c3c1e-launch",
     }
 }
 _PROBLEMS: dict[int, tuple[str, str, str]] = {
-    400: ("parse_error", "The body is not JSON, or the address cannot be read.", "This is not JSON."),
-    401: ("not_authenticated", "There is no token, or it is not valid.", "The session token has expired."),
-    403: ("not_permitted", "The token, or its owner, may not do this.", "The session token does not permit this."),
-    404: ("not_found", "There is nothing of that name, or it is somebody else's.", "There is no such desktop."),
+    400: ("parse_error", "The body is not JSON, or the URL is malformed.", "This is not JSON."),
+    401: ("not_authenticated", "The token is missing or not valid.", "The session token has expired."),
+    403: ("not_permitted", "The token or its owner lacks permission.", "The session token does not permit this."),
+    404: ("not_found", "The object does not exist, or belongs to another user.", "There is no such desktop."),
     405: ("method_not_allowed", "This URL does not allow this method.", 'Method "PUT" not allowed.'),
-    406: ("not_acceptable", "Nothing of what you accept can be given.", "Could not satisfy the request Accept header."),
-    409: ("wrong_status", "That cannot be done now.", "The desktop is busy with something else."),
+    406: ("not_acceptable", "No format that you accept is available.", "Could not satisfy the request Accept header."),
+    409: ("wrong_status", "This is not possible at the moment.", "The desktop is busy with something else."),
     413: ("too_large", "The body is too large.", "The request is too large."),
     415: ("unsupported_media_type", "The body is not sent as JSON.", 'Unsupported media type "text/plain" in request.'),
-    422: ("invalid", "Fields are wrong, or nobody knows them.", "limit: A valid integer is required."),
-    429: ("too_many_requests", "You ask too often.", "Too many requests."),
+    422: ("invalid", "Fields are invalid or unknown.", "limit: A valid integer is required."),
+    429: ("too_many_requests", "You send requests too often.", "Too many requests."),
     503: (
         "runtime_away",
-        "A part that this needs is away.",
+        "A required component is unavailable.",
         "The machines that run desktops do not answer at present.",
     ),
 }
