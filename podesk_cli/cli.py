@@ -82,10 +82,7 @@ def _parser() -> argparse.ArgumentParser:
     for kind, what in (
         ("browser", "run the tests that drive Chromium"),
         ("postgres", "run the tests on a throw-away PostgreSQL"),
-        (
-            "cluster",
-            "run the tests on the Kubernetes that KUBECONFIG names; they install Podesk there and remove it again",
-        ),
+        ("cluster", "run the tests on the cluster in KUBECONFIG; they install Podesk and remove it again"),
     ):
         kinds.add_argument(f"--{kind}", dest="kind", action="store_const", const=kind, help=what)
     test.set_defaults(kind="")
