@@ -14,7 +14,15 @@ from django.utils import timezone
 
 from core import locks
 from core.redis import key
-from desktops.lifecycle import closed_accounts, heartbeat, orphaned_volumes, queue, reconcile, ssh_key_sync
+from desktops.lifecycle import (
+    closed_accounts,
+    heartbeat,
+    orphaned_volumes,
+    queue,
+    reachability,
+    reconcile,
+    ssh_key_sync,
+)
 from desktops.lifecycle.timers import prune_daily, run_timers
 from desktops.models import AT_REST, Desktop
 from desktops.runtimes import get_runtime
@@ -64,6 +72,8 @@ class Controller:
         queue.send_due()
         ssh_key_sync.order_renewals()
         closed_accounts.release_holdings()
+        for desktop_id in reachability.take_reports():
+            reconcile.inspect(desktop_id)
         if time.monotonic() - self._listed_at >= settings.RELIST_SECONDS:
             compare_all()
             self._listed_at = time.monotonic()

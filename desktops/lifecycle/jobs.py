@@ -13,7 +13,7 @@ from accounts.time_zones import zone_of
 from core import encryption
 from core.locks import desktop_lock
 from desktops import notify
-from desktops.lifecycle import host_keys, node_ports, start_timeouts, volumes
+from desktops.lifecycle import host_keys, node_ports, running_notes, start_timeouts, volumes
 from desktops.lifecycle.queue import Work, enqueue_later
 from desktops.models import AT_REST, Desktop, Status, Volume
 from desktops.runtimes import get_runtime
@@ -82,6 +82,23 @@ def remove_orphan(object_name: str) -> None:
     if not Desktop.objects.filter(object_name=object_name).exists():
         log.warning("orphan_removed", name=object_name)
         _stop(object_name)
+
+
+def mend_desktop(desktop_id: str) -> None:
+    """Create again what was deleted around a running desktop. Its programs keep running."""
+    with _locked(mend_desktop, desktop_id) as desktop:
+        if not desktop or desktop.status != Status.RUNNING:
+            return
+        try:
+            made = get_runtime().mend(spec_of(desktop), deadline=Deadline.after(_SECONDS))
+        except RuntimeUnknown as error:  # the controller orders it again
+            log.warning("not_mended", error=str(error))
+        except RuntimeFault as fault:
+            _log_failure("not_mended", fault, reason=fault.reason)
+            if fault.permanent:
+                running_notes.set_reason(desktop, "parts_lost")
+        else:
+            running_notes.mended(desktop, made)
 
 
 def remove_leftovers(object_name: str) -> None:

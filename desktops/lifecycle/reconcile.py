@@ -14,7 +14,7 @@ from django.utils import timezone
 from accounts.disconnects import Disconnect, disconnect_after_commit
 from accounts.quotas import effective
 from core.redis import client, key
-from desktops.lifecycle import jobs, node_ports, start_timeouts, volumes
+from desktops.lifecycle import jobs, node_ports, running_notes, start_timeouts, volumes
 from desktops.lifecycle.queue import enqueue_after_commit, enqueue_again, is_behind
 from desktops.lifecycle.runs import NO_ENDPOINT, fresh_run
 from desktops.models import AT_REST, Desktop, DesktopEvent, Status, Volume
@@ -102,7 +102,7 @@ def _running(desktop: Desktop, seen: Observed | None) -> None:
     else:
         now = "restarting_session" if seen.reason == "restarting_container" else "not_answering"
         if desktop.reason != now:
-            _set_reason(desktop, now)
+            running_notes.set_reason(desktop, now)
 
 
 def _keep_up(desktop: Desktop, seen: Observed) -> None:
@@ -115,16 +115,27 @@ def _keep_up(desktop: Desktop, seen: Observed) -> None:
         Desktop.objects.filter(pk=desktop.pk, run=desktop.run).update(container_restarts=seen.restarts)
         reason = _RESTARTED.get(seen.reason, "restarted_crash")
         DesktopEvent.write(desktop, "restarted", reason=reason)
-        _set_reason(desktop, reason)
+        running_notes.set_reason(desktop, reason)
     elif desktop.reason in ("not_answering", "restarting_session"):
-        _set_reason(desktop, "")
+        running_notes.set_reason(desktop, "")
+    else:
+        _keep_whole(desktop, seen)
 
 
-def _set_reason(desktop: Desktop, reason: str) -> None:
-    """Set or clear the reason of a running desktop."""
-    if Desktop.objects.filter(pk=desktop.pk, run=desktop.run, status=Status.RUNNING).update(reason=reason):
-        log.info("desktop_reason_changed", reason=reason)
-        desktop.notify_owner()
+def _keep_whole(desktop: Desktop, seen: Observed) -> None:
+    """Have a worker create again what was deleted around it in the cluster."""
+    if seen.missing and desktop.reason not in running_notes.INCOMPLETE:
+        running_notes.missing(desktop, seen.missing)
+    if seen.missing or seen.suspect:
+        enqueue_again(jobs.mend_desktop, desktop.pk)
+    elif seen.missing == () and running_notes.is_over(desktop):
+        running_notes.set_reason(desktop, "")
+
+
+def inspect(desktop_id: str) -> None:
+    """Have a worker check all objects of a running desktop that a stream could not reach."""
+    if Desktop.objects.filter(pk=desktop_id, status=Status.RUNNING).exists():
+        enqueue_again(jobs.mend_desktop, desktop_id)
 
 
 def _stopping(desktop: Desktop, seen: Observed | None) -> None:

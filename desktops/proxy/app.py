@@ -7,6 +7,7 @@ import structlog
 from django.conf import settings
 from django.db import Error as DatabaseFault
 
+from desktops.lifecycle import reachability
 from desktops.proxy import access, registry, relay, rfb, stream_checks
 from desktops.proxy.asgi import Receive, Scope, Send
 from desktops.proxy.browser_connection import BrowserConnection, BrowserLeft
@@ -84,6 +85,7 @@ async def _work(stream: Stream, browser: BrowserConnection) -> None:
     except* (rfb.Unreachable, OSError) as away:  # TimeoutError is an OSError
         log.warning("desktop_unreachable", detail=_texts(away))
         stream.end("desktop_unreachable")
+        await stream_checks.in_thread(reachability.report, stream.admission.desktop_id)
     except* Exception:
         log.exception("stream_fault")
         stream.end("fault")

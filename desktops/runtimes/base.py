@@ -98,6 +98,9 @@ class Observed:
     detail: str = ""  # for the log, not for people
     restarts: int = 0  # number of restarts of its container or session within this run
     exposed: Exposed | None = None
+    # Kinds of its objects that are missing; None: not compared. `suspect`: there is a sign that one is missing.
+    missing: tuple[str, ...] | None = None
+    suspect: bool = False
 
 
 @dataclass(frozen=True)
@@ -170,6 +173,9 @@ class Runtime(Protocol):
 
     def stop(self, name: str, *, deadline: Deadline) -> None:
         """Begin to end a desktop, and remove one that has ended or failed. Its volume is kept."""
+
+    def mend(self, spec: DesktopSpec, *, deadline: Deadline) -> Names:
+        """Create the missing objects of a running desktop without restarting it. Return the kinds that were created."""
 
     def renew_keys(self, name: str, authorized_keys: str, *, deadline: Deadline) -> None:
         """Replace the SSH keys of a desktop, within about a minute. Does nothing if it does not run or has no SSH."""

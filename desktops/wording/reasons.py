@@ -151,6 +151,18 @@ RUNNING = {
         _("The screen of the desktop crashed and its session was started again. Open programs were closed."),
         _("Your saved files are safe. If this happens again, ask an administrator to look at the log."),
     ),
+    "parts_missing": Reason(
+        _("A part of the desktop was deleted in the cluster. It is being put back."),
+        _("Wait a moment; if it stays so, restart the desktop."),
+    ),
+    "parts_lost": Reason(
+        _("A part of the desktop was deleted in the cluster and cannot be put back while the desktop runs."),
+        _("Save your work and restart the desktop: a restart makes all parts anew."),
+    ),
+    "unreachable": Reason(
+        _("The portal does not reach this desktop at present. Nothing is lost; it is being watched."),
+        _("Wait a moment; if it stays so, restart it, or ask an administrator."),
+    ),
     "volume_going": Reason(
         _("The home folder of this desktop was deleted in the cluster. It will be removed when the desktop stops."),
         _("Copy what you need to another place before you stop the desktop."),

@@ -23,6 +23,8 @@ SENTENCES: dict[str, Promise] = {
     "ready": _("Its screen answers"),
     "running": _("Ready to use"),
     "restarted": _("Started again after a crash"),
+    "parts_missing": _("A part of it was deleted in the cluster"),
+    "mended": _("What was missing in the cluster was put back"),
     "restarting": _("Restart requested"),
     "stopping": _("Stopping"),
     "stopped": _("Stopped"),

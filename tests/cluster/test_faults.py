@@ -161,6 +161,33 @@ def test_volume_deleted_by_hand(driven, bare_desktop):
     assert lost == claim["metadata"]["name"]
 
 
+@pytest.mark.parametrize("kind", ["service", "networkpolicy", "configmap"])
+def test_what_is_deleted_around_a_desktop_that_runs_comes_back(driven, bare_desktop, kind):
+    """The ConfigMap takes the others along. The pod is the same, and the Service has its old address."""
+    name, before = driven.name(bare_desktop), sorted(driven.objects())
+    uid, address = driven.pods()[0]["metadata"]["uid"], driven.kube.get("service", name)["spec"]["clusterIP"]
+    driven.kube("delete", kind, name)
+    query = "SELECT count(*) FROM desktops_desktopevent WHERE kind = 'mended'"
+    wait_for(lambda: driven.portal.query(query) == [(1,)], 60)
+    assert sorted(driven.objects()) == before
+    assert driven.kube.get("service", name)["spec"]["clusterIP"] == address
+    assert driven.pods()[0]["metadata"]["uid"] == uid
+    wait_for(lambda: driven.row(bare_desktop) == ("running", ""))
+    told = page(driven, bare_desktop)
+    assert "A part of it was deleted in the cluster" in told and "was put back" in told
+    driven.person.act(bare_desktop, "stop")  # all that was made anew goes with its pod
+    driven.wait(bare_desktop, "stopped")
+    wait_for(lambda: {each.split("/")[0] for each in driven.objects()} == {"PersistentVolumeClaim"}, 60)
+
+
+def test_a_secret_that_is_deleted_comes_back(driven, bare_desktop):
+    """Nobody lists Secrets: the kubelet says that it is missing, within two minutes."""
+    name = driven.name(bare_desktop)
+    driven.kube("delete", "secret", name)
+    wait_for(lambda: driven.kube.get("secret", name), 180)
+    assert driven.row(bare_desktop) == ("running", "")
+
+
 def test_what_crashes_again_and_again_is_ended_and_its_log_stays(driven):
     """Here the portal's own image: no desktop, and nothing that runs without settings."""
     desktop = driven.launch("Broken")

@@ -33,6 +33,8 @@ BASE: dict[str, Rights] = {
         ("list", "events"),
         ("watch", "events"),
         ("list", "configmaps"),
+        ("list", "services"),
+        ("list", "networkpolicies.networking.k8s.io"),
         ("list", "persistentvolumeclaims"),
     },
     "podesk-web": {("get", "pods"), ("get", "pods/log"), ("get", "pods.metrics.k8s.io")},
@@ -41,8 +43,9 @@ BASE: dict[str, Rights] = {
 MORE: dict[str, dict[str, Rights]] = {
     "ingress": {
         "podesk-worker": {(verb, "ingresses.networking.k8s.io") for verb in ("create", "get", "delete")},
+        "podesk-controller": {("list", "ingresses.networking.k8s.io")},
     },
-    "loadbalancer": {"podesk-controller": {("get", "services"), ("list", "services")}},
+    "loadbalancer": {"podesk-controller": {("get", "services")}},
 }
 ACCOUNTS = ("podesk-worker", "podesk-controller", "podesk-web")  # in the order of SharedRuntime.apis
 FORBIDDEN = [

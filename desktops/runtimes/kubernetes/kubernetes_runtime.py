@@ -20,12 +20,13 @@ from desktops.runtimes.base import (
     RuntimeUnknown,
     Usage,
 )
-from desktops.runtimes.kubernetes import pod_state
+from desktops.runtimes.kubernetes import mending, pod_state
 from desktops.runtimes.kubernetes.client import ApiClient, ApiRefused
 from desktops.runtimes.kubernetes.cluster_settings import Cluster
 from desktops.runtimes.kubernetes.errors import reading, writing
 from desktops.runtimes.kubernetes.informer import Informer
 from desktops.runtimes.kubernetes.manifests import CONTAINER, INSTALLATION, NODE_PORTS, NOVNC, SSH_OUTSIDE, VNC
+from desktops.runtimes.kubernetes.mending import Mend
 from desktops.runtimes.kubernetes.operations import Bodies, Body, NamespaceOperations
 from desktops.runtimes.kubernetes.pod_usage import usage_of
 from desktops.runtimes.kubernetes.start import DesktopCreation, end_pod, give_to, is_ending, owners
@@ -68,6 +69,10 @@ class KubernetesRuntime:
                 give_to(pod, config_map, calls)
             end_pod(pod, calls)
 
+    def mend(self, spec: DesktopSpec, *, deadline: Deadline) -> Names:
+        with writing():
+            return Mend(spec, self.cluster, self._calls(deadline)).mend()
+
     def renew_keys(self, name: str, authorized_keys: str, *, deadline: Deadline) -> None:
         """Update the Secret. The kubelet copies it into the pod within about a minute, where sshd reads it at each
         login.
@@ -98,14 +103,18 @@ class KubernetesRuntime:
     def list(self) -> list[Observed]:
         calls = self._look()
         with reading():
+            # Before the pods: so a pod that is there had all of them then, or something is missing.
+            parts = mending.list_parts(calls, self.cluster.installation, self.cluster.exposure)
             pods = calls.list("Pod", **self._ours)
             events = calls.list("Event") if self._ask_events(pods) else None
-            services = self._services(calls) if self._by_load_balancer else {}
+            services, config_maps = parts.get("Service", {}), parts["ConfigMap"].values()
             seen = [
-                self._observed(pod, self._heard(pod) if events is None else events, partial(services.get, name))
+                replace(
+                    self._observed(pod, self._heard(pod) if events is None else events, partial(services.get, name)),
+                    missing=mending.missing(pod, parts),
+                )
                 for name, pod in _by_name(pods).items()
             ]
-            config_maps = calls.list("ConfigMap", **self._ours)
             return seen + [_half(config_map) for config_map in config_maps if _abandoned(config_map, _by_name(pods))]
 
     def volumes(self) -> Names:
@@ -159,13 +168,13 @@ class KubernetesRuntime:
     def _heard(self, pod: Body) -> Bodies:
         return self._watch.events_of(pod) or []
 
-    def _services(self, calls: NamespaceOperations, name: str = "") -> dict[str, Body]:
-        """Return all Services, or the named one, by name, for the addresses of load balancers.
+    def _services(self, calls: NamespaceOperations, name: str) -> dict[str, Body]:
+        """Return the named Service, by name, for the address of its load balancer.
 
         Returns none if the portal may not read Services; desktops are still observed.
         """
         try:
-            return _by_name([calls.get("Service", name) or {}] if name else calls.list("Service", **self._ours))
+            return _by_name([calls.get("Service", name) or {}])
         except ApiRefused as refused:
             if refused.status != 403:
                 raise
@@ -194,7 +203,10 @@ class KubernetesRuntime:
         meta = pod["metadata"]
         try:
             seen = pod_state.observed(pod, events)
-            return replace(seen, exposed=self._exposed(pod, service)) if seen.phase is Phase.READY else seen
+            if seen.phase is not Phase.READY:
+                return seen
+            suspect = mending.secret_is_missing(pod, events)
+            return replace(seen, exposed=self._exposed(pod, service), suspect=suspect)
         except (AttributeError, LookupError, TypeError, ValueError):
             log.exception("pod_not_understood", name=meta["name"])
             return Observed(phase=Phase.STOPPING if is_ending(pod) else Phase.STARTED, **pod_state.identity(meta))

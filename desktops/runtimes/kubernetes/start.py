@@ -89,20 +89,27 @@ class DesktopCreation:
     # --- the rest ---------------------------------------------------------------------------------------------------
 
     def _rest(self, config_map: Body) -> None:
-        make = [manifests.secret, network_manifests.network_policy]
-        if self.cluster.exposure == "ingress":
-            make.append(network_manifests.ingress)
-        for body in make:
-            self._ensure(manifests.owned(body(self.spec, self.cluster), by=config_map))
+        for body in self._parts():
+            self._ensure(manifests.owned(body, by=config_map))
         service = self._ensure(manifests.owned(network_manifests.service(self.spec, self.cluster), by=config_map))
         pod = self._ensure(manifests.pod(self.spec, self.cluster, service=service))
         if not give_to(pod, config_map, self.calls):  # a concurrent stop saw no pod and left this one
             self.calls.delete(pod)
 
+    def _parts(self) -> list[Body]:
+        """Build what the ConfigMap owns, except the Service."""
+        make = [manifests.secret, network_manifests.network_policy]
+        if self.cluster.exposure == "ingress":
+            make.append(network_manifests.ingress)
+        return [body(self.spec, self.cluster) for body in make]
+
+    def _create(self, body: Body) -> Body | None:
+        return self.calls.create(body)
+
     def _ensure(self, body: Body) -> Body:
         """Create the object or return the existing one of this run."""
         kind = body["kind"]
-        while not (made := self.calls.create(body)):
+        while not (made := self._create(body)):
             there = self._ours(kind)
             if there and is_ending(there):
                 self._wait(f"an earlier {kind} to be gone")

@@ -79,6 +79,10 @@ class LocalRuntime:
                 finally:
                     os.close(lock)
 
+    def mend(self, spec: DesktopSpec, *, deadline: Deadline) -> Names:
+        """Return nothing: a local desktop has no objects around it."""
+        return []
+
     def renew_keys(self, name: str, authorized_keys: str, *, deadline: Deadline) -> None:
         """Do nothing: local desktops have no SSH."""
 

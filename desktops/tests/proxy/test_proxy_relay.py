@@ -9,6 +9,7 @@ from contextlib import ExitStack
 import pytest
 from websockets.exceptions import ConnectionClosed
 
+from desktops.lifecycle import reachability
 from desktops.models import Desktop
 from desktops.proxy import rfb
 from desktops.tests.proxy.conftest import REQUEST, dial, ended, exactly, greet, lives, routes, token_for, view
@@ -133,10 +134,11 @@ def test_of_a_desktop_that_is_not_ours_nothing_is_shown(uvicorn, desktop_that, m
     assert (rfb.VERSION + b"\1\1" + rfb.OK).startswith(seen)
 
 
-def test_an_address_where_nobody_answers(uvicorn, running_desktop, alice, folder):
+def test_an_address_where_nobody_answers(uvicorn, running_desktop, alice, folder, wait_for):
     desktop = running_desktop(alice, str(folder / "nobody"))
     with dial(uvicorn, routes(desktop)[0], token_for(desktop)) as browser:
         assert ended(browser, within=3) == "desktop_unreachable"
+    wait_for(lambda: reachability.take_reports() == [str(desktop.pk)])  # for the controller
 
 
 def test_a_browser_that_speaks_no_vnc(uvicorn, impatient, desktop):

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from desktops.runtimes.base import Phase, RuntimeFault, RuntimeUnknown
+from desktops.runtimes.kubernetes import mending
 from desktops.runtimes.kubernetes.kubernetes_runtime import KubernetesRuntime
 from desktops.tests.runtimes.test_pod_state import record
 from desktops.tests.support.faulty_api_server import refuses, resets, says, serving
@@ -99,9 +100,9 @@ def test_without_the_right_to_read_services_desktops_are_seen_without_their_addr
     """An overlay that sets the exposure, and does not name its part, must not make all desktops unknown."""
     runtime = KubernetesRuntime(a_cluster("here", exposure="loadbalancer"))
     found, none = (says(200, {"metadata": {}, "items": pods}) for pods in ([ready("vnc-x")], []))
-    server.script[:] = [found, refuses(403, "Forbidden", 'User "x" cannot list resource "services"'), none]
+    server.script[:] = [none, refuses(403, "Forbidden", 'User "x" cannot list resource "services"'), none, found]
     [seen] = runtime.list()
-    assert (seen.phase, seen.exposed) == (Phase.READY, None)
+    assert (seen.phase, seen.exposed, seen.missing) == (Phase.READY, None, ("ConfigMap", "NetworkPolicy"))
     server.script[:] = [says(200, ready("vnc-x")), refuses(403, "Forbidden", 'User "x" cannot list "services"')]
     assert runtime.observe("vnc-x").phase is Phase.READY
 
@@ -133,11 +134,47 @@ def test_one_odd_pod_hides_no_other_and_is_there_itself(server, runtime, odd):
     def items(*bodies: dict):
         return says(200, {"metadata": {}, "items": list(bodies)})
 
-    server.script[:] = [items(ready("vnc-odd", **odd), ready("vnc-x")), items()]
+    server.script[:] = [items(), items(), items(), items(ready("vnc-odd", **odd), ready("vnc-x"))]
     seen = {each.name: each for each in runtime.list()}
     assert seen["vnc-x"].phase is Phase.READY
     assert seen["vnc-odd"].phase in (Phase.READY, Phase.STARTED)  # never "not there", which would fail its row
     assert seen["vnc-odd"].run == (0 if odd.get("labels") else 1)
+
+
+@pytest.mark.parametrize(("exposure", "ingresses"), [("proxy", []), ("ingress", ["ingresses"])])
+def test_a_full_look_lists_each_kind_once_whatever_the_number_of_desktops(server, exposure, ingresses):
+    def items(*bodies: dict):
+        return says(200, {"metadata": {}, "items": list(bodies)})
+
+    def part(name: str, run: str = "1") -> dict:
+        labels = {"podesk/run": run}
+        return {"metadata": {"name": name, "labels": labels, "creationTimestamp": datetime.now(UTC).isoformat()}}
+
+    every, without, older = "vnc-a", "vnc-b", "vnc-c"
+    anchors = items(*map(part, (every, without, older)))
+    services, policies = items(part(every), part(older, "0")), items(*map(part, (every, without, older)))
+    more = [items(*map(part, (every, without, older)))] if ingresses else []
+    server.script[:] = [anchors, services, policies, *more, items(*map(ready, (every, without, older)))]
+    seen = {each.name: each.missing for each in KubernetesRuntime(a_cluster("here", exposure=exposure)).list()}
+    assert seen == {every: (), without: ("Service",), older: ("Service",)}
+    asked = [path.split("?")[0].rpartition("/")[2] for path in server.paths]
+    assert asked == ["configmaps", "services", "networkpolicies", *ingresses, "pods"]
+
+
+def test_the_kubelet_says_that_the_secret_of_a_pod_that_runs_is_missing():
+    now, before = (datetime.now(UTC) - timedelta(minutes=minutes) for minutes in (1, 9))
+    pod = ready("vnc-x")
+    about = {"kind": "Pod", "uid": pod["metadata"]["uid"]}
+    said = 'MountVolume.SetUp failed for volume "secret" : secret "vnc-x" not found'
+    event = {"involvedObject": about, "reason": "FailedMount", "message": said, "lastTimestamp": now.isoformat()}
+    assert mending.secret_is_missing(pod, [event])
+    for change in (
+        {"lastTimestamp": before.isoformat()},
+        {"message": said.replace("vnc-x", "vnc-y")},
+        {"reason": "FailedScheduling"},
+        {"involvedObject": {"kind": "Pod", "uid": "another"}},
+    ):
+        assert not mending.secret_is_missing(pod, [event | change])
 
 
 def test_new_ssh_keys_go_into_the_secret_of_a_desktop_of_ours(server, runtime):

@@ -15,6 +15,7 @@ from desktops.runtimes.base import (
     DesktopSpec,
     Observed,
     Phase,
+    RuntimeFault,
     RuntimeUnknown,
     Usage,
     VNCEndpoint,
@@ -55,6 +56,8 @@ class ScriptedRuntime:
         self.pause = 0.0  # seconds that a list takes
         self.listing = False
         self.log = ""
+        self.broken: list[str] = []  # kinds that mending makes anew
+        self.unmendable: RuntimeFault | None = None
         self.homes: list[str] = []
         self.calls: list[tuple[str, str]] = []
         self.rang: list[str] = []
@@ -83,6 +86,13 @@ class ScriptedRuntime:
     def stop(self, name: str, *, deadline: Deadline) -> None:
         self._call("stop", name)
         self.there.pop(name, None)
+
+    def mend(self, spec: DesktopSpec, *, deadline: Deadline) -> "list[str]":
+        self._call("mend", spec.name)
+        if self.unmendable:
+            raise self.unmendable
+        mended, self.broken = self.broken, []
+        return mended
 
     def delete_volume(self, volume: str, *, deadline: Deadline) -> None:
         self._call("delete_volume", volume)

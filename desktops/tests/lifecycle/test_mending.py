@@ -1,0 +1,122 @@
+"""What somebody deletes around a desktop that runs: it is said, put back, and said to be back."""
+
+import pytest
+
+from core.redis import client, key
+from desktops.lifecycle import controller, jobs, reachability
+from desktops.models import Desktop, Status
+from desktops.runtimes.base import Phase, RuntimeFault
+
+
+@pytest.fixture
+def running(scripted_runtime, make_desktop, alice) -> Desktop:
+    desktop = make_desktop(alice, status=Status.RUNNING)
+    scripted_runtime.sees(desktop, Phase.READY, missing=())
+    return desktop
+
+
+def kinds(desktop: Desktop) -> list[str]:
+    return [event.kind for event in desktop.events.order_by("pk")]
+
+
+def reason(desktop: Desktop) -> str:
+    desktop.refresh_from_db()
+    assert desktop.status == Status.RUNNING
+    return desktop.reason
+
+
+def test_is_said_and_mended_by_a_worker(running, scripted_runtime, queued, caplog):
+    scripted_runtime.sees(running, Phase.READY, missing=("Service",))
+    scripted_runtime.broken = ["Service"]
+    controller.compare_all()
+    assert reason(running) == "parts_missing"
+    assert queued() == [("mend_desktop", str(running.pk))]
+    jobs.mend_desktop(str(running.pk))
+    assert reason(running) == ""
+    assert kinds(running) == ["parts_missing", "mended"]
+    assert running.events.last().params == {"kinds": ["Service"]}
+    warned = [record.msg["event"] for record in caplog.records if record.levelname == "WARNING"]
+    assert warned == ["parts_missing", "desktop_mended"]
+
+
+def test_is_said_once_however_long_it_lasts(running, scripted_runtime):
+    scripted_runtime.sees(running, Phase.READY, missing=("NetworkPolicy",))
+    controller.compare_all(), controller.compare_all()
+    assert kinds(running) == ["parts_missing"]
+
+
+def test_what_cannot_be_put_back_is_said_with_a_way_out(running, scripted_runtime, client_for, alice):
+    scripted_runtime.sees(running, Phase.READY, missing=("Service",))
+    scripted_runtime.unmendable = RuntimeFault("start_failed", "provided IP is already allocated")
+    controller.compare_all()
+    jobs.mend_desktop(str(running.pk))
+    assert reason(running) == "parts_lost"
+    page = client_for(alice).get(f"/desktops/{running.pk}/").content.decode()
+    assert "cannot be put back while the desktop runs" in page and "restart the desktop" in page
+    controller.compare_all()
+    assert reason(running) == "parts_lost"
+
+
+def test_a_runtime_that_is_away_is_asked_again(running, scripted_runtime):
+    scripted_runtime.sees(running, Phase.READY, missing=("Service",))
+    controller.compare_all()
+    scripted_runtime.away = True
+    jobs.mend_desktop(str(running.pk))
+    assert reason(running) == "parts_missing"
+
+
+def test_somebody_else_put_it_back(running, scripted_runtime):
+    Desktop.objects.filter(pk=running.pk).update(reason="parts_missing")
+    controller.compare_all()
+    assert reason(running) == ""
+
+
+def test_a_look_that_did_not_compare_says_nothing(running, scripted_runtime):
+    scripted_runtime.sees(running, Phase.READY)
+    Desktop.objects.filter(pk=running.pk).update(reason="parts_missing")
+    controller.compare_one(running.object_name)
+    assert reason(running) == "parts_missing"
+
+
+def test_a_mere_sign_is_looked_into_without_a_word(running, scripted_runtime, queued):
+    scripted_runtime.sees(running, Phase.READY, suspect=True)
+    controller.compare_one(running.object_name)
+    assert queued() == [("mend_desktop", str(running.pk))]
+    jobs.mend_desktop(str(running.pk))
+    assert (reason(running), kinds(running)) == ("", [])
+
+
+def test_one_that_has_stopped_meanwhile_is_left_alone(running, scripted_runtime):
+    Desktop.objects.filter(pk=running.pk).update(status=Status.STOPPING)
+    jobs.mend_desktop(str(running.pk))
+    assert ("mend", running.object_name) not in scripted_runtime.calls
+
+
+# --- viewers as evidence --------------------------------------------------------------------------------------------
+def test_a_viewer_that_does_not_reach_it_has_it_looked_at(running, controlled, queued, wait_for):
+    reachability.report(running.pk)
+    wait_for(lambda: queued() == [("mend_desktop", str(running.pk))])
+
+
+def test_many_viewers_are_one_report(running):
+    for _ in range(20):
+        reachability.report(running.pk)
+    assert reachability.take_reports() == [str(running.pk)]
+    reachability.report(running.pk)
+    assert reachability.take_reports() == []  # within ten seconds
+
+
+def test_where_nothing_is_missing_it_says_so_until_nobody_complains(running, scripted_runtime):
+    reachability.report(running.pk)
+    jobs.mend_desktop(str(running.pk))
+    assert reason(running) == "unreachable"
+    controller.compare_all()
+    assert reason(running) == "unreachable"
+    client().delete(key("unreachable", str(running.pk)))  # a minute later
+    controller.compare_all()
+    assert reason(running) == ""
+
+
+def test_without_redis_a_stream_ends_all_the_same(running, redis_away):
+    with redis_away():
+        reachability.report(running.pk)
