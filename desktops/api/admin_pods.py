@@ -1,4 +1,4 @@
-"""`admin/pods`: everyone's desktops, for administrators: looked at, stopped, deleted, and never opened."""
+"""`admin/pods`: administrators view, stop and delete everyone's desktops, but never open them."""
 
 from typing import Any
 
@@ -25,7 +25,7 @@ class OwnerOut(serializers.Serializer[Any]):
 
 
 class AnyPodOut(PodOut):
-    """How to connect is the owner's alone."""
+    """A desktop without its connection details, which only the owner sees."""
 
     access_info: Any = None
     owner = OwnerOut()
@@ -60,7 +60,7 @@ class AnyPods(Endpoint):
 
     @extend_schema(parameters=[AnyPodQuery], responses=AnyPodOut(many=True))
     def get(self, request: Request) -> Response:
-        """Everyone's desktops, in pages."""
+        """List everyone's desktops, in pages."""
         asked = self.query(AnyPodQuery)
         rows = selectors.all_desktops().filter(**asked["where"]).order_by(asked["ordering"], "pk")
         return self.paged(rows, asked, AnyPodOut)
@@ -79,7 +79,7 @@ class StopAny(Endpoint):
 
     @extend_schema(request=EmptySerializer, responses={202: StoppedOut})
     def post(self, request: Request, pod_name: str) -> Response:
-        """Stop a desktop; its owner reads that an administrator did. The files stay."""
+        """Stop a desktop. Its files stay, and its owner sees that an administrator stopped it."""
         self.query(EmptySerializer)
         self.body(EmptySerializer)
         desktop = selectors.any_desktop_named(pod_name=pod_name)

@@ -1,4 +1,4 @@
-"""What there is to launch, what I may have of it, and the files that I kept."""
+"""List what users can launch, their quota and their kept files."""
 
 from typing import Any
 from uuid import UUID
@@ -22,7 +22,7 @@ class SizeOut(serializers.Serializer[SizeOffer]):
     name = serializers.CharField(source="size.name")
     resource_quota = serializers.SerializerMethodField(help_text="What POST pods/create takes.")
     gpu = serializers.IntegerField(source="size.gpu")
-    fits = serializers.BooleanField(help_text="Does your quota leave room for it now?")
+    fits = serializers.BooleanField(help_text="Whether your quota leaves room for it now.")
     why_not = serializers.CharField(help_text="Empty when it fits, unless that is with kept files only.")
 
     @extend_schema_field(QuantitiesOut)
@@ -65,7 +65,7 @@ class MyQuotaOut(serializers.Serializer[Any]):
 
 class VolumeOut(serializers.Serializer[Volume]):
     id = serializers.UUIDField(help_text="What POST pods/create takes as volume.")
-    desktop_name = serializers.CharField(help_text="Of the desktop that was deleted without them.")
+    desktop_name = serializers.CharField(help_text="Name of the deleted desktop that they belonged to.")
     storage = serializers.SerializerMethodField()
     kept_at = serializers.DateTimeField()
     lost_at = serializers.DateTimeField(
@@ -98,7 +98,7 @@ class Images(Endpoint):
 
     @extend_schema(responses=OfferOut)
     def get(self, request: Request) -> Response:
-        """What can be launched, in which sizes, and which of them your quota leaves room for."""
+        """List the images and sizes that you can launch, and which of them fit your quota."""
         self.query(EmptySerializer)
         return Response(OfferOut(launch_offer(self.actor.user)).data)
 
@@ -111,7 +111,7 @@ class MyQuota(Endpoint):
 
     @extend_schema(responses=MyQuotaOut)
     def get(self, request: Request) -> Response:
-        """What you may have, and what you use of it."""
+        """Show your quota and how much of it you use."""
         self.query(EmptySerializer)
         return Response(MyQuotaOut({"results": quota_lines(self.actor.user)}).data)
 
@@ -126,7 +126,7 @@ class Volumes(Endpoint):
 
     @extend_schema(parameters=[VolumeQuery], responses=VolumeOut(many=True))
     def get(self, request: Request) -> Response:
-        """Files that stayed when their desktop was deleted, longest kept first unless asked otherwise."""
+        """List files that were kept when their desktop was deleted, by default longest kept first."""
         asked = self.query(VolumeQuery)
         order = asked["ordering"].replace("storage", "storage_gib")
         return self.paged(selectors.kept_volumes(self.actor.user).order_by(order, "pk"), asked, VolumeOut)
@@ -144,7 +144,7 @@ class OneVolume(Endpoint):
 
     @extend_schema(request=None, responses={202: DeletedVolumeOut})
     def delete(self, request: Request, volume_id: UUID) -> Response:
-        """Delete kept files for good."""
+        """Delete kept files permanently."""
         self.query(EmptySerializer)
         self.body(EmptySerializer)
         volume = selectors.volume_for(user=self.actor.user, volume_id=volume_id)

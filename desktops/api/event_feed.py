@@ -1,4 +1,4 @@
-"""What a stream of events tells: how each desktop is, then each line of the timelines as it is written."""
+"""Produce a stream of events: the state of each desktop, then each new line of the timelines."""
 
 import time
 from dataclasses import dataclass, field

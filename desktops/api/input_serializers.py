@@ -1,4 +1,4 @@
-"""What scripts send about desktops."""
+"""The serializers for what scripts send about desktops."""
 
 from typing import Any
 
@@ -70,7 +70,7 @@ class WaitQuery(StrictSerializer):
         min_value=0,
         max_value=settings.API_WAIT_LIMIT,
         default=0,
-        help_text="Seconds to hold the answer until the desktop has come to rest.",
+        help_text="Seconds to wait for the final status before answering.",
     )
 
 

@@ -1,4 +1,4 @@
-"""`GET monitor/`: is everything well, and if not, what is away?"""
+"""`GET monitor/`: report which parts of the portal work and which are unavailable."""
 
 from typing import Any
 
@@ -18,12 +18,12 @@ from desktops.monitor import Report
 
 class ControllerOut(serializers.Serializer[Any]):
     status = serializers.ChoiceField(["ok", "late", "missing", "unknown"], help_text="unknown: Redis cannot report it.")
-    seconds_since = serializers.FloatField(allow_null=True, help_text="Since its last sign of life.")
+    seconds_since = serializers.FloatField(allow_null=True, help_text="Seconds since its last heartbeat.")
 
 
 class QueueOut(serializers.Serializer[Any]):
-    depth = serializers.IntegerField(help_text="Orders that wait for a worker.")
-    oldest_seconds = serializers.FloatField(help_text="For how long the oldest of them has.")
+    depth = serializers.IntegerField(help_text="Number of tasks that wait for a worker.")
+    oldest_seconds = serializers.FloatField(help_text="Seconds that the oldest task has waited.")
 
 
 class CountsOut(serializers.Serializer[Any]):
@@ -36,13 +36,13 @@ class MonitorOut(serializers.Serializer[Report]):
     database = serializers.ChoiceField(["ok", "away"])
     redis = serializers.ChoiceField(["ok", "away", "refuses_writes"], source="parts.redis")
     redis_detail = serializers.CharField(
-        source="parts.redis_detail", allow_null=True, help_text="What is wrong with Redis; null when nothing is."
+        source="parts.redis_detail", allow_null=True, help_text="What is wrong with Redis. Null if nothing is."
     )
     controller = ControllerOut(source="parts.controller")
     workers = serializers.IntegerField(source="parts.workers", allow_null=True)
     runtime = serializers.ChoiceField(["ok", "away", "unknown"], source="parts.runtime")
     queue = QueueOut(source="parts.queue", allow_null=True)
-    desktops = CountsOut(allow_null=True, help_text="How many there are in each status.")
+    desktops = CountsOut(allow_null=True, help_text="Number of desktops in each status.")
     lost_volumes = serializers.IntegerField(
         allow_null=True, help_text="Home folders that the machines no longer have, of the same desktops and kept files."
     )

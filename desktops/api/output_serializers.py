@@ -1,4 +1,4 @@
-"""How desktops are told, for answers and for the schema."""
+"""The serializers that describe desktops in responses and in the schema."""
 
 from typing import Any
 
@@ -18,7 +18,7 @@ class QuantitiesOut(serializers.Serializer[Any]):
 
 class WayOut(serializers.Serializer[Any]):
     kind = serializers.ChoiceField(["vnc", "novnc", "ssh"])
-    address = serializers.CharField(help_text="What to give to the program, or to type.")
+    address = serializers.CharField(help_text="Address or command to use.")
 
 
 class AccessInfo(serializers.Serializer[Any]):
@@ -44,15 +44,15 @@ class PodOut(serializers.Serializer[Desktop]):
     status = serializers.ChoiceField(Status.values)
     status_since = serializers.DateTimeField()
     reason = serializers.CharField(help_text="Slug: why it failed, stopped or waits; empty without.")
-    sentence = serializers.CharField(help_text="The same for people; empty for one that simply runs.")
+    sentence = serializers.CharField(help_text="Explanation of the reason for people. Empty if there is none.")
     next_step = serializers.CharField()
     files_lost = serializers.BooleanField(help_text="Its home folder is gone. new_files begins with an empty one.")
     image = serializers.CharField()
-    size = serializers.CharField(help_text="Empty: of one's own making.")
+    size = serializers.CharField(help_text="Empty for a custom size.")
     resource_quota = QuantitiesOut()
     created_at = serializers.DateTimeField()
     started_at = serializers.DateTimeField(allow_null=True)
-    expires_at = serializers.DateTimeField(allow_null=True, help_text="When it is stopped; null: never.")
+    expires_at = serializers.DateTimeField(allow_null=True, help_text="When it is stopped. Null: never.")
     access_info = AccessInfo()
 
     def to_representation(self, instance: Desktop) -> dict[str, Any]:
@@ -109,4 +109,4 @@ class MetricsNow(serializers.Serializer[Any]):
 
 class MetricsOut(serializers.Serializer[Any]):
     pod_name = serializers.CharField()
-    metrics = MetricsNow(allow_null=True, help_text="Null while it does not run, and where nothing measures it.")
+    metrics = MetricsNow(allow_null=True, help_text="Null unless it runs and is measured.")

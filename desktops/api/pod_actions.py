@@ -1,4 +1,4 @@
-"""`pods/<pod_name>/…`: the buttons, and what is read beside the desktop itself."""
+"""`pods/<pod_name>/…`: actions on a desktop, and its log, metrics and password."""
 
 from dataclasses import asdict, replace
 from typing import Any
@@ -50,7 +50,7 @@ class Start(Action):
 
     @extend_schema(request=PodStart, parameters=[WaitQuery], responses=_ANSWERS)
     def post(self, request: Request, pod_name: str) -> Response:
-        """Start a stopped or failed desktop. One that runs goes on running."""
+        """Start a stopped or failed desktop. A running desktop keeps running."""
         new_files = self.body(PodStart)["new_files"]
         desktop, seconds = self.desktop_of(pod_name), self.query(WaitQuery)["wait"]
         with concurrency.waiting_slot(self.claims.user_id, seconds):
@@ -166,7 +166,7 @@ class Logs(PodEndpoint):
 
     @extend_schema(parameters=[LogQuery], responses=LogsOut)
     def get(self, request: Request, pod_name: str) -> Response:
-        """The last lines that the desktop's session printed."""
+        """Return the last lines that the desktop's session printed."""
         lines = self.query(LogQuery)["tail_lines"]
         return Response({"pod_name": pod_name, "logs": selectors.log_of(self.desktop_of(pod_name), lines)})
 
@@ -179,7 +179,7 @@ class Metrics(PodEndpoint):
 
     @extend_schema(responses=MetricsOut)
     def get(self, request: Request, pod_name: str) -> Response:
-        """What it uses now."""
+        """Show what the desktop uses now."""
         self.query(EmptySerializer)
         usage = selectors.measured(self.desktop_of(pod_name))
         return Response({"pod_name": pod_name, "metrics": asdict(usage) if usage else None})

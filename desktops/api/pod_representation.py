@@ -1,4 +1,4 @@
-"""A desktop as scripts see it: its facts, in words of the reader's language, with the addresses his token may use."""
+"""Describe a desktop for scripts, in the reader's language, with the addresses that their token permits."""
 
 from datetime import datetime
 from functools import cached_property

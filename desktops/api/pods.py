@@ -1,4 +1,4 @@
-"""`pods`, `pods/create`, `pods/<pod_name>`: what one has, launching and deleting."""
+"""`pods`, `pods/create`, `pods/<pod_name>`: list, launch, show and delete desktops."""
 
 from contextlib import suppress
 from typing import Any
@@ -67,7 +67,7 @@ class Pods(PodEndpoint):
 
     @extend_schema(parameters=[PodQuery], responses=PodOut(many=True))
     def get(self, request: Request) -> Response:
-        """Your desktops, in pages."""
+        """List your desktops, in pages."""
         asked = self.query(PodQuery)
         order = asked["ordering"]
         rows = selectors.visible_to(self.actor.user).filter(**asked["where"]).order_by(order, "pk")
@@ -125,7 +125,7 @@ class Pod(PodEndpoint):
 
     @extend_schema(responses=PodOut)
     def get(self, request: Request, pod_name: str) -> Response:
-        """One desktop as it is now."""
+        """Show a desktop as it is now."""
         self.query(EmptySerializer)
         return Response(pod_representation.represent_snapshot(self.snapshot_of(pod_name), may=self.claims.permissions))
 

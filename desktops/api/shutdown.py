@@ -1,4 +1,4 @@
-"""The server is stopping: requests that go on for long hear of it, and end with an answer instead of being cut off."""
+"""Notify long requests that the server is stopping, so that they end with an answer."""
 
 import asyncio
 from weakref import WeakSet

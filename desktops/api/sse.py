@@ -1,4 +1,4 @@
-"""Server-sent events: how a stream is framed, kept alive and ended. What it tells, its EventProducer knows."""
+"""Frame, keep alive and end a stream of server-sent events. Its EventProducer supplies the events."""
 
 import asyncio
 import json

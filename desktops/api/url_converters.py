@@ -1,8 +1,8 @@
-"""How the name of a desktop's objects stands in an address."""
+"""Match the name of a desktop's objects in a URL."""
 
 
 class PodName:
-    """A DNS label. Anything else is no address of ours: 404."""
+    """Match a DNS label. Anything else is not found (404)."""
 
     regex = "[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 

@@ -1,4 +1,4 @@
-"""The one border of the pages: a refusal becomes its sentence, its next step and its status code."""
+"""Turn a refusal into a page with its message, its next step and its status code."""
 
 from collections.abc import Callable
 from functools import wraps
@@ -49,7 +49,7 @@ def _shown(request: HttpRequest, refusal: DesktopRefusal, on: Page) -> HttpRespo
 
 
 def alert(request: HttpRequest, refusal: DesktopRefusal) -> HttpResponse:
-    """Only the alert: it takes its place above the panel and leaves everything else as it is."""
+    """Render only the alert, which appears above the panel and replaces nothing else."""
     response = render(request, "desktops/_refusal.html", {"refusal": refusal})
     response["HX-Retarget"], response["HX-Reswap"] = "#alerts", "innerHTML"
     return response

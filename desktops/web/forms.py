@@ -1,4 +1,4 @@
-"""What people fill in: the launch form and the question about files before a deletion."""
+"""The launch form, and the form that asks about files before a deletion."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -59,11 +59,11 @@ class LaunchForm(forms.Form):
         self.fields["volume"].queryset = volumes  # type: ignore[attr-defined]  # of a ModelChoiceField
 
     def add_prefix(self, field_name: str) -> str:
-        """Each image has its own group of sizes on the page, so that choosing an image needs no script."""
+        """Name the sizes per image: each image has its own group, so that choosing one needs no script."""
         return f"size-{self.data.get('image', '')}" if field_name == "size" else field_name
 
     def clean_name(self) -> str:
-        """The page always sends a name, so that its second click means the same desktop; a script may leave it out."""
+        """Return the name or a default. The page always sends one, so that a second click means the same desktop."""
         return str(self.cleaned_data["name"]).strip() or "desktop"
 
     def wanted(self) -> LaunchRequest:
@@ -72,7 +72,7 @@ class LaunchForm(forms.Form):
         return LaunchRequest(given["image"], given["size"], given["name"], given["volume"], get_language() or "")
 
     def choices(self) -> list[ImageChoice]:
-        """The offer, with the choice as made, or else the first of each that fits."""
+        """Return the offer with the user's choice, or with the first of each that fits."""
         images = self.offer.images
         chosen = self.data.get("image") or str(next((offer.image.pk for offer in images), ""))
         return [ImageChoice(offer.image, str(offer.image.pk) == chosen, self._sizes(offer)) for offer in images]
@@ -83,14 +83,14 @@ class LaunchForm(forms.Form):
         return [SizeChoice(offer, offer.fits and str(offer.size.pk) == chosen) for offer in image.sizes]
 
     def may_name(self) -> bool:
-        """Whoever may have one desktop only needs no name for it."""
+        """Return whether the user needs names: with a limit of one desktop they do not."""
         return any(line.key == "desktops" and line.limit > 1 for line in self.offer.quota)
 
     def given_name(self) -> str:
         return str(self.data.get("name", self.offer.suggested_name))
 
     def given_volume(self) -> str:
-        """As chosen, or else the files without which nothing fits."""
+        """Return the chosen files, or the files without which nothing fits."""
         fitting = [size for image in self.offer.images for size in image.sizes if size.fits]
         only_kept = fitting and all(size.with_kept_only for size in fitting)
         return str(self.data.get("volume", self.offer.volumes[0].pk if only_kept else ""))

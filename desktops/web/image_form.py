@@ -1,4 +1,4 @@
-"""What an administrator says of an image, with what a cluster would refuse refused here, in words."""
+"""The administrators' form for images. It rejects what a cluster would reject, with an explanation."""
 
 import re
 from collections.abc import Mapping

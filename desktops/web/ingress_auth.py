@@ -1,7 +1,7 @@
-"""Exposure by ingress: a browser goes to the desktop past the portal, and the controller asks here who may pass.
+"""Authorize browsers that reach a desktop through the ingress controller, without the portal's proxy.
 
-What this cannot do: the portal is not in the path of such a connection. A logout or revocation stops the next request,
-but does not cut a connection that is open; stopping the desktop does.
+The portal is not in the path of such a connection. A logout or revocation stops the next request, but does not close
+an open connection. Stopping the desktop does.
 """
 
 from datetime import timedelta
@@ -32,18 +32,18 @@ COOKIE = "podesk_direct"
 @button
 @never_cache
 def open_directly(request: HttpRequest, desktop_id: UUID) -> HttpResponse:
-    """To the desktop's own noVNC, with the token in a cookie that goes to that desktop's path alone."""
+    """Redirect to the desktop's own noVNC, with the token in a cookie limited to that desktop's path."""
     desktop = _desktop(request, desktop_id)
     if not connection_info.is_in_browser(desktop):
-        return _see_other(reverse("desktops:detail", args=[desktop.pk]))  # its page says how it is
+        return _see_other(reverse("desktops:detail", args=[desktop.pk]))  # its page explains its state
     answer = _see_other(_address(desktop))
     try:
         _give_token(request, desktop, answer)
-    except tokens.TokenRefused:  # disabled in this very moment
+    except tokens.TokenRefused:  # the account was just disabled
         return _see_other(settings.LOGIN_URL)
     if login_session.holds(request):
         return answer
-    # The logout revoked what it saw; the token that was just issued may not have been among that.
+    # The login ended meanwhile. The logout may have missed the token that was just issued.
     revocation.revoke_session(login_session.session_id(request), reason="logged_out")
     return _see_other(settings.LOGIN_URL)
 
@@ -94,7 +94,7 @@ def _give_token(request: HttpRequest, desktop: Desktop, answer: HttpResponse) ->
 @require_safe
 @never_cache
 def gate(request: HttpRequest, desktop_id: UUID) -> HttpResponse:
-    """204: let it pass. 401: no valid token. 403: a token, but not for this desktop as it is now."""
+    """Answer 204 to allow, 401 without a valid token, 403 if the token does not open this desktop now."""
     try:
         text = token_from(request.headers, cookie=request.COOKIES.get(COOKIE, ""))
         claims = tokens.verify(text, used_from=client_address.address(request))
@@ -106,7 +106,7 @@ def gate(request: HttpRequest, desktop_id: UUID) -> HttpResponse:
 
 
 def _is_from_our_pages(request: HttpRequest) -> bool:
-    """A page of a neighbouring site could open a WebSocket with the person's cookie."""
+    """Check the origin: a page of another site could open a WebSocket with the user's cookie."""
     return origins.is_allowed([(name.lower(), value) for name, value in request.headers.items()], request.scheme or "")
 
 

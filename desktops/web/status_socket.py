@@ -1,4 +1,4 @@
-"""The status socket: tells a person's open pages that a desktop changed. The page asks for the rest."""
+"""Notify a user's open pages that a desktop changed. The page then requests the details."""
 
 import asyncio
 from typing import Any
@@ -15,7 +15,7 @@ from core import keepalive, origins
 from desktops.notify import owner_group
 
 log = structlog.get_logger("podesk.status")
-LOGIN_LOOK = 30.0  # seconds between two looks whether the login still holds
+LOGIN_LOOK = 30.0  # seconds between two checks of the login
 LOGIN_OVER, TRY_LATER = 4401, 1013  # close codes
 
 
@@ -26,7 +26,7 @@ class StatusConsumer(AsyncJsonWebsocketConsumer):  # type: ignore[misc]  # chann
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         try:
             await super().__call__(scope, receive, send)
-        except (RedisError, OSError) as error:  # the page polls meanwhile, and comes back
+        except (RedisError, OSError) as error:  # the page polls meanwhile, and reconnects
             log.warning("no_channel_layer", error=str(error))
             await send({"type": "websocket.close", "code": TRY_LATER})
 
@@ -52,7 +52,7 @@ class StatusConsumer(AsyncJsonWebsocketConsumer):  # type: ignore[misc]  # chann
                 log.info("group_not_left", error=str(error))
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None, **kwargs: Any) -> None:
-        """Pages only listen here, and ask whether the line is alive: other texts are not even parsed."""
+        """Answer keepalive messages. Pages send nothing else here, so other texts are not parsed."""
         if text_data == keepalive.PING:
             await self.send(text_data=keepalive.PONG)
 
@@ -60,7 +60,7 @@ class StatusConsumer(AsyncJsonWebsocketConsumer):  # type: ignore[misc]  # chann
         await self.send_json({"desktop": event["desktop"], "status": event["status"]})
 
     async def _watch_login(self, session: SessionBase) -> None:
-        """Signed out elsewhere, new password, disabled account: the page hears it, asks again, is sent to the login."""
+        """Close the socket when the login ends. The page then asks again and is redirected to the login."""
         while True:
             await asyncio.sleep(LOGIN_LOOK)
             if not await _login_holds(str(session.session_key)):
@@ -75,7 +75,7 @@ async def _login_holds(key: str) -> bool:
 
 
 def _stored(key: str) -> SessionBase:
-    """The session as it is in the store now, not as it was when the socket opened."""
+    """Load the session from the store as it is now, not as it was when the socket opened."""
     from importlib import import_module
 
     store: SessionBase = import_module(settings.SESSION_ENGINE).SessionStore(key)

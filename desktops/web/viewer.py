@@ -1,4 +1,4 @@
-"""The viewer page, and the session token that it asks for before each connection."""
+"""Serve the viewer page, and the session token that it requests before each connection."""
 
 from datetime import timedelta
 from typing import Any
@@ -41,7 +41,7 @@ def viewer(request: HttpRequest, desktop_id: UUID) -> HttpResponse:
 @require_POST
 @never_cache
 def session_token(request: HttpRequest, desktop_id: UUID) -> JsonResponse:
-    """The key to one connection. A refusal says what the viewer shows, and whether asking again may help."""
+    """Issue the token for one connection. A refusal says what the viewer shows and whether a retry may help."""
     if not isinstance(request.user, User):
         return _signed_out(desktop_id)
     try:
@@ -50,7 +50,7 @@ def session_token(request: HttpRequest, desktop_id: UUID) -> JsonResponse:
         return answer if login_session.holds(request) else _ended_meanwhile(request, desktop_id)
     except DesktopNotFound as refusal:
         return _refusal(refusal.status_code, refusal.slug, refusal.message, refusal.next_step)
-    except tokens.TokenRefused as refusal:  # disabled in this very moment
+    except tokens.TokenRefused as refusal:  # the account was just disabled
         return _refusal(403, refusal.reason, close_codes.close_code_for(refusal.reason).sentence)
 
 
@@ -60,7 +60,7 @@ def _signed_out(desktop_id: UUID) -> JsonResponse:
 
 
 def _ended_meanwhile(request: HttpRequest, desktop_id: UUID) -> JsonResponse:
-    """The logout revoked what it saw; the token that was just issued may not have been among that."""
+    """Revoke the session again: the logout may have missed the token that was just issued."""
     revocation.revoke_session(login_session.session_id(request), reason="logged_out")
     return _signed_out(desktop_id)
 

@@ -1,4 +1,4 @@
-"""The viewer's own sentences, for its scripts. Why a stream ended is said in desktops.wording.close_codes."""
+"""The messages that the viewer's scripts show. desktops.wording.close_codes explains why a stream ended."""
 
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
@@ -29,5 +29,5 @@ _WORDS: dict[str, Promise] = {
 
 
 def words() -> dict[str, str]:
-    """In the active language."""
+    """Return the messages in the active language."""
     return {key: str(word) for key, word in _WORDS.items()}

@@ -1,4 +1,4 @@
-"""Pages: My Desktop, one desktop with its parts, and the buttons on them."""
+"""Serve My Desktop, the page of one desktop with its parts, and their buttons."""
 
 from collections.abc import Callable
 from typing import Any
@@ -34,7 +34,7 @@ class SeeOther(HttpResponseRedirect):
 
 
 def _go(request: HttpRequest, address: str) -> HttpResponse:
-    """Another page as a whole, also when htmx asked for a part of this one."""
+    """Redirect to a whole page, also when htmx asked for a part of this one."""
     return HttpResponseClientRedirect(address) if HtmxDetails(request) else SeeOther(address)
 
 
@@ -58,7 +58,7 @@ def _button(view: View) -> View:
 # --- My Desktop ---------------------------------------------------------------------------------------------------
 @_page
 def home(request: HttpRequest) -> HttpResponse:
-    """Nothing yet: the launch form. One desktop: its page. Several: all of them. `?new` asks for the form anyway."""
+    """Show the launch form without desktops or with `?new`, the page of a single desktop, or the list."""
     desktops = list(selectors.visible_to(actor(request).user))
     if not desktops or "new" in request.GET:
         return _launch_page(request)
@@ -72,7 +72,7 @@ def home(request: HttpRequest) -> HttpResponse:
 @_button
 def launch(request: HttpRequest) -> HttpResponse:
     by = actor(request)
-    # Lazily: a good form needs no offer, and its person waits for a desktop.
+    # Lazily: a valid form needs no offer, and the user is waiting for a desktop.
     offer: Any = SimpleLazyObject(lambda: launch_offer(by.user))
     form = LaunchForm(request.POST, owner=by.user, offer=offer)
     if not form.is_valid():
@@ -125,7 +125,7 @@ def start(request: HttpRequest, desktop_id: UUID) -> HttpResponse:
 
 @_button
 def start_with_new_files(request: HttpRequest, desktop_id: UUID) -> HttpResponse:
-    """For a desktop whose files are lost."""
+    """Start a desktop with an empty home folder after its files were lost."""
     desktop = _desktop(request, desktop_id)
     services.start_desktop(desktop=desktop, by=actor(request), new_files=True)
     return _done(request, desktop)
@@ -158,7 +158,7 @@ def delete(request: HttpRequest, desktop_id: UUID) -> HttpResponse:
 @_button
 @never_cache
 def password(request: HttpRequest, desktop_id: UUID) -> HttpResponse:
-    """Of the desktop's VNC: asked for by a press of "Show", never part of a page before."""
+    """Show the VNC password after a press of "Show". It is never part of a page before."""
     desktop = _desktop(request, desktop_id)
     shown = services.show_password(desktop=desktop, by=actor(request))
     if HtmxDetails(request):
@@ -172,7 +172,7 @@ def _desktop(request: HttpRequest, desktop_id: UUID) -> Desktop:
 
 
 def _note_time_zone(request: HttpRequest) -> None:
-    """A page without script reports none."""
+    """Store the browser's time zone. A page without scripts reports none."""
     time_zones.note_browser_zone(user=actor(request).user, zone=request.POST.get("browser_time_zone", ""))
 
 
