@@ -21,10 +21,10 @@ from tests.support.running_podesk import wait_for
 pytestmark = pytest.mark.cluster
 ISSUE = """
 from accounts import tokens
-from desktops import scopes
+from desktops.token_scopes import desktop_token_scope
 from desktops.models import Desktop
 desktop = Desktop.objects.get()
-scope = scopes.of(desktop, session_id="sess_ssh", permissions=("ssh",))
+scope = desktop_token_scope(desktop, session_id="sess_ssh", permissions=("ssh",))
 print("token:", tokens.issue(desktop.owner, scope=scope))
 """
 

@@ -146,7 +146,7 @@ def test_needs_the_csrf_token(alice, form):
     client.force_login(alice, backend="django.contrib.auth.backends.ModelBackend")
     response = client.post("/desktops/launch/", form)
     assert response.status_code == 403
-    assert "It has expired, or your browser" in response.content.decode()
+    assert "The form has expired, or your browser" in response.content.decode()
 
 
 def test_remembers_the_time_zone_of_the_browser(client_for, alice, form):

@@ -114,6 +114,8 @@ def clear(person: Visitor, deployed: Deployed) -> None:
     for volume in set(re.findall(r"/volumes/([0-9a-f-]{36})/delete/", person.http.get("/?new").text)):
         person.post(f"/volumes/{volume}/delete/")
     wait_for(lambda: not deployed.claims(), 60)
+    # Storage counts until the portal knows that the claim is gone.
+    wait_for(lambda: "You cannot launch" not in person.http.get("/?new").text, 60)
 
 
 def wait_status(person: Visitor, deployed: Deployed, desktop: str, status: str) -> None:
