@@ -74,7 +74,7 @@ class LaunchOffer:
 def use_of(user: User) -> QuotaUse:
     """Return what a person uses now.
 
-    CPU, memory and GPU count only while a desktop is active. The desktop itself is used until it is deleted, and its
+    CPU, memory and GPU count only while a desktop is active. The desktop itself counts until it is deleted, and its
     files until they are deleted or lost.
     """
     active = Q(status__in=ACTIVE)

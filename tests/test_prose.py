@@ -23,7 +23,7 @@ BETTER = {  # what is found, as a regular expression without case: what to write
     r"(?:is|are|was|were|be|being) (?:away|deaf)|redis away": "is unavailable, does not answer",
     r"hopeless": "permanent",
     r"patience": "timeout",
-    r"counts? (?:as|for nothing|until|while)|(?:still|no longer) counts?|does not count": "is, is valid",
+    r"counts? (?:as|for nothing)|(?:still|no longer) counts?|does not count": "is, is valid",
     r"the own": "your own, their own",
     r"stands? (?:in|under|beside|against|there|for|on)": "is in, means, prevents",
     r"in the place of|comes? about": "instead of, happens",
