@@ -20,8 +20,8 @@ def test_footer(db, client, path):
     assert f"Podesk {VERSION}" in footer
 
 
-def test_footer_of_signed_in_people(admin_client):
-    footer = admin_client.get("/", follow=True).content.decode().split("<footer", 1)[1].split("</footer>")[0]
+def test_footer_of_signed_in_people(client_for, admin):
+    footer = client_for(admin).get("/", follow=True).content.decode().split("<footer", 1)[1].split("</footer>")[0]
     assert f"Podesk {VERSION}" in footer
 
 
