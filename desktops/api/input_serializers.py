@@ -8,7 +8,7 @@ from drf_spectacular.utils import OpenApiExample, extend_schema_field, extend_sc
 from rest_framework import serializers
 
 from accounts import time_zones
-from core.api.fields import Filter
+from core.api.fields import Filter, Flag
 from core.api.serializers import PageQuery, StrictSerializer
 from desktops.api.quantities import Cores, GiB, MiB
 from desktops.models import Status
@@ -58,11 +58,11 @@ class PodCreate(StrictSerializer):
             raise serializers.ValidationError(_("There is no such time zone. A name is like Europe/Berlin."))
         return zone
 
-    new_files = serializers.BooleanField(default=False, help_text=_NEW_FILES)
+    new_files = Flag(default=False, help_text=_NEW_FILES)
 
 
 class PodStart(StrictSerializer):
-    new_files = serializers.BooleanField(default=False, help_text=_NEW_FILES)
+    new_files = Flag(default=False, help_text=_NEW_FILES)
 
 
 class WaitQuery(StrictSerializer):

@@ -61,7 +61,7 @@ def test_query(api_for, admin, field, value):
     assert (answer.status_code, named(answer)) == (422, [field])
 
 
-def test_number_of_queries_is_constant(api_for, admin, django_assert_max_num_queries):
+def test_number_of_queries_is_constant(api_for, admin, first_rows, django_assert_max_num_queries):
     for number in range(20):
         Quota.objects.create(group=Group.objects.create(name=str(number)))
     api = api_for(admin)

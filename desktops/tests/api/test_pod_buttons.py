@@ -111,3 +111,9 @@ def test_extend_where_no_limit_holds_any_more(alice, make_desktop, press):
     desktop = make_desktop(alice, status=Status.RUNNING, expires_at=timezone.now() + timedelta(minutes=5))
     answer = press("extend", desktop)
     assert (answer.status_code, answer.json()["desktop"]["expires_at"]) == (200, None)
+
+
+@pytest.mark.parametrize("value", [0, "false", None])
+def test_new_files_is_true_or_false(alice, make_desktop, press, value):
+    answer = press("start", make_desktop(alice), body={"new_files": value})
+    assert (answer.status_code, fields(answer)) == (422, ["new_files"])

@@ -138,7 +138,7 @@ def test_an_address_where_nobody_answers(uvicorn, running_desktop, alice, folder
     desktop = running_desktop(alice, str(folder / "nobody"))
     with dial(uvicorn, routes(desktop)[0], token_for(desktop)) as browser:
         assert ended(browser, within=3) == "desktop_unreachable"
-    wait_for(lambda: reachability.take_reports() == [str(desktop.pk)])  # for the controller
+    wait_for(lambda: str(desktop.pk) in reachability.take_reports())  # for the controller; others may be left
 
 
 def test_a_browser_that_speaks_no_vnc(uvicorn, impatient, desktop):
