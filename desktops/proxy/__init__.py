@@ -1,1 +1,1 @@
-"""Browser <-> desktop: who may connect, the desktop's VNC login on the user's behalf, and the relay."""
+"""Connect browsers to desktops: check access, log in to the VNC server for the user, and relay the bytes."""

@@ -1,4 +1,7 @@
-"""Who may connect: every check before accept. Synchronous, for one hop into a thread."""
+"""Check whether a client may connect, before the WebSocket is accepted.
+
+The checks are synchronous so that all of them run in a single call to a thread.
+"""
 
 from dataclasses import dataclass, field
 from uuid import UUID
@@ -14,7 +17,7 @@ from desktops import selectors
 from desktops.models import Desktop, Status
 from desktops.proxy.asgi import Scope
 
-SSH_PORT = 22  # beside the screen's, at the same address
+SSH_PORT = 22  # at the same address as the VNC port
 
 _REFUSALS: dict[str, tuple[int, Promise]] = {
     "foreign_origin": (403, _("This page may not open desktops. Open the desktop from the portal itself.")),
@@ -30,12 +33,12 @@ _REFUSALS: dict[str, tuple[int, Promise]] = {
     "busy": (503, _("The portal cannot answer now. Try again in a moment.")),
 }
 
-# Refusals that an administrator should look at: a foreign page, a forged token, a portal that cannot answer.
+# Logged as warnings for administrators: a page of another site, a forged token, a portal that cannot answer.
 SUSPICIOUS = ("foreign_origin", "malformed", "busy")
 
 
 class StreamRefused(Exception):
-    """`slug` names a line of the table above; `detail` is for the log and holds no secret."""
+    """The client may not connect. `slug` is a key of _REFUSALS; `detail` is for the log and contains no secret."""
 
     def __init__(self, slug: str, detail: str = "") -> None:
         super().__init__(detail or slug)
@@ -46,7 +49,7 @@ class StreamRefused(Exception):
 
 @dataclass(frozen=True)
 class Admission:
-    """One checked visit: whose, by which token, to which run of which desktop, and where that answers."""
+    """An allowed connection: its user, its token, the run of the desktop, and the desktop's address."""
 
     jti: str
     session_id: str
@@ -55,11 +58,17 @@ class Admission:
     run: int
     endpoint: tuple[str, str, int]  # kind, address, port
     password: str = field(repr=False)
-    permission: str = "vnc"  # what of the desktop it visits: "vnc" or "ssh"
+    permission: str = "vnc"  # the part of the desktop that it connects to: "vnc" or "ssh"
 
 
 def admit(scope: Scope) -> Admission:
-    """Raises Refused. Strangers learn nothing: what is not theirs is not found."""
+    """Check a WebSocket request and return its admission.
+
+    Desktops of other users are "not_found", so that a client cannot find out which desktops exist.
+
+    Raises:
+        StreamRefused: the client may not connect.
+    """
     headers = [(name.lower().decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]]
     if not origins.is_allowed(headers, scope.get("scheme", "ws")):
         raise StreamRefused("foreign_origin", dict(headers).get("origin", "")[:200])
@@ -112,7 +121,7 @@ def _address(scope: Scope, headers: dict[str, str]) -> str:
 
 
 def _by_name(headers: list[tuple[str, str]]) -> dict[str, str]:
-    """What came several times is joined, as Django does it for other requests."""
+    """Return the headers by name. Repeated headers are joined with a comma, as Django does for HTTP requests."""
     found: dict[str, str] = {}
     for name, value in headers:
         found[name] = f"{found[name]},{value}" if name in found else value

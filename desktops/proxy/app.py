@@ -1,4 +1,7 @@
-"""The ASGI application: check, accept, shake hands on both sides, relay, close with a reason."""
+"""The ASGI application of the proxy.
+
+It checks the request, accepts it, does the handshake with browser and desktop, relays, and closes with a reason.
+"""
 
 import asyncio
 import contextlib
@@ -17,7 +20,7 @@ from desktops.wording import close_codes
 
 log = structlog.get_logger("podesk.proxy")
 
-CLOSE_WAIT = 1.0  # seconds that a browser which reads nothing gets to take its close
+CLOSE_WAIT = 1.0  # seconds to wait for a browser that does not read to receive the close message
 
 
 async def application(scope: Scope, receive: Receive, send: Send) -> None:
@@ -35,7 +38,7 @@ async def application(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 async def refuse_unknown_path(scope: Scope, receive: Receive, send: Send) -> None:
-    """Refuse a WebSocket at a path that no route has. Channels would raise, and log a traceback for every scanner."""
+    """Refuse a WebSocket at an unknown path. Channels would raise, and log a traceback for every port scanner."""
     await receive()  # websocket.connect
     await _refuse(scope, send, access.StreamRefused("no_such_path"))
 
@@ -64,7 +67,7 @@ async def _serve(stream: Stream, scope: Scope, browser: BrowserConnection, send:
         work = asyncio.create_task(_work(stream, browser))
         try:
             reason = await stream.ended()
-        finally:  # also when the server cancels us
+        finally:  # also when the server cancels this task
             work.cancel()
             await asyncio.wait([work])
     log.info("stream_closed", reason=reason, seconds=round(stream.seconds, 1), down=stream.down, up=stream.up)
@@ -73,7 +76,7 @@ async def _serve(stream: Stream, scope: Scope, browser: BrowserConnection, send:
 
 
 async def _work(stream: Stream, browser: BrowserConnection) -> None:
-    """Everything between accept and close. However it ends, the stream gets a reason."""
+    """Connect and relay until the stream ends. Every error gives the stream a reason to end."""
     try:
         await _connect(stream, browser)
     except* BrowserLeft as left:
@@ -99,7 +102,7 @@ async def _connect(stream: Stream, browser: BrowserConnection) -> None:
     desktop = await DesktopConnection.connect(*stream.admission.endpoint)
     try:
         if stream.admission.permission == "ssh":
-            await registry.confirm(stream)  # SSH programs and sshd shake hands themselves
+            await registry.confirm(stream)  # the SSH client and sshd do their own handshake
         else:
             await _shake_hands(stream, desktop, browser)
         await relay.run(stream, desktop, browser)
@@ -108,7 +111,7 @@ async def _connect(stream: Stream, browser: BrowserConnection) -> None:
 
 
 async def _shake_hands(stream: Stream, desktop: DesktopConnection, browser: BrowserConnection) -> None:
-    """Both at once: the browser gets its first pixel sooner."""
+    """Do both handshakes at the same time, so that the browser shows the first picture sooner."""
     async with asyncio.TaskGroup() as hands:
         hands.create_task(_enter(desktop, stream.admission.password))
         hands.create_task(_let_in(browser))
@@ -130,6 +133,6 @@ async def _let_in(browser: BrowserConnection) -> None:
 
 
 async def _close(send: Send, close: close_codes.CloseCode) -> None:
-    with contextlib.suppress(OSError, RuntimeError):  # too late, or gone already
+    with contextlib.suppress(OSError, RuntimeError):  # timeout, or the browser has closed already
         async with asyncio.timeout(CLOSE_WAIT):
             await send({"type": "websocket.close", "code": close.code, "reason": close.reason})

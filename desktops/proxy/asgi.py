@@ -1,4 +1,4 @@
-"""The words of ASGI, once."""
+"""Types of ASGI applications, and the extension through which a server offers its connection."""
 
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
@@ -6,5 +6,6 @@ from typing import Any
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
-DIRECT = "podesk.direct"  # ASGI extension: {"connection": desktops.proxy.direct_relay.Connection}
+# ASGI extension: {"connection": desktops.proxy.browser_connection.WebSocketConnection}
+DIRECT = "podesk.direct"
 Send = Callable[[Message], Awaitable[None]]

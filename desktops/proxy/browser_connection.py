@@ -1,4 +1,4 @@
-"""The browser's side of a stream: bytes, whatever the messages they come in."""
+"""Read and write the browser's side of a stream as bytes, independent of WebSocket message boundaries."""
 
 from typing import Protocol
 
@@ -9,11 +9,11 @@ from desktops.token_scopes import SUBPROTOCOL
 
 
 class BrowserLeft(Exception):
-    """The text is the close code, as far as there is one."""
+    """The browser closed the connection. The text is the close code, or empty if there is none."""
 
 
 class BrowserListener(Protocol):
-    """What a server's connection calls, instead of being asked."""
+    """Receives callbacks from the server's connection instead of awaiting messages."""
 
     def from_browser(self, data: bytes) -> None: ...
 
@@ -25,7 +25,7 @@ class BrowserListener(Protocol):
 
 
 class WebSocketConnection(Protocol):
-    """The connection as a server has it that offers the extension DIRECT; see portal.websocket."""
+    """The connection object of a server that offers the extension DIRECT; see portal.websocket."""
 
     listener: BrowserListener | None
 
@@ -50,7 +50,12 @@ class BrowserConnection:
         self.connection: WebSocketConnection | None = scope.get("extensions", {}).get(DIRECT, {}).get("connection")
 
     async def message(self) -> bytes:
-        """The next one. Raises BrowserLeft, BadClient."""
+        """Return the next binary message.
+
+        Raises:
+            BrowserLeft: the browser closed the connection.
+            BadClient: the browser sent a text message that is not a keepalive.
+        """
         if self.unread:
             data, self.unread = self.unread, b""
             return data
@@ -66,7 +71,7 @@ class BrowserConnection:
             await self._write({"text": keepalive.PONG})
 
     def asks_for_life(self, text: str | None) -> bool:
-        """Is it the one text that a browser may send?"""
+        """Return whether this is the keepalive message, the only text that a browser may send."""
         return self.subprotocol == keepalive.SUBPROTOCOL and text == keepalive.PING
 
     async def exactly(self, count: int) -> bytes:
@@ -77,13 +82,13 @@ class BrowserConnection:
         return data[:count]
 
     async def write(self, data: bytes) -> None:
-        """Returns when the browser's side can take more. Raises BrowserLeft."""
+        """Send data, and return when the connection accepts more. Raises BrowserLeft."""
         await self._write({"bytes": data})
 
     async def _write(self, message: dict[str, bytes] | dict[str, str]) -> None:
         try:
             await self._send({"type": "websocket.send", **message})
-        except (OSError, RuntimeError):  # servers say in both ways that they have closed already
+        except (OSError, RuntimeError):  # which one a server raises after a close depends on the server
             raise BrowserLeft
 
 

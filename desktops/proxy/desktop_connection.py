@@ -1,16 +1,17 @@
-"""The desktop's side of a stream: an asyncio protocol with back-pressure in both directions."""
+"""Read and write the desktop's side of a stream: an asyncio protocol with back-pressure in both directions."""
 
 import asyncio
 from typing import Protocol, Self, cast
 
-HIGH = 256 * 1024  # bytes from the desktop that may wait for the browser before reading is paused
+HIGH = 256 * 1024  # bytes from the desktop that are buffered for the browser before reading is paused
 CONNECT_TIMEOUT = 5.0  # seconds
-# Seconds: the nodes of a cluster learn the way to a desktop a moment after it is told to be ready, and refuse before.
+# Seconds. In a cluster, the nodes refuse connections for a moment after a desktop is reported ready, until they have
+# the route to it.
 CONNECT_RETRY_SECONDS, CONNECT_RETRY_PAUSE = 2.0, 0.05
 
 
 class DesktopListener(Protocol):
-    """Who is told instead of asked; see desktops.proxy.direct_relay."""
+    """Receives callbacks instead of calling read(); see desktops.proxy.direct_relay."""
 
     def from_desktop(self, data: bytes) -> None: ...
 
@@ -22,7 +23,10 @@ class DesktopListener(Protocol):
 
 
 class DesktopConnection(asyncio.Protocol):
-    """What arrives is kept from the first byte: RFB servers speak first. One reader, one writer at a time."""
+    """A connection that buffers from the first byte, because RFB servers send first.
+
+    Only one task may read and one may write at a time.
+    """
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
@@ -38,7 +42,7 @@ class DesktopConnection(asyncio.Protocol):
 
     @classmethod
     async def connect(cls, kind: str, address: str, port: int) -> Self:
-        """Raises OSError, TimeoutError."""
+        """Connect to a Unix socket or a TCP port. Raises OSError, including TimeoutError."""
         loop = asyncio.get_running_loop()
         async with asyncio.timeout(CONNECT_TIMEOUT):
             if kind == "unix":
@@ -52,7 +56,7 @@ class DesktopConnection(asyncio.Protocol):
                         raise
                 await asyncio.sleep(CONNECT_RETRY_PAUSE)
 
-    # --- asyncio calls these
+    # --- Called by asyncio
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
 
@@ -89,9 +93,9 @@ class DesktopConnection(asyncio.Protocol):
         if self._reader and not self._reader.done():
             self._reader.set_result(None)
 
-    # --- the relay calls these
+    # --- Called by the relay
     async def read(self) -> bytes:
-        """Everything that has arrived; waits for at least a byte. Empty when the desktop has closed."""
+        """Return all buffered bytes. Waits for at least one; returns no bytes when the desktop has closed."""
         while not self._chunks:
             if self._lost:
                 return b""
@@ -108,7 +112,7 @@ class DesktopConnection(asyncio.Protocol):
         return data
 
     async def exactly(self, count: int) -> bytes:
-        """Raises ConnectionError when the desktop closes before."""
+        """Return exactly `count` bytes. Raises ConnectionError if the desktop closes before."""
         data = b""
         while len(data) < count:
             more = await self.read()
@@ -121,7 +125,7 @@ class DesktopConnection(asyncio.Protocol):
         return data[:count]
 
     async def write(self, data: bytes) -> None:
-        """Returns when the desktop can take more."""
+        """Send data, and return when the connection accepts more."""
         self._transport.write(data)
         while not self._writable and not self._lost:
             self._writer = self._loop.create_future()
@@ -131,7 +135,7 @@ class DesktopConnection(asyncio.Protocol):
         self._transport.write(data)
 
     def hold(self) -> None:
-        """Read no more."""
+        """Pause reading from the desktop."""
         if not self._paused:
             self._paused = True
             self._transport.pause_reading()
@@ -142,7 +146,7 @@ class DesktopConnection(asyncio.Protocol):
             self._transport.resume_reading()
 
     def attach(self, listener: "DesktopListener") -> None:
-        """From now on all that comes goes there, first what has come already."""
+        """Pass all data to the listener from now on, beginning with what is buffered."""
         self._listener = listener
         if self._chunks:
             listener.from_desktop(self._taken())

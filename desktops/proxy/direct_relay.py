@@ -1,4 +1,4 @@
-"""The fast engine, where the server offers it: both sockets call each other, without task, queue or copy between."""
+"""Relay without tasks, queues or copies: each socket calls the other. Needs a server with the extension DIRECT."""
 
 import time
 from typing import NoReturn
@@ -14,7 +14,7 @@ log = structlog.get_logger("podesk.proxy")
 
 
 class DirectRelay:
-    """What one side says, the other side does. Each side that is full holds the other."""
+    """Pass data from each side to the other. A side that cannot accept more pauses reading from the other."""
 
     def __init__(
         self, stream: Stream, desktop: DesktopConnection, browser: BrowserConnection, connection: WebSocketConnection
@@ -27,11 +27,11 @@ class DirectRelay:
         self._desktop.put(data)
 
     def text_from_browser(self, data: bytes) -> None:
-        """Not from the queue, where taking a message would let a browser go on that is held."""
+        """Answer a keepalive here, because taking it from the queue would resume reading from a paused browser."""
         if not self._browser.asks_for_life(data.decode(errors="replace")):
             log.warning("bad_client", detail=["sent text"])
             self._stream.end("bad_client")
-        elif self._connection.can_write():  # else what waits there is the sign of life
+        elif self._connection.can_write():  # otherwise the data that waits there keeps the connection alive
             self._connection.put_text(keepalive.PONG)
 
     def browser_full(self) -> None:
@@ -61,15 +61,15 @@ class DirectRelay:
 async def run(
     stream: Stream, desktop: DesktopConnection, browser: BrowserConnection, connection: WebSocketConnection
 ) -> NoReturn:
-    """As relay.run."""
+    """Relay as relay.run does, until this task is cancelled. Raises BrowserLeft and BadClient."""
     relay = DirectRelay(stream, desktop, browser, connection)
     try:
-        while browser.unread or connection.has_messages():  # first what came before
+        while browser.unread or connection.has_messages():  # what arrived before the relay began
             relay.from_browser(await browser.message())
         connection.listener = relay
         desktop.attach(relay)
         relay.browser_free() if connection.can_write() else relay.browser_full()
-        while True:  # from here on only the end comes this way
+        while True:  # from here on the queue only receives the disconnect
             relay.from_browser(await browser.message())
     finally:
         connection.listener = None

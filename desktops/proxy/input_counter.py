@@ -1,26 +1,29 @@
-"""Count real input - keys, pointer, clipboard - in what a VNC client sends. Pure; any split gives one result."""
+"""Count the keyboard, pointer and clipboard input in the bytes that a VNC client sends.
+
+The result does not depend on how the bytes are split into chunks.
+"""
 
 from collections.abc import Callable
 from struct import unpack_from
 
 EXTENDED_MOUSE_BUTTONS = -316  # pseudo-encoding: a pointer event with bit 7 set has a seventh byte
-NOTIFY = 1 << 27  # extended clipboard: "there is something new to paste"
+NOTIFY = 1 << 27  # extended clipboard: the client has new contents to paste
 
-_SHORT = -1  # what a handler returns when the message has not come far enough to be understood
+_SHORT = -1  # returned by a handler that needs more bytes of the message
 
 
 class InputCounter:
-    """Feed it everything after ClientInit. It keeps at most a few bytes, and skips long bodies without looking.
+    """Counts the input in everything after ClientInit. It buffers a few bytes at most and skips long bodies.
 
-    After a message of unknown type and so unknown length it is `blind` and counts no more.
+    After a message of unknown type, whose length is unknown too, it is `blind` and stops counting.
     """
 
     def __init__(self, *, blind: bool = False) -> None:
         self.count = 0
         self.blind = blind
-        self._rest = b""  # beginning of a message that has not come far enough
-        self._skip = 0  # bytes of a body still to come that do not matter
-        self._encodings = 0  # entries of SetEncodings still to come
+        self._rest = b""  # beginning of an incomplete message
+        self._skip = 0  # bytes still to arrive that are not needed
+        self._encodings = 0  # entries of SetEncodings still to arrive
         self._seven_byte_pointer = False
         self._pointer = b""  # buttons and position of the last pointer event
 
@@ -42,7 +45,7 @@ class InputCounter:
         self._rest = data[at:]
 
     def _length(self, data: bytes, at: int) -> int:
-        """Bytes to go on by, perhaps beyond the data; _SHORT when more is needed to know. Counts on the way."""
+        """Count the message at this position and return its length, which may exceed the data, or _SHORT."""
         if self._encodings:
             return self._encoding(data, at)
         head, handler = _MESSAGES.get(data[at], (1, InputCounter._unknown))
@@ -72,7 +75,7 @@ class InputCounter:
         return 8
 
     def _pointer_event(self, data: bytes, at: int) -> int:
-        # Without the pseudo-encoding bit 7 is button 8. With it, a client sets the bit only once the server agreed.
+        # Without the pseudo-encoding, bit 7 is button 8. With it, clients set the bit only after the server agreed.
         length = 7 if self._seven_byte_pointer and data[at + 1] & 0x80 else 6
         event = data[at + 1 : at + length]
         if len(event) < length - 1:
@@ -88,8 +91,8 @@ class InputCounter:
             self.count += 1
             return 8 + size
         if -size >= 4:
-            # Extended clipboard. Only `notify` is a person's doing: a viewer sends its capabilities, requests and
-            # contents by itself, in answer to programs inside the desktop.
+            # Extended clipboard. Only `notify` is caused by the user: a viewer sends its capabilities, requests and
+            # contents automatically, in answer to programs in the desktop.
             if len(data) - at < 12:
                 return _SHORT
             self.count += bool(unpack_from(">I", data, at + 8)[0] & NOTIFY)
@@ -110,7 +113,7 @@ class InputCounter:
         return self._unknown(data, at)
 
 
-# Message type -> bytes needed to understand it, handler; without a handler, the length, and it is no input.
+# Message type: (bytes that the handler needs, handler), or (length, None) for a message that is no input.
 _MESSAGES: dict[int, tuple[int, Callable[[InputCounter, bytes, int], int] | None]] = {
     0: (20, None),  # SetPixelFormat
     2: (4, InputCounter._set_encodings),

@@ -1,4 +1,8 @@
-"""The streams that live in this process: cut when told, checked when not told, their stalls and activity seen."""
+"""Keep track of the open streams of this process.
+
+It ends streams when Redis reports a disconnect, checks them against the database regularly in case a report was lost,
+ends streams that stall, and records activity.
+"""
 
 import asyncio
 import contextlib
@@ -22,23 +26,23 @@ from desktops.proxy.stream import Stream
 
 log = structlog.get_logger("podesk.proxy")
 
-TICK = 1.0  # seconds between two looks for stalled writes and activity
-ACTIVITY_EVERY = 60.0  # seconds between two notes of one stream's activity
-SUBSCRIBE_WAIT = 1.0  # seconds that a new stream waits for the subscription to stand
-_SILENCE = 15.0  # seconds
+TICK = 1.0  # seconds between two checks for stalled writes and activity
+ACTIVITY_EVERY = 60.0  # seconds between two records of one stream's activity
+SUBSCRIBE_WAIT = 1.0  # seconds that a new stream waits for the subscription
+_SILENCE = 15.0  # seconds without a message after which Redis is sent a ping
 
 _streams: dict[Stream, None] = {}  # oldest first
-_tasks: list[asyncio.Task[None]] = []  # run while there are streams
-_settled = asyncio.Event()  # the subscription stands, or could not be made
+_tasks: list[asyncio.Task[None]] = []  # exist while there are streams
+_settled = asyncio.Event()  # set when the subscription is active or has failed
 
 
 @contextlib.asynccontextmanager
 async def present(stream: Stream) -> AsyncIterator[None]:
-    """Within, the stream ends when somebody cuts it, or when a check of its rows says so."""
+    """Register the stream for this block, so that disconnects and database checks can end it."""
     _make_room(stream)
     _streams[stream] = None
     if not _tasks:
-        # In a context of their own: their log lines are not about the stream that happened to come first.
+        # Own contexts: the tasks must not log the desktop and user of the first stream.
         _tasks.extend(
             asyncio.create_task(_keep(work), context=contextvars.Context())
             for work in (_listen, _tick, _recheck_for_ever)
@@ -55,27 +59,27 @@ async def present(stream: Stream) -> AsyncIterator[None]:
 
 
 async def confirm(stream: Stream) -> None:
-    """Look again, now that a cut would be heard: it may have been revoked between the first look and this one."""
-    with contextlib.suppress(TimeoutError):  # without Redis the regular recheck has to do
+    """Check the stream again once disconnects are received: it may have been revoked since the first check."""
+    with contextlib.suppress(TimeoutError):  # without Redis, the regular checks find the revocation
         async with asyncio.timeout(SUBSCRIBE_WAIT):
             await _settled.wait()
     await _recheck([stream])
 
 
 def _make_room(stream: Stream) -> None:
-    """The newest window wins: one that hangs must not keep a person out."""
+    """End the oldest streams of the same desktop above the limit, so that a hanging window cannot block a new one."""
     same = [one for one in _streams if _shows(one) == _shows(stream)]
     for oldest in same[: max(0, len(same) - settings.PROXY_STREAMS_PER_DESKTOP + 1)]:
         oldest.end("replaced")
 
 
 def _shows(stream: Stream) -> tuple[UUID, str]:
-    """Of many screens none pushes out a shell."""
+    """Return what streams compete for. VNC and SSH have separate limits, so VNC windows cannot end an SSH stream."""
     return stream.admission.desktop_id, stream.admission.permission
 
 
 async def _keep(work: Callable[[], Awaitable[None]]) -> None:
-    """A mistake in one look must not be the last look."""
+    """Run the work again after an unexpected error, so that one error does not stop it permanently."""
     while True:
         try:
             await work()
@@ -84,7 +88,7 @@ async def _keep(work: Callable[[], Awaitable[None]]) -> None:
         await asyncio.sleep(TICK)
 
 
-# --- told over Redis
+# --- Disconnects that Redis reports
 async def _listen() -> None:
     pauses = _pauses()
     while True:
@@ -102,12 +106,12 @@ async def _listen() -> None:
 
 
 def _pauses() -> Iterator[float]:
-    """Seconds between attempts to reach Redis."""
+    """Yield the seconds to wait before each attempt to connect to Redis."""
     return chain((0.1, 0.2, 0.5, 1, 2), repeat(5))
 
 
 async def _hear(subscription: PubSub) -> None:
-    """Until the connection breaks. A silent one is asked for a sign of life; raises ConnectionError without."""
+    """Handle messages until the connection breaks. Raises ConnectionError if Redis does not answer a ping."""
     asked = False
     while True:
         message = await subscription.get_message(timeout=_SILENCE)
@@ -124,7 +128,7 @@ async def _hear(subscription: PubSub) -> None:
 async def _heard(message: dict[str, Any]) -> None:
     if message["type"] == "subscribe":
         _settled.set()
-        await _recheck(list(_streams))  # what was said while nobody listened
+        await _recheck(list(_streams))  # disconnects before the subscription were missed
     elif message["type"] == "message":
         try:
             cut = disconnects.Disconnect.from_message(message["data"])
@@ -142,7 +146,7 @@ def _concerns(cut: disconnects.Disconnect, stream: Stream) -> bool:
     return named.get(cut.scope) == cut.id and not (cut.spare and cut.spare == who.session_id)
 
 
-# --- not told: the rows are the truth
+# --- Regular checks against the database
 async def _recheck_for_ever() -> None:
     while True:
         await asyncio.sleep(settings.PROXY_RECHECK_SECONDS)
@@ -152,7 +156,7 @@ async def _recheck_for_ever() -> None:
 async def _recheck(streams: list[Stream]) -> None:
     try:
         ends = await stream_checks.in_thread(stream_checks.end_reasons, [stream.admission for stream in streams])
-    except DatabaseFault as error:  # says nothing about any stream; the next look will
+    except DatabaseFault as error:  # no stream ends because of this; the next check follows
         log.warning("streams_not_checked", streams=len(streams), error=str(error))
         return
     for stream in streams:
@@ -160,7 +164,7 @@ async def _recheck(streams: list[Stream]) -> None:
             stream.end(reason)
 
 
-# --- seen here
+# --- Stalls and activity
 async def _tick() -> None:
     while True:
         await asyncio.sleep(TICK)
@@ -170,7 +174,7 @@ async def _tick() -> None:
 
 
 def _end_stalled(streams: Iterable[Stream], now: float) -> None:
-    """One clock for all streams instead of a timer for each write."""
+    """End streams whose write has waited too long. One check for all streams replaces a timer for each write."""
     limit = settings.PROXY_WRITE_TIMEOUT
     for stream in streams:
         if stream.browser_blocked is not None and now - stream.browser_blocked > limit:

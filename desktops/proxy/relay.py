@@ -1,4 +1,4 @@
-"""Copy bytes both ways until either side ends."""
+"""Relay bytes in both directions until either side ends."""
 
 import asyncio
 import time
@@ -10,13 +10,13 @@ from desktops.proxy.stream import Stream
 
 
 async def run(stream: Stream, desktop: DesktopConnection, browser: BrowserConnection) -> None:
-    """Returns never by itself: it says stream.end(), and whoever waits for that cancels this.
+    """Relay until this task is cancelled. When the desktop ends, it calls stream.end() and does not return.
 
-    Raises BrowserLeft and BadClient, alone or in a group.
+    Raises BrowserLeft and BadClient, alone or in an exception group.
     """
     if browser.connection:
         await direct_relay.run(stream, desktop, browser, browser.connection)
-    async with asyncio.TaskGroup() as pumps:  # any ASGI server
+    async with asyncio.TaskGroup() as pumps:  # works with any ASGI server
         pumps.create_task(_to_browser(stream, desktop, browser))
         pumps.create_task(_to_desktop(stream, desktop, browser))
 

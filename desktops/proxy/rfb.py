@@ -1,4 +1,4 @@
-"""The two RFB handshakes: log in to the desktop with its password, and let the browser in without one."""
+"""Do the two RFB handshakes: log in to the desktop with its password, and accept the browser without one."""
 
 from typing import Protocol
 
@@ -9,15 +9,15 @@ from cryptography.hazmat.primitives.ciphers.modes import ECB
 VERSION = b"RFB 003.008\n"
 NONE, VNC_AUTH = 1, 2  # security types
 OK = b"\0\0\0\0"
-SHARED = b"\1"  # ClientInit. Always shared: a second window must not throw out the first
+SHARED = b"\1"  # ClientInit. Always shared, so that a second window does not disconnect the first
 
 
 class Unreachable(Exception):
-    """The desktop did not let us in. The text is for the log."""
+    """The desktop did not accept the login. The text is for the log."""
 
 
 class BadClient(Exception):
-    """The browser's side did not speak RFB 3.8. The text is for the log."""
+    """The browser did not follow the protocol. The text is for the log."""
 
 
 class Peer(Protocol):
@@ -27,9 +27,9 @@ class Peer(Protocol):
 
 
 async def log_in(desktop: Peer, password: str) -> None:
-    """Up to the point where ClientInit is due. A server that asks for no password is refused: it may be anybody's.
+    """Log in to the desktop, up to the point where ClientInit follows. Raises Unreachable, ConnectionError.
 
-    Raises Unreachable, ConnectionError.
+    A server that asks for no password is refused, because it may belong to another user.
     """
     version = await _agree_on_version(desktop)
     await _choose_password(desktop, version)
@@ -39,7 +39,7 @@ async def log_in(desktop: Peer, password: str) -> None:
 
 
 async def _agree_on_version(desktop: Peer) -> int:
-    """3, 7 or 8."""
+    """Return the minor version to use: 3, 7 or 8."""
     banner = await desktop.exactly(12)
     if not (banner.startswith(b"RFB ") and banner[4:7].isdigit() and banner[8:11].isdigit()):
         raise Unreachable("what answers is no VNC server")
@@ -63,7 +63,7 @@ async def _choose_password(desktop: Peer, version: int) -> None:
 
 
 def response(challenge: bytes, password: str) -> bytes:
-    """VNC authentication: DES of the challenge. The key: 8 bytes of the password, the bits of each reversed."""
+    """Encrypt the challenge with DES. The key is the first 8 bytes of the password, with the bits of each reversed."""
     padded = password.encode("latin-1", "replace")[:8].ljust(8, b"\0")
     key = bytes(int(f"{byte:08b}"[::-1], 2) for byte in padded)
     encryptor = Cipher(TripleDES(key * 3), ECB()).encryptor()  # noqa: S305 - the protocol's own  # nosec B305
@@ -71,7 +71,7 @@ def response(challenge: bytes, password: str) -> bytes:
 
 
 async def let_in(browser: Peer) -> None:
-    """Greet the browser and take its ClientInit. Raises BadClient, ConnectionError."""
+    """Do the handshake with the browser, up to and including ClientInit. Raises BadClient, ConnectionError."""
     await browser.write(VERSION)
     if await browser.exactly(12) != VERSION:
         raise BadClient("not RFB 3.8")
@@ -79,4 +79,4 @@ async def let_in(browser: Peer) -> None:
     if await browser.exactly(1) != bytes([NONE]):
         raise BadClient("chose a security type that was not offered")
     await browser.write(OK)
-    await browser.exactly(1)  # ClientInit; see SHARED
+    await browser.exactly(1)  # ClientInit; its value is ignored, see SHARED

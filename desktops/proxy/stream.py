@@ -1,4 +1,4 @@
-"""One live stream: whose it is, what has gone through, and the one way in which it ends."""
+"""Hold the state of one open stream: its admission, its byte counts, and the reason for which it ends."""
 
 import asyncio
 import time
@@ -12,16 +12,16 @@ class Stream:
         self.admission = admission
         self.began = time.monotonic()
         self.down = self.up = 0  # bytes to the browser, bytes to the desktop
-        # Since when a write has been waiting, by time.monotonic(); None while nothing waits.
+        # The time.monotonic() at which the waiting write began; None if no write waits.
         self.browser_blocked: float | None = None
         self.desktop_blocked: float | None = None
         self.input = InputCounter(blind=admission.permission != "vnc")
-        self.noted = (0, 0, 0.0)  # input count and bytes up when activity was last noted, and when that was
+        self.noted = (0, 0, 0.0)  # at the last record of activity: input count, bytes up, time
         self.browser_left = False
         self._end: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 
     def end(self, reason: str) -> None:
-        """`reason` names a desktops.wording.close_codes.CloseCode. The first call counts."""
+        """End the stream; later calls change nothing. `reason` names a CloseCode in desktops.wording.close_codes."""
         if not self._end.done():
             self._end.set_result(reason)
 
@@ -33,7 +33,10 @@ class Stream:
         return time.monotonic() - self.began
 
     def has_news(self) -> bool:
-        """Was there input since activity was last noted? Beyond an unknown message, and in SSH, nobody can tell input
-        from the rest: then any byte counts. Stopping a desktop in use costs work, keeping an unused one only time."""
+        """Return whether there was input since the last record of activity.
+
+        In SSH and after an unknown message, input cannot be recognized, so any byte is treated as input: stopping a
+        desktop in use loses work, while keeping an unused one running only costs time.
+        """
         count, up, _ = self.noted
         return self.input.count > count or (self.input.blind and self.up > up)

@@ -1,4 +1,4 @@
-"""What the proxy asks of the database, off the event loop and in few threads, so in few connections."""
+"""Run the proxy's database queries outside the event loop, in a few threads and so with few connections."""
 
 import asyncio
 from collections.abc import Callable, Iterable
@@ -17,10 +17,10 @@ from desktops.proxy.access import Admission
 P = ParamSpec("P")
 T = TypeVar("T")
 
-# Its own threads: a slow page never delays a stream, and the database sees four connections at most.
+# Separate threads: a slow page never delays a stream, and the proxy uses four database connections at most.
 _threads = ThreadPoolExecutor(max_workers=4, thread_name_prefix="proxy")
 _AT_ONCE = 500  # ids in one query; databases limit the number of parameters
-# What a desktop that runs no more says about its streams. A reason of the row that has its own sentence comes first.
+# Why streams end when their desktop is in this status, unless the row has a more precise reason.
 _OVER = {
     Status.STOPPING: "stopped",
     Status.STOPPED: "stopped",
@@ -41,7 +41,7 @@ async def in_thread(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs)
 
 
 def end_reasons(admissions: Iterable[Admission]) -> dict[Admission, str]:
-    """Those that must not go on, with the reason. Two queries per 500 streams."""
+    """Return the admissions whose streams must end, with the reason. Makes two queries per 500 streams."""
     pending = list(admissions)
     ends: dict[Admission, str] = {}
     for start in range(0, len(pending), _AT_ONCE):
@@ -58,8 +58,11 @@ def _end_reasons(admissions: list[Admission]) -> dict[Admission, str]:
 
 
 def _over(token_ids: set[str]) -> dict[UUID, str]:
-    """Tokens that carry a stream no longer. One without a label is a page's, and lives a minute: what it opened goes on
-    until that browser's login ends. The life of any other was chosen by somebody, and bounds what it opened."""
+    """Return the tokens whose streams must end, with the reason.
+
+    A token without a label was issued to a page and is valid for a minute only: its streams continue until the login of
+    that browser ends. The lifetime of every other token was chosen on purpose, so it also limits the token's streams.
+    """
     expired = Q(expires_at__lte=timezone.now()) & ~Q(label="")
     tokens = SessionToken.objects.filter(Q(revoked_at__isnull=False) | expired, pk__in=token_ids)
     told = tokens.values_list("pk", "revoked_at", "revoked_reason")
