@@ -19,7 +19,7 @@ Page = Callable[[HttpRequest, DesktopRefusal], HttpResponse]
 
 
 def refusals_shown(on: Page) -> Callable[[View], View]:
-    """`on` builds the whole page around a refusal for a browser that did not ask through htmx."""
+    """Show the refusals of a view. `on` renders a whole page with the refusal, for requests without htmx."""
 
     def decorate(view: View) -> View:
         @wraps(view)

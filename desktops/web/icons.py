@@ -12,5 +12,5 @@ ICONS = {
 
 
 def known(name: str) -> str:
-    """That icon, or the desktop's for a name that nobody drew."""
+    """Return the name, or "desktop" if there is no such icon."""
     return name if name in ICONS else "desktop"

@@ -38,7 +38,7 @@ def _go(request: HttpRequest, address: str) -> HttpResponse:
     return HttpResponseClientRedirect(address) if HtmxDetails(request) else SeeOther(address)
 
 
-# --- What surrounds each view -------------------------------------------------------------------------------------
+# --- Decorators of the views --------------------------------------------------------------------------------------
 def _refused_page(request: HttpRequest, refusal: DesktopRefusal) -> HttpResponse:
     desktop_id = request.resolver_match and request.resolver_match.kwargs.get("desktop_id")
     if desktop_id:
@@ -166,7 +166,7 @@ def password(request: HttpRequest, desktop_id: UUID) -> HttpResponse:
     return _detail_page(request, desktop, password=shown)
 
 
-# --- How they are drawn -------------------------------------------------------------------------------------------
+# --- Rendering ----------------------------------------------------------------------------------------------------
 def _desktop(request: HttpRequest, desktop_id: UUID) -> Desktop:
     return selectors.get_for(user=actor(request).user, desktop_id=desktop_id)
 
@@ -225,7 +225,7 @@ def _launch_page(
 ) -> HttpResponse:
     user = actor(request).user
     if form is None:
-        kept = request.POST if "image" in request.POST else None  # what was filled in stays so
+        kept = request.POST if "image" in request.POST else None  # keeps what the user filled in
         form = LaunchForm(kept, owner=user, offer=launch_offer(user))
     context = {"form": form, "offer": form.offer, "refusal": refusal, "volume_to_delete": request.GET.get("delete", "")}
     context["has_desktops"] = selectors.visible_to(user).exists()
