@@ -1,4 +1,4 @@
-"""Hear that something of a person's desktops changed, over the channel layer, and leave nothing behind there."""
+"""Listen on the channel layer for changes to a user's desktops, and clean up there afterwards."""
 
 import asyncio
 from contextlib import suppress
@@ -12,21 +12,23 @@ from core.redis import client
 from desktops.api import shutdown
 
 log = structlog.get_logger("podesk.events")
-REJOIN = 5.0  # seconds until Redis is asked again for messages
-_undoing: set[asyncio.Task[None]] = set()  # the loop itself holds tasks only weakly
+REJOIN = 5.0  # seconds until the next attempt to listen
+_undoing: set[asyncio.Task[None]] = set()  # the event loop has only weak references to tasks
 
 
 async def listen(group: str, woken: asyncio.Event) -> None:
-    """For a task of its own, which ends when it is cancelled. Without Redis only the server's stop wakes; whoever waits
-    looks by the clock as well."""
+    """Set `woken` for each change, until this task is cancelled. Run it as a separate task.
+
+    Without Redis, `woken` is only set when the server stops, so callers must also check for changes regularly.
+    """
     shutdown.wakes(woken)
     layer: Any = get_channel_layer()
     while True:
         channel = ""
         try:
-            await asyncio.to_thread(client().ping)  # a channel that cannot be subscribed to would stay in the layer
+            await asyncio.to_thread(client().ping)  # if the subscription failed, the channel would remain in the layer
             channel = await _joined(layer, group)
-            woken.set()  # for what came before
+            woken.set()  # for changes before the subscription
             while await layer.receive(channel):
                 woken.set()
         except (RedisError, OSError) as error:
@@ -38,8 +40,11 @@ async def listen(group: str, woken: asyncio.Event) -> None:
 
 
 async def _joined(layer: Any, group: str) -> str:
-    """The name of a new channel of the group. Cancelled in the midst, it is given back when the name is known: the
-    layer itself takes back only what is being received from."""
+    """Add a new channel to the group and return its name.
+
+    If this is cancelled, the channel is removed as soon as its name is known: the layer itself removes a channel only
+    while a task receives from it.
+    """
     joining = asyncio.create_task(_join(layer, group))
     try:
         return await asyncio.shield(joining)

@@ -17,20 +17,23 @@ from desktops.models import Desktop, DesktopEvent
 from desktops.notify import owner_group
 from desktops.wording import diagnosis, timeline
 
-CHUNK = 200  # lines that are read at once
-_SETTLED = 10.0  # seconds after which no line can appear any more whose number is smaller than one that was seen
+CHUNK = 200  # lines per query
+_SETTLED = 10.0  # seconds after a line was read until no line with a smaller number can appear
 
 
 @dataclass(frozen=True)
 class Listener:
     claims: Claims
-    token: str = field(repr=False)  # the signed text: looked at again and again; never in a log
+    token: str = field(repr=False)  # the signed text, which is verified repeatedly; never in a log
     address: str
 
 
 class EventFeed:
-    """A producer, for one listener. `pod_name` empty: all desktops of the person. `after`: the number of the last line
-    that the listener has; None: from now on."""
+    """Produces the events for one listener.
+
+    `pod_name`: one desktop; empty for all desktops of the user. `after`: the number of the last line that the listener
+    has; None to begin with the lines from now on.
+    """
 
     def __init__(self, listener: Listener, *, pod_name: str = "", after: int | None = None) -> None:
         self._listener, self._user_id = listener, listener.claims.user_id
@@ -38,7 +41,7 @@ class EventFeed:
         self._pod_name, self._floor = pod_name, after
         self._known: set[str] = set()
         self._last = 0
-        self._sent: dict[int, float] = {}  # lines above the floor, and when
+        self._sent: dict[int, float] = {}  # lines above the floor, and when they were read
 
     @property
     def group(self) -> str:
@@ -63,31 +66,35 @@ class EventFeed:
 
     def _news(self) -> tuple[list[Message], bool]:
         fresh = self._floor is None
-        if self._floor is None:  # before the desktops are read: what comes between is told twice rather than never
+        if self._floor is None:  # read before the desktops, so that a change in between is sent twice and not missed
             newest = self._events().order_by("-pk").values_list("pk", flat=True).first()
             self._floor = newest or 0
         desktops = {row.object_name: row for row in self._desktops()}
         if self._pod_name and self._pod_name not in desktops:
             return [_deleted(self._pod_name, last=True)], False
         messages = [_deleted(name) for name in sorted(self._known - desktops.keys())]
-        number = str(self._floor) if fresh else ""  # one that comes back has a number, of what it has seen
+        number = str(self._floor) if fresh else ""  # a listener that reconnects has a number already
         messages += [_status(row, number) for name, row in desktops.items() if name not in self._known]
         self._known = set(desktops)
         lines = self._lines(self._floor)
         for event in lines:
             self._last = max(self._last, event.pk)
             if event.kind not in timeline.HIDDEN:
-                # Of a late one, the number of all that has been told: whoever comes back with it has had both.
+                # A line that appears late gets the highest number sent so far: a listener that reconnects with it has
+                # both lines.
                 messages.append(Message(event.kind, of_event(event), id=str(self._last)))
         return messages, len(lines) == CHUNK
 
     def _lines(self, floor: int) -> list[DesktopEvent]:
-        """PostgreSQL numbers lines when they are written and shows them when they are committed, perhaps in another
-        order: for a while the numbers below are looked at again."""
+        """Return the lines above this number that were not sent yet.
+
+        PostgreSQL numbers lines when they are written but shows them when they are committed, maybe in another order.
+        So for a while, smaller numbers are queried again.
+        """
         rows = self._events().filter(pk__gt=floor).exclude(pk__in=self._sent)
         lines = list(rows.select_related("desktop").order_by("pk")[:CHUNK])
         now = time.monotonic()
-        if len(lines) == CHUNK:  # of a long past
+        if len(lines) == CHUNK:  # a backlog, so these lines are old
             self._floor, self._sent = lines[-1].pk, {}
             return lines
         self._sent |= dict.fromkeys((line.pk for line in lines), now)

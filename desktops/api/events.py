@@ -1,4 +1,4 @@
-"""The timelines: as pages of JSON, or as a stream of server-sent events that goes on."""
+"""Serve the timelines, as pages of JSON or as a stream of server-sent events."""
 
 import re
 from typing import Any
@@ -30,7 +30,7 @@ from desktops.wording import timeline
 _NUMBER = re.compile("[0-9]{1,18}")  # within 64 bits
 _AFTER = OpenApiParameter(
     "Last-Event-ID",
-    {"type": "string", "pattern": "^[0-9]{0,18}$"},  # empty: a client that has seen none yet may say so
+    {"type": "string", "pattern": "^[0-9]{0,18}$"},  # empty: a client that has received no event may send this
     OpenApiParameter.HEADER,
     description="Of a stream: go on after the event of this number.",
 )
@@ -73,7 +73,7 @@ class _Streaming(Endpoint):
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)
-        self.after = _after(request)  # wrong, it is refused for pages too: they have no use for it, but their asker has
+        self.after = _after(request)  # pages do not use it, but a wrong value is refused there too
 
     def lines(self, rows: QuerySet[DesktopEvent]) -> Response:
         asked = self.query(EventQuery)
@@ -84,7 +84,7 @@ class _Streaming(Endpoint):
 
     def stream(self, pod_name: str = "") -> HttpResponseBase:
         self.query(EmptySerializer)
-        if self.request.method == "HEAD":  # nothing follows, and a stream would go on saying it
+        if self.request.method == "HEAD":  # the answer has no body, and a stream would not end
             return HttpResponse(content_type=sse.CONTENT_TYPE)
         token, address = token_from(self.request.headers), client_address.address(self.request)
         listener = event_feed.Listener(self.claims, token, address)

@@ -103,7 +103,7 @@ class PodQuery(PageQuery):
         return wanted
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        """With `where`: the filters, for a QuerySet."""
+        """Add `where`: the filters as arguments for a QuerySet."""
         lookups = {"status": "status__in", "name": "name", "image": "image__name"}
         return attrs | {"where": {lookup: attrs[name] for name, lookup in lookups.items() if name in attrs}}
 

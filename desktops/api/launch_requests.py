@@ -1,4 +1,4 @@
-"""From what a script sent to a launch: which image, size and files are meant."""
+"""Find the image, size and files that a script's launch request means."""
 
 from decimal import Decimal
 from typing import Any
@@ -16,17 +16,17 @@ from desktops.exceptions import DesktopNotFound, ImageUnavailable
 from desktops.models import AT_REST, Desktop, DesktopImage, DesktopSize, Status, Volume
 from desktops.services import Launched, LaunchRequest
 
-_MATTERS = (*AT_REST, Status.DELETING)  # then the service starts it, or refuses
+_MATTERS = (*AT_REST, Status.DELETING)  # for these, the service starts the desktop or refuses
 _COLUMNS = {"cpu": "cpu", "memory": "memory_mib", "storage": "storage_gib"}
 
 
 def launch(by: Actor, asked: dict[str, Any]) -> Launched:
-    """Return the desktop of that name, on its way. `asked`: of a valid PodCreate."""
+    """Launch the desktop of that name, or start the existing one. `asked`: the data of a valid PodCreate."""
     name, wanted = asked.get("name") or "desktop", asked.get("image")
     existing = selectors.visible_to(by.user).filter(name=name).first()
-    # An unknown image is refused, whatever is there; that of the desktop itself may no longer be enabled.
+    # An unknown image is refused in any case. The image of an existing desktop is known even if it is disabled.
     image = _image(wanted, of=existing) if wanted else None
-    if existing and existing.status not in _MATTERS:  # found without any lock
+    if existing and existing.status not in _MATTERS:  # nothing to do, so no lock is needed
         return Launched(existing)
     if existing:
         launched = services.launch_existing(desktop=existing, by=by, new_files=bool(asked.get("new_files")))
@@ -37,7 +37,10 @@ def launch(by: Actor, asked: dict[str, Any]) -> Launched:
 
 @audited("desktop.launch", target=lambda given: given["name"])
 def _request(*, by: Actor, name: str, image: DesktopImage | None, asked: dict[str, Any]) -> LaunchRequest:
-    """Raises ImageUnavailable before there is anything that the service could be asked for; so it is told here."""
+    """Return what to launch. Audited here, because a refusal occurs before the service is called.
+
+    Raises ImageUnavailable.
+    """
     image = image or _image(None)
     if image is None:
         raise ImageUnavailable(field="image")
@@ -47,8 +50,10 @@ def _request(*, by: Actor, name: str, image: DesktopImage | None, asked: dict[st
 
 
 def _image(wanted: str | None, *, of: Desktop | None = None) -> DesktopImage | None:
-    """By name, or else by number; without either the first, if there is one. `of`: a desktop whose image may be named
-    too."""
+    """Return the image of this name, or else of this number. Without `wanted`, return the first image or None.
+
+    `of`: a desktop whose image may be named even if it is disabled.
+    """
     own = Q(desktop=of) if of else Q()
     offered = list(DesktopImage.objects.filter(Q(enabled=True) | own).distinct())
     if not wanted:
@@ -74,7 +79,7 @@ def _volume(owner: User, name: str, wanted: str | None) -> Volume | None:
 
 
 def _size(owner: User, image: DesktopImage, asked: dict[str, Decimal], *, kept: Volume | None) -> DesktopSize:
-    """One of the image's where the amounts are the same, or else one of its own making."""
+    """Return the image's size with these amounts, or an unsaved custom size."""
     usual = quota.usual_size(owner, image, kept=kept)
     if not asked and usual:
         return usual

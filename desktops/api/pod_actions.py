@@ -31,7 +31,7 @@ _ANSWERS = {200: ActionOut, 202: ActionOut}
 
 class Action(PodEndpoint):
     def asked(self, pod_name: str) -> tuple[Desktop, int]:
-        """The desktop, and how long to wait."""
+        """Return the desktop, and how many seconds to wait."""
         self.body(EmptySerializer)
         return self.desktop_of(pod_name), self.query(WaitQuery)["wait"]
 
@@ -135,7 +135,7 @@ class Token(PodEndpoint):
         life than the token that asks, and ends with that one's login. In the API it may look, and change nothing."""
         self.query(EmptySerializer)
         asked, desktop = self.body(TokenForm), self.desktop_of(pod_name)
-        if not self.claims.permissions:  # what it could issue would open nothing
+        if not self.claims.permissions:  # the issued token would permit nothing
             raise PermissionDenied(NOT_PERMITTED, code="not_permitted")
         wanted = replace(
             token_wanted(asked | {"label": asked.get("label") or desktop.name}),

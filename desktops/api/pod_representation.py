@@ -18,7 +18,7 @@ facts = rows.snapshot_of
 
 
 class Machinery:
-    """What those desktops wait for that are on their way: asked when it is first needed, and once for a list."""
+    """The state of the parts that moving desktops wait for. It is read when first needed, once per list."""
 
     @cached_property
     def facts(self) -> dict[str, Any]:
@@ -28,7 +28,10 @@ class Machinery:
 def represent_snapshot(
     facts: DesktopSnapshot, *, may: frozenset[str], password: str | None = None, machinery: Machinery | None = None
 ) -> dict[str, Any]:
-    """`may`: the permissions of the token that asks. Asks Redis for what is on its way, and nothing else."""
+    """Return the description of a desktop. Queries Redis for moving desktops, and nothing else.
+
+    `may`: the permissions of the request's token.
+    """
     told = _words(facts, machinery)
     return {
         "pod_name": facts.pod_name,
@@ -55,7 +58,11 @@ def represent_pod(desktop: Desktop, *, may: frozenset[str], password: str | None
 
 
 def access_info(facts: DesktopSnapshot, *, may: frozenset[str], password: str | None = None) -> dict[str, Any]:
-    """Ports are null through the portal alone; what the token does not permit, and what is not there, is null."""
+    """Return the addresses of a desktop.
+
+    Addresses that the token does not permit or that do not exist are None. So are ports if desktops are only reached
+    through the portal.
+    """
     permitted = {"vnc": "vnc" in may, "novnc": "vnc" in may, "ssh": "ssh" in may}
     ways = {way.kind: way for way in connection_info.access_methods(facts) if permitted[way.kind]}
     ports = {f"{kind}_port": ways[kind].port if kind in ways else None for kind in permitted}
@@ -71,7 +78,7 @@ def access_info(facts: DesktopSnapshot, *, may: frozenset[str], password: str | 
 
 
 def websocket(desktop_id: object, kind: str) -> str:
-    """`kind`: vnc or ssh."""
+    """Return the WebSocket address of a desktop. `kind`: "vnc" or "ssh"."""
     return f"{settings.PUBLIC_URL.replace('http', 'ws', 1)}/ws/desktops/{desktop_id}/{kind}"
 
 

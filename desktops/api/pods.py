@@ -27,26 +27,29 @@ class PodEndpoint(Endpoint):
     tag = "Desktops"
 
     def snapshot_of(self, pod_name: str) -> DesktopSnapshot:
-        """From Redis if possible. Raises DesktopNotFound."""
+        """Return the desktop's snapshot, from Redis if possible. Raises DesktopNotFound."""
         if self.claims.pod_name not in ("", pod_name):
             raise DesktopNotFound
         return selectors.snapshot_for(user_id=self.claims.user_id, pod_name=pod_name)
 
     def desktop_of(self, pod_name: str) -> Desktop:
-        """Raises DesktopNotFound."""
+        """Return the user's desktop of this name. Raises DesktopNotFound."""
         if self.claims.pod_name not in ("", pod_name):
             raise DesktopNotFound
         return selectors.named(user=self.actor.user, pod_name=pod_name)
 
     def password_of(self, desktop: Desktop) -> str | None:
-        """Where the token may know it, and it is of use."""
+        """Return the VNC password if the token permits it and the desktop is reached directly, else None."""
         if "vnc" in self.claims.permissions and connection_info.is_direct(desktop):
-            with suppress(DesktopRefusal):  # POST …/password says why
+            with suppress(DesktopRefusal):  # POST …/password explains the refusal
                 return services.show_password(desktop=desktop, by=self.actor)
         return None
 
     def started(self, desktop: Desktop, seconds: int) -> Desktop:
-        """As it is when it runs, or when the time is over. Raises DidNotStart, NotRunning, DesktopNotFound."""
+        """Wait until the desktop runs or the time is over, and return its row.
+
+        Raises DidNotStart, NotRunning, DesktopNotFound.
+        """
         if not seconds:
             return desktop
         found = wait.until_settled(desktop, seconds)

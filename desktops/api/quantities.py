@@ -1,4 +1,4 @@
-"""Quantities as Kubernetes writes them ("2", "500m", "4Gi"), as cores, MiB and GiB. What is between is rounded up."""
+"""Parse quantities in Kubernetes notation ("2", "500m", "4Gi") to cores, MiB and GiB, rounded up."""
 
 import re
 from decimal import ROUND_CEILING, Decimal
@@ -14,14 +14,14 @@ _BYTES |= {letter: 1000**n for n, letter in enumerate("kMGTP", 1)}
 
 
 class Quantity(serializers.Field[Decimal, Any, str, Any]):
-    """A text, or a number without a unit: cores, or bytes."""
+    """A text, or a number of cores or bytes without a unit."""
 
     units: ClassVar[dict[str, Decimal | int]]
-    one: ClassVar[int] = 1  # of what is counted, in the unit ""
+    one: ClassVar[int] = 1  # size of the result's unit, in the unit ""
     step = Decimal(1)
     least: ClassVar[Decimal]
     most: ClassVar[Decimal]
-    written: ClassVar[dict[str, str]]  # the bounds and some examples, for people
+    written: ClassVar[dict[str, str]]  # bounds and examples for messages
     default_error_messages = {
         "form": _("Expected a quantity such as %(examples)s."),
         "small": _("This is too small. At least %(least)s."),
@@ -48,7 +48,7 @@ class Quantity(serializers.Field[Decimal, Any, str, Any]):
 
 
 def _schema(units: str, least: float, most: float, **told: str) -> dict[str, Any]:
-    """The bounds of texts, with their units, no schema can say."""
+    """Return the schema of a quantity. It limits numbers only: a schema cannot express the bounds of texts."""
     pattern = rf"^[0-9]{{1,20}}(\.[0-9]{{1,20}})?({units}|[eE][+-]?[0-9]{{1,2}})?$"
     text = {"type": "string", "maxLength": 50, "pattern": pattern}
     return {"oneOf": [text, {"type": "number", "minimum": least, "maximum": most}], **told}

@@ -8,7 +8,7 @@ _waiting: WeakSet[asyncio.Event] = WeakSet()
 
 
 def begin() -> None:
-    """Called once, in the event loop of the server."""
+    """Wake all waiting requests. Called once, in the event loop of the server."""
     _begun.set()
     for woken in list(_waiting):
         woken.set()
@@ -19,7 +19,7 @@ def has_begun() -> bool:
 
 
 def wakes(woken: asyncio.Event) -> None:
-    """Set this event, too, when the server stops."""
+    """Set this event as well when the server stops."""
     _waiting.add(woken)
     if has_begun():
         woken.set()

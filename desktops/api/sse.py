@@ -1,4 +1,4 @@
-"""Frame, keep alive and end a stream of server-sent events. Its EventProducer supplies the events."""
+"""Send a stream of server-sent events, keep it alive and end it. An EventProducer supplies the events."""
 
 import asyncio
 import json
@@ -22,9 +22,9 @@ from desktops.api import channel_listener, shutdown
 log = structlog.get_logger("podesk.events")
 MEDIA_TYPE = "text/event-stream"
 CONTENT_TYPE = f"{MEDIA_TYPE}; charset=utf-8"
-# Seconds between two looks at the token, between two looks at the rows when no message came, and of silence.
+# Seconds between two checks of the token, between two queries without a message, and until a keepalive is sent.
 TICK, LOOK, SILENCE = 0.8, 3.0, 5.0
-COME_BACK = 2  # seconds after which a browser that lost the stream opens it again
+COME_BACK = 2  # seconds after which a browser reopens a broken stream
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Message:
     event: str
     data: dict[str, Any]
     id: str = ""
-    last: bool = False  # the stream ends with it
+    last: bool = False  # the stream ends after this message
 
     def frame(self) -> bytes:
         number = f"id: {self.id}\n" if self.id else ""
@@ -42,26 +42,28 @@ class Message:
 class EventProducer(Protocol):
     @property
     def group(self) -> str:
-        """Of the channel layer: a message there means that there is news."""
+        """Return the group of the channel layer whose messages report new events."""
 
     def restarting(self) -> Message:
-        """The last message of a stream that ends because the server stops."""
+        """Return the last message of a stream that ends because the server stops."""
 
     def tell(self, look: bool) -> tuple[list[Message], bool]:
-        """What is to be sent, and whether there is more. Called from a thread, each TICK; without `look` it only says
-        whether the stream may go on."""
+        """Return the messages to send, and whether there are more. Called in a thread after each TICK.
+
+        Without `look`, it only checks whether the stream may continue.
+        """
 
 
 class EventStreamRenderer(JSONRenderer):
-    """Lets a request ask for a stream. It draws refusals only, and those are JSON."""
+    """Lets a request accept a stream. It renders refusals only, and those are JSON."""
 
     media_type, format, charset = MEDIA_TYPE, "event-stream", "utf-8"
 
 
 def answer(teller: EventProducer, slot: ConcurrencySlot) -> StreamingHttpResponse:
-    """`slot`: one that was taken; the stream gives it back."""
+    """Return the response that streams the events. `slot`: already acquired; the stream releases it."""
     response = StreamingHttpResponse(_stream(teller, slot), content_type=CONTENT_TYPE)
-    response["X-Accel-Buffering"] = "no"  # else nginx keeps events back until it has some kilobytes
+    response["X-Accel-Buffering"] = "no"  # otherwise nginx buffers several kilobytes of events
     return response
 
 
@@ -73,12 +75,12 @@ async def _stream(teller: EventProducer, slot: ConcurrencySlot) -> AsyncIterator
         yield f"retry: {COME_BACK * 1000}\n\n".encode()
         async for frame in _frames(teller, woken):
             yield frame
-    except Error as error:  # whoever listens comes back, and goes on where this ended
+    except Error as error:  # the client reopens the stream and continues where it ended
         log.warning("stream_broken", error=str(error))
     finally:
         for task in beside:
             task.cancel()
-        asyncio.get_running_loop().run_in_executor(None, slot.release)  # not waited for: we may have been cancelled
+        asyncio.get_running_loop().run_in_executor(None, slot.release)  # not awaited: this task may have been cancelled
 
 
 async def _keep(slot: ConcurrencySlot) -> None:
@@ -115,9 +117,10 @@ async def _frames(teller: EventProducer, woken: asyncio.Event) -> AsyncIterator[
 
 
 async def _let_go() -> None:
-    """Django keeps a thread, and that thread its database connection, until the answer has been sent: for hours, here.
+    """Release the request's thread and its database connection.
 
-    Should something else ask for the request's thread, it gets a new one."""
+    Django would keep both until the response has been sent, which takes hours here. A later use gets a new thread.
+    """
     await sync_to_async(connections.close_all)()
     context = SyncToAsync.thread_sensitive_context.get(None)
     executor = SyncToAsync.context_to_thread_executor.pop(context, None) if context else None

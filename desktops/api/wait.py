@@ -1,8 +1,8 @@
-"""`?wait=SECONDS`: hold the answer until a desktop has come to rest, the time is over, or the server stops.
+"""`?wait=SECONDS`: delay the answer until a desktop has its final status, the time is over, or the server stops.
 
-The one who waits holds the thread that Django made for this request, and nothing that others need: no connection to
-the database, no place in a pool. He is woken by what open pages are told too, and looks now and then, should a message
-be lost."""
+A waiting request holds only the thread that Django made for it: no database connection, and no place in a pool. The
+messages to open pages wake it, and it also checks regularly in case a message is lost.
+"""
 
 import asyncio
 from collections.abc import Callable
@@ -19,15 +19,17 @@ from desktops.models import MOVING, Desktop, Volume
 from desktops.notify import owner_group
 
 log = structlog.get_logger("podesk.api")
-_LOOK = 2.0  # seconds between two looks, though nothing was heard
-_LEAVE = 1.0  # seconds that Redis may take to let one go
+_LOOK = 2.0  # seconds between two checks without a message
+_LEAVE = 1.0  # timeout in seconds for the cleanup in Redis
 
 IsOver = Callable[[Desktop], bool]
 
 
 def until_settled(desktop: Desktop, seconds: int) -> Desktop | None:
-    """Return the row as it is then, or None when it is gone. When the client goes away, return at once: whatever is
-    answered now is kept for its Idempotency-Key."""
+    """Wait until the desktop has its final status, and return its row, or None if it was deleted.
+
+    If the client disconnects, it returns at once: the answer is then stored for the request's Idempotency-Key.
+    """
     if not seconds:
         return desktop
     _hold(desktop, seconds, _is_settled)
@@ -35,7 +37,10 @@ def until_settled(desktop: Desktop, seconds: int) -> Desktop | None:
 
 
 def until_gone(desktop: Desktop, seconds: int) -> bool:
-    """Return whether the desktop is gone, and its files with it if they were to go. Without `seconds`: False."""
+    """Wait until the desktop and the files to delete with it are gone, and return whether they are.
+
+    Without `seconds`, it returns False at once.
+    """
     if not seconds:
         return False
     _hold(desktop, seconds, _is_gone)
@@ -67,7 +72,7 @@ async def _watch(desktop: Desktop, seconds: int, is_over: IsOver) -> None:
 
 
 def _look(desktop: Desktop, is_over: IsOver) -> bool:
-    """In the request's own thread. A wait is also over when its asker's account is disabled."""
+    """Return whether the wait is over, also because the account was disabled. Runs in the request's own thread."""
     try:
         return is_over(desktop) or not User.objects.filter(pk=desktop.owner_id, is_active=True).exists()
     finally:
@@ -80,7 +85,10 @@ def _is_settled(desktop: Desktop) -> bool:
 
 
 def _is_gone(desktop: Desktop) -> bool:
-    """In this order: the desktop goes in the same transaction that decides about its files."""
+    """Return whether the desktop and the files to delete with it are gone.
+
+    The desktop is checked first: the transaction that deletes it also decides about its files.
+    """
     if Desktop.objects.filter(pk=desktop.pk).exists():
         return False
     return not Volume.being_deleted().filter(pk=desktop.volume_id).exists()
