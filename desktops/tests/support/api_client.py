@@ -1,4 +1,4 @@
-"""A script that drives the API: one token, JSON in and out."""
+"""A client for the API, as scripts use it: one token, JSON in both directions."""
 
 import json
 from typing import Any
@@ -11,7 +11,7 @@ from accounts.tokens import TokenScope
 
 
 class Script:
-    """`path` is relative to /api/v1/. A body that is a text is sent as it stands."""
+    """Sends requests with one token. `path` is relative to /api/v1/. A body that is a text is sent unchanged."""
 
     def __init__(self, token: str) -> None:
         self._client = Client(headers={"X-User-Token": token} if token else {})
@@ -32,7 +32,7 @@ class Script:
 
 
 def script_of(user: User | None, **scope: Any) -> Script:
-    """None: without a token."""
+    """Return a script with a token of the user. `user` None: without a token."""
     if user is None:
         return Script("")
     wanted = {"session_id": "sess_script", "permissions": ("vnc", "ssh")} | scope
@@ -40,5 +40,5 @@ def script_of(user: User | None, **scope: Any) -> Script:
 
 
 def fields(response: Any) -> list[str]:
-    """That a refusal names."""
+    """Return the fields that a refusal names."""
     return [error["field"] for error in response.json()["errors"]]

@@ -1,4 +1,4 @@
-"""A real HTTP server that behaves as clusters do on bad days."""
+"""A real HTTP server that fails in the ways that a cluster's API server can fail."""
 
 import json
 import socket
@@ -33,7 +33,7 @@ class Handler(BaseHTTPRequestHandler):
 
 
 class OddServer(ThreadingHTTPServer):
-    """`script`: what to answer, one after the other; the last again and again."""
+    """Gives the answers of `script` one after the other, and repeats the last."""
 
     daemon_threads = True
 
@@ -43,7 +43,7 @@ class OddServer(ThreadingHTTPServer):
         self.seen: list[tuple[str, str, Any, str]] = []
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Who hangs up on us is no news."""
+        """Ignore clients that disconnect."""
 
     @property
     def paths(self) -> list[str]:
@@ -74,7 +74,7 @@ def serving(*script: Answer) -> Iterator[OddServer]:
 
 
 def says(status: int, body: Any, **headers: str) -> Answer:
-    """`body`: bytes as they are, all else as JSON."""
+    """Return an answer with this status. `body`: bytes are sent unchanged, everything else as JSON."""
     data = body if isinstance(body, bytes) else json.dumps(body).encode()
 
     def answer(handler: Handler) -> None:
@@ -93,14 +93,14 @@ def refuses(status: int, reason: str = "", message: str = "", **details: Any) ->
 
 
 def streams(*lines: dict[str, Any], then: Callable[[], Any] = lambda: None) -> Answer:
-    """A watch: one line each; `then` is called before it ends."""
+    """Return the answer to a watch, one line per event. `then` is called before the watch ends."""
 
     def answer(handler: Handler) -> None:
         handler.send_response(200)
         handler.send_header("Transfer-Encoding", "chunked")
         handler.end_headers()
         data = b"".join(json.dumps(line).encode() + b"\n" for line in lines)
-        half = len(data) // 2  # a line may come in two parts
+        half = len(data) // 2  # a line may arrive in two parts
         for part in filter(None, (data[:half], data[half:])):
             handler.wfile.write(b"%x\r\n%s\r\n" % (len(part), part))
             handler.wfile.flush()

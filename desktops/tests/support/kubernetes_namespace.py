@@ -1,4 +1,4 @@
-"""A Kubernetes runtime in a namespace of its own, of a real cluster, with the rights of the portal's accounts."""
+"""A Kubernetes runtime in its own namespace of a real cluster, with the rights of the portal's accounts."""
 
 import secrets
 from decimal import Decimal
@@ -41,7 +41,7 @@ def a_cluster(namespace: str, installation: str = "test", **changes: Any) -> Clu
 
 
 class SharedRuntime:
-    """The runtime as the portal's processes share it: each verb with the account of the process that calls it."""
+    """Calls each method of the runtime with the account of the process that calls it in the portal."""
 
     steps = KubernetesRuntime.steps
 
@@ -66,12 +66,12 @@ class KubeHouse(House):
         self.runtime = SharedRuntime(a_cluster(kube.namespace, self.installation, **changes), self.accounts)
 
     def spec(self, **changes: Any) -> DesktopSpec:
-        # Small, because a test cluster has few cores and what is requested is kept free.
+        # Small, because a test cluster has few cores and the requested ones are reserved.
         small: dict[str, Any] = {"image": self.image, "cpu": Decimal("0.4"), "storage_gib": 1, "host_key": HOST_KEY}
         return super().spec(**(small | changes))
 
     def other(self) -> SharedRuntime:
-        """A runtime of another installation in the same place."""
+        """Return a runtime of another installation in the same namespace."""
         return SharedRuntime(a_cluster(self.kube.namespace, "another"), self.accounts)
 
     def has_home(self, spec: DesktopSpec) -> bool:
@@ -81,23 +81,23 @@ class KubeHouse(House):
         self.kube("delete", "pvc", spec.volume)
 
     def shell(self, spec: DesktopSpec, command: str) -> str:
-        """In the home folder of a desktop that runs; what it printed."""
+        """Run a command in the home folder of a running desktop, and return its output."""
         return self.kube.exec(spec.name, "sh", "-c", f"cd /home/void/workspace; {command}", check=False)
 
     def log_out(self, name: str) -> None:
-        """What the menu's "Log Out" does."""
+        """Log out of the session, as the entry "Log Out" of the menu does."""
         until(
             lambda: self.kube.run("exec", name, "--", "/opt/podesk/log-out", check=False).returncode == 0, what="exec"
         )
 
     def objects(self) -> set[str]:
-        """All that is there of this installation, as kind/name."""
+        """Return all objects of this installation, as kind/name."""
         kinds = "pod,configmap,secret,service,networkpolicy,ingress,pvc"
         found = self.kube.list(kinds, f"podesk/installation={self.installation}")
         return {f"{each['kind']}/{each['metadata']['name']}" for each in found}
 
     def close(self) -> None:
-        """Begin to end everything, however the test left it."""
+        """Begin to delete everything that the test left."""
         self.runtime.close()
         chosen = ("--selector", f"podesk/installation={self.installation}", "--wait=false")
         self.kube.run("delete", "pod", *chosen, "--grace-period=1")

@@ -1,4 +1,4 @@
-"""Whole pods and events as Kubernetes 1.26 to 1.36 write them: the cluster that these tests run on is older."""
+"""Complete pods and events as Kubernetes 1.26 to 1.36 write them. The cluster of these tests is older."""
 
 from typing import Any
 
@@ -14,14 +14,14 @@ def condition(kind: str, status: str = "True", reason: str = "", message: str = 
 
 
 def pod(*more: Body, ends: bool = False, **status: Any) -> Body:
-    """Return one that runs, with these conditions in the place of its own of the same type."""
+    """Return a running pod. The given conditions replace those of the same type."""
     return {"apiVersion": "v1", "kind": "Pod", "metadata": _metadata(ends), "spec": _spec()} | {
         "status": _status(*more) | status
     }
 
 
 def pending(*more: Body, **status: Any) -> Body:
-    """Return one that no node has taken."""
+    """Return a pod that is not scheduled on a node."""
     waits = {"observedGeneration": 1, "phase": "Pending", "qosClass": "Guaranteed", "conditions": list(more)}
     return pod() | {"status": waits | status}
 
@@ -103,7 +103,7 @@ def ended(code: int, reason: str) -> Body:
 
 
 def event(reason: str, message: str, at: str, kind: str = "Pod", **more: Any) -> Body:
-    """Return one of the API events.k8s.io, as it is read through the older one: most of the older fields are empty."""
+    """Return an event of the API events.k8s.io as the core API shows it: most of the core API's fields are empty."""
     about = {"kind": kind, "name": "vnc-x", "uid": UID} if kind == "Pod" else {"kind": kind, "name": "home-x"}
     return {
         "metadata": {"uid": f"{reason}-{at}", "creationTimestamp": "2026-11-28T15:00:01Z"},

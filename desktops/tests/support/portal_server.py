@@ -1,4 +1,4 @@
-"""The portal's real server in a process of its own, on the tests' database."""
+"""The portal's real server in a separate process, with the database of the tests."""
 
 import contextlib
 import os
@@ -32,7 +32,7 @@ class Server:
 
     @property
     def memory(self) -> int:
-        """Bytes that are its own."""
+        """Return the bytes of memory that the process does not share."""
         return int(psutil.Process(self.process.pid).memory_full_info().uss)
 
 
@@ -62,7 +62,7 @@ def _database_url() -> str:
     database = connection.settings_dict
     if connection.vendor == "sqlite":
         return f"sqlite:///{database['NAME']}"
-    host = quote(database["HOST"], safe="")  # may be the folder of a UNIX socket
+    host = quote(database["HOST"], safe="")  # can be the folder of a Unix socket
     address = f"{host}:{database['PORT']}" if database["PORT"] else host
     return f"postgres://{database['USER']}:{database['PASSWORD']}@{address}/{database['NAME']}"
 

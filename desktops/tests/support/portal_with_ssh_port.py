@@ -1,4 +1,4 @@
-"""The portal's server on a machine whose port 22 is somebody else's."""
+"""The portal's server with another SSH port, for machines on which another program uses port 22."""
 
 import os
 

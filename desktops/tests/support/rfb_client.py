@@ -1,4 +1,4 @@
-"""A small VNC client for tests: logs in by password, looks, types, and reads the clipboard."""
+"""A small VNC client for tests. It logs in with a password, reads the screen and the clipboard, and types."""
 
 import socket
 import struct
@@ -13,7 +13,10 @@ EXTENDED_CLIPBOARD = -0x3F5E1A32  # 0xC0A1E5CE
 
 
 class RfbClient:
-    """`address`: of a UNIX socket, or host and port. Raises ConnectionRefusedError: the password is not accepted."""
+    """A VNC connection. `address`: path of a Unix socket, or host and port.
+
+    Raises ConnectionRefusedError if the password is not accepted.
+    """
 
     def __init__(self, address: str | tuple[str, int], password: str, *, timeout: float = 10) -> None:
         self.socket = socket.socket(socket.AF_UNIX if isinstance(address, str) else socket.AF_INET)
@@ -60,7 +63,7 @@ class RfbClient:
         self.socket.sendall(struct.pack(f">BxH{len(numbers)}i", 2, len(numbers), *numbers))
 
     def key(self, *symbols: int) -> None:
-        """Press them in this order, release them in the other."""
+        """Press the keys in this order and release them in reverse order."""
         for down, order in ((1, symbols), (0, symbols[::-1])):
             for symbol in order:
                 self.socket.sendall(struct.pack(">BBxxI", 4, down, symbol))
@@ -75,7 +78,7 @@ class RfbClient:
                 self.socket.sendall(struct.pack(">BBHH", 5, buttons, x, y))
 
     def screen(self) -> bytes:
-        """All pixels now, 4 bytes each: blue, green, red, nothing."""
+        """Return all pixels of the current screen, 4 bytes each: blue, green, red, unused."""
         self.socket.sendall(struct.pack(">BBHHHH", 3, 0, 0, 0, self.width, self.height))
         pixels = bytearray(self.width * self.height * 4)
         while (kind := self.read(1)[0]) != 0:
@@ -93,12 +96,12 @@ class RfbClient:
             pixels[start : start + width * 4] = self.read(width * 4)
 
     def _skip(self, kind: int) -> None:
-        """Bell (2) has no body; clipboard (3) has a length, negative when it is of the extended kind."""
+        """Skip a message. Bell (2) has no body; clipboard (3) has a length, negative for the extended clipboard."""
         if kind == 3:
             self.read(abs(struct.unpack(">3xi", self.read(7))[0]))
 
     def clipboard_message(self) -> tuple[int, bytes]:
-        """The next clipboard message: its length as sent (negative: extended) and its body."""
+        """Return the length and the body of the next clipboard message. The length is negative if it is extended."""
         while (kind := self.read(1)[0]) != 3:
             self._skip(kind)
         length = struct.unpack(">3xi", self.read(7))[0]
@@ -106,7 +109,7 @@ class RfbClient:
 
 
 def colours(pixels: bytes) -> int:
-    """Distinct colours: one means a blank screen."""
+    """Return the number of distinct colours. A blank screen has one."""
     return len({pixels[start : start + 3] for start in range(0, len(pixels), 4)})
 
 

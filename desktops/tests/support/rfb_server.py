@@ -1,4 +1,4 @@
-"""The far outside end: a small real RFB server on a real socket, in threads."""
+"""A small RFB server on a real socket, in threads, as the desktop behind the proxy."""
 
 import contextlib
 import itertools
@@ -17,7 +17,7 @@ SERVER_INIT = struct.pack(">HH16sI", 64, 48, bytes(16), 5) + b"tests"
 
 @dataclass
 class Manners:
-    """How the server behaves."""
+    """The behaviour of the server."""
 
     password: str = "pa55word"
     banner: bytes = b"RFB 003.008\n"
@@ -27,7 +27,7 @@ class Manners:
 
 @dataclass
 class FarEnd:
-    """`received` is all that came after ClientInit."""
+    """The server. `received` contains everything that arrived after ClientInit."""
 
     folder: Path
     manners: Manners = field(default_factory=Manners)
@@ -80,7 +80,7 @@ class FarEnd:
             self.received += data
 
     def flood(self, connection: socket.socket) -> None:
-        """Numbers, as fast as they are taken, once the browser has said something."""
+        """Send numbers as fast as the proxy reads them, after the first message of the browser."""
         connection.recv(65536)
         for block in itertools.count():
             connection.sendall(block.to_bytes(8, "big") * 8192)
@@ -106,7 +106,7 @@ class FarEnd:
         threading.Event().wait(30)
 
     def hung_up_on(self, *, within: float) -> bool:
-        """Has the proxy ended every connection?"""
+        """Return whether the proxy has ended every connection within this many seconds."""
         until = time.monotonic() + within
         while time.monotonic() < until:
             if all(one.fileno() == -1 for one in self.open):

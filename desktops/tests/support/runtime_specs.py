@@ -1,4 +1,4 @@
-"""What the tests of runtimes need around one: specs, waiting, a look into homes and processes, and cleaning up."""
+"""Helpers for tests of runtimes: make specs, wait, inspect home folders and processes, and clean up."""
 
 import os
 import secrets
@@ -40,14 +40,17 @@ def connect(endpoint: VNCEndpoint) -> socket.socket:
 
 
 def _opened(endpoint: VNCEndpoint) -> socket.socket | None:
-    """None: refused. Nodes hear a moment later of a pod that is ready; see CONNECT_RETRY_SECONDS in desktops/proxy."""
+    """Return a connection, or None if it is refused.
+
+    Nodes have the route to a pod a moment after it is ready; see CONNECT_RETRY_SECONDS in desktops/proxy.
+    """
     with suppress(ConnectionRefusedError):
         return socket.create_connection((endpoint.address, endpoint.port), timeout=10)
     return None
 
 
 def until(found: Callable[[], Any], *, what: str, seconds: float = 60, every: float = 0.01, seen: Any = "") -> Any:
-    """The first true answer; fails the test, telling what was seen instead, when none comes."""
+    """Return the first true result of `found`. Without one, fail the test with `seen` in the message."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         if answer := found():
@@ -69,11 +72,11 @@ def a_spec(**changes: Any) -> DesktopSpec:
 
 
 class House:
-    """A runtime in a place of its own: all that the contract's tests know."""
+    """A runtime with its own desktops: everything that the tests of the runtime contract use."""
 
     runtime: Runtime
     installation: str
-    every = 0.01  # seconds between two looks
+    every = 0.01  # seconds between two checks
 
     def spec(self, **changes: Any) -> DesktopSpec:
         return a_spec(**({"installation": self.installation} | changes))
@@ -89,7 +92,7 @@ class House:
         return seen[0]
 
     def start(self, spec: DesktopSpec) -> None:
-        """Ordered again and again while it is put off, as the product does."""
+        """Start a desktop. Repeats while the runtime postpones the start, as the portal does."""
         until(lambda: self._begun(spec), what=f"{spec.name} to be begun", every=self.every)
 
     def _begun(self, spec: DesktopSpec) -> bool:
@@ -102,7 +105,7 @@ class House:
         return True
 
     def delete_home(self, spec: DesktopSpec) -> None:
-        """Ordered again and again while something is left, as the product does."""
+        """Delete a volume. Repeats while something is left, as the portal does."""
         until(lambda: self._deleted(spec), what=f"{spec.volume} to be deleted", every=self.every)
 
     def _deleted(self, spec: DesktopSpec) -> bool:
@@ -115,7 +118,7 @@ class House:
         return True
 
     def run(self, **changes: Any) -> DesktopSpec:
-        """A desktop that is ready."""
+        """Start a desktop, and return its spec when it is ready."""
         spec = self.spec(**changes)
         self.start(spec)
         self.wait(spec.name, Phase.READY)
@@ -123,7 +126,7 @@ class House:
 
 
 class LocalHouse(House):
-    """A local runtime in a folder of its own."""
+    """A local runtime in its own folder."""
 
     def __init__(self) -> None:
         self.root = Path(tempfile.mkdtemp(prefix="podesk-", dir="/tmp"))
@@ -132,7 +135,7 @@ class LocalHouse(House):
         self.runtime = LocalRuntime(self.root, installation=self.installation, user=ACCOUNT)
 
     def other(self) -> LocalRuntime:
-        """A runtime of another installation in the same place."""
+        """Return a runtime of another installation in the same folder."""
         return LocalRuntime(self.root, installation="another", user=ACCOUNT)
 
     def home(self, spec: DesktopSpec) -> Path:
@@ -145,15 +148,15 @@ class LocalHouse(House):
         shutil.rmtree(self.home(spec))
 
     def shell(self, spec: DesktopSpec, command: str) -> str:
-        """In the home folder of a desktop that runs; what it printed."""
+        """Run a command in the home folder of a running desktop, and return its output."""
         command = ["sh", "-c", command]
         return subprocess.run(command, cwd=self.home(spec), capture_output=True, text=True, check=False).stdout
 
     def log_out(self, name: str) -> None:
-        """What the menu's "Log Out" does."""
+        """Log out of the session, as the entry "Log Out" of the menu does."""
         os.kill(int(self.program(name, "xfwm4").environ()["PODESK_SESSION"]), signal.SIGUSR1)
 
-    # --- only for tests of the local runtime
+    # --- Only for tests of the local runtime
 
     def place(self, name: str) -> DesktopFolder:
         return DesktopFolder(self.root, name)
@@ -169,7 +172,7 @@ class LocalHouse(House):
         return psutil.Process(holder.pid)
 
     def processes(self, name: str) -> list[psutil.Process]:
-        """Of the session: the holder itself left out."""
+        """Return the processes of the session without the holder."""
         found = []
         for process in processes.marked(self.place(name).marker):
             with suppress(psutil.NoSuchProcess):
@@ -179,23 +182,23 @@ class LocalHouse(House):
     def programs(self, name: str, program: str) -> list[psutil.Process]:
         found = []
         for process in self.processes(name):
-            with suppress(psutil.NoSuchProcess):  # ended while we looked
+            with suppress(psutil.NoSuchProcess):  # it has just ended
                 if process.name() == program:
                     found.append(process)
         return found
 
     def program(self, name: str, program: str) -> psutil.Process:
-        """One of the session's, as soon as it runs."""
+        """Wait for a program of the session, and return its process."""
         found: list[psutil.Process] = until(lambda: self.programs(name, program), what=program)
         return found[0]
 
     def close(self) -> None:
-        """End everything, however the test left it."""
+        """End and delete everything that the test left."""
         for folder in (self.root / "desktops").glob("*"):
             place, state = self.place(folder.name), desktop_files.read(self.place(folder.name))
             if state and state.holder:
                 processes.kill_all([state.holder], timeout=5)
-            while left := list(processes.marked(place.marker)):  # they may fork until the last is gone
+            while left := list(processes.marked(place.marker)):  # they may fork until the last has ended
                 processes.kill_all(left, timeout=5)
             if state:
                 cgroups.remove(state.groups)

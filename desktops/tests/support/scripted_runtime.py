@@ -1,4 +1,4 @@
-"""A runtime that sees what a test tells it, and can be away. Stands where a cluster would: at the border, outside."""
+"""A runtime that reports what a test sets, and can be unavailable. It replaces a cluster, outside the portal."""
 
 import time
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ from desktops.runtimes.base import (
 
 
 class ControllerUnderTest:
-    """A controller in a thread of its own, to be stopped and started again."""
+    """A controller in its own thread, which a test can stop and start again."""
 
     def __init__(self) -> None:
         self.start()
@@ -49,21 +49,21 @@ class ScriptedRuntime:
     steps = ("created", "started", "ready")
 
     def __init__(self) -> None:
-        self.away = False  # nobody answers
-        self.deaf = False  # the watch misses whatever happens
-        self.mute = False  # does not tell what desktops printed
+        self.away = False  # the runtime does not answer
+        self.deaf = False  # the watch misses all changes
+        self.mute = False  # logs of desktops are unavailable
         self.there: dict[str, Observed] = {}
         self.pause = 0.0  # seconds that a list takes
         self.listing = False
         self.log = ""
-        self.broken: list[str] = []  # kinds that mending makes anew
+        self.broken: list[str] = []  # kinds of objects that mending creates again
         self.unmendable: RuntimeFault | None = None
         self.homes: list[str] = []
         self.calls: list[tuple[str, str]] = []
         self.rang: list[str] = []
 
     def sees(self, desktop: Desktop, phase: Phase | None, **fields: Any) -> None:
-        """From now on; None: it is not there. Whoever watches hears of it."""
+        """Report this phase of a desktop from now on, also to the watch. `phase` None: it does not exist."""
         name = desktop.object_name
         self.there.pop(name, None)
         if phase:
@@ -74,7 +74,7 @@ class ScriptedRuntime:
             self.rang.append(name)
 
     def looks(self) -> int:
-        """How often it was asked for everything."""
+        """Return how often all desktops were listed."""
         return self.calls.count(("list", ""))
 
     def warm_up(self) -> None:

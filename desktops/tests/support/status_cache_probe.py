@@ -1,4 +1,4 @@
-"""What these tests do with a desktop, and how they look at it."""
+"""Helpers for tests of the status cache: act on a desktop and read its snapshot."""
 
 from collections.abc import Callable
 
@@ -39,7 +39,7 @@ def stop(desktop: Desktop) -> None:
 
 
 def assert_failed(desktop: Desktop) -> None:
-    """For the first who asks, who may find a late snapshot and pass it over, and for all after him."""
+    """Assert that reads report the failure: the first, which may find and skip an old snapshot, and later ones."""
     assert [known(desktop).status for _ in range(3)] == ["failed"] * 3
 
 
