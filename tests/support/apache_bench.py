@@ -1,4 +1,4 @@
-"""ApacheBench, and what it says."""
+"""Run ApacheBench and parse its output."""
 
 import csv
 import re
@@ -11,11 +11,11 @@ from pathlib import Path
 @dataclass(frozen=True)
 class Answers:
     requests: int
-    failed: int  # cut off, or not answered; not those with another status than 2xx
+    failed: int  # interrupted or not answered; does not include statuses other than 2xx
     other_than_2xx: int
     per_second: float
-    milliseconds: dict[int, float]  # by percent: so many were answered within
-    said: str  # all of it
+    milliseconds: dict[int, float]  # percentile: time in which so many percent were answered
+    said: str  # the whole output
 
     @property
     def table(self) -> str:
@@ -23,7 +23,7 @@ class Answers:
 
 
 def ab(url: str, *options: str, requests: int, at_once: int) -> Answers:
-    """Raises AssertionError with what it said when it gave up."""
+    """Send requests and return the results. Raises AssertionError with the output if ApacheBench fails."""
     with tempfile.TemporaryDirectory(prefix="podesk-ab-") as folder:
         percentiles = Path(folder) / "percentiles.csv"
         # -l: answers may differ in length. -s: seconds for one answer.
@@ -43,6 +43,6 @@ def ab(url: str, *options: str, requests: int, at_once: int) -> Answers:
 
 
 def _number(said: str, name: str) -> float:
-    """Zero for what it only tells when there is some."""
+    """Return the number in this line, or zero: ApacheBench omits some lines that would be zero."""
     found = re.search(rf"^{name}:\s+([\d.]+)", said, re.MULTILINE)
     return float(found[1]) if found else 0

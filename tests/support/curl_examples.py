@@ -1,6 +1,6 @@
-"""Hold four curl commands that scripts have used since before Podesk, so that they must go on working."""
+"""Four curl commands that scripts used before Podesk existed, and that must keep working."""
 
-# Word for word. Host, token and name stand for those of the reader.
+# Verbatim. Host, token and name are placeholders.
 CREATE = r"""curl -X POST http://vnc-api.example.com/api/v1/pods/create \
   -H "X-User-Token: your-token-here" \
   -H "Content-Type: application/json" \

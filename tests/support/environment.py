@@ -1,4 +1,4 @@
-"""Pytest plugin, loaded before Django's settings: a throw-away data folder, keys, and a real Redis of our own."""
+"""Pytest plugin, loaded before Django's settings. It makes a temporary data folder and keys, and starts Redis."""
 
 import atexit
 import os
@@ -18,7 +18,7 @@ from redis import Redis, RedisError
 
 _folder = tempfile.TemporaryDirectory(prefix="podesk-test-", ignore_cleanup_errors=True)
 FOLDER = Path(_folder.name)
-FOLDER.chmod(0o711)  # the account of local desktops passes through
+FOLDER.chmod(0o711)  # the account of local desktops needs to enter it
 (FOLDER / "static").mkdir()
 
 
@@ -30,7 +30,7 @@ def _signing_key() -> str:
 
 
 def start_redis(folder: Path) -> subprocess.Popen[bytes]:
-    """A real Redis server on folder/redis.sock; returns when it answers. Dies with this process."""
+    """Start a real Redis server on folder/redis.sock, and return when it answers. It ends with this process."""
     socket = folder / "redis.sock"
     server = subprocess.Popen(
         [
@@ -62,8 +62,8 @@ redis_server = start_redis(FOLDER)
 
 @contextmanager
 def redis_away() -> Iterator[None]:
-    """Within it, Redis is dead; afterwards it is back, empty."""
-    global redis_server  # noqa: PLW0603 - there is one, and it is replaced
+    """Kill Redis for this block, and start it again, empty, afterwards."""
+    global redis_server  # noqa: PLW0603 - the only server is replaced
     redis_server.kill()
     redis_server.wait()
     try:
@@ -74,7 +74,7 @@ def redis_away() -> Iterator[None]:
 
 @contextmanager
 def redis_hangs() -> Iterator[None]:
-    """Within it, Redis takes connections and answers nothing."""
+    """Make Redis accept connections without an answer for this block."""
     redis_server.send_signal(signal.SIGSTOP)
     try:
         yield
@@ -84,7 +84,7 @@ def redis_hangs() -> Iterator[None]:
 
 @contextmanager
 def redis_refuses_writes(why: str) -> Iterator[None]:
-    """Within it, Redis answers and refuses writes. `why`: memory_full, save_failed or read_only."""
+    """Make Redis answer but refuse writes for this block. `why`: memory_full, save_failed or read_only."""
     client = Redis(unix_socket_path=str(FOLDER / "redis.sock"), decode_responses=True)
     match why:
         case "memory_full":
@@ -92,7 +92,7 @@ def redis_refuses_writes(why: str) -> Iterator[None]:
         case "save_failed":
             _fail_to_save(client)
         case "read_only":
-            client.replicaof("127.0.0.1", "1")  # no such server: what it has stays
+            client.replicaof("127.0.0.1", "1")  # there is no such server, so Redis keeps its data
     try:
         yield
     finally:
@@ -104,7 +104,7 @@ def redis_refuses_writes(why: str) -> Iterator[None]:
 
 
 def _fail_to_save(client: "Redis") -> None:
-    """Its folder goes before it saves. It stops writes only where it is to save at all."""
+    """Delete Redis's folder before it saves. It refuses writes after a failed save only if saving is enabled."""
     with tempfile.TemporaryDirectory(dir=FOLDER) as gone:
         client.config_set("dir", gone)
     client.config_set("save", "3600 1000")

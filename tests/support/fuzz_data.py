@@ -1,4 +1,4 @@
-"""What schemathesis may delete and change in the portal that it tries. Run by test_api_fuzz.py in `manage.py shell`."""
+"""Make objects that schemathesis may change and delete. Run by test_api_fuzz.py in `manage.py shell`."""
 
 import json
 
@@ -8,11 +8,11 @@ from django.utils import timezone
 from accounts.models import Quota, User
 from desktops.models import Volume
 
-OF_EACH = 20  # more than are deleted
+OF_EACH = 20  # more than schemathesis deletes
 
 
 def make() -> None:
-    """Prints their ids, by the name that they have in addresses and bodies."""
+    """Make the objects and print their ids, by the name of the parameter that takes them."""
     admin = User.objects.get(username="admin")
     groups = [Group.objects.create(name=f"group-{n}") for n in range(OF_EACH)]
     quotas = [Quota.objects.create(group=group, desktops=1) for group in groups]

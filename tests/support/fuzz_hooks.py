@@ -1,7 +1,8 @@
-"""What schemathesis is told when it tries the API out; see test_api_fuzz.py.
+"""Hooks that adapt schemathesis to the API; see test_api_fuzz.py.
 
-What a schema cannot say is put right here: which desktops, users and images there are, which password is good enough,
-that a key is for one request, and which token may be spent."""
+They add what a schema cannot express: which desktops, users and images exist, which password is strong enough, that an
+idempotency key is for one request, and which tokens may be revoked.
+"""
 
 import json
 import os
@@ -17,13 +18,13 @@ KEY, UNKNOWN, TOKEN = "Idempotency-Key", "x-schemathesis-unknown-property", "X-U
 WORLD: dict[str, Any] = json.loads(os.environ["FUZZ_WORLD"])
 ANSWERED = Path(os.environ["FUZZ_ANSWERED"])
 _UUID = "[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
-_SHAPES = {"pod_name": "[a-z0-9-]+", "quota_id": "[0-9]{1,9}"}  # of values that the schema allows; others: _UUID
+_SHAPES = {"pod_name": "[a-z0-9-]+", "quota_id": "[0-9]{1,9}"}  # of valid values; all others have the shape _UUID
 _numbers = count()
 _ids = {name: cycle(ids) for name, ids in WORLD["ids"].items()}
 
 
 def _id(operation: str, name: str) -> str:
-    """A real one; of desktops, the one that this operation is for."""
+    """Return the id of an existing object. For desktops, return the one that is reserved for this operation."""
     pods = WORLD["pods"]
     return str(pods.get(operation, pods[""]) if name == "pod_name" else next(_ids[name]))
 
@@ -32,12 +33,12 @@ def _name(operation: Any) -> str:
     return str(operation.definition.raw["operationId"])
 
 
-# --- addresses and headers ---
+# --- Addresses and headers ---
 
 
 @schemathesis.hook
 def map_path_parameters(context: Any, path_parameters: dict[str, Any] | None) -> dict[str, Any] | None:
-    """Of the names that could be real, every other one is."""
+    """Replace every second valid id with that of an existing object."""
     for name, value in (path_parameters or {}).items():
         known = name == "pod_name" or name in _ids
         if known and re.fullmatch(_SHAPES.get(name, _UUID), str(value)) and next(_numbers) % 2:
@@ -47,7 +48,7 @@ def map_path_parameters(context: Any, path_parameters: dict[str, Any] | None) ->
 
 @schemathesis.hook
 def filter_case(context: Any, case: Any) -> bool:
-    """That a header which the schema does not name must be refused, no proxy would agree to."""
+    """Skip cases with an unknown header: they must not be refused, because proxies add headers."""
     return UNKNOWN not in (case.headers or {})
 
 
@@ -55,7 +56,7 @@ def filter_case(context: Any, case: Any) -> bool:
 def before_call(context: Any, case: Any, kwargs: Any) -> None:
     name = _name(case.operation)
     if re.fullmatch(r"[!-~]{1,180}", str((case.headers or {}).get(KEY, ""))):
-        case.headers[KEY] += str(next(_numbers))  # schemathesis takes the same one for many
+        case.headers[KEY] += str(next(_numbers))  # schemathesis uses the same key for many requests
     is_wrong = case.meta and case.meta.generation.mode.is_negative
     if name in BODIES and isinstance(case.body, dict) and not is_wrong:
         case.body = BODIES[name](dict(case.body))
@@ -72,18 +73,18 @@ def after_call(context: Any, case: Any, response: Any) -> None:
         _spender.signed_in = ""
 
 
-# --- tokens that end ---
+# --- Tokens that end ---
 
 
 class Spender:
-    """Somebody whose tokens may be spent."""
+    """A user whose tokens may be revoked."""
 
     def __init__(self) -> None:
         self._portal = httpx.Client(base_url=WORLD["api"], timeout=30)
         self.signed_in = ""
 
     def token(self) -> str:
-        """By password, if need be; what ends all of them needs no other."""
+        """Return a token, after a login if necessary. Only revokeAllTokens uses it directly."""
         self.signed_in = self.signed_in or self._made("/auth/token", WORLD["spender"])["token"]
         return self.signed_in
 
@@ -109,13 +110,13 @@ def _give_token(name: str, case: Any) -> None:
     case.headers[TOKEN] = token
 
 
-# --- bodies ---
+# --- Bodies ---
 Body = dict[str, Any]
 GOOD = "lorem ipsum dolor sit amet"
 
 
 def _pod(body: Body) -> Body:
-    """Return a body without an image, files, a time zone or a quantity that do not exist."""
+    """Remove unknown images, files, names and quantities, which the portal would refuse."""
     known = {name: value for name, value in body.items() if name not in ("image", "volume")}
     if known.get("time_zone"):
         known["time_zone"] = "Asia/Shanghai"
@@ -131,7 +132,7 @@ def _user(body: Body) -> Body:
 
 
 def _changed(body: Body) -> Body:
-    """Mostly without a password: making its hash takes long, on purpose."""
+    """Remove the password from most bodies, because hashing it is slow by design."""
     sent = body if next(_numbers) % 4 == 0 else {name: body[name] for name in body if name != "password"}
     return _user(sent)
 
@@ -141,7 +142,7 @@ def _quota(body: Body) -> Body:
 
 
 def _token(body: Body) -> Body:
-    return body | {"lifetime": 600} if "lifetime" in body else body  # the token that asks lives no longer
+    return body | {"lifetime": 600} if "lifetime" in body else body  # the request's own token is not valid for longer
 
 
 def _login(body: Body) -> Body:

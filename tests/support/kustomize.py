@@ -1,4 +1,4 @@
-"""Find a kubectl that builds the overlays: the cluster's own may be older than they need."""
+"""Find a kubectl that can build the overlays. The cluster's own may be too old."""
 
 import json
 import os
@@ -11,15 +11,15 @@ from pathlib import Path
 
 from pytest import MonkeyPatch
 
-OLDEST = (1, 21)  # the first whose kustomize takes folders under `resources`
+OLDEST = (1, 21)  # the first whose kustomize accepts folders under `resources`
 Version = tuple[int, int]
 
 
 @cache
 def kubectls() -> dict[Version, str]:
-    """Return the path of each version in PATH, or beside one of PATH as kubectl.1.33, the oldest first.
+    """Return the path of each version, the oldest first. Fail if none is new enough.
 
-    Fails when none is new enough.
+    It finds `kubectl` and names such as kubectl.1.33, in PATH and in the folders that kubectl in PATH links to.
     """
     folders = [Path(folder) for folder in os.environ["PATH"].split(os.pathsep)]
     folders += [(folder / "kubectl").resolve().parent for folder in folders if (folder / "kubectl").exists()]
@@ -30,12 +30,12 @@ def kubectls() -> dict[Version, str]:
 
 
 def kubectl() -> str:
-    """Return the oldest that will do: the cluster of the tests is old as well."""
+    """Return the oldest suitable kubectl, because the cluster of the tests is old as well."""
     return next(iter(kubectls().values()))
 
 
 def put_into_path(folder: Path, monkeypatch: MonkeyPatch) -> None:
-    """Let `kubectl apply -k` work as the documentation writes it, whichever kubectl comes first in PATH."""
+    """Make `kubectl apply -k` work as documented, even if the first kubectl in PATH is too old."""
     usual = shutil.which("kubectl") or kubectl()
     program = folder / "kubectl"
     new = f'case " $* " in *" -k "*) exec {shlex.quote(kubectl())} "$@";; esac'

@@ -1,8 +1,9 @@
-"""Pytest plugin: a run in which a secret was logged has failed.
+"""Pytest plugin: fail the run if a secret was logged.
 
-Looks at what the tests' own process logs, formatted as in production, and at what the portals and servers that tests
-start write (`read`). Secret are session tokens, private keys, whatever is sealed for the database, passwords of
-accounts, and what a test names by `keep_out`."""
+It checks the log of the tests' own process, formatted as in production, and the logs of portals and servers that tests
+start (`read`). Secrets are session tokens, private keys, all values that are encrypted for the database, passwords of
+accounts, and values that a test names with `keep_out`.
+"""
 
 import logging
 import os
@@ -19,8 +20,8 @@ SHAPES = {
     "a private key": re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----"),
 }
 _WORD = re.compile(r"[A-Za-z0-9_-]+")
-_SHORTEST = 8  # letters; a shorter password cannot be told from a word
-_LONGEST = 200  # what is sealed beyond that is no password, but an answer that holds one
+_SHORTEST = 8  # characters; a shorter password could be an ordinary word
+_LONGEST = 200  # a longer encrypted value is no password, but an answer that contains one
 _LEAKS = "leaks"  # key in xdist's workeroutput
 
 _texts: dict[str, set[str]] = {}  # where -> lines
@@ -29,25 +30,25 @@ _leaks: list[str] = []
 
 
 def keep_out(secret: str) -> None:
-    """It must be in no log, whether it was written already or not."""
+    """Fail the run if this secret is in any log, earlier or later."""
     if _SHORTEST <= len(secret) <= _LONGEST:
         _secrets.add(secret)
 
 
 def hear(where: str, text: str) -> None:
-    """What a process logged that a test started."""
+    """Check the log of a process that a test started."""
     _texts.setdefault(f"{_test()}, {where}", set()).update(text.splitlines())
 
 
 def read(*logs: Path) -> None:
-    """Such logs as files; call it before their folder goes."""
+    """Check log files. Call it before their folder is deleted."""
     for log in logs:
         if log.is_file():
             hear(log.name, log.read_text(errors="replace"))
 
 
 class _Listener(logging.Handler):
-    """Formats as production does. Never raises: the test shall fail for its own reasons."""
+    """Formats as in production. It never raises, so that it does not make a test fail."""
 
     def emit(self, record: logging.LogRecord) -> None:
         try:
@@ -76,7 +77,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def _noting(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The same function; what it is given first is a secret from then on."""
+    """Return the function with its first argument registered as a secret."""
 
     @wraps(function)
     def noted(secret: Any, *args: Any, **options: Any) -> Any:
@@ -89,7 +90,7 @@ def _noting(function: Callable[..., Any]) -> Callable[..., Any]:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup() -> None:
-    _listen()  # whatever configured logging anew has thrown us out
+    _listen()  # a new logging configuration removes the handler
 
 
 def _listen() -> None:
@@ -103,7 +104,7 @@ def _listen() -> None:
 
 
 def found() -> list[str]:
-    """One line per place and kind of secret; never the secret itself."""
+    """Return one line per place and kind of secret, without the secret itself."""
     return [f"{where}: {what}" for where in sorted(_texts) for what in _in("\n".join(_texts[where]))]
 
 
@@ -119,7 +120,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     _leaks.extend(found())
     output = getattr(session.config, "workeroutput", None)
     if output is not None:
-        output[_LEAKS] = _leaks  # the process that reports decides
+        output[_LEAKS] = _leaks  # the main process fails the run
     elif _leaks and session.exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 

@@ -1,5 +1,7 @@
-"""A real nginx in front of a running portal and its desktops. What it does for a desktop is made from the Ingress
-that the desktop has in a cluster, as ingress-nginx makes it."""
+"""A real nginx in front of a running portal and its desktops.
+
+Its configuration for a desktop is made from the Ingress that the desktop has in a cluster, as ingress-nginx does it.
+"""
 
 import socket
 import subprocess
@@ -71,7 +73,7 @@ location @signin-{name} {{
 
 
 class Nginx:
-    """Listens on `port`, with TLS; behind it the portal, and each desktop that it was shown."""
+    """Serves the portal and the desktops of `show` on `port`, with TLS."""
 
     def __init__(self, folder: Path, *, port: int, portal: int) -> None:
         self._folder, self._portal = folder, portal
@@ -87,7 +89,7 @@ class Nginx:
         self._start()
 
     def show(self, ingress: dict[str, Any], ports: dict[int, int]) -> None:
-        """A desktop from now on. `ports`: where its Service's ports are on this machine."""
+        """Serve a desktop from now on. `ports`: for each port of its Service, the port on this machine."""
         name = ingress["metadata"]["name"]
         (self._folder / f"{name}.location").write_text(location(ingress, ports, self._portal))
         self.stop()
@@ -106,13 +108,13 @@ class Nginx:
 
 
 def location(ingress: dict[str, Any], ports: dict[int, int], portal: int) -> str:
-    """What stands in nginx's configuration for that Ingress. An annotation that is not known here fails the test."""
+    """Return the nginx configuration for an Ingress. Fail on an unknown annotation."""
     [rule] = ingress["spec"]["rules"]
     [path] = rule["http"]["paths"]
     every = ingress["metadata"]["annotations"].items()
     wanted = {key.removeprefix(PREFIX).replace("-", "_"): value for key, value in every if key.startswith(PREFIX)}
-    assert wanted.pop("use_regex") == "true"  # else the path would be taken literally
-    assert wanted.pop("force_ssl_redirect") == "true"  # here it speaks TLS alone
+    assert wanted.pop("use_regex") == "true"  # otherwise nginx would take the path literally
+    assert wanted.pop("force_ssl_redirect") == "true"  # this nginx uses TLS only
     asks = urlsplit(wanted.pop("auth_url"))
     assert set(wanted) == {
         *("rewrite_target", "auth_signin"),
@@ -140,7 +142,7 @@ def nginx(folder: Path, *, port: int, portal: int) -> Iterator[Nginx]:
 
 @contextmanager
 def novnc(web: Path, *, port: int, address: str) -> Iterator[None]:
-    """What runs in a desktop's pod beside its X server: websockify with the folder of noVNC."""
+    """Run websockify with the folder of noVNC, as a desktop's pod does beside its X server."""
     command = ["-m", "websockify", "--web", str(web), f"--unix-target={address}", f"127.0.0.1:{port}"]
     server = subprocess.Popen([sys.executable, *command], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:

@@ -1,4 +1,4 @@
-"""The OpenAPI document as tests read it, and whether an answer keeps to it."""
+"""Read the OpenAPI document, and check answers against it."""
 
 from functools import cache
 from typing import Any
@@ -16,7 +16,7 @@ def document() -> Node:
 
 
 def resolved(node: Any) -> Any:
-    """As JSON Schema: references followed, OpenAPI 3.0's `nullable` said in its words."""
+    """Return a node as JSON Schema: resolve references, and replace OpenAPI 3.0's `nullable`."""
     if isinstance(node, list):
         return [resolved(each) for each in node]
     if not isinstance(node, dict):
@@ -31,7 +31,7 @@ def resolved(node: Any) -> Any:
 
 
 def assert_told(address: str, answer: Any) -> None:
-    """`address`: such as "GET pods/{pod_name}"; `answer`: of Django's test client."""
+    """Assert that an answer of Django's test client is documented. `address`: such as "GET pods/{pod_name}"."""
     method, _, path = address.partition(" ")
     responses = document()["paths"][f"/api/v1/{path}"][method.lower()]["responses"]
     assert str(answer.status_code) in responses, f"{answer.status_code} is not documented"

@@ -1,4 +1,4 @@
-"""docs/operations.md as somebody reads it who types what stands there."""
+"""Read docs/operations.md, and run its commands as an administrator would."""
 
 import re
 import subprocess
@@ -11,9 +11,9 @@ PAGE = (CHECKOUT / "docs/operations.md").read_text()
 
 
 def chapter(heading: str) -> str:
-    """What stands below that heading, up to the next one of its rank or a higher one."""
+    """Return the text below this heading, up to the next heading of the same or a higher level."""
     parts = re.split(r"(```.*?```)", PAGE, flags=re.DOTALL)
-    parts[1::2] = [block.replace("\n# ", "\n ## ") for block in parts[1::2]]  # comments of a shell are no headings
+    parts[1::2] = [block.replace("\n# ", "\n ## ") for block in parts[1::2]]  # shell comments are no headings
     page = "".join(parts)
     found = re.search(rf"^(#+) {re.escape(heading)}$", page, re.MULTILINE)
     assert found, heading
@@ -21,20 +21,23 @@ def chapter(heading: str) -> str:
 
 
 def commands(heading: str) -> list[str]:
-    """Of all shell blocks in that chapter, each with its continued lines; without comments."""
+    """Return the commands of all shell blocks in this chapter, without comments and with continued lines joined."""
     blocks = re.findall(r"```sh\n(.*?)```", chapter(heading), re.DOTALL)
     lines = re.sub(r"\\\n *", "", "".join(blocks)).splitlines()
     return [command for line in lines if (command := re.sub(r"(^|\s+)##? .*", "", line))]
 
 
 def table_row(heading: str, first: str) -> list[str]:
-    """The cells of the row that begins with that cell, in that chapter."""
+    """Return the cells of the row that begins with the cell `first` in this chapter."""
     found = next(line for line in chapter(heading).splitlines() if line.startswith(f"| {first} |"))
     return [cell.strip() for cell in re.split(r"(?<!\\)\|", found)[1:-1]]
 
 
 def typed(command: str, folder: Path) -> str:
-    """In a shell, in that folder; what it printed. Again for a minute: figures, say, are there seconds after a pod."""
+    """Run a command in a shell in this folder, and return its output.
+
+    It retries for a minute, because metrics, for example, are available some seconds after a pod has started.
+    """
     until = time.monotonic() + 60
     while True:
         done = subprocess.run(

@@ -1,4 +1,4 @@
-"""Somebody who uses a running Podesk by its pages: a browser without pixels."""
+"""A client that uses the pages of a running Podesk as a browser does, without rendering them."""
 
 import re
 from typing import Any
@@ -19,13 +19,13 @@ class Visitor:
         return self.http.post(path, data=data | {"csrfmiddlewaretoken": self.http.cookies["csrftoken"]})
 
     def launch_choice(self) -> dict[str, str]:
-        """What the launch page has chosen for us, as a browser would send it."""
+        """Return the default choices of the launch page, as a browser would send them."""
         page = self.http.get("/?new").text
         chosen = re.findall(r'name="(image|size-\d+)" value="(\d+)" checked', page)
         return dict(chosen) | {"name": "desktop"}
 
     def launch(self) -> str:
-        """The id of the desktop, known from the address that the answer led to."""
+        """Launch a desktop, and return its id from the address that the answer redirects to."""
         answer = self.post("/desktops/launch/", **self.launch_choice())
         found = re.search(r"/desktops/([0-9a-f-]{36})/", str(answer.url))
         assert found, (answer.status_code, answer.text)

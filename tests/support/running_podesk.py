@@ -1,4 +1,4 @@
-"""The whole of Podesk, as `./podesk run` starts it, for tests that look at it from outside."""
+"""Run all of Podesk, as `./podesk run` does, for tests from outside."""
 
 import http.client
 import json
@@ -25,7 +25,7 @@ from desktops.runtimes.local.local_runtime import LocalRuntime
 from podesk_cli.folders import CHECKOUT
 from tests.support import log_secrets
 
-# What the tests' own environment sets for Django, and a person at a terminal does not have.
+# Variables that the tests' own environment sets for Django, and that a user at a terminal does not have.
 OURS = {
     *("DATA_DIR", "REDIS_URL", "DATABASE_URL", "SECRET_KEY", "SECRETS_KEYS", "TOKEN_SIGNING_KEY", "PUBLIC_URL"),
     *("DEBUG", "LOCAL_RUNTIME_ALLOWED", "INSTALLATION_ID", "LOG_FORMAT", "DJANGO_SETTINGS_MODULE"),
@@ -33,7 +33,7 @@ OURS = {
 
 
 def persons_environment() -> dict[str, str]:
-    # Static files are the same for all data folders here; collecting them once saves ten seconds each.
+    # All data folders share the static files, because collecting them takes ten seconds.
     return {
         **{name: value for name, value in os.environ.items() if name not in OURS},
         "STATIC_ROOT": str(CHECKOUT / "var/test-static"),
@@ -91,7 +91,7 @@ class Portal:
         return self._output.read_text()
 
     def query(self, sql: str) -> list[tuple[Any, ...]]:
-        """Look into the database from outside."""
+        """Query the database directly."""
         if self.database.startswith("sqlite"):
             with closing(sqlite3.connect(self.data / "podesk.sqlite3", timeout=20)) as connection:
                 return connection.execute(sql).fetchall()
@@ -104,12 +104,12 @@ class Portal:
         return found[1] if found else ""
 
     def manage(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """`./podesk manage …` on the same data, with the same settings."""
+        """Run `./podesk manage …` with the same data and settings."""
         settings = self._settings | {"DATABASE_URL": self.database}
         return podesk("manage", "--data", str(self.data), *arguments, **settings)
 
     def part(self, word: str) -> psutil.Process | None:
-        """The child whose command line holds the word."""
+        """Return the child process whose command line contains the word."""
         for child in psutil.Process(self.process.pid).children():
             try:
                 if word in " ".join(child.cmdline()):
@@ -119,15 +119,15 @@ class Portal:
         return None
 
     def kill(self, word: str) -> None:
-        """The part with all that it has started, a worker's job among it."""
+        """Kill a part and everything that it has started, including a worker's job."""
         process = self.part(word)
         assert process
         for each in [*process.children(recursive=True), process]:
-            with suppress(psutil.NoSuchProcess):  # it ended by itself in this moment
+            with suppress(psutil.NoSuchProcess):  # it has just ended
                 each.kill()
 
     def ready(self) -> bool:
-        """With Redis, without which a web server is ready as well."""
+        """Return whether the portal is ready and has Redis. The web server is ready without it too."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)
         try:
             connection.request("GET", "/readyz")
@@ -140,11 +140,11 @@ class Portal:
 
 
 def _own_database(data: Path) -> str:
-    """A database of this portal's own, on the PostgreSQL that the tests run on, or else SQLite."""
+    """Return the address of a separate database for this portal, on the tests' PostgreSQL server or else SQLite."""
     server = os.environ.get("DATABASE_URL", "")
     if not server.startswith("postgres"):
         return f"sqlite:///{data}/podesk.sqlite3"
-    name = f"whole_{sha256(str(data).encode()).hexdigest()[:12]}"  # the same again for the next run on that folder
+    name = f"whole_{sha256(str(data).encode()).hexdigest()[:12]}"  # the next run with this folder uses it again
     with psycopg.connect(server, autocommit=True) as connection:
         if not connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name]).fetchone():
             connection.execute(f"CREATE DATABASE {name}".encode())
@@ -164,7 +164,7 @@ def running(data: Path, **settings: str) -> Iterator[Portal]:
 
 
 def _keep_secrets_out_of_logs(portal: Portal) -> None:
-    """On the terminal, the first password stands where it belongs; nowhere else."""
+    """Fail the run if a password was logged. Only the terminal may show the first password, where it is announced."""
     keys = (portal.data / "secrets/SECRETS_KEYS").read_text().split(",")
     box = MultiFernet([Fernet(key.strip()) for key in keys])
     for (sealed,) in portal.query("SELECT vnc_password_sealed FROM desktops_desktop WHERE vnc_password_sealed <> ''"):
@@ -175,7 +175,7 @@ def _keep_secrets_out_of_logs(portal: Portal) -> None:
 
 
 def _end_desktops(data: Path) -> None:
-    """They outlive the portal; here nobody would find them again."""
+    """Stop the desktops: they keep running without the portal, and no later test would stop them."""
     runtime = LocalRuntime(data / "local", installation="podesk")
     until = time.monotonic() + 20
     while (left := runtime.list()) and time.monotonic() < until:

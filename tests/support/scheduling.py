@@ -1,8 +1,8 @@
-"""Which tests one process of pytest-xdist runs one after another."""
+"""Decide which tests run one after another in the same process of pytest-xdist."""
 
 from xdist.scheduler import LoadFileScheduling
 
-# Files that share what one of them starts, and what there can be only one of.
+# Files that share something that exists only once.
 TOGETHER = {
     "tests/cluster/test_api.py": "the portal in the cluster",
     "tests/cluster/test_deployed.py": "the portal in the cluster",
@@ -10,7 +10,7 @@ TOGETHER = {
 
 
 class Lanes(LoadFileScheduling):
-    """Those of a file, and of files that belong together. xdist's own groups do nothing under pytest 9.2."""
+    """Keeps the tests of a file and of TOGETHER in one process. xdist's own groups do nothing under pytest 9.2."""
 
     def _split_scope(self, nodeid: str) -> str:
         file = super()._split_scope(nodeid)

@@ -1,4 +1,7 @@
-"""A TCP line between browser and portal that can go silent without closing, as when a router forgets a connection."""
+"""A TCP proxy between browser and portal that can stop forwarding without closing.
+
+A router that forgets a connection has the same effect.
+"""
 
 import contextlib
 import socket
@@ -7,7 +10,7 @@ from collections.abc import Iterator
 
 
 class SilentLine:
-    """Forwards every connection to `port`, until told otherwise."""
+    """Forwards every connection to `port`, until go_silent() is called."""
 
     def __init__(self, port: int) -> None:
         self._to = port
@@ -21,11 +24,11 @@ class SilentLine:
         threading.Thread(target=self._accept, daemon=True).start()
 
     def go_silent(self) -> None:
-        """No byte passes any more, and no side hears of it. New connections are taken, and as silent."""
+        """Stop forwarding without an error on either side. New connections are accepted, but not forwarded either."""
         self._flowing.clear()
 
     def recover(self) -> None:
-        """New connections work; those of before stay silent for ever."""
+        """Forward new connections. Existing ones stay silent."""
         self._lost.update(self._sockets)
         self._flowing.set()
 

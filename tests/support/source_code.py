@@ -1,4 +1,4 @@
-"""The sources of the product as a test of their structure reads them."""
+"""Read the sources of the product for tests of their structure."""
 
 import ast
 import subprocess
@@ -32,7 +32,7 @@ class Module:
 
 @cache
 def modules() -> tuple[Module, ...]:
-    """All Python files of the repository but migrations, which Django writes."""
+    """Return all Python files of the repository except migrations, which Django writes."""
     listed = subprocess.run(["git", "ls-files", "*.py"], cwd=CHECKOUT, capture_output=True, text=True, check=True)
     paths = [Path(name) for name in listed.stdout.split()]
     return tuple(_read(path) for path in paths if "migrations" not in path.parts)

@@ -1,4 +1,4 @@
-"""A tiny API on the real ground: URL configuration of the tests of what all endpoints share."""
+"""A tiny API on the real base classes: the URL configuration for tests of what all endpoints share."""
 
 from datetime import timedelta
 from typing import Any

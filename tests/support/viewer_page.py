@@ -1,4 +1,4 @@
-"""The viewer as a person meets it: what to press, what to see, and the files that prove it."""
+"""Use the viewer as a user does: press its buttons, read its picture, and check files in the desktop."""
 
 import time
 from pathlib import Path
@@ -31,17 +31,17 @@ class Screen:
         wait_for(lambda: self.colours() > 20)
         return self
 
-    # --- what is seen ---
+    # --- The picture and the messages ---
 
     def wait_connected(self, seconds: float = 20) -> None:
         self.page.wait_for_selector("#overlay[data-state=connected]", state="attached", timeout=seconds * 1000)
 
     def colours(self) -> int:
-        """Different ones in the picture: 1 is a blank screen."""
+        """Return the number of distinct colours in the picture. A blank screen has one."""
         return self.page.evaluate(COLOURS)
 
     def size(self) -> tuple[int, int]:
-        """Of the desktop's picture, in its own pixels."""
+        """Return width and height of the desktop's picture, in its own pixels."""
         canvas = self.page.locator("#screen canvas")
         return canvas.evaluate("canvas => canvas.width"), canvas.evaluate("canvas => canvas.height")
 
@@ -52,16 +52,16 @@ class Screen:
         if button:
             expect(self.page.locator("#overlay .actions > :visible").first).to_have_text(button)
 
-    # --- what is done ---
+    # --- Actions ---
 
     def tool(self, name: str) -> None:
-        self.page.hover("#handle")  # under the pointer the toolbar does not go away
+        self.page.hover("#handle")  # the toolbar stays open under the pointer
         if self.page.locator("#tools").is_hidden():
             self.page.click("#handle")
         self.page.get_by_role("toolbar").get_by_text(name, exact=True).click()
 
     def terminal(self) -> "Screen":
-        """A new one, with the keyboard in it."""
+        """Open a terminal that has the keyboard focus."""
         wait_for(self._opens_terminal)
 
         def answers() -> bool:
@@ -74,7 +74,7 @@ class Screen:
         return self
 
     def _opens_terminal(self) -> bool:
-        """Click again where the panel was not there yet: the picture comes before it."""
+        """Click the terminal's button, and return whether a shell runs. The panel appears after the first picture."""
         height = self.page.viewport_size["height"] if self.page.viewport_size else 0
         self.page.mouse.click(TERMINAL[0], height - TERMINAL[1])
         for _ in range(50):
@@ -84,7 +84,7 @@ class Screen:
         return False
 
     def tidy(self) -> None:
-        """Close the terminals: the next test's keys must not go to this one's."""
+        """Close the terminals, so that they do not receive the keys of the next test."""
         for each in self._terminals():
             each.kill()
 
@@ -106,7 +106,7 @@ class Screen:
     def copy_here(self, text: str) -> None:
         self.page.evaluate("text => navigator.clipboard.writeText(text)", text)
 
-    # --- what is so in the desktop ---
+    # --- Files in the desktop ---
 
     def file(self, name: str) -> Path:
         (home,) = (self.portal.data / "local/volumes").iterdir()
@@ -123,9 +123,9 @@ class Screen:
         raise AssertionError(f"{name} holds {found!r}, not {text!r}")
 
     def axe(self) -> list[Any]:
-        """Findings that are serious or worse."""
+        """Return axe's findings that are serious or critical."""
         source = (Path(__file__).parents[2] / "node_modules/axe-core/axe.min.js").read_text()
-        # Through the debugger: the page's own policy lets no script in.
+        # Through the debugger, because the page's Content-Security-Policy blocks other scripts.
         self.page.context.new_cdp_session(self.page).send("Runtime.evaluate", {"expression": source})
         found = self.page.evaluate("axe.run().then(result => result.violations)")
         return [

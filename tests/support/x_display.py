@@ -1,4 +1,4 @@
-"""A real X display with a window manager, on which real keys can be pressed."""
+"""A real X display with a window manager, and a VNC client as its keyboard."""
 
 import os
 import secrets
@@ -38,7 +38,7 @@ def x_display(width: int = 1440, height: int = 900) -> Iterator[Display]:
 
 
 def _start(command: list[str], environment: dict[str, str]) -> Callable[[], None]:
-    """Return what ends it."""
+    """Start a program, and return a function that ends it."""
     process = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)
 
     def end() -> None:

@@ -1,4 +1,4 @@
-"""Podesk wholly in the cluster, as the overlay `dev` puts it there, and what one sees of it in a browser."""
+"""Podesk in the cluster, as the overlay `dev` deploys it, and its viewer in a browser."""
 
 import base64
 import json
@@ -22,23 +22,23 @@ class Deployed:
     def __init__(self) -> None:
         self.system, self.desktops = Kube("vnc-system"), Kube("vnc-pods")
 
-    # --- the installation ---
+    # --- The installation ---
 
     def apply(self) -> None:
-        """As the documentation says, on an empty cluster; returns when all of it works."""
-        Kube("").run("apply", "-k", OVERLAY)  # in namespaces of its own
+        """Deploy to an empty cluster as documented, and return when all parts are ready."""
+        Kube("").run("apply", "-k", OVERLAY)  # the overlay names its namespaces
         for job in ("keys", "migrate"):
             self.system("wait", "--for=condition=complete", f"job/podesk-{job}", "--timeout=170s")
         for name in DEPLOYMENTS:
             self.rolled_out(name)
 
     def shrink(self) -> None:
-        """Half a core for the smallest size: a node of two cores has room for it beside all the rest."""
+        """Give the smallest size half a core, so that it fits on a node of two cores beside everything else."""
         code = "from desktops.models import DesktopSize; DesktopSize.objects.filter(name='Small').update(cpu='0.5')"
         self.system("exec", "deployment/podesk-web", "--", "python", "manage.py", "shell", "--no-imports", "-c", code)
 
     def remove(self) -> None:
-        """Wholly, before anybody else asks for the cluster's room."""
+        """Remove everything, and return when the cluster's resources are free for other tests."""
         for kube in (self.desktops, self.system):
             kube.forget_namespace()
         for kube in (self.desktops, self.system):
@@ -54,7 +54,7 @@ class Deployed:
         self.system("rollout", "status", f"deployment/podesk-{name}", "--timeout=170s")
 
     def addresses(self, name: str) -> int:
-        """How many pods its Service sends people to."""
+        """Return to how many pods the Service of this part sends requests."""
         subsets = (self.system.get("endpoints", f"podesk-{name}") or {}).get("subsets", [])
         return sum(len(subset.get("addresses", [])) for subset in subsets)
 
@@ -77,10 +77,10 @@ class Deployed:
         visitor.sign_in("admin", self.password)
         return visitor
 
-    # --- its desktops ---
+    # --- Its desktops ---
 
     def pod(self, desktop: str) -> str:
-        """Its name; empty when there is none."""
+        """Return the name of the desktop's pod; empty if it has none."""
         pods = self.desktops.list("pods", f"podesk/desktop={desktop}")
         return pods[0]["metadata"]["name"] if pods else ""
 
@@ -88,24 +88,24 @@ class Deployed:
         return [claim["metadata"]["name"] for claim in self.desktops.list("persistentvolumeclaims")]
 
     def objects(self) -> list[str]:
-        """Of all desktops and volumes, as kind/name."""
+        """Return the objects of all desktops and volumes, as kind/name."""
         kinds = "pods,configmaps,secrets,services,persistentvolumeclaims,networkpolicies,ingresses"
         found = self.desktops.list(kinds, "app.kubernetes.io/managed-by=podesk")
         return [f"{each['kind']}/{each['metadata']['name']}" for each in found]
 
     def file(self, desktop: str, name: str) -> str:
-        """What it holds; empty also when it is not there."""
+        """Return the contents of a file in the desktop's home folder; empty if it does not exist."""
         return self.desktops.exec(self.pod(desktop), "cat", f"{HOME}/{name}", check=False)
 
     def evidence(self, *parts: str) -> str:
-        """For a test that failed: what the cluster says, and those parts of the portal."""
+        """Return details for a failed test: the cluster's pods and events, and the logs of these parts."""
         seen = self.desktops.run("get", "pods,events", check=False).stdout
         chosen = [("-l", f"app.kubernetes.io/component={part}", "--prefix", "--tail=15") for part in parts]
         return "\n".join([seen, *(self.system.run("logs", *each, check=False).stdout for each in chosen)])[-6000:]
 
 
 def clear(person: Visitor, deployed: Deployed) -> None:
-    """Desktops with their files, and files that were kept."""
+    """Delete all desktops with their files, and all kept files."""
     page = person.http.get("/").text
     address = str(person.http.get("/").url)
     for desktop in set(re.findall(r"/desktops/([0-9a-f-]{36})/", page + address)):
@@ -114,7 +114,7 @@ def clear(person: Visitor, deployed: Deployed) -> None:
     for volume in set(re.findall(r"/volumes/([0-9a-f-]{36})/delete/", person.http.get("/?new").text)):
         person.post(f"/volumes/{volume}/delete/")
     wait_for(lambda: not deployed.claims(), 60)
-    # Storage counts until the portal knows that the claim is gone.
+    # The quota includes the storage until the portal knows that the claim is deleted.
     wait_for(lambda: "You cannot launch" not in person.http.get("/?new").text, 60)
 
 
@@ -128,7 +128,7 @@ def wait_status(person: Visitor, deployed: Deployed, desktop: str, status: str) 
 
 
 class Window(Screen):
-    """The viewer, on a desktop in a pod."""
+    """The viewer of a desktop in a pod."""
 
     def __init__(self, page: Page, desktop: str, deployed: Deployed) -> None:
         super().__init__(page, desktop, portal=None)
@@ -150,13 +150,13 @@ class Window(Screen):
         return self
 
     def says(self) -> str:
-        """For a test that failed: what the viewer shows, and what it waits for."""
+        """Return details for a failed test: what the viewer shows and what it waits for."""
         sockets = [(socket.url, "closed" if socket.is_closed() else "open") for socket in self.streams]
         return f"{self.page.inner_text('#overlay')}\nunanswered: {self.unanswered}\nstreams: {sockets}\n{self.faults}"
 
     def terminal(self) -> "Window":
         def opened() -> bool:
-            """The panel comes a little later than the first picture."""
+            """Click the terminal's button. The panel appears a little later than the first picture."""
             self.page.mouse.click(TERMINAL[0], self.page.viewport_size["height"] - TERMINAL[1])
             self.page.wait_for_timeout(2000)
             return bool(self._in_pod("pgrep", "-x", "xfce4-terminal"))
@@ -177,12 +177,12 @@ class Window(Screen):
 
 
 def generations(kube: Kube) -> dict[str, Any]:
-    """Of what would be rolled out anew by a change."""
+    """Return the generation of each Deployment and StatefulSet. A change that rolls out new pods increases it."""
     items = json.loads(kube("get", "deployments,statefulsets", "-o", "json"))["items"]
     return {item["metadata"]["name"]: item["metadata"]["generation"] for item in items}
 
 
 def reaches(kube: Kube, pod: str, host: str, port: int) -> bool:
-    """From within that pod."""
+    """Return whether the pod can connect to this host and port."""
     opened = f"timeout 3 bash -c 'exec 3<>/dev/tcp/$0/$1' {host} {port}"
     return kube.exec(pod, "sh", "-c", f"{opened} && echo reached || echo refused").split()[-1] == "reached"

@@ -1,4 +1,4 @@
-"""Stands between a portal and a cluster, passes everything on, and kills a worker at a chosen call of a launch."""
+"""A gateway between a portal and a cluster that forwards everything and kills a worker at a chosen call of a launch."""
 
 import base64
 import json
@@ -16,17 +16,17 @@ from urllib.parse import urlsplit
 
 import psutil
 
-CLAIMS = "/persistentvolumeclaims"  # the first thing that a launch makes
-_NOT_OURS = ("connection", "transfer-encoding", "content-length")  # of a message's way, not of what it says
+CLAIMS = "/persistentvolumeclaims"  # a launch creates its claim first
+_NOT_OURS = ("connection", "transfer-encoding", "content-length")  # these headers are not forwarded
 
 
 @dataclass
 class Moment:
-    """After so many changes that a launch has asked for; `heard`: the worker has got the last one's answer."""
+    """The moment after so many changes of a launch. `heard`: the worker has received the answer to the last one."""
 
     calls: int
     heard: bool
-    last: str = ""  # that call, once it has come to that
+    last: str = ""  # the last call, once it was made
 
     def __str__(self) -> str:
         return f"after {self.calls} calls, the last {'' if self.heard else 'un'}answered"
@@ -49,7 +49,7 @@ class Handler(BaseHTTPRequestHandler):
         self._pass(self._ask(self._body()))
 
     def do_POST(self) -> None:
-        """Of any change."""
+        """Forward a change, and kill the worker if this is its moment."""
         body = self._body()
         moment = self.server.moment_of(self, body)
         answer = self._ask(body)
@@ -73,7 +73,7 @@ class Handler(BaseHTTPRequestHandler):
         return self.upstream.getresponse()
 
     def _pass(self, answer: HTTPResponse) -> None:
-        """As it comes: a watch has no end."""
+        """Forward the answer in parts as they arrive, because a watch does not end."""
         self.send_response(answer.status)
         for name, value in answer.getheaders():
             if name.lower() not in (*_NOT_OURS, "date", "server"):
@@ -83,14 +83,14 @@ class Handler(BaseHTTPRequestHandler):
         while part := answer.read1(65536):
             self.wfile.write(b"%x\r\n%s\r\n" % (len(part), part))
         self.wfile.write(b"0\r\n\r\n")
-        answer.read()  # nothing; without it, no other answer can follow
+        answer.read()  # reads nothing, but http.client requires it before the next request
 
     def log_message(self, *arguments: Any) -> None:
         pass
 
 
 class Gateway(ThreadingHTTPServer):
-    """`cluster`: as a kubeconfig has it. Who asks brings a token."""
+    """The gateway. `cluster`: an entry of a kubeconfig. Clients send their own tokens."""
 
     daemon_threads = True
 
@@ -103,20 +103,20 @@ class Gateway(ThreadingHTTPServer):
         self._tls = ssl.create_default_context(cadata=authority)
         self._planned: list[Moment] = []
         self._claims: set[str] = set()  # of launches that have begun
-        self._launching: dict[int, tuple[Moment, int]] = {}  # by process: when it is killed, changes until now
+        self._launching: dict[int, tuple[Moment, int]] = {}  # by process: when to kill it, and its changes until now
         self._lock = threading.Lock()
 
     def kill_at(self, *moments: Moment) -> None:
-        """Each of the next first launches comes to one of them. A launch that is begun again goes through."""
+        """Use up one moment for each of the next launches. A launch that is repeated is not interrupted again."""
         self._planned, self.passed = list(moments), []
 
-    # --- for handlers -----------------------------------------------------------------------------------------------
+    # --- For handlers -----------------------------------------------------------------------------------------------
 
     def connect(self) -> HTTPConnection:
         return HTTPSConnection(self._there.hostname or "", self._there.port, context=self._tls)
 
     def moment_of(self, handler: Handler, body: bytes) -> Moment | None:
-        """If the change that is asked for is the last of its process."""
+        """Return the moment if this change is the last of its process, else None."""
         with self._lock:
             if not (self._planned or self._launching):
                 return None
@@ -143,7 +143,7 @@ class Gateway(ThreadingHTTPServer):
         self.passed.append(moment)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Who hangs up is no news, and an API that is away is away for who asked, too."""
+        """Ignore clients that disconnect, and an unavailable API: the client sees that error too."""
 
 
 @contextmanager

@@ -19,7 +19,7 @@ HOME = manifests.HOME
 
 
 class Keys:
-    """An SSH host key and a person's key, as files."""
+    """SSH keys as files: of the host, of the user, and of a stranger."""
 
     def __init__(self) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="podesk-keys-")
@@ -39,7 +39,7 @@ class Keys:
 
 @dataclass(frozen=True)
 class Pod:
-    """A desktop's pod. `home`: the source of its volume; `before`: what an init container does in it."""
+    """A desktop's pod. `home`: the source of its volume. `before`: the commands of an init container in it."""
 
     kube: Kube
     name: str
@@ -50,7 +50,7 @@ class Pod:
     home: dict[str, Any] = field(default_factory=lambda: {"emptyDir": {}})
 
     def manifests(self) -> list[dict[str, Any]]:
-        """What the runtime makes, so that what is tried is what runs, but for the home and the room it asks for."""
+        """Return the runtime's own manifests with another home volume and smaller resource requests."""
         spec, cluster = self._spec(), a_cluster(self.kube.namespace)
         pod = manifests.pod(spec, cluster, service={"spec": {"clusterIP": "192.0.2.1"}})
         [desktop], [home, *others] = pod["spec"]["containers"], pod["spec"]["volumes"]
@@ -76,14 +76,14 @@ class Pod:
             memory_mib=2048,
         )
 
-    # --- a look into it
+    # --- Inspection
 
     def exec(self, *command: str) -> str:
-        """What it printed; empty, too, when it failed or the container is not there."""
+        """Run a command, and return its output; empty if it failed or the container does not exist."""
         return self.kube.exec(self.name, *command, check=False)
 
     def pid(self, program: str) -> str:
-        """The oldest process of that name; empty when there is none."""
+        """Return the oldest process of this name; empty if there is none."""
         return self.exec("pgrep", "-o", "-x", program).strip()
 
     def environment(self, program: str) -> dict[str, str]:
@@ -99,11 +99,11 @@ class Pod:
         return self.status()["containerStatuses"][0]["restartCount"]
 
     def last_exit(self) -> int:
-        """With what the container before this one ended."""
+        """Return the exit code of the previous container."""
         return self.status()["containerStatuses"][0]["lastState"]["terminated"]["exitCode"]
 
     def observed(self) -> Observed:
-        """What the controller would see of it."""
+        """Return the state that the controller would observe."""
         found = self.kube.get("pod", self.name)
         assert found, f"no pod {self.name}"
         return pod_state.observed(found, [])
@@ -115,13 +115,13 @@ class Pod:
         return RfbClient((self.ip(), 5901), password)
 
     def panel_drawn(self) -> bool:
-        """The lowest rows show icons and a clock: neither a plain background nor an empty panel has many colours."""
+        """Return whether the panel shows its icons and clock. A background or an empty panel has few colours."""
         with self.screen() as client:
             pixels = client.screen()
             return rfb_client.colours(pixels[-36 * client.width * 4 :]) > 100
 
     def ssh(self, *options: str, key: Path, program: str = "ssh", stdin: str = "") -> subprocess.CompletedProcess[str]:
-        """As the person from outside, with that key and no other, sure of the host's own key."""
+        """Connect from outside as the user, with only this key, and check the host's key."""
         known = self.keys.host.with_name("known_hosts")
         known.write_text(f"[{self.ip()}]:2222 {self.keys.public(self.keys.host)}\n")
         strict = f"StrictHostKeyChecking=yes UserKnownHostsFile={known} GlobalKnownHostsFile=/dev/null"

@@ -1,4 +1,4 @@
-"""A registry of images that has none. Nodes on this machine ask it without TLS, as all do with one on localhost."""
+"""An empty image registry. Nodes on this machine use it without TLS, which is the default for localhost."""
 
 import json
 import threading
@@ -29,7 +29,7 @@ class Handler(BaseHTTPRequestHandler):
 
 @contextmanager
 def empty_registry() -> Iterator[str]:
-    """Host and port, as they stand in an image's name."""
+    """Run the registry, and yield its host and port as an image name contains them."""
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
         yield f"localhost:{server.server_port}"

@@ -1,4 +1,4 @@
-"""The cluster as an operator sees it: kubectl, in one namespace."""
+"""Run kubectl in one namespace, as an administrator of the cluster."""
 
 import base64
 import json
@@ -13,7 +13,7 @@ class Kube:
         self.namespace = namespace
 
     def run(self, *arguments: str, stdin: str = "", check: bool = True) -> subprocess.CompletedProcess[str]:
-        """kubectl with those arguments. Fails the test, with what kubectl said, unless `check` is False."""
+        """Run kubectl with these arguments. If it fails, fail the test with its output, unless `check` is False."""
         done = subprocess.run(
             ["kubectl", "--namespace", self.namespace, *arguments],
             input=stdin,
@@ -48,10 +48,10 @@ class Kube:
         self.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": metadata})
 
     def forget_namespace(self) -> None:
-        """Begins to delete it with all that is in it; does not wait. What its Secrets hold must be in no pod's log."""
+        """Begin to delete the namespace, without waiting. The values of its Secrets must not be in any pod's log."""
         for secret in self.list("secrets"):
             held = secret.get("data") or {}
-            # The cluster's own, of service accounts, also holds the namespace's name, which is no secret.
+            # Secrets of service accounts also contain the name of the namespace, which is no secret.
             for value in (value for key, value in held.items() if key not in ("namespace", "ca.crt")):
                 log_secrets.keep_out(base64.b64decode(value).decode(errors="replace"))
         for pod in self.list("pods"):

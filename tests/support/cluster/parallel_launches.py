@@ -1,4 +1,4 @@
-"""Many people who press Launch at once, signed in beforehand, and whether what comes of it agrees with the cluster."""
+"""Many signed-in users who press Launch at once, and a check that the database agrees with the cluster."""
 
 import json
 import subprocess
@@ -16,10 +16,10 @@ from podesk_cli.folders import CHECKOUT
 from tests.support.cluster.podesk_outside import Driven
 from tests.support.running_podesk import Portal
 
-AT_ONCE = 20  # clicks on their way at the same time
-_CSRF = "c" * 32  # form and cookie must agree; a script may choose what on
+AT_ONCE = 20  # concurrent clicks
+_CSRF = "c" * 32  # form and cookie must have the same value, which a client may choose
 
-# A size that no node has room for, one that runs beside others on a small node, and people with a login each.
+# A size that fits on no node, a size that fits many times on a small node, and users with a login each.
 _PREPARE = """
 import json
 from django.test import Client
@@ -55,7 +55,7 @@ class Person:
         self._press(f"/desktops/{self.desktop}/delete/", home_folder="delete")
 
     def _press(self, path: str, **data: Any) -> str:
-        """Where the answer leads."""
+        """Press a button, and return where the answer redirects to."""
         wire = HTTPConnection(self.url, timeout=60)
         headers = {"Cookie": f"sessionid={self.login}; csrftoken={_CSRF}", "X-CSRFToken": _CSRF}
         headers["Content-Type"] = "application/x-www-form-urlencoded"
@@ -69,7 +69,7 @@ class Person:
 
 
 class Crowd:
-    """`people` of them, of whom every fifth chooses a size that fits, until `fitting` have."""
+    """So many `people`. Every fifth chooses a size that fits, up to `fitting` of them."""
 
     def __init__(self, driven: Driven, people: int, fitting: int) -> None:
         self.driven = driven
@@ -82,7 +82,7 @@ class Crowd:
             self.people.append(Person(f"127.0.0.1:{driven.portal.port}", login, choice))
 
     def launch(self, people: list[Person] | None = None) -> None:
-        """Returns when every click is answered."""
+        """Press Launch for these people, and return when every click is answered."""
         with ThreadPoolExecutor(AT_ONCE) as pool:
             list(pool.map(Person.launch, people or self.people))
 
@@ -91,12 +91,12 @@ class Crowd:
             list(pool.map(Person.delete, people or self.people))
 
     def rows(self) -> dict[str, tuple[str, str]]:
-        """Status and reason of each desktop, by the name of its objects."""
+        """Return status and reason of each desktop, by the name of its objects."""
         found = self.driven.portal.query("SELECT object_name, status, reason FROM desktops_desktop")
         return {name: (status, reason) for name, status, reason in found}
 
     def disagreements(self) -> list[str]:
-        """Rows that are not where their pod is, rows without one, pods without a row. Empty: all agree."""
+        """Return the rows and pods that do not agree, including rows without a pod and pods without a row."""
         rows, pods = self.rows(), self.driven.pods()
         should = {pod["metadata"]["name"]: _where(pod) for pod in pods}
         return [
@@ -110,7 +110,7 @@ class Crowd:
 
 
 def _where(pod: dict[str, Any]) -> tuple[str, str]:
-    """Status and reason of the row that knows this pod; one that is on its way is nowhere yet."""
+    """Return status and reason that the pod's row should have. For a pod that is still starting, no row agrees."""
     conditions = {each["type"]: each for each in pod["status"].get("conditions", [])}
     if conditions.get("Ready", {}).get("status") == "True":
         return "running", ""
@@ -121,9 +121,9 @@ def _where(pod: dict[str, Any]) -> tuple[str, str]:
 
 @contextmanager
 def more(portal: Portal, word: str, count: int, **settings: str) -> Iterator[list[Path]]:
-    """So many of that part beside the portal's own (see Portal.part), which they equal but for `settings`.
+    """Run `count` more processes of a part (see Portal.part), with other `settings` than the portal's own.
 
-    Yields where they log.
+    Yields the paths of their logs.
     """
     part = portal.part(word)
     assert part

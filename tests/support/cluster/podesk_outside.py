@@ -1,4 +1,4 @@
-"""A whole Podesk on this machine that drives the cluster, and what one does with it."""
+"""All of Podesk on this machine, with its desktops in the cluster."""
 
 import re
 import tempfile
@@ -17,7 +17,7 @@ SMALL = "from desktops.models import DesktopSize; DesktopSize.objects.filter(nam
 
 
 class Driven:
-    """One portal, one namespace, one person (the administrator)."""
+    """One portal with one namespace and one user (the administrator)."""
 
     def __init__(self, portal: Portal, kube: Kube) -> None:
         self.portal, self.kube = portal, kube
@@ -25,7 +25,7 @@ class Driven:
         self.person.sign_in("admin", portal.password)
 
     def row(self, desktop: str) -> tuple[str, str] | None:
-        """Its status and the reason for it; None when it is gone."""
+        """Return the desktop's status and its reason; None if the desktop is deleted."""
         found = self.portal.query(
             f"SELECT status, reason FROM desktops_desktop WHERE replace(CAST(id AS text), '-', '') = '{_hex(desktop)}'"
         )
@@ -47,7 +47,7 @@ class Driven:
             raise AssertionError(f"wanted {status}, the row is {self.row(desktop)}\n{self.evidence()}") from None
 
     def launch(self, image: str = "", name: str = "desktop") -> str:
-        """The id of the desktop. `image`: another than the first on the page."""
+        """Launch a desktop, and return its id. `image`: by default the first on the page."""
         choice = self._choice(image) if image else self.person.launch_choice()
         answer = self.person.post("/desktops/launch/", **choice | {"name": name})
         found = re.search(r"/desktops/([0-9a-f-]{36})/", str(answer.url))
@@ -55,7 +55,7 @@ class Driven:
         return found[1]
 
     def run(self, image: str = "", name: str = "desktop") -> str:
-        """The id of a desktop that runs."""
+        """Launch a desktop, wait until it runs, and return its id."""
         desktop = self.launch(image, name)
         self.wait(desktop, "running")
         return desktop
@@ -64,7 +64,7 @@ class Driven:
         return self.kube.list("pods")
 
     def delete(self, *desktops: str) -> None:
-        """With their files, and nothing of any desktop is left in the cluster."""
+        """Delete desktops with their files, and wait until the cluster contains no objects of any desktop."""
         for desktop in desktops:
             self.person.act(desktop, "delete", home_folder="delete")
         for desktop in desktops:
@@ -72,17 +72,17 @@ class Driven:
         wait_for(lambda: not self.objects(), 60)
 
     def clear(self) -> None:
-        """However a test left it."""
+        """Delete all desktops that a test left."""
         self.delete(*(str(UUID(str(identity))) for (identity,) in self.portal.query("SELECT id FROM desktops_desktop")))
 
     def objects(self) -> list[str]:
-        """All that is ours in the namespace, as kind/name."""
+        """Return all of Podesk's objects in the namespace, as kind/name."""
         kinds = "pods,configmaps,secrets,services,persistentvolumeclaims,networkpolicies,ingresses"
         found = self.kube.list(kinds, "app.kubernetes.io/managed-by=podesk")
         return [f"{each['kind']}/{each['metadata']['name']}" for each in found]
 
     def _choice(self, image: str) -> dict[str, str]:
-        """That image in the first of its sizes."""
+        """Return the form fields for this image in its first size."""
         [(number, size)] = self.portal.query(
             "SELECT i.id, min(s.desktopsize_id) FROM desktops_desktopimage i JOIN desktops_desktopimage_sizes s"
             f" ON s.desktopimage_id = i.id WHERE i.name = '{image}' GROUP BY i.id"
@@ -90,7 +90,7 @@ class Driven:
         return {"image": str(number), f"size-{number}": str(size)}
 
     def shell(self, code: str) -> str:
-        """Python in the portal's own surroundings, as an administrator's `manage.py shell -c`."""
+        """Run Python code in the portal's environment, as `manage.py shell -c` does, and return its output."""
         done = self.portal.manage("shell", "--no-imports", "-c", code)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
@@ -104,9 +104,10 @@ class Driven:
 def driving(
     kube: Kube, *, accounts: Accounts | None = None, server: str = "", prepare: str = SMALL, **settings: str
 ) -> Iterator[Driven]:
-    """`./podesk run` with that namespace of the cluster as the place of its desktops, and its processes' own rights.
+    """Run `./podesk run` with its desktops in this namespace, and with the rights of its processes.
 
-    `accounts`: of another namespace. `server`: to ask in the API's place. `prepare`: Python to begin with.
+    `accounts`: use those of another namespace. `server`: use this address instead of the API's. `prepare`: Python code
+    to run first.
     """
     cluster = {"DESKTOP_RUNTIME": "kubernetes", "K8S_NAMESPACE": kube.namespace, "INSTALLATION_ID": kube.namespace}
     with tempfile.TemporaryDirectory(prefix="podesk-cluster-", ignore_cleanup_errors=True) as made:
@@ -114,7 +115,7 @@ def driving(
         given = account_set.write_kubeconfig(Path(made) / "accounts", server)
         with running(Path(made) / "data", KUBECONFIG=str(given), **cluster | settings) as portal:
             driven = Driven(portal, kube)
-            driven.shell(prepare)  # a test must not wait for what runs beside it
+            driven.shell(prepare)  # small desktops, so that tests do not wait for the resources of others
             yield driven
 
 

@@ -1,4 +1,4 @@
-"""The portal's accounts in a cluster: tests have the rights that k8s/ gives an installation, and no more."""
+"""The portal's accounts in a cluster, so that tests have exactly the rights that k8s/ gives an installation."""
 
 import json
 import re
@@ -24,7 +24,7 @@ _HOURS = 4
 
 
 class Accounts:
-    """Base's accounts and roles with one namespace in the place of both of theirs, and a token for each process."""
+    """The accounts and roles of k8s/base, in one namespace instead of two, and a token for each process."""
 
     def __init__(self, kube: Kube, exposure: str) -> None:
         kube.apply(*manifests(kube.namespace, exposure))
@@ -38,7 +38,10 @@ class Accounts:
         return AccountApi(_kubeconfig(self.cluster, {"token": self.tokens[process]}))
 
     def write_kubeconfig(self, folder: Path, server: str = "") -> Path:
-        """One file for a whole portal: each of its processes is given its own token. `server`: in the API's place."""
+        """Write one kubeconfig that gives each process of a portal its own token, and return its path.
+
+        `server`: use this address instead of the API's.
+        """
         folder.mkdir()
         for process, token in self.tokens.items():
             given = {"apiVersion": _EXEC_API, "kind": "ExecCredential", "status": {"token": token}}
@@ -53,7 +56,7 @@ class Accounts:
 
 
 class AccountApi(ApiClient):
-    """The API as one of them; writes down what was asked for."""
+    """The API with the rights of one account. It records the rights that the requests use."""
 
     def __init__(self, kubeconfig: dict[str, Any]) -> None:
         super().__init__()
@@ -75,12 +78,12 @@ class AccountApi(ApiClient):
 
 @cache
 def accounts_in(namespace: str, exposure: str = "proxy") -> Accounts:
-    """Return one set for all tests that share it. In one namespace the rights of several exposures add up."""
+    """Return the accounts in this namespace, made once. In one namespace, rights of several exposures add up."""
     return Accounts(Kube(namespace), exposure)
 
 
 def manifests(namespace: str, exposure: str = "proxy") -> list[dict[str, Any]]:
-    """Return those of base and of the exposure's part, with that namespace in the place of both of theirs."""
+    """Return the manifests of k8s/base and of the exposure's part, with this namespace instead of their two."""
     part = CHECKOUT / f"k8s/parts/exposure-{exposure}/rights.yaml"
     files = [*filter(Path.exists, [part]), *(CHECKOUT / "k8s/base" / name for name in ("accounts.yaml", "rights.yaml"))]
     found = [each for file in files for each in yaml.safe_load_all(file.read_text())]
@@ -90,7 +93,7 @@ def manifests(namespace: str, exposure: str = "proxy") -> list[dict[str, Any]]:
 
 
 def right(request: ApiRequest) -> tuple[str, str]:
-    """What somebody must be allowed who asks that."""
+    """Return the right that a request needs, as (verb, resource)."""
     place, _, thing = request.path.partition("/namespaces/")
     group = place.split("/")[2] if place.startswith("/apis/") else ""
     _, kind, *more = thing.split("/")

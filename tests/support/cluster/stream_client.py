@@ -1,4 +1,4 @@
-"""One who looks at a desktop through the portal, as the viewer's noVNC does, on one stream from beginning to end."""
+"""View a desktop through the portal on a single stream, as noVNC in the viewer does."""
 
 import struct
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ from desktops.tests.support.rfb_client import colours
 from desktops.token_scopes import SUBPROTOCOL
 from tests.support.cluster.podesk_outside import Driven
 
-HEIGHT = 60  # lines of the picture that are looked at: at the bottom there is the panel
+HEIGHT = 60  # lines of the picture to read, from the bottom, where the panel is
 
 
 @contextmanager
@@ -40,7 +40,7 @@ class Viewing:
         self._stream.send(struct.pack(">B3x", 0) + little_endian_rgb + struct.pack(">BxHi", 2, 1, 0))  # raw
 
     def colours(self) -> int:
-        """How many there are at the bottom of the picture as it is now."""
+        """Return the number of distinct colours at the bottom of the current picture."""
         top = self._height - HEIGHT
         self._stream.send(struct.pack(">BBHHHH", 3, 0, 0, top, self._width, HEIGHT))
         while (kind := self._read(1)[0]) != 0:  # bell or clipboard

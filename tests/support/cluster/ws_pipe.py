@@ -1,4 +1,4 @@
-"""An SSH program's ProxyCommand, through a WebSocket: `python -m tests.support.cluster.ws_pipe URL`, token in TOKEN."""
+"""An SSH client's ProxyCommand over a WebSocket: `python -m tests.support.cluster.ws_pipe URL`, with token in TOKEN."""
 
 import os
 import sys
