@@ -1,6 +1,7 @@
 """Fixtures of every test: alice, bob, an admin; clients; desktops."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from importlib import import_module
 from typing import Any
 from uuid import uuid4
@@ -8,8 +9,9 @@ from uuid import uuid4
 import pytest
 from django.apps import apps
 from django.core.cache import cache
+from django.core.management import CommandError
 from django.db import connection
-from django.test import Client
+from django.test import Client, TransactionTestCase
 from django.utils import translation
 
 from accounts import tokens
@@ -32,6 +34,25 @@ def django_db_setup(django_db_setup, django_db_blocker):
     if connection.vendor == "postgresql":
         with django_db_blocker.unblock(), connection.cursor() as cursor:
             cursor.execute("ALTER TABLE accounts_auditevent DISABLE TRIGGER accounts_auditevent_no_truncate")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def flush_again_after_a_deadlock():
+    """Repeat the TRUNCATE after a test: a server that the test started may read rows at that moment.
+
+    PostgreSQL then ends one of the two, and it may be the TRUNCATE.
+    """
+    flush = TransactionTestCase._fixture_teardown
+
+    def teardown(case: TransactionTestCase) -> None:
+        for _ in range(3):
+            with suppress(CommandError):
+                return flush(case)
+        return flush(case)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(TransactionTestCase, "_fixture_teardown", teardown)
+        yield
 
 
 @pytest.fixture(autouse=True)
