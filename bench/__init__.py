@@ -1,4 +1,4 @@
-"""Benchmarks. `python -m bench` lists them, with what each needs and what it must hold."""
+"""Benchmarks. `python -m bench` lists them, with the tools that each needs and the limits that it must keep."""
 
 import sys
 from importlib.util import find_spec

@@ -1,4 +1,4 @@
-"""List the benchmarks: what each measures, what it must hold, and which of its tools are missing here."""
+"""List the benchmarks: what each measures, which limits it must keep, and which of its tools are missing."""
 
 from bench.catalogue import BENCHMARKS, Benchmark
 from bench.needs import missing

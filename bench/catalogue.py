@@ -1,4 +1,4 @@
-"""All benchmarks: what each measures, what it needs, and what it must hold."""
+"""List all benchmarks: what each measures, which tools it needs, and which limits it must keep."""
 
 from dataclasses import dataclass
 
@@ -55,5 +55,5 @@ BY_NAME = {each.name: each for each in BENCHMARKS}
 
 
 def refuse_without_tools(name: str) -> None:
-    """Exit with a sentence when a tool that the benchmark needs is missing."""
+    """Exit with a message if a tool that the benchmark needs is missing."""
     needs.refuse_without(name, BY_NAME[name].tools)

@@ -1,4 +1,4 @@
-"""The programs that benchmarks need, and the package that brings each."""
+"""The programs that benchmarks need, and the package that installs each."""
 
 import os
 import shutil
@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-POSTGRES = Path("/usr/lib/postgresql")  # Debian keeps its server outside of PATH
+POSTGRES = Path("/usr/lib/postgresql")  # Debian does not put its server into PATH
 MISSING = 2  # exit status
 
 
@@ -18,7 +18,7 @@ class Tool:
 
 
 def _program(name: str, cure: str) -> Tool:
-    """In PATH, or beside this Python."""
+    """Return a tool that is searched for in PATH and beside this Python."""
     beside = Path(sys.executable).with_name(name)
     return Tool(cure, lambda: bool(shutil.which(name)) or beside.exists())
 
@@ -35,12 +35,12 @@ TOOLS = {
 
 
 def missing(tools: Iterable[str]) -> dict[str, str]:
-    """Return what to do about each tool that is not there, by its name."""
+    """Return how to install each missing tool, by the name of the tool."""
     return {name: TOOLS[name].cure for name in tools if not TOOLS[name].is_there()}
 
 
 def refuse_without(bench: str, tools: Iterable[str]) -> None:
-    """Exit with a sentence for each tool that is not there."""
+    """Exit with a message for each missing tool."""
     if absent := missing(tools):
         lines = [f"bench.{bench} needs {name}: {cure}" for name, cure in absent.items()]
         print(*lines, sep="\n", file=sys.stderr)

@@ -1,4 +1,4 @@
-"""What a benchmark that starts a portal's web process alone needs: settings, a Redis, a port, and patience."""
+"""Helpers for a benchmark that starts one web process of the portal: settings, a Redis, a port, and a wait."""
 
 import os
 import socket
@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 
 def set_environment(folder: Path, **settings: str) -> None:
-    """Of a portal with all its files in `folder`: for this process and those that it starts."""
+    """Set the environment of this process and its children to a portal that keeps all its files in `folder`."""
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     made = {
         "DJANGO_SETTINGS_MODULE": "portal.settings",
@@ -31,7 +31,7 @@ def set_environment(folder: Path, **settings: str) -> None:
 
 
 def redis_command(folder: Path) -> list[str]:
-    """A server on folder/redis.sock."""
+    """Return the command that starts a Redis server on folder/redis.sock."""
     server = str(Path(sys.executable).with_name("redis-server"))
     return [server, "--port", "0", "--unixsocket", str(folder / "redis.sock"), "--save", "", "--dir", str(folder)]
 

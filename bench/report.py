@@ -1,4 +1,4 @@
-"""How a benchmark is asked and how it tells: a table in bench/results, with the machine it was measured on."""
+"""Options and report of a benchmark: a table in bench/results, with the machine that it was measured on."""
 
 import argparse
 import os
@@ -14,7 +14,7 @@ MISSED = 1  # exit status
 
 @dataclass(frozen=True)
 class Hold:
-    """What a benchmark promised, and whether that was so."""
+    """A limit that a benchmark must keep, and whether it did."""
 
     what: str
     held: bool
@@ -38,8 +38,10 @@ def rounds_asked(description: str | None, default: int) -> int:
 
 
 def tell(report: Report, rounds: int) -> int:
-    """Print the table and write bench/results/<name>.md, with "-" for each "." of the name. Return the exit status:
-    not zero when a hold was missed."""
+    """Print the table, write it to bench/results/, and return the exit status.
+
+    The file is <name>.md, with "-" for each "." of the name. The status is not zero if a limit was missed.
+    """
     load = os.getloadavg()[2]
     machine = f"{os.cpu_count()} cores, Python {platform.python_version()}, {rounds} rounds, load {load:.1f}"
     title = report.name.replace(".", " ").capitalize()

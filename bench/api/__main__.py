@@ -1,15 +1,15 @@
-"""What the REST API costs: GET of a desktop beside a bare Django view that answers with the same JSON, in one run.
+"""Compare the REST API with a bare Django view: GET of a desktop, with the same JSON, in one run.
 
     python -m bench.api [--rounds 9]
 
 Starts PostgreSQL, Redis and one web process as in production, takes about ten minutes, and writes
 bench/results/api.md. Needs Debian's postgresql and apache2-utils. The bare view is on the same server, behind the same
-middleware. Both are asked by ApacheBench over 50 connections that stay open. Each round asks bare, API, API, bare; a
-round's ratio is of the times of both; the table shows medians. Hold: at most 1.6 x. Then `POST pods/create`, answered
-with the desktop that is there, and by people who each make their first one: nobody works the queue off, for a web
-process is what is measured.
+middleware. ApacheBench requests both over 50 persistent connections. Each round measures bare, API, API, bare; the
+ratio of a round compares the sums of both; the table shows medians. Limit: at most 1.6 x. Then it measures
+`POST pods/create`: with a desktop that already exists, and by users who each create their first one. No worker runs,
+because only the web process is measured.
 
-Round trips are counted apart from the timing: PostgreSQL's own log of statements, Redis's own count of reads.
+Round trips are counted separately from the timing, from PostgreSQL's log of statements and Redis's count of reads.
 """
 
 import contextlib
@@ -36,7 +36,7 @@ READS, CREATES, FIRST_ONES, COUNTED = 3000, 1500, 400, 200  # requests per measu
 
 @dataclass(frozen=True)
 class Cost:
-    """Of one request."""
+    """The cost of one request."""
 
     statements: float
     redis_trips: float
@@ -62,7 +62,7 @@ class Asker:
         return self._ask("/api/v1/pods/create", *posted, requests=requests, at_once=at_once)
 
     def learn(self) -> None:
-        """The bare view answers from now on with what the API says."""
+        """Make the bare view return the current answer of the API."""
         url = f"{self._stage.url}/api/v1/pods/{self._stage.pod}"
         answer = httpx.get(url, headers={"X-User-Token": self._stage.token})
         assert answer.status_code == 200, answer.text  # noqa: S101
@@ -77,14 +77,14 @@ class Asker:
 
 
 def cost(stage: Stage, ask: Callable[[int, int], Answers]) -> Cost:
-    """One after another, so that none shares a round trip with another."""
+    """Measure requests one after another, so that they cannot share a round trip."""
     ask(COUNTED, 1)
     statements = stage.database.trips(lambda: ask(COUNTED, 1))
     before = stage.redis.info("stats")
     ask(COUNTED, 1)
     after = stage.redis.info("stats")
     trips, commands = (
-        (after[name] - before[name] - 1) / COUNTED  # looking is one itself
+        (after[name] - before[name] - 1) / COUNTED  # INFO itself is one
         for name in ("total_reads_processed", "total_commands_processed")
     )
     return Cost(statements / COUNTED, trips, commands)
@@ -101,7 +101,7 @@ class Measured:
 
 def measure(asker: Asker, rounds: int) -> Measured:
     found = Measured([], [], [], [], [])
-    for number in range(rounds + 1):  # the first warms up
+    for number in range(rounds + 1):  # the first round is a warm-up
         bare, status, again, last = asker.bare(READS), asker.status(READS), asker.status(READS), asker.bare(READS)
         create, first = asker.create(CREATES), asker.first(FIRST_ONES, AT_ONCE)
         ratio = (1 / status.per_second + 1 / again.per_second) / (1 / bare.per_second + 1 / last.per_second)
@@ -148,7 +148,7 @@ def main() -> int:
     refuse_without_tools("api")
     people = (rounds + 1) * FIRST_ONES + 3 * COUNTED
     with contextlib.suppress(PermissionError):
-        os.nice(-10)  # all parts alike: what else the machine does disturbs less
+        os.nice(-10)  # for all parts, to reduce the effect of other work on the machine
     with tempfile.TemporaryDirectory(prefix="podesk-bench-") as made, staged(Path(made), newcomers=people) as stage:
         asker = Asker(stage, Path(made))
         asker.learn()

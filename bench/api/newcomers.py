@@ -1,4 +1,4 @@
-"""People who each create their first desktop. ApacheBench sends only one token, so this is a client of our own."""
+"""Clients that each create their first desktop. ApacheBench can send only one token."""
 
 import json
 import math
@@ -32,7 +32,7 @@ class Newcomers:
         return Answers(requests, 0, 0, requests / seconds, percents, "")
 
     def _create(self, token: str) -> float:
-        """Return milliseconds."""
+        """Create one desktop and return the milliseconds."""
         wire = self._wire()
         began = time.monotonic()
         wire.request("POST", "/api/v1/pods/create", _BODY, {"X-User-Token": token, "Content-Type": "application/json"})

@@ -1,4 +1,4 @@
-"""The baseline: the same objects by `kubectl apply`, polled until the RFB banner answers."""
+"""Measure the baseline: the same objects by `kubectl apply`, polled until the RFB banner arrives."""
 
 import json
 import socket
@@ -17,11 +17,11 @@ from desktops.runtimes.names import desktop_name, volume_name
 from tests.cluster.conftest import IMAGE
 from tests.support.cluster.kubectl import Kube
 
-CORES = Decimal("0.5")  # per desktop: one fits beside the portal and its tests on a small node
+CORES = Decimal("0.5")  # per desktop: it fits on a small node beside the portal and its tests
 
 
 def _spec(installation: str) -> DesktopSpec:
-    """Equal to what the launch form offers first, but for its names and cores."""
+    """Return the default of the launch form, except for names and cores."""
     identity = str(uuid4())
     key = Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption())
     return DesktopSpec(
@@ -62,7 +62,7 @@ class Floor:
         )
 
     def launch(self) -> tuple[str, str, Times]:
-        """Name of the objects, their text for `delete`, and times since the command was entered."""
+        """Return the name and the text of the objects, and the times since the command was entered."""
         spec = _spec("floor")
         makers = (
             manifests.volume_claim,

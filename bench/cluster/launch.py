@@ -1,10 +1,10 @@
-"""Click to first pixels on a cluster, beside the same objects by `kubectl apply` until the banner, in one run.
+"""Compare a launch on a cluster, from click to first pixels, with `kubectl apply` of the same objects, in one run.
 
     KUBECONFIG=... python -m bench.cluster.launch [--rounds 10]
 
-Starts the whole of Podesk as `./podesk run` does, with its desktops in a namespace of their own, and writes
+Starts all of Podesk as `./podesk run` does, with its desktops in a separate namespace, and writes
 bench/results/cluster-launch.md. Each launch is cold: a new volume, a new pod; the image is on the node. Rounds
-alternate. Hold: at most 1.15 x kubectl's time + 300 ms, medians.
+alternate. Limit: at most 1.15 x kubectl's time + 300 ms, medians.
 """
 
 import secrets
@@ -25,9 +25,9 @@ from tests.support.cluster.kubectl import Kube
 from tests.support.cluster.podesk_outside import Driven, driving
 
 FACTOR, EXTRA = 1.15, 0.300  # of kubectl's time; seconds
-CALM = 4.0  # seconds before each measurement: the cluster has collected what the one before left
+CALM = 4.0  # seconds before each measurement, in which the cluster deletes what the previous one left
 EGRESS_EXCEPT = ("10.0.0.0/8", "100.64.0.0/10", "169.254.0.0/16", "172.16.0.0/12", "192.168.0.0/16")
-STEPS = {  # in order; what stands for the step where `kubectl apply` makes the objects
+STEPS = {  # in order; the labels of `kubectl apply` replace those of the portal
     "answered": "answered",
     "a worker took it": "",
     "objects before the pod made": "",
@@ -66,7 +66,7 @@ class Podesk:
         self._driven.delete(desktop)
 
     def _evidence(self) -> str:
-        """What the web process complained of, what the cluster says, and the desktop itself."""
+        """Return the warnings of the web process, the cluster's messages, and the desktop's log."""
         web = (self._driven.portal.data / "logs/web.log").read_text().splitlines()
         complaints = [line for line in web if '"warning"' in line or '"error"' in line]
         of_ours = ("--selector", f"podesk/installation={self._driven.kube.namespace}", "--timestamps")
@@ -74,14 +74,14 @@ class Podesk:
         return "\n".join([*complaints, self._driven.evidence(), log.stdout])
 
     def _calls(self) -> Times:
-        """Of the worker, from its log."""
+        """Return the times of the worker's cluster calls, from its log."""
         made = [line for line in self._worker.lines() if line.get("event") == "cluster_call"]
         ended = [(datetime.fromisoformat(line["timestamp"]).timestamp(), line["method"], line["kind"]) for line in made]
         pod = next(index for index, (_, method, kind) in enumerate(ended) if (method, kind) == ("POST", "pods"))
         return {"objects before the pod made": ended[pod - 1][0], "start's last call": ended[-1][0]}
 
     def _row(self) -> Times:
-        """From the timeline."""
+        """Return the times in the desktop's timeline."""
         kinds = {"starting": "a worker took it", "running": "row runs"}
         found = self._driven.portal.query("SELECT kind, at FROM desktops_desktopevent")
         return {kinds[kind]: _timestamp(at) for kind, at in found if kind in kinds}
@@ -98,7 +98,7 @@ def measure(kube: Kube, rounds: int) -> tuple[list[Times], list[Times]]:
     with driving(kube, LOG_LEVEL="DEBUG", LOG_FORMAT="json") as driven:
         driven.shell(f"from desktops.models import DesktopSize; DesktopSize.objects.update(cpu='{CORES}')")
         podesk = Podesk(driven, onlooker)
-        for number in range(rounds + 1):  # the first warms up
+        for number in range(rounds + 1):  # the first round is a warm-up
             time.sleep(CALM)
             name, text, below = floor.launch()
             below = _since_click(below | onlooker.times(name))

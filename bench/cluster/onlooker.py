@@ -1,4 +1,4 @@
-"""Watch when the cluster does what, with a finer resolution than the seconds that Kubernetes records."""
+"""Record the times of steps in the cluster, more precisely than the seconds that Kubernetes records."""
 
 import json
 import os

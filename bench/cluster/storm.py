@@ -1,11 +1,11 @@
-"""Many launches at once by as many people, with four workers, on a real cluster.
+"""Measure many launches at once, each by another user, with four workers, on a real cluster.
 
     KUBECONFIG=... python -m bench.cluster.storm [--people 200]
 
-Starts the whole of Podesk as `./podesk run` does, three workers more, and a PostgreSQL that writes down what it is
-asked; writes bench/results/cluster-storm.md. Most desktops are of a size that no node has room for, a few run. Counted
-are the calls and statements that the processes wrote down. The idle minute is measured with ten desktops and with all.
-Hold: one pod for each desktop.
+Starts all of Podesk as `./podesk run` does, three more workers, and a PostgreSQL that logs its statements; writes
+bench/results/cluster-storm.md. Most desktops are too large for any node, a few run. The calls and statements are
+counted from the logs of the processes. The idle minute is measured with ten desktops and with all.
+Limit: one pod for each desktop.
 """
 
 import argparse
@@ -33,7 +33,7 @@ LONGEST = 600.0  # seconds until rows and cluster must agree
 
 @dataclass
 class Slice:
-    """What was written down between two looks."""
+    """The log records between two reads."""
 
     seconds: float
     workers: Told
@@ -54,7 +54,7 @@ class Books:
         self._looked = time.monotonic()
 
     def since_last_look(self) -> Slice:
-        time.sleep(1)  # the last events are still being written
+        time.sleep(1)  # the last events may not be written yet
         workers, controller = Told(), Told()
         for log in self._workers:
             workers.add(log.lines())
@@ -69,7 +69,7 @@ class Storm:
         self._crowd, self._books = crowd, books
 
     def launch(self, people: list[Person]) -> dict[str, float]:
-        """Seconds from the first click until: all answered, all have a pod, all rows are where their pod is."""
+        """Return the seconds from the first click until all are answered, have a pod, and have a row that fits it."""
         began, times = time.monotonic(), {}
         self._crowd.launch(people)
         times["all clicks answered"] = time.monotonic() - began
@@ -119,7 +119,7 @@ def measure(driven: Driven, books: Books, people: int) -> Report:
 
 
 def one_pod_each(pods: Counter[int], people: int) -> Hold:
-    """`pods`: how many desktops have that number of pods."""
+    """Check the number of desktops by their number of pods."""
     return Hold("one pod for each desktop", pods == {1: people})
 
 

@@ -1,9 +1,9 @@
-"""Logout to cut: how long a live stream outlives the login that opened it, on every replica, in one run.
+"""Measure how long a live stream continues after its user signs out, on every replica, in one run.
 
     python -m bench.cut [--rounds 7]
 
-Opens ten streams on each of two proxies, logs out by the page's own form, and waits for the last close frame. Beside it
-the floor: a message through the same Redis. Writes bench/results/cut.md. Hold: under one second.
+Opens ten streams on each of two proxies, signs out with the form of the page, and waits for the last close frame. The
+baseline is a message through the same Redis. Writes bench/results/cut.md. Limit: less than one second.
 """
 
 import statistics
@@ -32,7 +32,7 @@ STREAMS, HOLD = 10, 1.0  # on each replica; seconds
 
 @contextmanager
 def second_replica(portal: Portal) -> Iterator[str]:
-    """Another web process like the first, on another port."""
+    """Start another web process like the first one, on another port."""
     web = portal.part("portal.server")
     assert web  # noqa: S101
     command, port = web.cmdline(), str(free_port())
@@ -46,7 +46,7 @@ def second_replica(portal: Portal) -> Iterator[str]:
 
 
 def closed_at(stream: ClientConnection) -> float:
-    """When its close frame came, by time.monotonic()."""
+    """Return the time.monotonic() of its close frame."""
     try:
         while True:
             stream.recv()
@@ -56,7 +56,7 @@ def closed_at(stream: ClientConnection) -> float:
 
 
 def one_round(portal: Portal, urls: list[str], pool: ThreadPoolExecutor) -> float:
-    """Seconds from the click on Sign out to the last close frame."""
+    """Return the seconds from the click on Sign out to the last close frame."""
     browser = Browser(portal.url, portal.password)
     desktop = browser.get("/")[0].rstrip("/").split("/")[-1]
     with ExitStack() as stack:
@@ -69,7 +69,7 @@ def one_round(portal: Portal, urls: list[str], pool: ThreadPoolExecutor) -> floa
 
 
 def through_redis(portal: Portal) -> float:
-    """Seconds of one message from publish to subscriber."""
+    """Return the seconds of one message from publisher to subscriber."""
     client = redis.Redis(unix_socket_path=str(portal.data / "redis/redis.sock"))
     with client.pubsub(ignore_subscribe_messages=True) as listener:  # type: ignore[no-untyped-call]
         listener.subscribe("bench")

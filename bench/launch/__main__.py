@@ -1,9 +1,10 @@
-"""Click to first pixels, beside the same session started from a shell until its banner, in one run.
+"""Compare a launch, from click to first pixels, with the same session started from a shell, in one run.
 
     python -m bench.launch [--rounds 9]
 
-Starts the whole of Podesk as `./podesk run` does, on a folder of its own, and writes bench/results/launch.md. Rounds
-alternate; the table shows medians. Hold: at most 1.15 x the shell's time + 150 ms.
+Starts all of Podesk as `./podesk run` does, in a separate folder, and writes bench/results/launch.md. The session from
+the shell is measured until its banner. Rounds alternate; the table shows medians. Limit: at most 1.15 x the shell's
+time + 150 ms.
 """
 
 import statistics
@@ -20,14 +21,14 @@ from bench.report import Hold, Report, ms, rounds_asked, tell
 from tests.support.running_podesk import running
 
 FACTOR, EXTRA = 1.15, 0.150  # of the shell's time; seconds
-CALM = 2.0  # seconds before each measurement: what the one before left running has ended
+CALM = 2.0  # seconds before each measurement, in which processes of the previous one end
 
 
 def measure(folder: Path, count: int) -> tuple[list[float], list[dict[str, float]]]:
     floor, clicks = [], []
     with running(folder / "data") as portal:
         browser = Browser(portal.url, portal.password)
-        for number in range(count + 1):  # the first warms up
+        for number in range(count + 1):  # the first round is a warm-up
             time.sleep(CALM)
             shell = seconds_to_banner(folder / "shell", number)
             time.sleep(CALM)

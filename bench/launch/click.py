@@ -1,4 +1,4 @@
-"""A click on Launch, as a browser makes it, without the drawing: until the first pixels have come."""
+"""Launch a desktop as a browser does, until the first pixels arrive. Nothing is drawn."""
 
 import json
 import re
@@ -12,7 +12,7 @@ from websockets.typing import Origin, Subprotocol
 
 
 class Browser:
-    """Plain and kept alive: what is measured is the portal, not a client."""
+    """A simple client with one persistent connection, so that the portal is measured and not the client."""
 
     def __init__(self, url: str, password: str) -> None:
         self._url = url
@@ -23,8 +23,8 @@ class Browser:
         self.post("/accounts/login/", username="admin", password=password)
 
     def launch(self) -> tuple[str, dict[str, float]]:
-        """The desktop's id, and the seconds from the click to: answered, running, first pixels."""
-        self._wire.close()  # perhaps long unused: the next request opens it again
+        """Return the desktop's id, and the seconds from the click to the answer, to running and to the first pixels."""
+        self._wire.close()  # it may have been idle for long; the next request opens it again
         page = self.get("/?new")[1]
         choice = dict(re.findall(r'name="(image|size-\d+)" value="(\d+)" checked', page))
         times: dict[str, float] = {}
@@ -35,7 +35,7 @@ class Browser:
         times["answered"] = time.monotonic() - began
         with self._socket("/ws/status/") as news:
             running = self._runs(desktop)
-            self.get(f"/desktops/{desktop}/view/")  # the viewer loads ahead, in its frame
+            self.get(f"/desktops/{desktop}/view/")  # the viewer preloads in its frame
             while not running:
                 running = json.loads(news.recv(timeout=60))["status"] == "running"
             times["running"] = time.monotonic() - began
@@ -47,18 +47,18 @@ class Browser:
     def delete(self, desktop: str) -> None:
         self._wire.close()
         self.post(f"/desktops/{desktop}/delete/", home_folder="delete")
-        while self.get("/")[0]:  # leads to the desktop as long as there is one
+        while self.get("/")[0]:  # redirects while there is a desktop
             time.sleep(0.2)
 
     def stream(self, desktop: str, url: str = "") -> ClientConnection:
-        """The desktop's picture, drawn once; from another replica when `url` names one."""
+        """Open the desktop's stream and wait for the first picture. `url` may name another replica."""
         granted = json.loads(self.post(f"/desktops/{desktop}/session-token/")[1])
         screen = self._socket(granted["path"], f"podesk.token.{granted['token']}", url=url)
         _draw(screen)
         return screen
 
     def get(self, path: str) -> tuple[str, str]:
-        """Where it leads, if anywhere, and the text."""
+        """Return the redirect, if any, and the text."""
         return self._ask("GET", path, "")
 
     def post(self, path: str, **data: str) -> tuple[str, str]:
@@ -74,7 +74,7 @@ class Browser:
         try:
             self._wire.request(method, path, body or None, headers)
             answer = self._wire.getresponse()
-        except ConnectionError:  # the server has closed what was long unused: a browser, too, asks again
+        except ConnectionError:  # the server closed an idle connection; a browser also repeats the request
             self._wire.close()
             self._wire.request(method, path, body or None, headers)
             answer = self._wire.getresponse()
@@ -98,7 +98,7 @@ class Browser:
 
 
 def _draw(screen: ClientConnection) -> None:
-    """RFB until the first framebuffer update has begun to come."""
+    """Speak RFB until the first framebuffer update begins."""
     heard = bytearray()
 
     def take(count: int) -> bytes:

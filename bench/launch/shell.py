@@ -1,4 +1,4 @@
-"""The floor: the same session, started from a shell, until its banner answers."""
+"""Measure the baseline: the same session, started from a shell, until its banner arrives."""
 
 import os
 import socket
@@ -18,7 +18,7 @@ USER = os.environ.get("LOCAL_DESKTOP_USER", "podesk")
 
 
 def prepare(root: Path, number: int) -> tuple[DesktopFolder, SessionPlan]:
-    """All that a start needs, made beforehand: only the start itself is measured."""
+    """Prepare all files of a session, so that only its start is measured."""
     account = unix_account.account(USER)
     place = DesktopFolder(root, f"vnc-bench-{number}")
     for folder in (root, root / "s", root / "volumes", root / "desktops", place.folder):
@@ -43,7 +43,7 @@ def seconds_to_banner(root: Path, number: int) -> float:
 
 @contextmanager
 def _session(plan: SessionPlan) -> Iterator[None]:
-    """The X server and, as soon as its display is known, what runs in it."""
+    """Start the X server and, as soon as its display is known, the programs in it."""
     told, tell = os.pipe()
     common: dict[str, Any] = {
         "env": plan.environment,

@@ -1,11 +1,11 @@
-"""Throughput, latency, CPU and memory of the relay, beside websockify and plain TCP, in one run.
+"""Compare the relay's throughput, latency, CPU and memory with websockify and plain TCP, in one run.
 
     python -m bench.relay [--rounds 9] [--skip-stall]
 
-Starts everything itself, takes about five minutes, and writes bench/results/relay.md. Each round measures websockify,
-Podesk, websockify again; a round's ratio is Podesk against the mean of its two neighbours, and the table shows medians.
-Anything else that the machine does in between hits both; started by root, all parts alike run at a higher priority.
-Uploads are counted at the far end. The load line tells how busy the machine was.
+Starts all parts, takes about five minutes, and writes bench/results/relay.md. Each round measures websockify, Podesk,
+websockify again; the ratio of a round compares Podesk with the mean of both; the table shows medians. Other work on the
+machine affects both alike; when root starts the benchmark, all parts run at a higher priority. Uploads are counted at
+the far end. The load line shows how busy the machine was.
 """
 
 import argparse
@@ -25,7 +25,7 @@ from bench.report import Hold, Report, tell
 
 MIB, GIB = 2**20, 2**30
 Figures = dict[str, float]
-# figure -> unit, what Podesk must hold as a ratio to websockify; None: shown, not held
+# figure -> unit, limit of the ratio to websockify; None: no limit
 HELD: dict[str, tuple[str, str, float | None]] = {
     "down, 1 session": ("MiB/s", ">=", 1.2),
     "down, 20 sessions": ("MiB/s", ">=", 1.1),
@@ -73,11 +73,11 @@ MEASURES: list[Callable[[Load, Relay], Figures]] = [
 def rounds(
     load: Load, relays: list[Relay], count: int
 ) -> tuple[dict[str, dict[str, list[float]]], dict[str, list[float]]]:
-    """Figures by name and stack, and ratios by name."""
+    """Return figures by name and stack, and ratios by name."""
     floor, peer, ours = relays
     figures: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
     ratios: dict[str, list[float]] = defaultdict(list)
-    for number in range(count + 1):  # the first warms up
+    for number in range(count + 1):  # the first round is a warm-up
         for measure in MEASURES:
             results = [(relay, measure(load, relay)) for relay in (floor, peer, ours, peer)]
             if not number:
@@ -93,7 +93,7 @@ def rounds(
 
 
 def idle(load: Load, relay: Relay, sessions: int = 200) -> float:
-    """KiB for each session that is open and does nothing."""
+    """Return the KiB of memory for each idle session."""
     with load.sessions(relay, 1):
         before = relay.memory()
         load.order("connect", target=vars(relay.target), sessions=sessions)
@@ -102,7 +102,7 @@ def idle(load: Load, relay: Relay, sessions: int = 200) -> float:
 
 
 def stall(load: Load, relay: Relay) -> tuple[float, float]:
-    """MiB that the relay grew by while a browser read nothing, and after how many seconds it was stopped."""
+    """Return the MiB by which memory grew while a browser read nothing, and the seconds until the stream stopped."""
     with load.sessions(relay, 1):
         before = relay.memory()
         began = time.monotonic()
@@ -116,7 +116,7 @@ def stall(load: Load, relay: Relay) -> tuple[float, float]:
 
 
 def judged(name: str, ratio: float) -> Hold | None:
-    """None for a figure that is shown and not held."""
+    """Return whether the ratio keeps its limit; None for a figure without one."""
     _, sign, limit = HELD[name]
     if limit is None:
         return None
@@ -148,7 +148,7 @@ def report(figures: dict[str, dict[str, list[float]]], ratios: dict[str, list[fl
 
 
 def stalled(theirs: tuple[float, float], own: float) -> tuple[str, Hold]:
-    """`theirs`: MiB, and after how many seconds."""
+    """Return the cells and the result of the stall test. `theirs`: MiB, and seconds until the stream was stopped."""
     hold = Hold(f"at most {STALL_HOLD} MiB more while a browser reads nothing, and grew {own:.1f}", own <= STALL_HOLD)
     cells = f"- | {theirs[0]:.0f} MiB after {theirs[1]:.1f} s | {own:.1f} MiB | | <= {STALL_HOLD} MiB {hold.verdict}"
     return f"| growth, browser stalled {STALL_SECONDS} s | {cells} |", hold
@@ -161,7 +161,7 @@ def main() -> int:
     options = parser.parse_args()
     refuse_without_tools("relay")
     with contextlib.suppress(PermissionError):
-        os.nice(-10)  # all parts alike: what else the machine does disturbs less
+        os.nice(-10)  # for all parts, to reduce the effect of other work on the machine
     with tempfile.TemporaryDirectory(prefix="podesk-bench-") as folder, staged(Path(folder)) as (load, relays):
         _, peer, ours = relays
         found = report(*rounds(load, relays, options.rounds))

@@ -20,7 +20,7 @@ FENCE = 248  # its payload is our command: "down BYTES", "up BYTES", "echo", "id
 
 
 class FarEnd(asyncio.Protocol):
-    """One connection. `steps` are the messages of the VNC login still to come: length and what to answer."""
+    """One connection. `steps` are the remaining messages of the VNC login: length and answer."""
 
     def __init__(self, password: str | None) -> None:
         self._buffer = bytearray()
@@ -63,7 +63,7 @@ class FarEnd(asyncio.Protocol):
             self._send() if self._mode == "down" else self._count(rest) if self._mode == "up" else None
 
     def _count(self, arrived: int) -> None:
-        """Uploads are counted here, where they arrive, and told with one byte."""
+        """Count uploads where they arrive, and confirm the end with one byte."""
         self._left -= arrived
         if self._left <= 0:
             self._transport.write(b"!")

@@ -1,4 +1,4 @@
-"""The browsers of every stack: raw sockets and the least WebSocket framing, the same for all, in a process of its own.
+"""The browsers of all stacks: raw sockets with minimal WebSocket framing, in one separate process.
 
 python -m bench.relay.load    reads one JSON order per line, answers with one JSON line
 """
@@ -28,7 +28,7 @@ _buffer = memoryview(bytearray(256 * 1024))
 
 @dataclass
 class Target:
-    """`websocket`: else plain TCP. `token`: else no RFB login, straight to the far end's command."""
+    """An address to connect to, by WebSocket or plain TCP. Without a token there is no RFB login."""
 
     port: int
     websocket: bool = True
@@ -41,7 +41,7 @@ class Session:
         self.websocket = target.websocket
         self.socket = socket.create_connection(("127.0.0.1", target.port), timeout=30)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._skip = 0  # payload of the current frame still to come
+        self._skip = 0  # bytes of the current frame's payload that are not read yet
         self._head = b""
         if target.websocket:
             self._upgrade(target)
@@ -60,7 +60,7 @@ class Session:
         )
         answer = b""
         while not answer.endswith(b"\r\n\r\n"):
-            byte = self.socket.recv(1)  # not one byte more than the answer
+            byte = self.socket.recv(1)  # must not read more than the answer
             if not byte:
                 raise ConnectionError(f"refused: {answer!r}")
             answer += byte
@@ -68,7 +68,7 @@ class Session:
             raise ConnectionError(f"refused: {answer!r}")
 
     def message(self, data: bytes) -> bytes:
-        """As it goes over the wire."""
+        """Return the bytes of a message on the wire."""
         if not self.websocket:
             return data
         mask = os.urandom(4)
@@ -83,7 +83,7 @@ class Session:
         self.socket.sendall(self.message(bytes([FENCE]) + bytes(7) + bytes([len(payload)]) + payload))
 
     def receive(self) -> int:
-        """Bytes of payload that one read brought."""
+        """Read once and return the number of payload bytes."""
         count = self.socket.recv_into(_buffer)
         if not count:
             raise ConnectionError("the other side closed")
@@ -92,7 +92,7 @@ class Session:
     def _payload(self, data: memoryview) -> int:
         found, at, end = 0, 0, len(data)
         if not self._skip and not self._head and end > 1 and data[1] < 126 and end == 2 + data[1]:
-            return data[1]  # one small frame: what every round trip brings
+            return data[1]  # one small frame, as in every round trip
         while at < end:
             if self._skip:
                 step = min(self._skip, end - at)
@@ -114,7 +114,7 @@ class Session:
 
 
 def _frame_length(head: bytes) -> int:
-    """-1 while the header is not complete. A server's frames carry no mask."""
+    """Return the length of an unmasked frame, or -1 while the header is incomplete."""
     if len(head) < 2:
         return -1
     short = head[1] & 0x7F
@@ -140,7 +140,7 @@ def close() -> dict[str, Any]:
 
 
 def down(total: int) -> dict[str, Any]:
-    """Seconds until every session has received its `total` bytes."""
+    """Return the seconds until every session has received `total` bytes."""
     left = dict.fromkeys(_open, total)
     selector = selectors.DefaultSelector()
     for session in _open:
@@ -159,7 +159,7 @@ def down(total: int) -> dict[str, Any]:
 
 
 def up(total: int) -> dict[str, Any]:
-    """Seconds until the far end has counted `total` bytes."""
+    """Return the seconds until the far end has counted `total` bytes."""
     (session,) = _open
     message = session.message(UPLOAD)
     began = time.perf_counter()
@@ -171,7 +171,7 @@ def up(total: int) -> dict[str, Any]:
 
 
 def ping(seconds: float) -> dict[str, Any]:
-    """Every session keeps one request under way. Milliseconds of the middle and of the slowest hundredth."""
+    """Keep one request open per session. Return the median and the 99th percentile in milliseconds."""
     times: list[float] = []
     selector = selectors.DefaultSelector()
     sent: dict[Session, float] = {}
@@ -197,7 +197,7 @@ def ping(seconds: float) -> dict[str, Any]:
 
 
 def stall() -> dict[str, Any]:
-    """Ask for everything, read nothing. Bytes that wait in the kernel a second later: proof that it came."""
+    """Request data without reading it. Return the bytes in the kernel after a second, as proof that they arrived."""
     (session,) = _open
     session.order(f"down {2**50}")
     time.sleep(1)

@@ -19,7 +19,7 @@ PASSWORD = "far end!"  # noqa: S105 - of a server that lives as long as the benc
 
 
 class Relay:
-    """One stack under test, with the processes whose CPU and memory it costs."""
+    """A stack under test, with the processes whose CPU and memory are measured."""
 
     def __init__(self, name: str, target: Target, process: int = 0) -> None:
         self.name, self.target, self._process = name, target, process
@@ -31,11 +31,11 @@ class Relay:
         return [parent, *parent.children(recursive=True)]
 
     def cpu(self) -> float:
-        """Seconds of user and system time so far, of the processes that live now."""
+        """Return the seconds of user and system time of the processes that are running."""
         return sum(sum(process.cpu_times()[:2]) for process in self._processes())
 
     def memory(self) -> int:
-        """Bytes that belong to these processes alone."""
+        """Return the bytes of memory that only these processes use."""
         total = 0
         for process in self._processes():
             with contextlib.suppress(psutil.NoSuchProcess):
@@ -69,7 +69,7 @@ class Load:
 
 @contextlib.contextmanager
 def staged(folder: Path) -> Iterator[tuple[Load, list[Relay]]]:
-    """The load generator; plain TCP, websockify and the portal."""
+    """Yield the load generator, and the stacks: plain TCP, websockify and the portal."""
     with contextlib.ExitStack() as stack:
 
         def start(*command: str) -> "subprocess.Popen[str]":
@@ -111,7 +111,7 @@ def staged(folder: Path) -> Iterator[tuple[Load, list[Relay]]]:
 
 
 def _portal_target(far_end_port: int) -> Target:
-    """One user, one running desktop, one token."""
+    """Create a user, a running desktop and a token."""
     import django
     from django.core.management import call_command
 
