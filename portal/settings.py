@@ -11,12 +11,12 @@ from django.utils.translation import gettext_lazy as _
 from core.version import VERSION
 from portal import env, logs
 
-django_stubs_ext.monkeypatch()  # `ModelAdmin[User]` is a type in annotations and must not fail at run time
+django_stubs_ext.monkeypatch()  # `ModelAdmin[User]` in annotations must not fail at run time
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 DATA_DIR = Path(env.text("DATA_DIR", str(BASE_DIR / "var"))).resolve()
 
-# --- Where the portal answers -------------------------------------------------------------------------------------
+# --- Addresses of the portal --------------------------------------------------------------------------------------
 DEBUG = env.flag("DEBUG", False)
 SECRET_KEY = env.text("SECRET_KEY")
 PUBLIC_URL = env.text("PUBLIC_URL", "http://127.0.0.1:8000").rstrip("/")
@@ -24,7 +24,7 @@ _public = urlsplit(PUBLIC_URL)
 HTTPS = _public.scheme == "https"
 ALLOWED_HOSTS = [_public.hostname or "localhost", *env.listing("ALLOWED_HOSTS")]
 CSRF_TRUSTED_ORIGINS = [f"{_public.scheme}://{_public.netloc}", *env.listing("TRUSTED_ORIGINS")]
-# Number of reverse proxies in front that append to X-Forwarded-For; 0: the socket's address is the client's.
+# Number of reverse proxies in front that append to X-Forwarded-For. 0: use the address of the socket.
 TRUSTED_PROXY_COUNT = env.integer("TRUSTED_PROXY_COUNT", 0)
 
 # --- Applications --------------------------------------------------------------------------------------------------
@@ -65,7 +65,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "portal.database_outage.DatabaseUnavailableMiddleware",
-    "axes.middleware.AxesMiddleware",  # last, as its documentation asks
+    "axes.middleware.AxesMiddleware",  # the last one, as the documentation of axes requires
 ]
 ROOT_URLCONF = "portal.urls"
 ASGI_APPLICATION = "portal.asgi.application"
@@ -87,7 +87,7 @@ TEMPLATES = [
 ]
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
-# --- What is kept --------------------------------------------------------------------------------------------------
+# --- Databases ----------------------------------------------------------------------------------------------------
 DATABASES = {
     "default": dj_database_url.parse(
         env.text("DATABASE_URL", f"sqlite:///{DATA_DIR / 'podesk.sqlite3'}"), conn_health_checks=True
@@ -95,20 +95,20 @@ DATABASES = {
 }
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     DATABASES["default"]["OPTIONS"] = {
-        # A transaction takes the write lock when it begins: the quota check relies on it, as on PostgreSQL's row lock.
+        # Take the write lock when a transaction begins. The quota check relies on it, as on PostgreSQL's row lock.
         "transaction_mode": "IMMEDIATE",
         "timeout": 20,  # seconds
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
     }
-    DATABASES["default"]["TEST"] = {"NAME": DATA_DIR / "test.sqlite3"}  # a file: threads share no in-memory database
+    DATABASES["default"]["TEST"] = {"NAME": DATA_DIR / "test.sqlite3"}  # threads cannot share an in-memory database
 else:
-    # Each request runs in a thread of its own, which would open a connection of its own.
+    # Each request runs in its own thread and would otherwise open its own connection.
     size = env.integer("DATABASE_POOL_SIZE", 20, minimum=2)
     DATABASES["default"].setdefault("OPTIONS", {})["pool"] = {"min_size": 1, "max_size": size, "timeout": 10}
 REDIS_URL = env.text("REDIS_URL", "redis://127.0.0.1:6379/0")
-RQ_QUEUES = {"desktops": {"URL": REDIS_URL, "DEFAULT_TIMEOUT": 60}}  # seconds; a job makes API calls and returns
+RQ_QUEUES = {"desktops": {"URL": REDIS_URL, "DEFAULT_TIMEOUT": 60}}  # seconds; a job only makes API calls
 RQ = {
-    "COMMIT_MODE": "auto",  # desktops.lifecycle.queue waits for the commit itself, and survives a Redis that is away
+    "COMMIT_MODE": "auto",  # desktops.lifecycle.queue waits for the commit and handles Redis errors
     "WORKER_CLASS": "desktops.lifecycle.worker.Worker",
 }
 CHANNEL_LAYERS = {
@@ -119,26 +119,26 @@ CHANNEL_LAYERS = {
 }
 
 # --- Desktops ------------------------------------------------------------------------------------------------------
-# Marks everything that this portal makes in a cluster or on a machine, so that two portals never touch each other's.
+# Marks every object that this portal creates in a cluster or on a machine, so that two portals never share one.
 INSTALLATION_ID = env.text("INSTALLATION_ID", "podesk")
 DESKTOP_RUNTIME = env.choice("DESKTOP_RUNTIME", "local", ("local", "kubernetes"))
 LOCAL_RUNTIME_ALLOWED = env.flag("LOCAL_RUNTIME_ALLOWED", DEBUG)
 # Directory of the local runtime: homes, logs, sockets. The unprivileged account must be able to enter it.
 LOCAL_RUNTIME_DIR = Path(env.text("LOCAL_RUNTIME_DIR", str(DATA_DIR / "local"))).resolve()
-# Account that owns local desktops when the portal is started by root.
+# Account that runs local desktops when root starts the portal.
 LOCAL_DESKTOP_USER = env.text("LOCAL_DESKTOP_USER", "podesk")
-# Seconds a desktop may take from job to ready without a known reason to wait before it counts as failed.
+# Seconds from the job until a desktop must be ready. A known reason to wait has its own timeout.
 START_DEADLINE = env.integer("START_DEADLINE", 120, minimum=5)
-# Seconds between two full comparisons of rows and runtime; changes in between are seen as they happen.
+# Seconds between two full comparisons of rows and runtime. The portal watches for changes in between.
 RELIST_SECONDS = env.integer("RELIST_SECONDS", 5 if DESKTOP_RUNTIME == "local" else 30, minimum=1)
-# Seconds something may run in our name without a row before it is ended: a launch that is being written is no orphan.
+# Seconds before an object without a row is deleted as an orphan: the row of a new launch may not be committed yet.
 ORPHAN_GRACE = env.integer("ORPHAN_GRACE", 60)
 # Encrypts secrets in the database (VNC passwords). Comma-separated Fernet keys, newest first.
 SECRETS_KEYS = env.listing("SECRETS_KEYS")
 
 # --- Kubernetes ----------------------------------------------------------------------------------------------------
-K8S_NAMESPACE = env.text("K8S_NAMESPACE", "vnc-pods")  # where desktops live
-# What an image row without a container image of its own starts.
+K8S_NAMESPACE = env.text("K8S_NAMESPACE", "vnc-pods")  # the namespace of desktops
+# The container image for image rows that do not name one.
 DESKTOP_IMAGE = env.text("DESKTOP_IMAGE", "vnc/void-desktop:dev")
 DESKTOP_PULL_POLICY = env.choice("DESKTOP_PULL_POLICY", "IfNotPresent", ("IfNotPresent", "Always", "Never"))
 DESKTOP_PULL_SECRET = env.text("DESKTOP_PULL_SECRET", "")
@@ -146,36 +146,36 @@ DESKTOP_STORAGE_CLASS = env.text("DESKTOP_STORAGE_CLASS", "")  # empty: the clus
 DESKTOP_ACCESS_MODE = env.choice(
     "DESKTOP_ACCESS_MODE", "ReadWriteOnce", ("ReadWriteOnce", "ReadWriteMany", "ReadWriteOncePod")
 )
-# What desktops cannot reach, beside each other: by default everything that is not the internet.
+# Addresses that desktops cannot reach, besides each other: by default everything except the internet.
 DESKTOP_EGRESS_EXCEPT = env.listing(
     "DESKTOP_EGRESS_EXCEPT", "10.0.0.0/8,100.64.0.0/10,169.254.0.0/16,172.16.0.0/12,192.168.0.0/16"
 )
-# Where names are asked beside the pods of the cluster's DNS: a name server on each node, at its two usual addresses.
+# Name servers besides the pods of the cluster's DNS: the usual two addresses of a node-local name server.
 DESKTOP_DNS_CIDRS = env.listing("DESKTOP_DNS_CIDRS", "169.254.20.10/32,169.254.25.10/32")
 DESKTOP_EXPOSURE = env.choice("DESKTOP_EXPOSURE", "proxy", ("proxy", "nodeport", "ingress", "loadbalancer"))
 DESKTOP_VNC_PORTS = env.port_range("DESKTOP_VNC_PORTS", "30000-31000")
 DESKTOP_SSH_PORTS = env.port_range("DESKTOP_SSH_PORTS", "31001-32000")
-DESKTOP_NODE_ADDRESS = env.text("DESKTOP_NODE_ADDRESS", "")  # what people connect to; empty: the address of the node
+DESKTOP_NODE_ADDRESS = env.text("DESKTOP_NODE_ADDRESS", "")  # address for users; empty: the address of the node
 DESKTOP_INGRESS_HOST = env.text("DESKTOP_INGRESS_HOST", _public.hostname or "localhost")
 DESKTOP_INGRESS_CLASS = env.text("DESKTOP_INGRESS_CLASS", "nginx")
 DESKTOP_INGRESS_TLS_SECRET = env.text("DESKTOP_INGRESS_TLS_SECRET", "")
-DESKTOP_INGRESS_NAMESPACE = env.text("DESKTOP_INGRESS_NAMESPACE", "ingress-nginx")  # where its pods come from
-# Where the ingress controller reaches the portal's own check of who may pass.
+DESKTOP_INGRESS_NAMESPACE = env.text("DESKTOP_INGRESS_NAMESPACE", "ingress-nginx")  # of the controller's pods
+# The URL at which the ingress controller checks whether a request may pass.
 DESKTOP_INGRESS_AUTH_URL = env.text("DESKTOP_INGRESS_AUTH_URL", "http://podesk-web.vnc-system.svc.cluster.local")
 if DESKTOP_EXPOSURE == "ingress":
-    ALLOWED_HOSTS.append(urlsplit(DESKTOP_INGRESS_AUTH_URL).hostname or "")  # the name that it asks by
+    ALLOWED_HOSTS.append(urlsplit(DESKTOP_INGRESS_AUTH_URL).hostname or "")  # the controller sends this Host
 
 # --- Session tokens ------------------------------------------------------------------------------------------------
 TOKEN_SIGNING_KEY = env.text("TOKEN_SIGNING_KEY", "")  # RSA private key, PEM
-TOKEN_VERIFY_KEYS = env.text("TOKEN_VERIFY_KEYS", "")  # further public keys, PEM, one after another: rotation
+TOKEN_VERIFY_KEYS = env.text("TOKEN_VERIFY_KEYS", "")  # further public keys, PEM, concatenated: for key rotation
 TOKEN_LIFETIME = env.integer("TOKEN_LIFETIME", 24 * 3600, minimum=60)  # seconds
-# The longest that somebody may ask for, and how long one may be refreshed again and again without a password.
+# The longest lifetime that a client may request, and how long a token can be refreshed without a password.
 TOKEN_LIFETIME_MAX = env.integer("TOKEN_LIFETIME_MAX", 30 * 24 * 3600, minimum=60)  # seconds
 TOKEN_REFRESH_LIFETIME = env.integer("TOKEN_REFRESH_LIFETIME", 30 * 24 * 3600, minimum=60)  # seconds
-VIEWER_TOKEN_LIFETIME = 60  # seconds; long enough to connect, too short to be worth stealing
+VIEWER_TOKEN_LIFETIME = 60  # seconds; enough to connect, too short to be useful to a thief
 
 # --- REST API ------------------------------------------------------------------------------------------------------
-# Requests per minute; 0: no limit. READ, WRITE and CREATE (launching) count per user, the others per address.
+# Requests per minute; 0: no limit. READ, WRITE and CREATE (launching) are per user, the others per address.
 API_RATES = {
     "read": env.integer("API_RATE_READ", 600),
     "write": env.integer("API_RATE_WRITE", 120),
@@ -183,10 +183,10 @@ API_RATES = {
     "login": env.integer("API_RATE_LOGIN", 20),
     "address": env.integer("API_RATE_ADDRESS", 3000),
 }
-# What one user may hold open at once; 0: no limit.
+# Waiting requests and streams that a user may keep open at once; 0: no limit.
 API_OPEN = {"streams": env.integer("API_STREAMS", 50), "waits": env.integer("API_WAITS", 20)}
-API_BODY_LIMIT = 64 * 1024  # bytes; the largest honest request has a few hundred
-API_WAIT_LIMIT = env.integer("API_WAIT_LIMIT", 120)  # seconds that `?wait=` may ask for
+API_BODY_LIMIT = 64 * 1024  # bytes; the largest valid request has a few hundred
+API_WAIT_LIMIT = env.integer("API_WAIT_LIMIT", 120)  # seconds; the longest `?wait=`
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["accounts.api.authentication.SessionTokenAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["accounts.api.permissions.TokenMay"],
@@ -208,17 +208,17 @@ SPECTACULAR_SETTINGS = {
     "SCHEMA_PATH_PREFIX": "/api/v1",
     "COMPONENT_SPLIT_REQUEST": True,
     "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
-    "POSTPROCESSING_HOOKS": ["portal.api.schema.complete"],  # without its own, which gives names to `status`, …
+    "POSTPROCESSING_HOOKS": ["portal.api.schema.complete"],  # replaces the default hook, which names enums
 }
 
 # --- VNC relay -----------------------------------------------------------------------------------------------------
-# Seconds between two looks at the rows of all live streams: a revocation that Redis lost counts after this long.
+# Seconds between two checks of the rows of all open streams: the delay of a revocation that Redis lost.
 PROXY_RECHECK_SECONDS = env.integer("PROXY_RECHECK_SECONDS", 30, minimum=1)
-# Windows that may show one desktop through one proxy process; a further one closes the oldest.
+# Viewers of one desktop per proxy process. A further one closes the oldest.
 PROXY_STREAMS_PER_DESKTOP = env.integer("PROXY_STREAMS_PER_DESKTOP", 10, minimum=1)
-# Seconds that one write to a browser or desktop may wait without progress.
+# Seconds that one write to a browser or desktop may block.
 PROXY_WRITE_TIMEOUT = env.integer("PROXY_WRITE_TIMEOUT", 30, minimum=1)
-# Seconds for each step of connecting: the checks, the desktop's login, the browser's hello.
+# Seconds for each step of connecting: the checks, the login at the desktop, the browser's handshake.
 PROXY_HANDSHAKE_TIMEOUT = env.integer("PROXY_HANDSHAKE_TIMEOUT", 10, minimum=1)
 
 # --- Signing in ----------------------------------------------------------------------------------------------------
@@ -237,28 +237,28 @@ LOGIN_URL = "accounts:login"
 LOGIN_REDIRECT_URL = "desktops:home"
 LOGOUT_REDIRECT_URL = "accounts:login"
 AXES_FAILURE_LIMIT = env.integer("LOGIN_FAILURE_LIMIT", 5, minimum=1)
-AXES_COOLOFF_TIME = env.integer("LOGIN_LOCKOUT_SECONDS", 900, minimum=1) / 3600  # axes counts in hours
-AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]  # a stranger cannot lock the owner out from elsewhere
+AXES_COOLOFF_TIME = env.integer("LOGIN_LOCKOUT_SECONDS", 900, minimum=1) / 3600  # axes expects hours
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]  # so that others cannot lock a user out from another address
 AXES_RESET_ON_SUCCESS = True
 AXES_LOCKOUT_CALLABLE = "accounts.views.locked_out"
 AXES_USERNAME_CALLABLE = "accounts.lockout.counted_name"
 AXES_CLIENT_IP_CALLABLE = "accounts.lockout.counted_address"
 AXES_VERBOSE = False
-AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False  # else Retry-After would be a lie
-AXES_DISABLE_ACCESS_LOG = True  # the audit trail holds it
-AXES_ENABLE_ADMIN = False  # "Unlock" stands at the users
+AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False  # otherwise Retry-After would be wrong
+AXES_DISABLE_ACCESS_LOG = True  # the audit trail records it
+AXES_ENABLE_ADMIN = False  # the pages of users have "Unlock"
 
-# --- Safety of the browser -----------------------------------------------------------------------------------------
+# --- Browser security ---------------------------------------------------------------------------------------------
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = HTTPS
-SECURE_SSL_HOST = _public.netloc if HTTPS and _public.port else None  # plain HTTP comes in by another port
-SECURE_REDIRECT_EXEMPT = [r"^desktops/[^/]+/gate/$"]  # asked from within the cluster, over plain HTTP
+SECURE_SSL_HOST = _public.netloc if HTTPS and _public.port else None  # plain HTTP uses another port
+SECURE_REDIRECT_EXEMPT = [r"^desktops/[^/]+/gate/$"]  # requested from within the cluster, over plain HTTP
 SECURE_HSTS_SECONDS = 365 * 24 * 3600 if HTTPS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = HTTPS
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if TRUSTED_PROXY_COUNT else None
 SECURE_REFERRER_POLICY = "same-origin"
 CSRF_FAILURE_VIEW = "accounts.csrf_failure.csrf_failure"
 X_FRAME_OPTIONS = "SAMEORIGIN"
-SILENCED_SYSTEM_CHECKS = ["security.W019"]  # asks for DENY; the portal frames its own viewer
+SILENCED_SYSTEM_CHECKS = ["security.W019"]  # it asks for DENY, but the portal frames its own viewer
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
         "default-src": [SELF],
@@ -288,10 +288,10 @@ STORAGES = {
     "staticfiles": {"BACKEND": "portal.static.ModuleManifestStorage"},
 }
 
-# --- Being run -----------------------------------------------------------------------------------------------------
-# Seconds that requests under way have to end when the server is asked to stop; portal/server.py reads it.
+# --- Process management -------------------------------------------------------------------------------------------
+# Seconds that open requests have to end after the server is asked to stop. Read by portal/server.py.
 SHUTDOWN_GRACE = env.integer("SHUTDOWN_GRACE", 5)
-# A file that worker and controller touch each time round, for a probe that sees files only.
+# A file that worker and controller touch in each cycle, for a probe that can only read files.
 ALIVE_FILE = env.text("ALIVE_FILE", "")
 LOG_FORMAT = env.choice("LOG_FORMAT", "json", ("json", "console"))
 LOGGING = logs.configuration(LOG_FORMAT, env.text("LOG_LEVEL", "INFO"))
