@@ -1,4 +1,4 @@
-"""Fixtures of every test: alice, bob, an admin; clients; desktops."""
+"""Fixtures for all tests: alice, bob, an admin, clients and desktops."""
 
 from collections.abc import Callable
 from contextlib import suppress
@@ -24,13 +24,13 @@ from tests.support.scheduling import Lanes
 
 
 def pytest_xdist_make_scheduler(config, log):
-    """For `--dist loadfile`."""
+    """Use our own scheduler for `--dist loadfile`."""
     return Lanes(config, log) if config.getvalue("dist") == "loadfile" else None
 
 
 @pytest.fixture(scope="session")
 def django_db_setup(django_db_setup, django_db_blocker):
-    """Tests that commit are followed by a TRUNCATE of all tables, which the audit trail refuses on PostgreSQL."""
+    """Allow TRUNCATE, which follows tests that commit and which the audit trail refuses on PostgreSQL."""
     if connection.vendor == "postgresql":
         with django_db_blocker.unblock(), connection.cursor() as cursor:
             cursor.execute("ALTER TABLE accounts_auditevent DISABLE TRIGGER accounts_auditevent_no_truncate")
@@ -57,39 +57,39 @@ def flush_again_after_a_deadlock():
 
 @pytest.fixture(autouse=True)
 def empty_redis():
-    """Redis holds nothing that cannot be rebuilt: each test begins without."""
+    """Empty Redis before each test. It holds only data that can be rebuilt."""
     redis_client().flushdb()
     cache.clear()
 
 
 @pytest.fixture(autouse=True)
 def english():
-    """A request leaves its language behind in the thread that answered it."""
+    """Reset the language, which a request leaves active in its thread."""
     translation.deactivate()
 
 
 @pytest.fixture(autouse=True)
 def quick_passwords(settings):
-    """The hash that protects passwords is slow on purpose; no test is about that."""
+    """Use a fast password hash. The real one is slow on purpose, and no test is about it."""
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 
 @pytest.fixture(autouse=True)
 def static_files_as_they_lie(settings):
-    """Without the manifest of content hashes, which collectstatic makes."""
+    """Serve static files without the manifest of content hashes, which collectstatic makes."""
     plain = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
     settings.STORAGES = settings.STORAGES | {"staticfiles": plain}
 
 
 @pytest.fixture
 def old_redis(monkeypatch) -> None:
-    """Redis has run for long: what it does not know of is missing."""
+    """Treat Redis as one that started long ago, so that a key that it does not have is really missing."""
     monkeypatch.setattr(heartbeat, "NEW_FOR", 0)
 
 
 @pytest.fixture
 def first_rows(db) -> None:
-    """What a new installation comes with: tests that commit leave empty tables behind."""
+    """Create the rows of a new installation, because tests that commit leave empty tables behind."""
     if not Quota.objects.exists():
         for migration in ("accounts.migrations.0002_default_quota", "desktops.migrations.0002_first_image"):
             import_module(migration).create(apps, None)
@@ -112,7 +112,7 @@ def admin(db) -> User:
 
 @pytest.fixture
 def client_for() -> Callable[[User], Client]:
-    """A browser in which that person has logged in."""
+    """Return a function that makes a browser in which a user is signed in."""
 
     def make(user: User) -> Client:
         client = Client()
@@ -124,7 +124,7 @@ def client_for() -> Callable[[User], Client]:
 
 @pytest.fixture
 def api_for() -> Callable[..., Client]:
-    """A script with a session token of that person; `pod_name`, `permissions` as TokenScope takes them."""
+    """Return a function that makes a client with a session token of a user, with the scope of TokenScope."""
 
     def make(user: User, *, permissions: tuple[str, ...] = ("vnc", "ssh"), pod_name: str = "") -> Client:
         scope = tokens.TokenScope("script", pod_name=pod_name, permissions=permissions)
@@ -135,7 +135,7 @@ def api_for() -> Callable[..., Client]:
 
 @pytest.fixture
 def image(first_rows) -> DesktopImage:
-    """The image that a new installation comes with."""
+    """Return the image of a new installation."""
     return DesktopImage.objects.get()
 
 
@@ -146,7 +146,7 @@ def small(first_rows) -> DesktopSize:
 
 @pytest.fixture
 def make_desktop(image, small) -> Callable[..., Desktop]:
-    """A row as it would be after real work; `status`, `name` and other fields as wanted."""
+    """Return a function that makes the row of a desktop as the portal would leave it. It takes the model's fields."""
 
     def make(owner: User, **fields: Any) -> Desktop:
         identity = uuid4()

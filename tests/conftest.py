@@ -1,4 +1,4 @@
-"""A real Chromium: one for all tests of a run, for a process can hold but one Playwright."""
+"""Fixtures with a real Chromium: one per test run, because a process can run only one Playwright."""
 
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -13,7 +13,7 @@ QUIET = [
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """What tests counted or measured: `record_property("figure", …)`, from whichever process."""
+    """Print what tests measured with `record_property("figure", …)`, in any process."""
     for report in terminalreporter.getreports("passed"):
         for name, said in report.user_properties:
             if name == "figure" and report.when == "call":
@@ -22,7 +22,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 @pytest.fixture(scope="session")
 def launch_chromium() -> Iterator[Callable[..., Browser]]:
-    """Options as Playwright's launch."""
+    """Return a function that starts Chromium. It takes the options of Playwright's launch."""
     with sync_playwright() as playwright:
         yield partial(playwright.chromium.launch, executable_path="/usr/bin/chromium", args=QUIET)
 

@@ -1,4 +1,4 @@
-"""What the tests of accounts share."""
+"""Fixtures for the tests of accounts."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -23,10 +23,10 @@ def token_for() -> Callable[..., str]:
 
 @pytest.fixture
 def published_disconnects() -> Iterator[Callable[[], dict[str, str]]]:
-    """The next cut on the real channel, as a proxy hears it; fails after a second of silence."""
+    """Return a function that returns the next message on the real disconnect channel. It fails after a second."""
     listener = redis.client().pubsub(ignore_subscribe_messages=True)
     listener.subscribe(disconnects.channel())
-    assert listener.get_message(timeout=1) is None  # the subscription is confirmed
+    assert listener.get_message(timeout=1) is None  # confirms the subscription
 
     def hear() -> dict[str, str]:
         message = listener.get_message(timeout=1)
@@ -39,7 +39,7 @@ def published_disconnects() -> Iterator[Callable[[], dict[str, str]]]:
 
 @pytest.fixture
 def redis_at(settings) -> Iterator[Callable[[Path], None]]:
-    """Lets the portal use the server of another folder, or the silence of an empty one."""
+    """Return a function that points the portal at the Redis of a folder. An empty folder has no server."""
 
     def use(folder: Path) -> None:
         settings.REDIS_URL = f"unix://{folder}/redis.sock"

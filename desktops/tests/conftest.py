@@ -1,4 +1,4 @@
-"""What the tests of desktops share: the real queue, the real broadcast, and a Redis that dies."""
+"""Fixtures for the tests of desktops: the real queue, the real broadcast, and a Redis that fails."""
 
 import os
 import subprocess
@@ -23,7 +23,7 @@ from tests.support import environment
 
 @pytest.fixture
 def queued():
-    """What waits in the queue: (function, id) in order."""
+    """Return a function that lists the jobs in the queue in order, as (function, id)."""
 
     def look() -> list[tuple[str, str]]:
         return [(job.func_name.rsplit(".", 1)[1], job.args[0]) for job in django_rq.get_queue("desktops").jobs]
@@ -33,7 +33,7 @@ def queued():
 
 @pytest.fixture
 def put_off():
-    """What was put off: (function, id) with the seconds until it is due."""
+    """Return a function that returns the postponed jobs: (function, id) with the seconds until each is due."""
 
     def look() -> dict[tuple[str, str], float]:
         orders = client().zrange(key("later"), 0, -1, withscores=True)
@@ -45,7 +45,7 @@ def put_off():
 
 @pytest.fixture
 def disconnects():
-    """The cuts announced since the fixture was made."""
+    """Return a function that returns the disconnect messages since the fixture was made."""
     listener = client().pubsub(ignore_subscribe_messages=True)
     listener.subscribe(channel())
     listener.get_message(timeout=1)
@@ -62,13 +62,13 @@ def disconnects():
 
 @pytest.fixture
 def redis_away():
-    """A context in which the real Redis is dead; it comes back empty."""
+    """Return a context in which the real Redis is dead. Afterwards it is empty."""
     return environment.redis_away
 
 
 @pytest.fixture
 def redis_hangs():
-    """A context in which the real Redis answers nothing."""
+    """Return a context in which the real Redis does not answer."""
 
     @contextmanager
     def hangs() -> Iterator[None]:
@@ -80,7 +80,7 @@ def redis_hangs():
 
 
 def wait_until_answered() -> None:
-    """By the portal's own client, which asks nothing for a moment after it got no answer."""
+    """Wait until the portal's own client gets answers again: it pauses after a timeout."""
     for _ in range(100):
         with suppress(RedisError):
             client().ping()
@@ -91,14 +91,14 @@ def wait_until_answered() -> None:
 
 @pytest.fixture(scope="session")
 def desktop_account() -> None:
-    """Root's desktops run under an account of their own; `./podesk run` makes it, and so do the tests."""
+    """Create the account that runs desktops when root runs the tests, as `./podesk run` does."""
     if os.geteuid() == 0:
         subprocess.run(["useradd", "--system", "--no-create-home", settings.LOCAL_DESKTOP_USER], check=False)
 
 
 @pytest.fixture
 def runtime(desktop_account, db) -> Iterator[Runtime]:
-    """The runtime of the settings; whatever runs in it afterwards is ended."""
+    """Return the runtime of the settings. Everything that still runs in it afterwards is ended."""
     yield get_runtime()
     end = time.monotonic() + 15
     while (left := get_runtime().list()) and time.monotonic() < end:
@@ -110,13 +110,13 @@ def runtime(desktop_account, db) -> Iterator[Runtime]:
 
 @pytest.fixture
 def long_watched() -> None:
-    """As if a controller had looked at all desktops without a gap for hours: so all time counts."""
+    """Pretend that a controller has watched all desktops for hours, so that no timer is paused."""
     client().set(key("runtime", "answers-since"), "0")
 
 
 @pytest.fixture
 def scripted_runtime(monkeypatch, db) -> Iterator[ScriptedRuntime]:
-    """The runtime is one that sees what the test tells it."""
+    """Use a runtime that reports what the test sets."""
     runtime = ScriptedRuntime()
     monkeypatch.setattr("desktops.runtimes.local.local_runtime.LocalRuntime", lambda *_, **__: runtime)
     get_runtime.cache_clear()
@@ -126,7 +126,7 @@ def scripted_runtime(monkeypatch, db) -> Iterator[ScriptedRuntime]:
 
 @pytest.fixture
 def controlled(scripted_runtime, monkeypatch, transactional_db, first_rows) -> Iterator[ControllerUnderTest]:
-    """A controller at work, with a lease that ends soon; what it sees, the test tells."""
+    """Return a running controller with a short lease, on a runtime that reports what the test sets."""
     monkeypatch.setattr(controller, "LEASE_SECONDS", 0.6)
     made = ControllerUnderTest()
     yield made
@@ -135,7 +135,7 @@ def controlled(scripted_runtime, monkeypatch, transactional_db, first_rows) -> I
 
 @pytest.fixture
 def wait_for():
-    """Ask until the answer is true; the answer. Fails after some seconds."""
+    """Return a function that repeats a call until its result is true, and returns that. It fails after `seconds`."""
 
     def wait(ask: Callable[[], Any], seconds: float = 60) -> Any:
         end = time.monotonic() + seconds

@@ -6,7 +6,7 @@ from tests.support.tiny_api import token
 
 @pytest.fixture
 def api(settings, alice):
-    """A client with alice's token, on the API of tests.support.tiny_api."""
+    """Return a client with alice's token, on the API of tests.support.tiny_api."""
     settings.ROOT_URLCONF = "tests.support.tiny_api"
     return Client(raise_request_exception=False, headers={"X-User-Token": token(alice)})
 

@@ -1,4 +1,4 @@
-"""A namespace of a real cluster for each module of tests, gone afterwards. KUBECONFIG says which cluster."""
+"""Fixtures on the real cluster that KUBECONFIG names. Each test module gets a namespace, deleted afterwards."""
 
 import os
 import secrets
@@ -13,10 +13,10 @@ from tests.support.cluster.kubectl import Kube
 from tests.support.kustomize import put_into_path
 
 IMAGE = os.environ.get("DESKTOP_IMAGE", "vnc/void-desktop:dev")
-KEEP = bool(os.environ.get("KEEP_DEPLOYED"))  # take what is there, and leave it
+KEEP = bool(os.environ.get("KEEP_DEPLOYED"))  # use the existing deployment, and keep it
 
 BUILT = (("vnc/manager-api:dev", "Dockerfile"), ("vnc/void-desktop:dev", "Dockerfile.vnc"))
-PUBLIC = ("postgres:15", "redis:7", "nginx:1.27")  # the cluster may reach no registry
+PUBLIC = ("postgres:15", "redis:7", "nginx:1.27")  # the cluster may not reach a registry
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +29,7 @@ def kube() -> Iterator[Kube]:
 
 @pytest.fixture(scope="session")
 def images() -> None:
-    """Those of this checkout and the public ones beside them are on the cluster."""
+    """Load the images of this checkout and the public ones that it needs into the cluster."""
     for tag, file in BUILT:
         cluster_tool("image", tag, "-f", f"docker/{file}", ".")
     for name in PUBLIC:
@@ -38,13 +38,13 @@ def images() -> None:
 
 @pytest.fixture(scope="session")
 def bare() -> str:
-    """The image of a desktop without a program in it."""
+    """Return an image of a desktop without any programs."""
     cluster_tool("image", "podesk-test/bare:1", "tests/cluster/bare")
     return "podesk-test/bare:1"
 
 
 def cluster_tool(*arguments: str) -> None:
-    """PODESK_CLUSTER names the program that builds images and loads them into the cluster."""
+    """Run the program named by PODESK_CLUSTER, which builds images and loads them into the cluster."""
     tool = os.environ.get("PODESK_CLUSTER")
     assert tool, "Set PODESK_CLUSTER to the program that builds an image and loads it into the cluster."
     done = subprocess.run(
@@ -55,7 +55,7 @@ def cluster_tool(*arguments: str) -> None:
 
 @pytest.fixture(scope="session")
 def kubectl_in_path(tmp_path_factory) -> Iterator[None]:
-    """A kubectl that builds the overlays, as the documentation asks for."""
+    """Put a kubectl into PATH that can build the overlays, as the documentation requires."""
     with pytest.MonkeyPatch.context() as monkeypatch:
         put_into_path(tmp_path_factory.mktemp("kubectl"), monkeypatch)
         yield
@@ -63,7 +63,7 @@ def kubectl_in_path(tmp_path_factory) -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def deployed(images, kubectl_in_path) -> Iterator[Deployed]:
-    """All of Podesk in the cluster."""
+    """Return a deployment of all of Podesk in the cluster."""
     made = Deployed()
     there = [kube.namespace for kube in (made.system, made.desktops) if kube.get("namespace", kube.namespace)]
     assert KEEP or not there, f"{there} exist, and this test would remove them. KEEP_DEPLOYED=1 takes and leaves them."

@@ -1,4 +1,4 @@
-"""A running Podesk, and a desktop in it."""
+"""Fixtures with a running Podesk and a desktop in it."""
 
 import tempfile
 from collections.abc import Callable, Iterator
@@ -17,14 +17,14 @@ from tests.support.viewer_page import Screen
 @pytest.fixture(scope="session")
 def portal() -> Iterator[Portal]:
     with tempfile.TemporaryDirectory(prefix="podesk-e2e-", ignore_cleanup_errors=True) as made:
-        Path(made).chmod(0o755)  # the account of desktops passes through
+        Path(made).chmod(0o755)  # the account that runs desktops must be able to enter it
         with running(Path(made) / "data") as started:
             yield started
 
 
 @pytest.fixture(scope="session")
 def person(portal) -> Visitor:
-    """The same person on another device."""
+    """Return the same user on another device."""
     visitor = Visitor(portal.url)
     visitor.sign_in("admin", portal.password)
     return visitor
@@ -32,7 +32,7 @@ def person(portal) -> Visitor:
 
 @pytest.fixture
 def desktop(person, portal) -> str:
-    """The id of one that runs: made by the first test, started again where a test stopped it."""
+    """Return the id of a running desktop. The first test makes it; it is restarted where a test stopped it."""
 
     def rows() -> list[tuple[Any, ...]]:
         return portal.query("SELECT id, status FROM desktops_desktop")
@@ -58,7 +58,7 @@ def sign_in(page: Page, portal: Portal) -> Page:
 
 @pytest.fixture
 def device(chromium, portal) -> Iterator[Callable[..., BrowserContext]]:
-    """Makes a browser profile in which the person has signed in; options as Playwright's new_context."""
+    """Return a function that makes a signed-in browser profile. It takes the options of Playwright's new_context."""
     made: list[BrowserContext] = []
 
     def make(**options: Any) -> BrowserContext:
@@ -70,13 +70,13 @@ def device(chromium, portal) -> Iterator[Callable[..., BrowserContext]]:
     yield make
     for context in made:
         for page in context.pages:
-            page.unroute_all(behavior="wait")  # an answer that a test meddles with may be on its way
+            page.unroute_all(behavior="wait")  # an answer that a test intercepts may still be on its way
         context.close()
 
 
 @pytest.fixture
 def screen(device, desktop, portal) -> Iterator[Callable[..., Screen]]:
-    """Opens the viewer alone in a window and waits for the picture."""
+    """Return a function that opens the viewer in its own window and waits for the picture."""
     opened: list[Screen] = []
 
     def open_viewer(*, permissions: tuple[str, ...] = ("clipboard-read", "clipboard-write"), **options: Any) -> Screen:

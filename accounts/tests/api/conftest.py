@@ -1,4 +1,4 @@
-"""Scripts with session tokens, as the tests of the API share them."""
+"""Fixtures for API scripts with session tokens."""
 
 from collections.abc import Callable
 from typing import Any
@@ -14,7 +14,7 @@ __all__ = ["published_disconnects"]
 
 @pytest.fixture
 def obtained() -> Callable[..., dict[str, Any]]:
-    """What POST auth/token answers to that person; `fields` beside username and password."""
+    """Return a function that requests a token of a user and returns the answer. It takes further fields of the body."""
 
     def make(user: User, **fields: Any) -> dict[str, Any]:
         body = {"username": user.username, "password": f"{user.username}'s password", **fields}
@@ -27,5 +27,5 @@ def obtained() -> Callable[..., dict[str, Any]]:
 
 @pytest.fixture
 def script() -> Callable[[dict[str, Any]], Client]:
-    """A client that sends the token of such an answer."""
+    """Return a function that makes a client with the token of such an answer."""
     return lambda told: Client(headers={"X-User-Token": told["token"]})

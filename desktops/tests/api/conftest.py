@@ -1,4 +1,4 @@
-"""A real server on the tests' database, and somebody who listens to it."""
+"""Fixtures with a real server on the tests' database, and a client that reads its streams."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -26,7 +26,7 @@ def live(live_folder, django_db_setup) -> Iterator[Server]:
 
 @pytest.fixture
 def committed(transactional_db) -> None:
-    """What tests write is seen by the server's process."""
+    """Commit what tests write, so that the server's process sees it."""
 
 
 @pytest.fixture
@@ -39,7 +39,7 @@ def script_token() -> Callable[..., str]:
 
 @pytest.fixture
 def ask() -> Callable[..., httpx.Response]:
-    """One request to a real server."""
+    """Return a function that sends one request to a real server."""
 
     def get(server: Server, path: str, token: str) -> httpx.Response:
         return httpx.get(f"http://127.0.0.1:{server.port}/api/v1/{path}", headers={"X-User-Token": token}, timeout=20)
@@ -48,7 +48,7 @@ def ask() -> Callable[..., httpx.Response]:
 
 
 class Stream:
-    """Reads one event after the other; fails after ten seconds of silence."""
+    """Reads one event after the other. Fails after ten seconds of silence."""
 
     def __init__(self, server: Server, path: str, token: str, **headers: str) -> None:
         self._http = httpx.Client(base_url=f"http://127.0.0.1:{server.port}/api/v1/", timeout=10)
@@ -57,7 +57,7 @@ class Stream:
         self._lines = self.answer.iter_lines()
 
     def event(self) -> dict[str, Any]:
-        """What `data` holds, with `_event` and `_id`. Raises StopIteration when the stream has ended."""
+        """Return `data` of the next event, with `_event` and `_id`. Raise StopIteration when the stream has ended."""
         found: dict[str, Any] = {}
         for line in self._lines:
             name, _, value = line.partition(": ")
@@ -70,7 +70,7 @@ class Stream:
         raise StopIteration
 
     def line(self) -> str:
-        """The next one that is not empty."""
+        """Return the next line that is not empty."""
         return next(line for line in self._lines if line)
 
     def close(self) -> None:

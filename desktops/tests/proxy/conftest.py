@@ -1,4 +1,4 @@
-"""Alice's running desktop with a real far end, real servers, and a browser's first words."""
+"""Fixtures with alice's running desktop, a real server behind it, real proxies, and the browser's side of RFB."""
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -42,14 +42,14 @@ def daphne(folder, django_db_setup) -> Iterator[Server]:
 
 @pytest.fixture(scope="session")
 def impatient(folder, django_db_setup) -> Iterator[Server]:
-    """A server that waits for nobody longer than a second."""
+    """Return a server with timeouts of a second."""
     with running(folder, PROXY_WRITE_TIMEOUT="1", PROXY_HANDSHAKE_TIMEOUT="1") as server:
         yield server
 
 
 @pytest.fixture
 def committed(transactional_db) -> None:
-    """What tests write is seen by the servers' processes."""
+    """Commit what tests write, so that the servers' processes see it."""
 
 
 @pytest.fixture
@@ -95,7 +95,7 @@ def routes(desktop: Desktop) -> tuple[str, str]:
 
 
 def dial(server: Server, path: str, token: str = "", **options: Any) -> AbstractContextManager[ClientConnection]:
-    """As the viewer does it: the token among the subprotocols."""
+    """Connect as the viewer does, with the token among the subprotocols."""
     offered = ["binary", f"podesk.token.{token}"] if token else ["binary"]
     return connect(
         server.url(path),
@@ -104,7 +104,7 @@ def dial(server: Server, path: str, token: str = "", **options: Any) -> Abstract
 
 
 def exactly(browser: ClientConnection, count: int) -> bytes:
-    """Of the bytes that come, however they are cut."""
+    """Return the next `count` bytes, however they are split into messages."""
     data = b""
     while len(data) < count:
         data += browser.recv(timeout=10)
@@ -113,13 +113,13 @@ def exactly(browser: ClientConnection, count: int) -> bytes:
 
 
 def greet(browser: ClientConnection) -> ClientConnection:
-    """Up to ServerInit."""
+    """Do the handshake up to ServerInit."""
     assert exactly(browser, 12) == rfb.VERSION
     browser.send(rfb.VERSION)
     assert exactly(browser, 2) == b"\1\1"
     browser.send(b"\1")
     assert exactly(browser, 4) == rfb.OK
-    browser.send(b"\0")  # exclusive, which the proxy does not pass on
+    browser.send(b"\0")  # exclusive, which the proxy does not forward
     assert exactly(browser, len(SERVER_INIT)) == SERVER_INIT
     return browser
 
@@ -131,14 +131,14 @@ def view(server: Server, desktop: Desktop, **scope: Any) -> Iterator[ClientConne
 
 
 def ended(browser: ClientConnection, *, within: float) -> str:
-    """The reason, by its close code."""
+    """Return the reason of the close code."""
     with pytest.raises(ConnectionClosed) as closed:
         while True:
             browser.recv(timeout=within)
     frame = closed.value.rcvd
     assert frame is not None, "closed without a word"
     (reason,) = [close.reason for close in close_codes.CLOSE_CODES if close.code == frame.code]
-    assert frame.reason in (reason, "")  # daphne passes no reason on
+    assert frame.reason in (reason, "")  # daphne does not forward a reason
     return reason
 
 

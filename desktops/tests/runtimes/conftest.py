@@ -1,4 +1,4 @@
-"""Fixtures of the runtimes' tests. Every desktop here is a real one."""
+"""Fixtures for the tests of runtimes. Every desktop here is a real one."""
 
 import os
 import pwd
@@ -11,13 +11,13 @@ import pytest
 from desktops.tests.support.runtime_specs import ACCOUNT, LocalHouse
 from tests.cluster.conftest import IMAGE, kube  # noqa: F401 - a fixture
 
-# Mounts disks and looks at what changes accounts.
+# Mounts disks and tests the change of accounts, which needs root.
 collect_ignore = [] if os.geteuid() == 0 else ["test_runtime_local_root.py"]
 
 
-@pytest.hookimpl(tryfirst=True)  # before pytest chooses by marks
+@pytest.hookimpl(tryfirst=True)  # before pytest selects tests by marker
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Runtimes know no database."""
+    """Run these tests once, and not again for each database: runtimes do not use one."""
     for item in items:
         if item.nodeid.startswith("desktops/tests/runtimes/"):
             item.add_marker(pytest.mark.once)
@@ -25,12 +25,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def account() -> None:
-    """Desktops never run as root: a test run by root needs the account that they run as."""
+    """Create the account that runs desktops when root runs the tests."""
     try:
         pwd.getpwnam(ACCOUNT)
     except KeyError:
         if os.geteuid() == 0:
-            # Two test processes may be here at once: whoever comes second finds it made.
+            # Two test processes may do this at once. The second one finds the account.
             subprocess.run(["useradd", "--system", "--user-group", ACCOUNT], check=False)
             pwd.getpwnam(ACCOUNT)
 
@@ -44,7 +44,7 @@ def house(account) -> Iterator[LocalHouse]:
 
 @pytest.fixture
 def kube_house(kube) -> Iterator[Any]:  # noqa: F811 - the fixture
-    # Here, because the cluster's client takes long to import and most tests need none.
+    # Imported here, because the cluster's client is slow to import and most tests do not need it.
     from desktops.tests.support.kubernetes_namespace import KubeHouse
 
     house = KubeHouse(kube, IMAGE)

@@ -1,4 +1,4 @@
-"""A desktop whose facts Redis has."""
+"""Fixtures with a desktop whose snapshot is cached in Redis."""
 
 import pytest
 from django.utils import timezone
@@ -11,14 +11,14 @@ from desktops.tests.support.status_cache_probe import THERE, known, warm
 
 @pytest.fixture
 def running(make_desktop, alice) -> Desktop:
-    """One that runs, whose facts Redis has."""
+    """Return a running desktop whose snapshot is cached in Redis."""
     desktop = make_desktop(alice, status=Status.RUNNING, started_at=timezone.now(), **THERE)
     return warm(desktop)
 
 
 @pytest.fixture
 def same_as_row(django_assert_num_queries):
-    """What a script reads is what the row says; a settled one without any query."""
+    """Return a function that checks that a snapshot equals the row, and that a cached one needs no query."""
 
     def compare(desktop: Desktop) -> DesktopSnapshot:
         row = Desktop.snapshot_of(desktop.object_name)
