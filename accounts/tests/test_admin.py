@@ -1,4 +1,4 @@
-"""The administrators' pages: every way to disable, delete or give a new password closes what was open."""
+"""Tests of the admin: disabling, deleting and setting a password close what the user has open."""
 
 import pytest
 from django.contrib.auth.models import Group, Permission
@@ -49,7 +49,7 @@ def test_pages_open_and_hold_no_inline_script(browser, alice, token_for, page):
     html = answer.content.decode()
     assert not [tag for tag in html.split("<script")[1:] if " src=" not in tag.partition(">")[0] and "json" not in tag]
     assert not any(handler in html for handler in (" onclick=", " onload=", " onchange=", "javascript:"))
-    assert "script-src" not in answer.headers["Content-Security-Policy"]  # default-src 'self' holds for scripts
+    assert "script-src" not in answer.headers["Content-Security-Policy"]  # default-src 'self' applies to scripts
     assert "unsafe" not in answer.headers["Content-Security-Policy"]
 
 
@@ -63,7 +63,9 @@ def test_stranger_finds_nothing(alice, client_for, page):
 def test_anonymous_goes_to_the_one_login_page(db, client, page):
     answer = client.get(page, follow=True)
     assert answer.request["PATH_INFO"] == "/accounts/login/"
-    assert client.post("/admin/login/", {"username": "a", "password": "b"}).status_code == 302  # no second way in
+    assert (
+        client.post("/admin/login/", {"username": "a", "password": "b"}).status_code == 302
+    )  # there is no second login form
 
 
 def test_after_login_back_to_the_admin(admin, client):
@@ -132,7 +134,7 @@ def test_own_quota_of_a_user(browser, alice):
     quota = Quota.objects.get(user=alice)
     assert quota.cpu == 3
     there = own | {"quota-0-id": str(quota.pk), "quota-TOTAL_FORMS": "1", "quota-INITIAL_FORMS": "1"}
-    browser.post(f"{USERS}{alice.pk}/change/", user_form(alice, **there))  # nothing is changed
+    browser.post(f"{USERS}{alice.pk}/change/", user_form(alice, **there))  # changes nothing
     browser.post(f"{USERS}{alice.pk}/change/", user_form(alice, **there | {"quota-0-gpu": "1"}))
     browser.post(f"{USERS}{alice.pk}/change/", user_form(alice, **there | {"quota-0-DELETE": "on"}))
     assert not Quota.objects.filter(user=alice).exists()
@@ -149,7 +151,7 @@ def test_disable_and_enable_many(browser, admin, alice, bob, token_for):
     page = act(browser, USERS, "disable", admin, alice, bob).content.decode()
     assert "2 users changed. Their desktops stop within a minute. Files are kept." in page
     assert [is_revoked(text) for text in texts] == [True, True]
-    assert list(User.objects.filter(is_active=True)) == [admin]  # nobody locks himself out
+    assert list(User.objects.filter(is_active=True)) == [admin]  # administrators cannot disable their own account
     act(browser, USERS, "enable", alice)
     alice.refresh_from_db()
     assert alice.is_active

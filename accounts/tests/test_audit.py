@@ -1,4 +1,4 @@
-"""The audit trail: kept with the deed, told of refusals, and added to only, whoever tries."""
+"""The audit trail is written with the action, records refusals, and is append-only for every database role."""
 
 import re
 from datetime import timedelta
@@ -189,7 +189,7 @@ def test_postgresql_refuses_to_delete(event, where):
 @pytest.mark.parametrize("table", ["accounts_auditevent", "accounts_user CASCADE"])
 def test_postgresql_refuses_to_empty_it(event, table):
     with pytest.raises(DatabaseError, match="append-only"), transaction.atomic(), connection.cursor() as cursor:
-        # Off for the tests; see conftest.py. A table with checks that are still to be made cannot be altered.
+        # Enable the trigger, which conftest.py disables. PostgreSQL cannot alter a table with deferred checks pending.
         cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
         cursor.execute("ALTER TABLE accounts_auditevent ENABLE TRIGGER accounts_auditevent_no_truncate")
         cursor.execute(f"TRUNCATE {table}")
@@ -207,7 +207,7 @@ def test_postgresql_refuses_to_empty_it(event, table):
     ],
 )
 def test_role_that_owns_nothing_can_only_add(event, by, attempt, answer):
-    """As docs/security.md makes one."""
+    """Create the role as docs/security.md describes it."""
     page = (Path(settings.BASE_DIR) / "docs/security.md").read_text()
     (statements,) = re.findall(r"```sql\n(.*?)```", page, re.DOTALL)
     with pytest.raises(DatabaseError, match=answer), transaction.atomic(), connection.cursor() as cursor:
@@ -246,5 +246,5 @@ def test_each_search_has_an_index_and_sorts_nothing(by, search, index):
         cursor.execute("ANALYZE")
     plan = AuditEvent.objects.filter(**search)[:50].explain()
     assert index in plan, plan
-    assert "TEMP B-TREE FOR ORDER BY" not in plan, plan  # in SQLite's words
-    assert "Sort" not in plan, plan  # in PostgreSQL's
+    assert "TEMP B-TREE FOR ORDER BY" not in plan, plan  # on SQLite
+    assert "Sort" not in plan, plan  # on PostgreSQL

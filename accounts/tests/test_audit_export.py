@@ -1,4 +1,4 @@
-"""The audit trail taken away: from the admin, and by `manage.py export_audit`."""
+"""Exports of the audit trail, from the admin and by `manage.py export_audit`."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -20,7 +20,7 @@ from accounts.models import AuditEvent, User
 LIST = "/admin/accounts/auditevent/"
 EXPORT = LIST + "export/"
 NEW_YEAR = datetime(2026, 1, 1, tzinfo=UTC)
-# Django's test client is no asynchronous server.
+# Django's test client is not an asynchronous server.
 pytestmark = pytest.mark.filterwarnings("ignore:StreamingHttpResponse must consume asynchronous iterators")
 
 
@@ -33,7 +33,7 @@ def trail(alice) -> None:
 
 @pytest.fixture
 def many(db) -> int:
-    """More than two batches, many of them at the same moment."""
+    """Create more than two batches of events, many with the same time."""
     moments = [NEW_YEAR + timedelta(seconds=number // 400) for number in range(1300)]
     AuditEvent.objects.bulk_create(AuditEvent(at=at, action="knock", target=str(n)) for n, at in enumerate(moments))
     return len(moments)
@@ -152,7 +152,7 @@ def test_list_has_a_button_that_takes_what_it_shows(browser, trail):
         ("?q=vnc-one", ["one"]),
         ("?q=büro", ["one"]),
         ("?q=launch&result=done", ["one"]),
-        ("?o=1&action=desktop.launch", ["two", "one"]),  # the list's own order is not the file's
+        ("?o=1&action=desktop.launch", ["two", "one"]),  # the file does not use the order of the list
     ],
 )
 def test_admin_exports_what_the_filter_shows(browser, trail, query, targets):

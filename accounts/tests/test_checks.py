@@ -1,4 +1,4 @@
-"""The checks before start: a bad key is told in a sentence, with what to do."""
+"""The checks before start report a bad key in one sentence that says what to do."""
 
 import os
 import subprocess
@@ -67,7 +67,7 @@ def test_missing_default_quota(first_rows):
 
 
 def test_production_settings_are_clean():
-    """The real command, as an administrator runs it."""
+    """Run the real command as an administrator does."""
     environment = os.environ | {"PUBLIC_URL": "https://desktops.example.org", "SECRET_KEY": keys.new_pem()}
     told = subprocess.run(
         [sys.executable, "manage.py", "check", "--deploy", "--fail-level", "WARNING"],

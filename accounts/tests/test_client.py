@@ -1,4 +1,4 @@
-"""The actor of a request, as the audit takes it down."""
+"""The actor of a request, as the audit trail records it."""
 
 from accounts import client
 from accounts.audit import Actor

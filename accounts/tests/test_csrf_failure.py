@@ -1,4 +1,4 @@
-"""Forms that were opened before a sign-in or sign-out in another tab lead on, and do nothing."""
+"""Forms opened before a sign-in or sign-out in another tab redirect and change nothing."""
 
 import re
 
@@ -13,13 +13,13 @@ HOME = "http://testserver/"
 
 
 class Browser(Client):
-    """One browser, with the form token of the page that each tab has open."""
+    """One browser whose tabs each have the form token of their page."""
 
     def __init__(self) -> None:
         super().__init__(enforce_csrf_checks=True)
 
     def open(self, path: str = LOGIN) -> str:
-        """Return the form token of a page that is opened now."""
+        """Open a page and return its form token."""
         found = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', self.get(path).content.decode())
         assert found
         return found[1]
@@ -60,7 +60,7 @@ class TestLogin:
         browser.sign_in(browser.open())
         answer = browser.sign_in(older, "bob")
         assert said(answer) == ["You are signed in as alice. To use another account, sign out first."]
-        assert AuditEvent.objects.get().target == ""  # one sign-in, alice's
+        assert AuditEvent.objects.get().target == ""  # the only sign-in is alice's
 
     def test_signed_out_again_shows_the_form_with_the_name(self, browser):
         older = browser.open()
@@ -99,7 +99,7 @@ class TestLogin:
 class TestOtherForms:
     @pytest.fixture
     def older(self, browser) -> str:
-        """A form token of before the sign-in."""
+        """Return a form token from before the sign-in."""
         token = browser.open()
         browser.sign_in(browser.open())
         return token

@@ -1,4 +1,4 @@
-"""Keys of session tokens: published, and exchanged without anybody being thrown out."""
+"""Keys of session tokens are published, and can be rotated without ending any session."""
 
 from itertools import pairwise
 
@@ -37,7 +37,7 @@ def test_published_keys_are_only_read(client):
 
 
 def test_thumbprint_of_the_standard():
-    """The example of RFC 7638, 3.1."""
+    """Use the example of RFC 7638, section 3.1."""
     modulus = (
         "0vx7agoebGcQSuuPiLJXZptN9nndrQmbXEps2aiAFbWhM78LhWx4cbbfAAtVT86zwu1RK7aPFFxuhDR1L6tSoc_BJECPebWKRXjBZCiFV4n3"
         "oknjhMstn64tZ_2W-5JsGY4Hc5n9yBXArwl93lqt7_RN5w6Cf0h4QyQ5v-65YGjQR0_FDW2QvzqY368QQMicAtaSqzs8KJZgnYb9c7d0zgdA"
@@ -66,7 +66,7 @@ def test_rotation(alice, token_for, settings, client, form):
 
 @pytest.mark.parametrize("form", [str, public], ids=["private", "public"])
 def test_in_three_steps_no_replica_refuses_what_another_signs(alice, token_for, settings, form):
-    """As docs/operations.md says. During a rollout some replicas have the settings of before, some those of after."""
+    """Rotate as docs/operations.md says. During a rollout some replicas have the old settings, some the new ones."""
     old, new = settings.TOKEN_SIGNING_KEY, keys.new_pem()
     steps = [(old, ""), (old, form(new)), (new, public(new) + public(old))]
     for before, after in pairwise(steps):

@@ -1,4 +1,4 @@
-"""The way in: works, is audited, sends nobody elsewhere, and closes after too many wrong passwords."""
+"""Signing in works, is audited, does not redirect to other sites, and is locked after too many wrong passwords."""
 
 import logging
 from datetime import timedelta
@@ -85,7 +85,7 @@ def test_odd_names(db, client, username):
 def test_next(alice, client, wanted, goes_to):
     path = f"{URL}?next={quote(wanted)}"
     assert log_in(client, path=path).url == goes_to
-    assert client.get(path).url == goes_to  # who is in already
+    assert client.get(path).url == goes_to  # for a signed-in user
 
 
 def test_session_key_changes(alice, client):
@@ -105,7 +105,7 @@ def test_language_stays(alice, client):
 def test_locked_after_five_wrong_passwords(alice, client):
     answers = [log_in(client, "wrong") for _ in range(5)]
     assert [answer.status_code for answer in answers] == [200, 200, 200, 200, 429]
-    answer = log_in(client)  # the right one
+    answer = log_in(client)  # the right password
     assert answer.status_code == 429
     assert "15 minutes" in answer.content.decode()
     assert 895 <= int(answer.headers["Retry-After"]) <= 900
@@ -116,13 +116,13 @@ def test_locked_after_five_wrong_passwords(alice, client):
 
 @pytest.mark.django_db(transaction=True)
 async def test_locked_under_asgi(alice, async_client):
-    """Axes takes another path there."""
+    """Axes uses different code under ASGI."""
     wrong = {"username": "alice", "password": "wrong"}
     answers = [await async_client.post(URL, wrong) for _ in range(6)]
     assert [answer.status_code for answer in answers] == [200, 200, 200, 200, 429, 429]
     assert 890 <= int(answers[-1].headers["Retry-After"]) <= 900
     failures = [event.action async for event in AuditEvent.objects.order_by("pk")]
-    await sync_to_async(connections.close_all)()  # those of the thread that served the requests
+    await sync_to_async(connections.close_all)()  # of the threads that served the requests
     assert failures == ["login.failed"] * 5 + ["login.locked"]
 
 
@@ -144,7 +144,7 @@ def test_open_again_when_retry_after_said(alice, client):
 
 
 def test_retry_after_with_two_browsers(alice, client):
-    """Failures of each browser count together; the lock ends when the older ones no longer do."""
+    """Failures of all browsers add up. The lock ends when the older ones expire."""
     for _ in range(3):
         client.post(URL, {"username": "alice", "password": "wrong"}, headers={"User-Agent": "one"})
     _minutes_pass(10)
@@ -187,7 +187,7 @@ def test_many_names_from_one_address_are_slowed_down(alice, client, settings):
     assert "Try again in a minute." in answer.content.decode()
     body = {"username": "alice", "password": PASSWORD}
     api = client.post("/api/v1/auth/token", body, content_type="application/json")
-    assert api.status_code == 429  # counted together
+    assert api.status_code == 429  # they share one counter
     assert client.get(URL).status_code == 200
 
 

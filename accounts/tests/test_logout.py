@@ -1,4 +1,4 @@
-"""Logging out here, and everywhere: what was opened is closed, and nothing else."""
+"""Signing out, here or everywhere, closes what the login opened, and nothing else."""
 
 import pytest
 from django.db import connection
@@ -13,7 +13,7 @@ PAGE = "/accounts/password/"
 
 @pytest.fixture
 def session_of(rf):
-    """The login id of a test client."""
+    """Return a function that returns the login id of a test client."""
 
     def ask(client) -> str:
         request = rf.get("/")
@@ -45,7 +45,7 @@ def test_logout_ends_this_login(alice, client_for, token_for, published_disconne
 def test_logout_is_told_in_the_transaction_that_ends_the_login_and_revokes_after_it(
     alice, client_for, token_for, session_of
 ):
-    """A token that is issued meanwhile is seen by the revocation, or its issue sees that the login has ended."""
+    """Either the revocation sees a token that is issued at the same time, or its issue sees that the login has ended."""
     here = client_for(alice)
     token_for(alice, session_of(here))
     with CaptureQueriesContext(connection) as caught:

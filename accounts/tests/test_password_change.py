@@ -1,4 +1,4 @@
-"""Changing the password: other browsers are out and their streams cut, this one stays."""
+"""Changing the password signs out other browsers and closes their streams. This browser stays signed in."""
 
 import pytest
 

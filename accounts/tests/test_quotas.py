@@ -1,4 +1,4 @@
-"""Which quota holds, and why."""
+"""Which quota applies, and its source."""
 
 from decimal import Decimal
 

@@ -1,4 +1,4 @@
-"""Revocation: counts at once everywhere, survives a Redis that forgets, is away, or answers late."""
+"""A revocation applies at once everywhere, also when Redis is emptied, unavailable or slow."""
 
 from datetime import timedelta
 
@@ -80,7 +80,7 @@ def test_token_of_a_deleted_user(alice, token_for):
 
 
 def test_answer_valid_is_remembered_for_a_minute_at_most(alice, token_for):
-    """So long may a revocation stay unknown whose message to Redis was lost."""
+    """This is the longest delay of a revocation whose message to Redis was lost."""
     text = token_for(alice)
     (name,) = redis.client().keys()
     assert 0 < redis.client().ttl(name) <= 60
@@ -114,7 +114,7 @@ def test_redis_away(alice, token_for, redis_at, tmp_path):
 
 
 def test_redis_dies_and_comes_back_empty(alice, token_for, redis_at, tmp_path):
-    """A real server: stopped, asked, started again."""
+    """A real server is stopped, used and started again."""
     server = environment.start_redis(tmp_path)
     redis_at(tmp_path)
     before = token_for(alice)
@@ -129,7 +129,7 @@ def test_redis_dies_and_comes_back_empty(alice, token_for, redis_at, tmp_path):
 
 
 def test_revoked_between_asking_the_database_and_telling_redis(alice, token_for, monkeypatch):
-    """The late answer "valid" must not cover the revocation that was committed meanwhile."""
+    """A late answer "valid" must not overwrite a revocation that was committed in the meantime."""
     text = token_for(alice)
     redis.client().flushdb()
     ask = revocation._revoked_in_database
@@ -140,13 +140,13 @@ def test_revoked_between_asking_the_database_and_telling_redis(alice, token_for,
         return answer
 
     monkeypatch.setattr(revocation, "_revoked_in_database", ask_then_somebody_revokes)
-    assert counts(text)  # it was valid when asked
+    assert counts(text)  # it was valid at the time of the query
     monkeypatch.undo()
     assert not counts(text)
 
 
 def test_revoked_between_issue_and_telling_redis(alice, token_for, monkeypatch):
-    """As above, for the answer that issuing writes."""
+    """The "valid" written at issue must not overwrite a revocation that was committed in the meantime."""
     remember = revocation._remember
 
     def somebody_revokes_first(name, answer):
@@ -165,7 +165,7 @@ def test_revocation_that_redis_did_not_hear_counts_a_minute_later(alice, token_f
     redis_at(environment.FOLDER)
     assert counts(text)
     (name,) = redis.client().keys()
-    redis.client().pexpire(name, 1)  # the minute has passed
+    redis.client().pexpire(name, 1)  # as after a minute
     while redis.client().exists(name):
         pass
     assert not counts(text)

@@ -1,4 +1,4 @@
-"""Disabling and deleting accounts, and forgetting old tokens."""
+"""Disabling and deleting accounts, and deleting old tokens."""
 
 from concurrent.futures import ThreadPoolExecutor, wait
 from datetime import timedelta
@@ -36,7 +36,7 @@ def test_disabled_is_out_at_once(alice, by, client_for, token_for, published_dis
 
 @pytest.mark.django_db(transaction=True)
 def test_disabled_while_a_token_is_being_issued(alice, by, token_for):
-    """Whoever disables waits for the token that is half written, and revokes it too."""
+    """Disabling an account waits for a token that is being issued, and revokes it too."""
 
     def disable() -> None:
         services.set_active(user=User.objects.get(pk=alice.pk), active=False, by=by)

@@ -1,4 +1,4 @@
-"""`/accounts/ssh-keys/`: the list, adding, and removing."""
+"""Tests of `/accounts/ssh-keys/`: list, add and remove keys."""
 
 import subprocess
 
@@ -14,7 +14,7 @@ PAGE = "/accounts/ssh-keys/"
 
 @pytest.fixture
 def pair(tmp_path) -> tuple[str, str]:
-    """Private and public."""
+    """Return the private and the public key."""
     path = tmp_path / "key"
     command = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "<b>laptop</b>", "-f", path]
     subprocess.run(command, check=True)

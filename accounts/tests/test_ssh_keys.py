@@ -1,4 +1,4 @@
-"""What counts as a public key, and what people are told about all else. The keys are ssh-keygen's own."""
+"""Which public keys are accepted, and the messages for all other input. The keys come from ssh-keygen."""
 
 import base64
 import subprocess
@@ -15,7 +15,7 @@ from accounts.models import AuditEvent, SSHKey
 
 @pytest.fixture
 def keygen(tmp_path) -> Callable[..., Path]:
-    """Makes a pair of keys; the path of the private one, beside which the public one lies."""
+    """Return a function that makes a key pair and returns the path of the private key. The public one is beside it."""
 
     def make(*options: str, comment: str = "alice@laptop") -> Path:
         path = tmp_path / f"key{len(list(tmp_path.iterdir()))}"
@@ -96,7 +96,7 @@ def test_options_are_refused(public):
 
 @pytest.mark.parametrize("separator", ["\n", "\r\n", "\r", "\x0b", "\u2028", "\x85"])
 def test_several_lines_are_refused(public, separator):
-    """Each of them could smuggle a second key, or options, into authorized_keys."""
+    """Each of them could add a second key, or options, to authorized_keys."""
     assert "single line" in refusal(f"{public().strip()}{separator}{public()}")
 
 
@@ -146,7 +146,7 @@ def test_added_removed_and_written_down(alice, bob, public):
     key = ssh_keys.add_key(by=by, text=line)
     assert (key.name, key.kind) == ("alice@laptop", "ssh-ed25519")
     other = ssh_keys.add_key(by=by, text=public(comment=""), name="  desk  ")
-    ssh_keys.add_key(by=Actor(bob), text=line)  # the same key may be somebody else's too
+    ssh_keys.add_key(by=Actor(bob), text=line)  # two users may have the same key
     assert ssh_keys.authorized_keys(alice) == f"{key.public_key}\n{other.public_key}\n"
     ssh_keys.delete_key(by=by, key=other)
     assert ssh_keys.authorized_keys(alice) == " ".join(line.split()[:2]) + "\n"

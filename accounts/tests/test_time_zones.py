@@ -1,4 +1,4 @@
-"""Whose time zone it is: chosen, else the browser's, else the installation's; and the page to choose it on."""
+"""The time zone of a page: the chosen one, else the browser's, else the installation's; and the page to choose it."""
 
 import pytest
 
@@ -13,7 +13,7 @@ PAGE = "/accounts/time-zone/"
     [
         ("Asia/Tokyo", "Europe/Berlin", "Asia/Tokyo"),
         ("", "Europe/Berlin", "Europe/Berlin"),
-        ("", "Asia/Calcutta", "Asia/Calcutta"),  # an old name, as browsers report it
+        ("", "Asia/Calcutta", "Asia/Calcutta"),  # an old name that browsers still report
         ("", "", "America/Lima"),
         ("", "../../etc/passwd", "America/Lima"),
         ("", "Europe", "America/Lima"),

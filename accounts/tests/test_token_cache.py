@@ -1,4 +1,4 @@
-"""What is remembered of a checked token in this process: its signature, and nothing that can change."""
+"""A process caches only the signature of a checked token, and nothing that can change."""
 
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
@@ -22,7 +22,7 @@ def empty_cache():
 
 @pytest.fixture
 def remembered(alice, token_for) -> str:
-    """A good token whose signature this process has checked and remembers."""
+    """Return a valid token whose signature is in the cache of this process."""
     text = token_for(alice)
     tokens.verify(text)
     tokens.verify(text)
@@ -37,7 +37,7 @@ def refusal(text: str) -> str:
 
 
 def signed(number: int = 0, **changes) -> str:
-    """One that our key signed."""
+    """Return a token signed with our key."""
     ring, now = keys.keyring(), int(datetime.now(UTC).timestamp())
     claims = {"iss": given.INSTALLATION_ID, "jti": str(uuid4()), "iat": now, "exp": now + 60, "pod_name": str(number)}
     claims |= {"user_id": str(uuid4()), "session_id": "sess_1", "permissions": ["vnc"]} | changes
@@ -45,7 +45,7 @@ def signed(number: int = 0, **changes) -> str:
 
 
 def test_signature_is_checked_once(remembered, monkeypatch):
-    """Seen from outside: what checks signatures is not called again."""
+    """Count the calls of the library that checks signatures."""
     checks = []
     decode = jwt.decode
     monkeypatch.setattr(tokens.jwt, "decode", lambda *a, **k: checks.append(1) or decode(*a, **k))
@@ -64,7 +64,7 @@ def test_revoked(remembered):
 
 
 def test_revoked_elsewhere(remembered):
-    """By another process: all that this one can know of it stands in Redis."""
+    """Another process revokes the token. This one can learn of it only from Redis."""
     (name,) = redis.client().keys()
     redis.client().set(name, "revoked")
     assert refusal(remembered) == "revoked"
@@ -113,7 +113,7 @@ def test_refusals_are_not_remembered(remembered):
 
 
 def test_it_cannot_grow_without_limit(db):
-    """Whoever has many good tokens fills it, and no more: the oldest go."""
+    """Many valid tokens fill the cache up to its limit. The oldest are dropped."""
     limit = tokens._signed.cache_info().maxsize
     ring = keys.keyring()
     texts = [signed(number) for number in range(limit + 10)]

@@ -1,4 +1,4 @@
-"""`/accounts/tokens/`: the list, a new token that is shown once, and revoking."""
+"""Tests of `/accounts/tokens/`: the list, a new token that is shown once, and revoking."""
 
 import logging
 import re
@@ -26,7 +26,7 @@ def kept(alice) -> SessionToken:
 
 
 def create(browser, **fields) -> str:
-    """The token."""
+    """Create a token on the page and return it."""
     page = browser.post(PAGE, FORM | fields)
     assert page.status_code == 200
     return SHOWN.search(page.content.decode())[1]
@@ -139,7 +139,7 @@ def test_survive_the_browser_but_not_a_new_password(client_for, alice):
 
 
 def test_login_that_ends_meanwhile(client_for, alice, monkeypatch):
-    """Signed out everywhere after the page knew who asks: nothing is issued, and the browser goes to the login."""
+    """If the user signs out everywhere during the request, no token is issued and the browser goes to the login."""
     browser = client_for(alice)
     issue = token_services.issue_for_login
 
@@ -156,7 +156,7 @@ def test_login_that_ends_meanwhile(client_for, alice, monkeypatch):
 
 def test_lists_what_counts(client_for, alice, kept):
     scope = TokenScope("sess_browser", pod_name="vnc-of-alice")
-    tokens.issue(alice, scope=scope)  # a viewer's
+    tokens.issue(alice, scope=scope)  # the token of a viewer
     tokens.issue(alice, scope=scope, label="for one desktop")
     SessionToken.objects.create(user=alice, session_id="s", label="expired", expires_at=timezone.now())
     SessionToken.objects.create(

@@ -1,4 +1,4 @@
-"""Session tokens: what a good one says, and every way in which a bad one is refused."""
+"""Session tokens: the claims of a valid one, and every reason to refuse one."""
 
 import base64
 import hashlib
@@ -54,7 +54,7 @@ def b64(octets: bytes) -> str:
 
 
 def by_hand(header, claims, sign=lambda _: b"") -> str:
-    """What no library would make."""
+    """Return a token that a library would not make."""
     body = ".".join(b64(json.dumps(part).encode()) for part in (header, claims))
     return f"{body}.{b64(sign(body.encode()))}"
 
@@ -108,7 +108,7 @@ def test_disabled_user_gets_none(alice, token_for):
 
 
 def test_disabled_elsewhere_since_the_request_began(alice, token_for):
-    type(alice).objects.update(is_active=False)  # `alice` here still says active
+    type(alice).objects.update(is_active=False)  # the object `alice` is still active
     with pytest.raises(TokenRefused):
         token_for(alice)
 

@@ -1,4 +1,4 @@
-"""One name whatever its case and Unicode form: at sign-in, wherever accounts are added, and in the database."""
+"""A username is unique whatever its case and Unicode form: at sign-in, when accounts are added, and in the database."""
 
 from importlib import import_module
 from io import StringIO
@@ -22,7 +22,7 @@ ALIKE = ["\u0430lice", "alice1", "al\u0131ce", "\u00e0lice"]  # Cyrillic a, a di
 
 
 def clashing(*names: str) -> list[User]:
-    """Accounts of before the constraint, oldest first, as the migration leaves them."""
+    """Create accounts with clashing names, oldest first, as the migration leaves those from before the constraint."""
     users = User.objects.bulk_create(User(username=f"new-{number}") for number, _ in enumerate(names))
     User.objects.update(username_key=None)
     for user, name in zip(users, names, strict=True):
@@ -175,7 +175,7 @@ class TestAdding:
 class TestClashes:
     @pytest.fixture(autouse=True)
     def quota(self, first_rows):
-        """Without the default quota there is another warning."""
+        """Create the default quota. Without it there is another warning."""
 
     def test_nothing_to_tell(self, alice, bob):
         assert run_checks(databases=["default"]) == []
@@ -260,7 +260,7 @@ class TestClashes:
 
 @pytest.mark.django_db(transaction=True)
 def test_migration_runs_where_names_clash():
-    """The real migration on the real tables of the version before."""
+    """Run the real migration on the real tables of the previous version."""
     ours, before = "accounts", [("accounts", "0009_ssh_keys_version")]
     leaf = [node for node in MigrationExecutor(connection).loader.graph.leaf_nodes() if node[0] == ours]
     try:

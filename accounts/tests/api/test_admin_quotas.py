@@ -1,4 +1,4 @@
-"""admin/quotas, and admin/users/<id>/quota: what holds in the end."""
+"""Tests of admin/quotas and admin/users/<id>/quota, and of the quota that results."""
 
 from uuid import uuid4
 

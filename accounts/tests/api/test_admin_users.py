@@ -1,4 +1,4 @@
-"""admin/users: list, add, look, change, delete; who may, and what follows for logins."""
+"""Tests of admin/users: list, add, read, change and delete, who may do so, and the effect on sign-ins."""
 
 from uuid import uuid4
 
@@ -26,7 +26,7 @@ def named(answer) -> list[str]:
 
 @pytest.fixture
 def staff(bob):
-    """Bob, who may do with accounts what Django's permissions say, but is no superuser."""
+    """Return bob with Django's permissions for users, but not as a superuser."""
     bob.is_staff = True
     bob.save()
     bob.user_permissions.set(Permission.objects.filter(codename__endswith="_user"))
@@ -98,7 +98,7 @@ class TestAdd:
         assert sorted(event.details["fields"]) == ["email", "first_name", "username"]
 
     def test_a_name_is_given_once(self, api_for, alice, admin):
-        for name in ("alice", "ａｌｉｃｅ"):  # the second in full-width letters, which Django takes for the same
+        for name in ("alice", "ａｌｉｃｅ"):  # the second has full-width letters, which Django normalizes to the first
             answer = send(api_for(admin), "post", USERS, {"username": name, "password": GOOD})
             assert (answer.status_code, answer.json()["slug"], named(answer)) == (409, "username_taken", ["username"])
         assert AuditEvent.objects.filter(action="user.add", result="username_taken").count() == 2
@@ -163,7 +163,7 @@ class TestChange:
         alice.refresh_from_db()
         assert (alice.email, alice.first_name) == ("a@example.org", "Alice")
         event = AuditEvent.objects.get(action="user.change")
-        assert sorted(event.details["fields"]) == ["email", "first_name"]  # what changed
+        assert sorted(event.details["fields"]) == ["email", "first_name"]  # only the changed ones
 
     def test_disabled_is_out_at_once_and_can_come_back(self, api_for, alice, admin, django_capture_on_commit_callbacks):
         mine = api_for(alice)
@@ -172,7 +172,7 @@ class TestChange:
             assert send(api_for(admin), "patch", one(alice), {"is_active": False}).json()["is_active"] is False
         assert mine.get("/api/v1/auth/tokens").status_code == 401
         assert send(api_for(admin), "patch", one(alice), {"is_active": True}).json()["is_active"] is True
-        assert mine.get("/api/v1/auth/tokens").status_code == 401  # what was revoked stays so
+        assert mine.get("/api/v1/auth/tokens").status_code == 401  # revoked tokens stay revoked
         told = AuditEvent.objects.filter(target="alice").values_list("action", flat=True).order_by("pk")
         assert list(told) == ["user.disable", "user.enable"]
 
@@ -246,7 +246,7 @@ class TestGroups:
         assert send(api, "patch", one(alice), {"groups": ["a"]}).json()["groups"] == ["a"]
         assert send(api, "patch", one(alice), {"email": "a@example.org"}).json()["groups"] == [
             "a"
-        ]  # not sent, they stay
+        ]  # not sent, so unchanged
         assert [row["username"] for row in api.get(USERS, {"group": "a"}).json()["results"]] == ["alice", "carol"]
         assert send(api, "patch", one(alice), {"groups": []}).json()["groups"] == []
         changes = AuditEvent.objects.filter(action="user.change", target="alice").order_by("pk")
@@ -260,7 +260,7 @@ class TestGroups:
         ):
             answer = send(api_for(staff), method, path, body)
             assert (answer.status_code, answer.json()["slug"], named(answer)) == (403, "superusers_only", ["groups"])
-        assert send(api_for(staff), "patch", one(alice), {"groups": []}).status_code == 200  # as they are
+        assert send(api_for(staff), "patch", one(alice), {"groups": []}).status_code == 200  # unchanged
 
 
 class TestDelete:
@@ -280,7 +280,7 @@ class TestDelete:
         assert (answer.status_code, answer.json()["slug"]) == (409, "still_owns")
         assert answer.json()["detail"] == "This user still owns desktops or files."
         assert AuditEvent.objects.get(action="user.delete").result == "still_owns"
-        assert api_for(alice).get("/api/v1/quota").status_code == 200  # nothing of it was done
+        assert api_for(alice).get("/api/v1/quota").status_code == 200  # nothing was deleted
 
     def test_nobody_himself_nor_staff_a_superuser(self, api_for, staff, admin):
         assert api_for(admin).delete(one(admin)).json()["slug"] == "own_account"

@@ -1,4 +1,4 @@
-"""GET /api/v1/admin/audit."""
+"""Tests of GET /api/v1/admin/audit."""
 
 import json
 from datetime import timedelta
@@ -12,7 +12,7 @@ from accounts.audit import Actor
 from accounts.models import AuditEvent, User
 
 AUDIT = "/api/v1/admin/audit"
-# Django's test client is no asynchronous server.
+# Django's test client is not an asynchronous server.
 pytestmark = pytest.mark.filterwarnings("ignore:StreamingHttpResponse must consume asynchronous iterators")
 
 

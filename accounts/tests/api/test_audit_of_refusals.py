@@ -1,4 +1,4 @@
-"""What the token or its user may not do is in the audit trail, though no service was asked."""
+"""The audit trail records requests that the token or its user may not make, although no service is called."""
 
 from datetime import timedelta
 
@@ -52,7 +52,7 @@ def test_path_that_no_database_takes(alice):
 
 
 def test_too_many_are_not(alice, settings):
-    """The rate limits stand before."""
+    """The rate limits are checked first."""
     settings.API_RATES = settings.API_RATES | {"write": 3}
     mine = script(alice)
     assert [mine.post(USERS).status_code for _ in range(5)] == [403, 403, 403, 429, 429]

@@ -1,4 +1,4 @@
-"""How the API checks the token of a request, and what that costs."""
+"""How the API checks the token of a request, and how many queries that takes."""
 
 import pytest
 from django.test import Client, RequestFactory
@@ -23,7 +23,7 @@ def check(text: str):
     return SessionTokenAuthentication().authenticate(request)
 
 
-# --- where the token stands ---
+# --- where the API reads the token ---
 
 
 def test_both_headers(alice, obtained):
@@ -36,7 +36,7 @@ def test_both_headers(alice, obtained):
 
 
 def test_of_two_that_disagree_x_user_token_counts(alice, bob, obtained):
-    """A proxy in front may put a token of its own into Authorization."""
+    """A proxy in front of the portal may set an Authorization header with its own token."""
     mine, others = obtained(alice), obtained(bob)
     answer = Client().get(URL, headers={"X-User-Token": mine["token"], "Authorization": f"Bearer {others['token']}"})
     assert [one["id"] for one in answer.json()["results"]] == [mine["id"]]
@@ -55,18 +55,18 @@ def test_not_in_a_cookie(alice, obtained, client_for):
     assert client.get(URL).status_code == 401
 
 
-# --- what it costs ---
+# --- queries ---
 
 
 @pytest.mark.django_db(transaction=True)
 def test_no_database_query_but_one_a_minute(alice, obtained, django_assert_num_queries):
     text = obtained(alice)["token"]
-    with django_assert_num_queries(1):  # counts? and: used now, from there
+    with django_assert_num_queries(1):  # checks the token and records its use
         check(text)
     with django_assert_num_queries(0):
         for _ in range(10):
             check(text)
-    redis.client().delete(redis.key("token", str(SessionToken.objects.get().pk)))  # the minute is over
+    redis.client().delete(redis.key("token", str(SessionToken.objects.get().pk)))  # as after a minute
     with django_assert_num_queries(1):
         check(text)
         check(text)
@@ -84,7 +84,7 @@ def test_the_use_is_noted(alice, obtained, settings):
     assert SessionToken.objects.get().last_used_from == "2001:db8::1"
 
 
-# --- when something is missing ---
+# --- when something is unavailable ---
 
 
 def test_redis_empty(alice, obtained):

@@ -1,4 +1,4 @@
-"""`POST /api/v1/auth/token`: a session token for username and password."""
+"""Tests of `POST /api/v1/auth/token`: a session token for username and password."""
 
 import logging
 from datetime import UTC, datetime, timedelta
@@ -107,7 +107,7 @@ def test_it_is_a_login(alice):
     [
         ({"username": ""}, "username"),
         ({"username": "a" * 151}, "username"),
-        ({"username": "\ufdfa" * 20}, "username"),  # 360 letters, as Django keeps it
+        ({"username": "\ufdfa" * 20}, "username"),  # Django normalizes it to 360 letters
         ({"username": ["alice"]}, "username"),
         ({"username": 7}, "username"),
         ({"username": None}, "username"),
@@ -189,7 +189,7 @@ def test_spaces_belong_to_a_password(alice):
 def test_locked_after_five_wrong_passwords(alice):
     answers = [obtain(password="wrong") for _ in range(5)]
     assert [answer.status_code for answer in answers] == [401, 401, 401, 401, 429]
-    answer = obtain()  # the right one
+    answer = obtain()  # the right password
     assert (answer.status_code, answer["Content-Type"]) == (429, "application/problem+json")
     assert answer.json()["slug"] == "locked_out"
     assert 895 <= int(answer["Retry-After"]) <= 900
@@ -216,10 +216,10 @@ def test_the_right_password_ends_the_count(alice):
 
 @pytest.mark.django_db(transaction=True)
 async def test_locked_under_asgi(alice, async_client):
-    """Axes takes another path there."""
+    """Axes uses different code under ASGI."""
     body = {"username": "alice", "password": "wrong"}
     answers = [await async_client.post(URL, body, content_type="application/json") for _ in range(6)]
-    await sync_to_async(connections.close_all)()  # those of the thread that served the requests
+    await sync_to_async(connections.close_all)()  # of the threads that served the requests
     assert [answer.status_code for answer in answers] == [401, 401, 401, 401, 429, 429]
     assert answers[-1]["Content-Type"] == "application/problem+json"
     assert 890 <= int(answers[-1]["Retry-After"]) <= 900
@@ -231,7 +231,7 @@ def test_has_a_rate_of_its_own(alice, settings):
 
 
 def test_password_that_changes_meanwhile(alice):
-    """Checked against the old one, issued after the change: not issued."""
+    """A token is not issued if the password changes after it was checked."""
     read_before = User.objects.get(pk=alice.pk)
     User.objects.filter(pk=alice.pk).update(password=make_password("new"))
     with pytest.raises(LoginEnded):

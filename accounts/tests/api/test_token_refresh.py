@@ -1,4 +1,4 @@
-"""`POST /api/v1/auth/token/refresh`: a new session token for an old one."""
+"""Tests of `POST /api/v1/auth/token/refresh`: a new session token for an old one."""
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
@@ -55,17 +55,17 @@ def test_an_empty_object_is_taken_and_nothing_else(alice, obtained):
 
 
 def test_none_lives_beyond_refresh_until(alice, obtained):
-    """24 hours at a time, 30 days from the first on: the last one is shorter, and says that it is the last."""
+    """The last token is shorter and says that it is the last: 24 hours each, for 30 days from the first."""
     old = obtained(alice)
     SessionToken.objects.filter(pk=old["id"]).update(refresh_until=timezone.now() + timedelta(hours=5))
     last = refresh(old).json()
     until = SessionToken.objects.get(pk=old["id"]).refresh_until
-    assert datetime.fromisoformat(last["expires_at"]) == until  # and not a second later, however long the way was
+    assert datetime.fromisoformat(last["expires_at"]) == until  # not a second later
     assert last["refresh_until"] is None
     answer = refresh(last)
     assert (answer.status_code, answer.json()["slug"]) == (409, "not_refreshable")
     assert "POST /api/v1/auth/token" in answer.json()["next_step"]
-    assert Client().get(LIST, headers={"X-User-Token": last["token"]}).status_code == 200  # it is good all the same
+    assert Client().get(LIST, headers={"X-User-Token": last["token"]}).status_code == 200  # it is valid
 
 
 def test_refresh_until_is_past(alice, obtained):
@@ -99,7 +99,7 @@ def test_anonymous_and_other_methods(alice, obtained):
 
 @pytest.mark.django_db(transaction=True)
 def test_two_at_once_get_one(alice, obtained):
-    """Both have passed the check of the token before either has written."""
+    """Both requests pass the check of the token before either has written."""
     claims = tokens.verify(obtained(alice)["token"])
 
     def ask(_) -> str:

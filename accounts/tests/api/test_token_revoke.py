@@ -1,4 +1,4 @@
-"""`DELETE /api/v1/auth/tokens/<uuid>` and `POST /api/v1/auth/tokens/revoke-all`."""
+"""Tests of `DELETE /api/v1/auth/tokens/<uuid>` and `POST /api/v1/auth/tokens/revoke-all`."""
 
 from datetime import timedelta
 from uuid import uuid4
@@ -25,7 +25,7 @@ def slug(client) -> str:
     return "" if answer.status_code == 200 else f"{answer.status_code} {answer.json()['slug']}"
 
 
-# --- one ---
+# --- one token ---
 
 
 def test_one(alice, obtained, script, published_disconnects):
@@ -52,7 +52,7 @@ def test_again_is_fine_and_audited_once(alice, obtained, script):
 
 
 def test_what_it_was_refreshed_to_ends_too(alice, obtained, script):
-    """Whoever revokes what a list showed means the script, which may just have changed its token for a new one."""
+    """Revoking a token of a list ends the script that uses it, even if it has just refreshed the token."""
     old, other = obtained(alice), script(obtained(alice))
     new = script(old).generic("POST", "/api/v1/auth/token/refresh").json()
     other.delete(f"{URL}/{old['id']}")
@@ -101,7 +101,7 @@ def test_anonymous_bound_query_and_other_methods(alice, obtained, script, api_fo
         assert getattr(script(told), method)(address).status_code == 405
 
 
-# --- all ---
+# --- all tokens ---
 
 
 def test_all(alice, bob, obtained, script, client_for):
@@ -146,7 +146,7 @@ def test_all_anonymous_bound_and_other_methods(alice, api_for):
         assert getattr(api_for(alice), method)(ALL).status_code in (404, 405)
 
 
-# --- and by other ways ---
+# --- other ways to revoke ---
 
 
 def test_password_disabling_and_signing_out_everywhere_end_them(alice, obtained, script):

@@ -1,4 +1,4 @@
-"""`POST /api/v1/auth/token/verify`: does this session token count, and what does it say?"""
+"""Tests of `POST /api/v1/auth/token/verify`: whether a session token is valid, and its claims."""
 
 from datetime import timedelta
 
@@ -32,7 +32,7 @@ def test_one_for_a_desktop(alice):
 
 
 def test_is_no_use(alice, obtained):
-    """Nor does it hide the next one, as an answer that is remembered would."""
+    """Verifying a token does not record a use, and does not hide the next use as a cached answer would."""
     told = obtained(alice)
     verify({"token": told["token"]})
     assert SessionToken.objects.get().last_used_at is None

@@ -1,4 +1,4 @@
-"""`GET` and `POST /api/v1/auth/tokens`: my session tokens, and further ones."""
+"""Tests of `GET` and `POST /api/v1/auth/tokens`: list your session tokens, and create further ones."""
 
 from datetime import datetime, timedelta
 
@@ -69,7 +69,7 @@ def test_newest_first_in_pages_and_stable(alice, obtained, api_for):
     now = timezone.now()
     for number in range(5):
         SessionToken.objects.filter(label=str(number)).update(created_at=now - timedelta(hours=number))
-    SessionToken.objects.filter(label__in="34").update(created_at=now - timedelta(hours=3))  # two at once
+    SessionToken.objects.filter(label__in="34").update(created_at=now - timedelta(hours=3))  # two with the same time
     client = api_for(alice)
     everything = labels(client.get(URL))
     assert everything[:3] == ["0", "1", "2"]
@@ -134,7 +134,7 @@ def test_anonymous_bound_and_other_methods(alice, api_for):
         assert getattr(api_for(alice), method)(URL).status_code == 405
 
 
-# --- a further one ---
+# --- a further token ---
 
 
 def test_a_smaller_one(alice, obtained, script):
@@ -171,7 +171,7 @@ def test_by_default_no_longer_than_usual(alice, obtained, script):
 
 @pytest.mark.django_db(transaction=True)
 def test_ends_with_the_one_that_made_it(alice, obtained, script):
-    """However it was refreshed, and whatever it made itself: a thief keeps nothing."""
+    """Revoking a token ends the tokens made with it and their refreshed ones, so that a thief keeps nothing."""
     parent = obtained(alice, lifetime=30 * DAY)
     child = create(script(parent), lifetime=3600).json()
     child = script(child).post("/api/v1/auth/token/refresh", {}, "application/json").json()
@@ -209,7 +209,7 @@ def test_never_a_longer_life(alice, obtained, script):
 
 
 def test_not_even_by_refreshing(alice, obtained, script):
-    """What a refreshed child may issue, and so on, ends with the first."""
+    """Tokens issued by a refreshed child still end with the first token."""
     parent = obtained(alice, lifetime=3600)
     child = create(script(parent), lifetime=60).json()
     for _ in range(3):
