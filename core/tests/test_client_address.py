@@ -1,4 +1,4 @@
-"""The client's address cannot be forged with X-Forwarded-For."""
+"""A client cannot forge its address with X-Forwarded-For."""
 
 from ipaddress import ip_address
 

@@ -1,4 +1,4 @@
-"""The lock that keeps two workers from one desktop, on the real Redis."""
+"""The lock that keeps two workers from handling the same desktop, on the real Redis."""
 
 import multiprocessing
 import time
@@ -63,7 +63,7 @@ def test_redis_emptied_during_the_work_does_no_harm(short):
         time.sleep(locks.LEASE_SECONDS)
         with desktop_lock(DESKTOP) as next_one:
             assert next_one
-        with desktop_lock(DESKTOP) as after_it:  # the process that lost the lock does not release its successor's
+        with desktop_lock(DESKTOP) as after_it:  # the process that lost the lock did not release this one's
             assert after_it
 
 

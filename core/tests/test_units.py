@@ -1,4 +1,4 @@
-"""CPU, memory and storage as people read them."""
+"""CPU, memory and storage in units for people."""
 
 from decimal import Decimal
 

@@ -1,4 +1,4 @@
-"""Commands that start an installation: wait for what is needed, make the first administrator."""
+"""Commands that start an installation: wait for its databases, create the first administrator."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""The database goes away: pages and API say 503, and when to ask again."""
+"""During a database outage pages and the API answer 503, and say when to try again."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

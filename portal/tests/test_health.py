@@ -1,4 +1,4 @@
-"""Probes: alive whatever happens around, ready only when pages can be served."""
+"""Probes: alive whatever fails around the process, ready only when pages can be served."""
 
 import socket
 import time
@@ -25,7 +25,7 @@ def redis_away(settings, tmp_path):
 
 @pytest.fixture
 def redis_hangs(settings, tmp_path) -> Iterator[None]:
-    """Its machine has gone: connections are taken by the kernel, and nobody answers."""
+    """Use a Redis whose machine has failed: the kernel accepts connections and no answer comes."""
     with socket.socket(socket.AF_UNIX) as silent:
         silent.bind(str(tmp_path / "redis.sock"))
         silent.listen()
@@ -41,7 +41,7 @@ def database_away(db, request, tmp_path):
         return
 
     def gone(*args):
-        """Every statement fails as it does when the server has gone."""
+        """Make every statement fail as if the server had closed the connection."""
         raise OperationalError("server closed the connection unexpectedly")
 
     with connection.execute_wrapper(gone):
@@ -57,7 +57,7 @@ def pool_to_nowhere(monkeypatch, tmp_path) -> Iterator[None]:
 
 @pytest.mark.parametrize("path", ["/healthz", "/health"])
 def test_alive_without_asking_anybody(client, path, redis_away):
-    answer = client.get(path)  # no database either: this test may not touch it
+    answer = client.get(path)  # without a database, which this test may not use
     assert (answer.status_code, answer.content) == (200, b"ok\n")
 
 
@@ -77,7 +77,7 @@ def test_late_controller_is_told_and_takes_nothing_out_of_service(db, client, ol
 
 
 def test_redis_away_is_told_and_takes_nothing_out_of_service(db, client, redis_away):
-    """All pods would leave at once, and what needs no Redis would go with them: pages, API, screens."""
+    """Otherwise all pods would leave service at once, with all that works without Redis: pages, API, screens."""
     answer = client.get("/readyz")
     assert (answer.status_code, answer.json()["redis"], answer.json()["ready"]) == (200, "does not answer", True)
     assert answer.json()["controller"].startswith("unknown")
@@ -116,10 +116,10 @@ def test_database_away(client, database_away):
 
 @pytest.mark.postgres
 def test_pool_without_a_free_connection_is_told_before_the_probe_gives_up(db, client):
-    """Whoever came now would wait, and fail after ten seconds: the Service sends people to other pods."""
+    """A request to this pod would fail after ten seconds. The Service sends users to other pods instead."""
     pool = connection.pool
     with ExitStack() as held:
-        with suppress(PoolTimeout):  # this test's own transaction has one
+        with suppress(PoolTimeout):  # the transaction of this test holds one connection
             for _ in range(pool.max_size):
                 held.enter_context(pool.connection(timeout=1))
         began = time.monotonic()

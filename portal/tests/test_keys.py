@@ -1,4 +1,4 @@
-"""The secrets of an installation: made once, complete, and usable as they are."""
+"""The secrets of an installation are made once, are complete, and can be used unchanged."""
 
 import stat
 import subprocess
@@ -27,7 +27,7 @@ def test_what_is_given_stays_and_decides_the_rest():
 
 
 def test_folder_is_completed_and_closed_to_others(tmp_path):
-    """As an operator calls it: no setting is needed yet."""
+    """Run the command as an operator does, when there are no settings yet."""
     folder = tmp_path / "values"
     command = [sys.executable, "-m", "portal.keys", "--folder", str(folder)]
     subprocess.run(command, cwd=settings.BASE_DIR, env={}, check=True)

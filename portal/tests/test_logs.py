@@ -1,4 +1,4 @@
-"""Logs: a request id in each line, and no secret in a traceback."""
+"""Logs have a request id in each line, and no secret in a traceback."""
 
 import io
 import json
@@ -19,7 +19,7 @@ def form(request) -> str:
 
 @pytest.fixture
 def written(form):
-    """What the handler of that form writes. Only the handler: pytest's own would not survive a dictConfig()."""
+    """Return a function that returns the output of the handler alone. A dictConfig() would remove pytest's handler."""
     told = logs.configuration(form, "INFO")["formatters"]["structured"]
     stream = io.StringIO()
     handler = logging.StreamHandler(stream)
@@ -69,7 +69,7 @@ def test_address_that_is_refused_is_logged_without_its_query(client, db, written
 
 
 def test_what_the_cluster_answered_is_not_logged_even_for_debugging(form):
-    """Its Secrets are among it."""
+    """The answers contain Secrets."""
     code = f"""
 import logging.config
 from portal import logs

@@ -1,4 +1,4 @@
-"""Settings: read from the environment or a file, refused in one sentence, each of them documented."""
+"""Settings are read from the environment or a file, refused in one sentence, and all documented."""
 
 import re
 

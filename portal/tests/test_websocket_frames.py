@@ -1,4 +1,4 @@
-"""Frames told apart: whatever the pieces they come in, the same messages come out, and all else goes on untouched."""
+"""Splitting frames: any fragmentation gives the same messages, and all other bytes pass unchanged."""
 
 from itertools import pairwise
 
@@ -18,7 +18,7 @@ OTHER = st.one_of(
 
 
 def split(data: bytes, cuts: list[int], *, ready: bool = True) -> tuple[list[bytes], bytes]:
-    """The messages taken, and everything that went on."""
+    """Return the messages that were taken, and the bytes that passed."""
     taken: list[bytes] = []
     other = bytearray()
     splitter = FrameSplitter(lambda: ready, taken.append, other.extend)
