@@ -45,7 +45,7 @@ def test_logout_ends_this_login(alice, client_for, token_for, published_disconne
 def test_logout_is_told_in_the_transaction_that_ends_the_login_and_revokes_after_it(
     alice, client_for, token_for, session_of
 ):
-    """Either the revocation sees a token that is issued at the same time, or its issue sees that the login has ended."""
+    """Either the revocation sees a token issued at the same time, or its issue sees that the login has ended."""
     here = client_for(alice)
     token_for(alice, session_of(here))
     with CaptureQueriesContext(connection) as caught:
