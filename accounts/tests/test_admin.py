@@ -63,9 +63,7 @@ def test_stranger_finds_nothing(alice, client_for, page):
 def test_anonymous_goes_to_the_one_login_page(db, client, page):
     answer = client.get(page, follow=True)
     assert answer.request["PATH_INFO"] == "/accounts/login/"
-    assert (
-        client.post("/admin/login/", {"username": "a", "password": "b"}).status_code == 302
-    )  # there is no second login form
+    assert client.post("/admin/login/", {"username": "a", "password": "b"}).status_code == 302  # no second login
 
 
 def test_after_login_back_to_the_admin(admin, client):
