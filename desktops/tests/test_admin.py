@@ -1,4 +1,4 @@
-"""Administrators look at desktops, stop and delete them, and decide what is offered."""
+"""Administrators see desktops, stop and delete them, and choose which images and sizes are offered."""
 
 import json
 from html import unescape
@@ -115,12 +115,12 @@ def test_as_many_queries_for_many_desktops(page, alice, make_desktop, django_ass
         page.get("/admin/desktops/desktop/")
 
 
-# --- what images need of a cluster ---
+# --- requirements of images on the cluster ---
 
 
 @pytest.fixture
 def save(page, image):
-    """Saves the image's form with these fields changed; the page that answers, and the row as it is then."""
+    """Return a function that saves the image's form with changes, and returns the page and the row."""
 
     def post(**changes) -> tuple[str, DesktopImage]:
         data = {"name": "Linux", "icon": "code", "sizes": [size.pk for size in image.sizes.all()], "position": "5"}

@@ -1,4 +1,4 @@
-"""The one way a status changes, and the promises that the database keeps."""
+"""Status changes go through one method, and the database enforces the constraints."""
 
 import pytest
 from django.db import IntegrityError, transaction

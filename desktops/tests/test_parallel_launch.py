@@ -1,4 +1,4 @@
-"""Fifty clicks at once: one desktop, fifty consistent answers. Runs on SQLite and on PostgreSQL."""
+"""Fifty parallel clicks give one desktop and fifty consistent answers, on SQLite and on PostgreSQL."""
 
 from concurrent.futures import ThreadPoolExecutor
 

@@ -1,4 +1,4 @@
-"""What a person may still launch, told before the click."""
+"""What a user may still launch, shown before the click."""
 
 from accounts.models import Quota
 from desktops import quota
@@ -23,7 +23,7 @@ def test_lines_tell_use_limit_and_where_it_comes_from(alice, make_desktop):
     assert (lines["cpu"].used, lines["cpu"].limit, lines["cpu"].percent, lines["cpu"].source) == (1, 4, 25, "user")
     assert (lines["storage_gib"].used, lines["storage_gib"].source) == (10, "default")
     assert lines["desktops"].used == 2
-    assert "gpu" not in lines  # neither has nor may have any
+    assert "gpu" not in lines  # no GPU is in use or allowed
 
 
 def test_others_desktops_do_not_count(alice, bob, make_desktop):

@@ -1,4 +1,4 @@
-"""A Redis that answers and refuses writes: pages and API say so, and nobody is told that the controller is missing."""
+"""When Redis refuses writes, pages and API say so, and do not say that the controller is missing."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What people ask for: launch, start, stop, restart, delete."""
+"""Actions of users: launch, start, stop, restart, delete."""
 
 import pytest
 
@@ -107,7 +107,7 @@ def test_a_stopped_desktop_frees_cpu_and_keeps_its_storage(launch, make_desktop,
     assert str(refused.value.message).startswith("Storage")
     Quota.objects.filter(user=alice).update(storage_gib=10)
     launch(name="new")
-    with pytest.raises(QuotaExceeded):  # the one CPU is taken now
+    with pytest.raises(QuotaExceeded):  # the only CPU is in use now
         services.start_desktop(desktop=stopped, by=Actor(alice))
 
 
@@ -122,8 +122,8 @@ def test_kept_files_are_used_again(launch, alice):
 
 @pytest.mark.parametrize("storage", [1, 5, 40])
 def test_kept_files_keep_the_storage_that_they_have(launch, alice, storage):
-    """A claim in a cluster is not made larger by a number on a row."""
-    Quota.objects.create(user=alice, storage_gib=storage)  # full with them
+    """A larger number in the row does not make a claim in a cluster larger."""
+    Quota.objects.create(user=alice, storage_gib=storage)  # they use all of it
     kept = Volume.objects.create(
         owner=alice, object_name="home-kept", desktop_name="old", storage_gib=storage, kept_at="2026-01-01T00:00Z"
     )

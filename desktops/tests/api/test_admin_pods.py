@@ -1,4 +1,4 @@
-"""admin/pods: everyone's desktops, listed, stopped and deleted by administrators."""
+"""Tests of admin/pods: administrators list, stop and delete the desktops of all users."""
 
 import pytest
 from django.contrib.auth.models import Permission

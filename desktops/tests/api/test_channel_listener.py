@@ -1,4 +1,4 @@
-"""Who hears of changes over Redis: leaves nothing behind there, and keeps no answer waiting when Redis hangs."""
+"""A listener for changes leaves no subscription in Redis, and does not delay an answer when Redis hangs."""
 
 import asyncio
 import time
@@ -25,7 +25,7 @@ async def test_cancelled_at_any_moment_it_leaves_nothing_behind():
 async def test_it_hears():
     woken = asyncio.Event()
     listening = asyncio.create_task(channel_listener.listen("user-x", woken))
-    await asyncio.wait_for(woken.wait(), 5)  # for what came before it stood there
+    await asyncio.wait_for(woken.wait(), 5)  # for messages sent before it listened
     woken.clear()
     await get_channel_layer().group_send("user-x", {"type": "desktop.changed"})
     await asyncio.wait_for(woken.wait(), 5)

@@ -1,4 +1,4 @@
-"""How much one person holds open: bounded, given back, and nobody's fault when Redis is away."""
+"""Open requests per user are limited and released, and are not counted when Redis is unavailable."""
 
 from concurrent.futures import ThreadPoolExecutor
 
@@ -28,7 +28,7 @@ def test_one_stream_too_many(api_for, alice, bob, two_each):
     assert [stream.status_code for stream in streams] == [200, 200]
     answer = api.get("/api/v1/events", headers=STREAM)
     assert (answer.status_code, answer.json()["slug"], answer["Retry-After"]) == (429, "too_many_open", "5")
-    assert api.get("/api/v1/events").status_code == 200  # pages are no streams
+    assert api.get("/api/v1/events").status_code == 200  # pages are not streams
     assert api.head("/api/v1/events", headers=STREAM).status_code == 200
     assert api_for(bob).get("/api/v1/events", headers=STREAM).status_code == 200
 
@@ -50,7 +50,7 @@ def test_one_wait_too_many_is_refused_before_anything_is_done(api_for, make_desk
     with concurrency.waiting_slot(str(alice.pk), 1):
         assert in_use() == 2
     assert in_use() == 1
-    assert api.post(f"{path}/start", {}, JSON).status_code == 202  # without a wait there is nothing to hold open
+    assert api.post(f"{path}/start", {}, JSON).status_code == 202  # without a wait nothing stays open
 
 
 def test_what_is_refused_gives_its_place_back(api_for, make_desktop, alice):
@@ -91,7 +91,7 @@ def test_no_limit(alice, settings):
     settings.API_OPEN = {"streams": 0, "waits": 0}
     for _ in range(3):
         ConcurrencySlot("streams", str(alice.pk)).acquire()
-    assert in_use() == 0  # nobody counts
+    assert in_use() == 0  # nothing is counted
 
 
 def test_redis_away(alice, two_each, redis_away):

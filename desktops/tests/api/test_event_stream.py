@@ -1,4 +1,4 @@
-"""Server-sent events, on a real server: order, no gap and nothing twice, the ends, and fifty at once."""
+"""Server-sent events on a real server: in order, without gaps or repeats, ended in time, and fifty at once."""
 
 import time
 from datetime import timedelta
@@ -47,7 +47,7 @@ def test_how_it_is_then_each_line_as_it_is_written(live, listen, script_token, m
     assert "RateLimit" in stream.answer.headers
     first = stream.event()
     assert (first["_event"], first["pod_name"], first["status"]) == ("status", desktop.object_name, "running")
-    assert (first["sentence"], first["next_step"]) == ("", "")  # of one that runs there is nothing to say
+    assert (first["sentence"], first["next_step"]) == ("", "")  # a running desktop needs no sentence
     desktop.move(to=Status.STOPPING, reason="idle", event_params={"reason": "idle"})
     stopping = stream.event()
     desktop.move(to=Status.STOPPED)
@@ -61,7 +61,7 @@ def test_lines_of_before_are_not_told_anew(live, listen, script_token, make_desk
     desktop = make_desktop(alice)
     last = write(desktop, "stopping", "stopped")[-1]
     stream = listen(live, address(desktop), script_token(alice))
-    assert stream.event()["_id"] == str(last)  # whoever loses the stream now goes on from here
+    assert stream.event()["_id"] == str(last)  # a client that loses the stream resumes here
     new = write(desktop, "deleting")
     assert stream.event()["id"] == new[0]
 
@@ -75,7 +75,7 @@ def test_goes_on_without_gap_and_nothing_twice(live, listen, script_token, make_
         write(strange, "stopped")
     token = script_token(alice)
     lost = listen(live, address(desktop), token, **{"Last-Event-ID": str(numbers[1])})
-    assert "_id" not in lost.event()  # the status; else the lines behind it would be lost with the stream
+    assert "_id" not in lost.event()  # the status has no id, so that a client that resumes here gets all lines
     heard = [lost.event()["id"] for _ in range(3)]
     lost.close()
     numbers += write(desktop, "stopping")
@@ -105,7 +105,7 @@ def test_a_line_that_is_committed_late_is_told(live, listen, script_token, make_
     assert stream.event()["id"] == 2_000_000
     DesktopEvent.objects.create(pk=1_999_999, desktop=desktop, run=1, kind="stopping")
     late = stream.event()
-    assert (late["id"], late["_id"]) == (1_999_999, "2000000")  # whoever comes back has had both
+    assert (late["id"], late["_id"]) == (1_999_999, "2000000")  # a client that resumes here has read both
 
 
 def test_ends_when_the_desktop_is_deleted(live, listen, script_token, make_desktop, alice):
@@ -135,7 +135,7 @@ def test_all_my_desktops_come_and_go(live, listen, script_token, make_desktop, a
 
 
 def test_a_silent_stream_gives_a_sign_of_life(live, listen, script_token, make_desktop, alice):
-    """More often than the docs promise, so that a client may take three times as long for a dead line."""
+    """The interval is shorter than the docs say, so that a client can use three times the interval as its timeout."""
     stream = listen(live, address(make_desktop(alice)), script_token(alice))
     stream.event()
     assert stream.line().startswith(":")
@@ -150,7 +150,7 @@ def test_speaks_the_language_that_was_asked_for(live, listen, script_token, make
 
 
 class TestCut:
-    """Within a second; the limit is for a machine that is busy."""
+    """Streams are cut within a second. The limit here is longer, for a busy machine."""
 
     @pytest.mark.parametrize("path", ["events", "pod"])
     def test_revoked(self, live, listen, script_token, make_desktop, alice, path):
@@ -208,7 +208,7 @@ def test_a_server_that_stops_says_so_and_the_next_one_goes_on(
             closed = stream.event()
             assert (closed["_event"], closed["reason"]) == ("closed", "restarting")
             assert closed["sentence"]
-            assert "_id" not in closed  # the number of the last line stays with the client
+            assert "_id" not in closed  # the client keeps the id of the last line
             assert has_ended(stream)
         server.process.wait(10)
         assert "Cancel" not in server.log
@@ -232,7 +232,7 @@ def test_fifty_at_once_hold_neither_threads_nor_connections(live, listen, script
     assert subscribed() > quiet
     for stream in streams:
         stream.close()
-    wait_for(lambda: subscribed() == quiet)  # whoever leaves leaves nothing behind
+    wait_for(lambda: subscribed() == quiet)  # an ended stream leaves no subscription
     assert "Traceback" not in live.log
 
 

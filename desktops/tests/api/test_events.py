@@ -1,4 +1,4 @@
-"""GET pods/<pod_name>/events and GET events, as pages of JSON."""
+"""Tests of GET pods/<pod_name>/events and GET events, as pages of JSON."""
 
 from datetime import timedelta
 
@@ -13,7 +13,7 @@ def address(desktop) -> str:
 
 
 def written(desktop, *kinds, **params) -> list[int]:
-    """Their numbers; each a second after the one before."""
+    """Write events a second apart and return their ids."""
     begin = timezone.now() - timedelta(minutes=1)
     for seconds, kind in enumerate(kinds):
         DesktopEvent.write(desktop, kind, at=begin + timedelta(seconds=seconds), **params)
@@ -25,7 +25,7 @@ def test_newest_line_first_with_its_sentence(api_for, make_desktop, alice):
     queued, _, stopped = written(desktop, "queued", "starting", "stopped", reason="idle")
     told = api_for(alice).get(address(desktop)).json()
     assert told["pod_name"] == desktop.object_name
-    assert told["count"] == 2  # what the page hides too is not told
+    assert told["count"] == 2  # the API leaves out what the page hides
     newest, oldest = told["results"]
     assert (newest["id"], newest["kind"], newest["sentence"]) == (stopped, "stopped", "Stopped")
     assert newest["why"] == "It was stopped because it was idle for too long."

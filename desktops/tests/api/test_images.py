@@ -1,4 +1,4 @@
-"""GET images: what can be launched, and what the quota leaves room for."""
+"""Tests of GET images: what can be launched, and what the quota allows."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""GET monitor/: whether everything is well; what is away, with the rest still told."""
+"""Tests of GET monitor/: the overall state, and the state of each part when another part is unavailable."""
 
 import django_rq
 import pytest
@@ -14,12 +14,12 @@ MONITOR = "/api/v1/monitor/"
 
 
 def work(desktop_id: str) -> None:
-    """What the queue holds in these tests."""
+    """A job for the queue of these tests."""
 
 
 @pytest.fixture
 def at_work():
-    """A controller that beats, and a worker that serves the queue."""
+    """Register a controller that sends heartbeats, and a worker of the queue."""
     heartbeat.record_controller_beat()
     heartbeat.record_runtime_answer(answers=True)
     worker = Worker([django_rq.get_queue("desktops")], connection=django_rq.get_connection("desktops"))
@@ -142,7 +142,7 @@ def test_redis_away(api_for, make_desktop, alice, redis_away):
 
 
 def test_database_away(live_folder, ask, script_token, alice, transactional_db):
-    """The token is known to Redis; a database that cannot be opened is not asked for it."""
+    """The token is valid by Redis alone, because the database cannot be opened."""
     token = script_token(alice)
     with running(live_folder, DATABASE_URL=f"sqlite:///{live_folder}/no/such/folder.sqlite3") as server:
         answer = ask(server, "monitor/", token)

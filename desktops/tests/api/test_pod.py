@@ -1,4 +1,4 @@
-"""`GET pods/<pod_name>`."""
+"""Tests of `GET pods/<pod_name>`."""
 
 import pytest
 
@@ -104,7 +104,7 @@ def test_unknown_query_is_refused_by_name(alice, make_desktop):
 
 def test_strangers_find_nothing(alice, bob, admin, make_desktop):
     address = f"pods/{make_desktop(alice, status=Status.RUNNING).object_name}"
-    assert script_of(alice).get(address).status_code == 200  # from now on it is remembered
+    assert script_of(alice).get(address).status_code == 200  # from now on the answer is cached
     assert [script_of(user).get(address).status_code for user in (bob, admin)] == [404, 404]
     assert script_of(None).get(address).status_code == 401
 

@@ -1,4 +1,4 @@
-"""`POST pods/<pod_name>/start|stop|restart|extend`."""
+"""Tests of `POST pods/<pod_name>/start|stop|restart|extend`."""
 
 from datetime import timedelta
 

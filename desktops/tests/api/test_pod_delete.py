@@ -1,4 +1,4 @@
-"""`DELETE pods/<pod_name>`."""
+"""Tests of `DELETE pods/<pod_name>`."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""`GET pods/<pod_name>/logs` and `…/metrics`, of a desktop that the local runtime really runs."""
+"""Tests of `GET pods/<pod_name>/logs` and `…/metrics` with a real desktop of the local runtime."""
 
 import pytest
 
@@ -45,7 +45,7 @@ def test_nonsense_names_the_field(alice, make_desktop, lines):
 
 @pytest.mark.parametrize("part", ["logs", "metrics"])
 def test_the_cluster_does_not_answer(alice, make_desktop, settings, part, monkeypatch, tmp_path):
-    """A real client, and nobody at the other end."""
+    """Use a real client and an address at which nothing answers."""
     kubeconfig = tmp_path / "kubeconfig"
     kubeconfig.write_text(KUBECONFIG)
     monkeypatch.setenv("KUBECONFIG", str(kubeconfig))

@@ -1,4 +1,4 @@
-"""`POST pods/<pod_name>/password`, and the password in the answer to a create."""
+"""Tests of `POST pods/<pod_name>/password`, and of the password in the answer to a create."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""`POST pods/<pod_name>/token`: a token for one desktop, which really opens its screen."""
+"""Tests of `POST pods/<pod_name>/token`: a token for one desktop, which really opens its screen."""
 
 from datetime import datetime, timedelta
 

@@ -1,4 +1,4 @@
-"""`POST pods/create`."""
+"""Tests of `POST pods/create`."""
 
 from datetime import UTC, datetime
 

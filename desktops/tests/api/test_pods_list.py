@@ -1,4 +1,4 @@
-"""`GET pods`."""
+"""Tests of `GET pods`."""
 
 from datetime import timedelta
 
@@ -87,8 +87,8 @@ def test_as_many_queries_for_many(alice, make_desktop, django_assert_num_queries
     for number in range(20):
         make_desktop(alice, name=f"d{number}", status=Status.STARTING)
     script = script_of(alice)
-    script.get("pods")  # the token is known from now on
-    with django_assert_num_queries(3):  # the user, how many, the page
+    script.get("pods")  # from now on the token is cached
+    with django_assert_num_queries(3):  # the user, the count, the page
         script.get("pods")
 
 

@@ -1,4 +1,4 @@
-"""Fifty creates at once by one token: one desktop, fifty answers that agree. On SQLite and on PostgreSQL."""
+"""Fifty parallel creates with one token give one desktop and equal answers, on SQLite and on PostgreSQL."""
 
 from collections import Counter
 
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @pytest.fixture
 def fifty(alice):
-    """Ask fifty times at once; the answers."""
+    """Return a function that sends fifty requests at once and returns the answers."""
     token = tokens.issue(alice, scope=tokens.TokenScope("sess_script"))
 
     def ask(body: dict) -> list:

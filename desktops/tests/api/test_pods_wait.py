@@ -1,4 +1,4 @@
-"""`?wait=`: on a live server, so that what waits is a real request, and is told by the real Redis."""
+"""Tests of `?wait=` on a live server with real requests and a real Redis."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -54,7 +54,7 @@ def test_create_is_answered_when_it_runs(ask, in_background, wait_for):
     assert row().move(to=Status.RUNNING)
     moved = time.monotonic()
     told = answer.result(10)
-    assert time.monotonic() - moved < 1.5  # it was told, and did not look by itself
+    assert time.monotonic() - moved < 1.5  # faster than the next poll, so Redis woke it
     assert (told.status_code, told.json()["status"], told.json()["desktop"]["status"]) == (200, "created", "running")
 
 
@@ -122,7 +122,7 @@ def test_delete_is_answered_when_the_files_are_gone_too(alice, make_desktop, ask
     jobs.delete_volume(str(desktop.volume_id))
     gone = time.monotonic()
     assert (answer.result(10).status_code, answer.result().json()["status"]) == (200, "deleted")
-    assert time.monotonic() - gone < 1.5  # it was told, and did not look by itself
+    assert time.monotonic() - gone < 1.5  # faster than the next poll, so Redis woke it
 
 
 def test_delete_whose_files_take_longer_is_under_way(alice, make_desktop, ask, in_background):
@@ -151,7 +151,7 @@ def test_buttons_wait_too(alice, make_desktop, ask, in_background, verb, before,
 
 @pytest.fixture
 def unlimited(live_folder, django_db_setup) -> Iterator[str]:
-    """A server that counts nobody's requests; its address."""
+    """Return the address of a server without limits."""
     with running(live_folder, API_RATE_CREATE="0", API_WAITS="0") as server:
         yield f"http://127.0.0.1:{server.port}/api/v1"
 
@@ -174,7 +174,7 @@ def test_a_hundred_who_wait_keep_nobody_from_being_answered(alice, bob, make_des
 def test_who_goes_away_is_waited_for_no_longer(ask, wait_for, live):
     with suppress(httpx.ReadTimeout):
         ask("POST", "pods/create?wait=60", json={}, headers={"Idempotency-Key": "once"}, timeout=1)
-    wait_for(lambda: IdempotentRequest.objects.filter(status=202).exists(), 5)  # answered, though nobody listens
+    wait_for(lambda: IdempotentRequest.objects.filter(status=202).exists(), 5)  # answered, although the client has gone
     again = ask("POST", "pods/create?wait=60", json={}, headers={"Idempotency-Key": "once"}, timeout=5)
     assert (again.status_code, again.headers["Idempotent-Replayed"]) == (202, "true")
     assert Desktop.objects.count() == 1

@@ -1,4 +1,4 @@
-"""GET quota: what I may have, and what I use of it."""
+"""Tests of GET quota: the limits of a user, and how much of them is in use."""
 
 import pytest
 
@@ -24,7 +24,7 @@ def test_limits_with_use_and_source(api_for, alice, bob, make_desktop):
     }
     assert found["desktops"]["used"] == 2
     assert found["memory_mib"]["source"] == "default"
-    assert "gpu" not in found  # nobody may have any
+    assert "gpu" not in found  # no GPU is allowed
 
 
 def test_the_source_is_told_in_the_readers_language(api_for, alice):

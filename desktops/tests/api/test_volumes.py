@@ -1,4 +1,4 @@
-"""GET volumes and DELETE volumes/<id>: files that stayed when their desktop was deleted."""
+"""Tests of GET volumes and DELETE volumes/<id>: files that were kept when their desktop was deleted."""
 
 from datetime import timedelta
 from uuid import uuid4

@@ -1,4 +1,4 @@
-"""What a disabled account holds is let go, however it was disabled; files and other accounts are not touched."""
+"""Disabling an account in any way stops its desktops. Its files and other accounts are unchanged."""
 
 import pytest
 

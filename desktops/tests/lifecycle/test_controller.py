@@ -1,4 +1,4 @@
-"""Two controllers: one leads, and goes on leading while a look takes long; when it dies, the other takes over."""
+"""Of two controllers one leads, also during a slow comparison. When it dies, the other takes over."""
 
 import os
 import subprocess
@@ -24,7 +24,7 @@ LEASE = ("controller", "lease")
 
 
 def database_url() -> str:
-    """Of the tests' own database, for another process."""
+    """Return the URL of the tests' own database, for another process."""
     name = str(connection.settings_dict["NAME"])
     if connection.vendor == "sqlite":
         return f"sqlite:///{name}"
@@ -66,7 +66,7 @@ def pair(tmp_path, transactional_db, first_rows) -> Iterator[Pair]:
 
 @pytest.fixture
 def run(make_desktop, alice, runtime) -> Callable[[str], Desktop]:
-    """A real desktop, on its way."""
+    """Return a function that starts a real desktop and does not wait for it."""
 
     def start(name: str) -> Desktop:
         desktop: Desktop = make_desktop(
@@ -98,7 +98,7 @@ def test_a_killed_leader_is_replaced_in_seconds_and_each_move_happens_once(pair,
 
 @pytest.fixture
 def leading(scripted_runtime, monkeypatch, settings, controlled) -> Controller:
-    """A controller at work, with a lease that ends soon."""
+    """Return a running controller with a short lease."""
     settings.RELIST_SECONDS = 1
     return controlled.controller
 
@@ -113,7 +113,7 @@ def test_what_a_watch_misses_the_next_full_look_finds(
     missed = scripted_runtime.looks()
     scripted_runtime.sees(desktop, Phase.READY)
     wait_for(lambda: status(desktop) == Status.RUNNING)
-    assert scripted_runtime.looks() <= missed + 1  # one that was just under way may have seen it
+    assert scripted_runtime.looks() <= missed + 1  # a comparison that had already begun may have seen it
     assert ("observe", desktop.object_name) not in scripted_runtime.calls
 
 
@@ -146,11 +146,11 @@ def test_a_look_that_takes_long_loses_no_lease(scripted_runtime, leading, wait_f
     for _ in range(10):
         assert not is_free()
         time.sleep(0.2)
-    assert scripted_runtime.listing  # it was one look
+    assert scripted_runtime.listing  # the same call is still running
 
 
 def test_a_leader_that_stands_still_is_replaced(scripted_runtime, leading, wait_for, monkeypatch):
-    """As on a database connection whose other end is gone."""
+    """The controller hangs as on a database connection whose other end has gone."""
     monkeypatch.setattr(controller, "STUCK", 1.0)
     wait_for(lambda: scripted_runtime.calls)
     scripted_runtime.pause = 6.0

@@ -1,4 +1,4 @@
-"""The file that a probe looks at: touched each time round, also while Redis is away."""
+"""The file for the probe is touched in each cycle, also while Redis is unavailable."""
 
 import os
 import subprocess
@@ -17,7 +17,7 @@ COMMANDS = {"worker": ["rqworker", "desktops"], "controller": ["run_controller"]
 
 
 def at_work(name: str) -> bool:
-    """Past its start: one that loses Redis while it starts ends, to be started again."""
+    """Return whether the process has started. If it loses Redis before, it ends and has to be restarted."""
     if name == "controller":
         return bool(client().exists(key("controller", "heartbeat")))
     return any(client().hget(each, "state") == "idle" for each in client().smembers("rq:workers"))
@@ -25,7 +25,7 @@ def at_work(name: str) -> bool:
 
 @pytest.fixture(params=COMMANDS)
 def alive(request, tmp_path, transactional_db) -> Iterator[tuple[subprocess.Popen[bytes], Path]]:
-    """The process, and its file."""
+    """Return the process and its file."""
     file = tmp_path / "alive"
     environment = os.environ | {"ALIVE_FILE": str(file), "DATA_DIR": str(tmp_path)}
     process = subprocess.Popen(
@@ -55,12 +55,12 @@ def test_it_waits_while_redis_refuses_writes_and_goes_on(alive, why):
         again(file)
         again(file)
     assert process.poll() is None
-    client().flushdb()  # nothing of before is left
+    client().flushdb()  # delete all earlier heartbeats
     wait_for(is_known, 30)
 
 
 def is_known() -> bool:
-    """By a sign of life that it gave since."""
+    """Return whether the process has sent a heartbeat since Redis was emptied."""
     return bool(client().exists(key("controller", "heartbeat")) or client().exists("rq:workers:desktops"))
 
 

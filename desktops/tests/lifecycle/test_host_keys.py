@@ -1,4 +1,4 @@
-"""SSH host keys: made once, sealed, the same after a restart."""
+"""SSH host keys are made once, encrypted, and stay the same after a restart."""
 
 from desktops.lifecycle import host_keys
 from desktops.lifecycle.runs import fresh_run

@@ -1,4 +1,4 @@
-"""Work done by workers, against the real local runtime: it may run twice, late, or for nothing."""
+"""Jobs of workers on the real local runtime. A job may run twice, late, or without any effect."""
 
 import time
 from dataclasses import replace
@@ -60,7 +60,7 @@ def test_work_for_a_row_that_is_gone_does_nothing(runtime, work):
 
 
 def test_a_hopeless_start_says_why(starting, runtime, settings, monkeypatch):
-    monkeypatch.setattr(runtime, "path", "/nowhere")  # no Xvnc there
+    monkeypatch.setattr(runtime, "path", "/nowhere")  # a PATH without Xvnc
     jobs.start_desktop(str(starting.pk))
     starting.refresh_from_db()
     assert (starting.status, starting.reason) == (Status.FAILED, "program_missing")
@@ -79,7 +79,7 @@ def test_of_what_crashed_the_log_is_kept_and_the_rest_ended(starting, runtime, w
     jobs.start_desktop(str(starting.pk))
     wait_for(lambda: phase_of(runtime, starting) == Phase.READY)
     Desktop.objects.filter(pk=starting.pk).update(status=Status.FAILED, reason="session_crashed")
-    for _ in range(2):  # the second finds nothing more to keep
+    for _ in range(2):  # the second time there is nothing left to keep
         jobs.stop_desktop(str(starting.pk))
         wait_for(lambda: runtime.observe(starting.object_name) is None)
     starting.refresh_from_db()

@@ -1,4 +1,4 @@
-"""Home folders that the runtime no longer has: shown as lost, counted nowhere, chosen for no desktop, found again."""
+"""Lost home folders, which the runtime no longer has: shown as lost, not counted, never reused, and found again."""
 
 from datetime import timedelta
 
@@ -23,7 +23,7 @@ def by_alice(alice) -> Actor:
 
 @pytest.fixture
 def lost(scripted_runtime, make_desktop, alice) -> Desktop:
-    """A stopped desktop whose home folder somebody has deleted in the cluster."""
+    """Return a stopped desktop whose home folder was deleted in the cluster."""
     desktop = make_desktop(alice)
     use(desktop)
     look()
@@ -37,7 +37,7 @@ def use(desktop: Desktop) -> None:
 
 
 def look() -> None:
-    """As the controller does some minutes later."""
+    """Compare all desktops, as the controller does every few minutes."""
     client().flushdb()
     controller.compare_all()
 
@@ -164,7 +164,7 @@ def test_kept_ones_are_chosen_for_no_desktop(lost, by_alice, alice, image, small
 def test_one_click_begins_with_new_files(lost, client_for, alice):
     page = client_for(alice).get(f"/desktops/{lost.pk}/").content.decode()
     assert "Begin with new files" in page
-    assert "take no storage" in page  # what the question before a deletion says
+    assert "take no storage" in page  # the confirmation page for a deletion
     response = client_for(alice).post(f"/desktops/{lost.pk}/start-with-new-files/")
     assert response.status_code == 303
     lost.refresh_from_db()
@@ -220,7 +220,7 @@ def test_create_takes_the_field_too(lost, api_for, alice):
 
 
 def test_a_desktop_of_the_same_name_does_not_get_the_lost_files(lost, api_for, alice):
-    """Deleting keeps the files, unless asked otherwise."""
+    """Deleting a desktop keeps its files by default."""
     old = lost.volume
     lost.delete()
     Volume.objects.update(kept_at=timezone.now())

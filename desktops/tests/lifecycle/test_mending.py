@@ -1,4 +1,4 @@
-"""What somebody deletes around a desktop that runs: it is said, put back, and said to be back."""
+"""Objects of a running desktop that are deleted by hand: the loss is reported, repaired, and the repair reported."""
 
 import pytest
 
@@ -112,7 +112,7 @@ def test_where_nothing_is_missing_it_says_so_until_nobody_complains(running, scr
     assert reason(running) == "unreachable"
     controller.compare_all()
     assert reason(running) == "unreachable"
-    client().delete(key("unreachable", str(running.pk)))  # a minute later
+    client().delete(key("unreachable", str(running.pk)))  # as after a minute
     controller.compare_all()
     assert reason(running) == ""
 

@@ -1,4 +1,4 @@
-"""Node ports: one lease per port, however many ask at once; what the cluster uses itself is left alone."""
+"""Node ports have one lease per port, even with parallel requests. Ports that the cluster itself uses are skipped."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -72,7 +72,7 @@ def test_deleting_the_desktop_frees_its_ports(desktops):
 
 
 def test_a_failed_desktop_gives_its_ports_back_when_nothing_of_it_is_left(desktops, scripted_runtime, settings):
-    """A range with room for one: while its Service may still be there, nobody else gets them."""
+    """In a range for one desktop, no other desktop gets the ports while the Service may still exist."""
     settings.DESKTOP_VNC_PORTS, settings.DESKTOP_SSH_PORTS = range(30000, 30002), range(31001, 31002)
     failed, next_one = desktops(2)
     given = node_ports.node_ports_of(failed)
@@ -96,7 +96,7 @@ def test_a_range_with_room_for_one_serves_one_after_the_other(desktops, scripted
         Desktop.objects.filter(pk=desktop.pk).update(status=status)
         scripted_runtime.sees(desktop, Phase.STOPPING)
         controller.compare_all()
-        assert PortLease.objects.filter(desktop=desktop).count() == 3  # its Service still has them
+        assert PortLease.objects.filter(desktop=desktop).count() == 3  # its Service still uses them
         scripted_runtime.sees(desktop, None)
         controller.compare_all()
 

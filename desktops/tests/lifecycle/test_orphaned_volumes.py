@@ -1,4 +1,4 @@
-"""Home folders that no row knows of are told, hourly and when asked, and stay."""
+"""Home folders without a row are reported, hourly and on request, and are not deleted."""
 
 from io import StringIO
 
@@ -11,7 +11,7 @@ from desktops.lifecycle import controller, orphaned_volumes
 
 @pytest.fixture
 def lost(scripted_runtime, make_desktop, alice) -> str:
-    """One beside those of a desktop and of kept files."""
+    """Return an orphaned volume, beside those of a desktop and of kept files."""
     desktop, deleted = make_desktop(alice), make_desktop(alice, name="second")
     kept = deleted.volume
     deleted.delete()
@@ -42,7 +42,7 @@ def test_told_by_the_controller_once_an_hour_and_left_alone(lost, scripted_runti
     assert (said["event"], said["count"], said["names"]) == ("volumes_without_row", 1, [lost])
     assert scripted_runtime.calls.count(("volumes", "")) == 1
     assert not [name for verb, name in scripted_runtime.calls if verb == "delete_volume"]
-    client().flushdb()  # an hour later
+    client().flushdb()  # as an hour later
     controller.compare_all()
     assert len(warnings(caplog)) == 2
 

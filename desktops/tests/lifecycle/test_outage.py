@@ -1,4 +1,4 @@
-"""Minutes in which nobody could look change no row, and do not count against a start."""
+"""While the runtime cannot be observed, no row changes, and the time is not part of a start's timeout."""
 
 import time
 from collections.abc import Callable
@@ -19,7 +19,7 @@ OUTAGE = DEADLINE + 2
 
 @pytest.fixture(autouse=True)
 def quick(settings, monkeypatch, transactional_db):
-    """Everything that takes a minute or two takes a second or two."""
+    """Shorten all delays of minutes to seconds."""
     settings.START_DEADLINE, settings.RELIST_SECONDS = DEADLINE, 0.2
     monkeypatch.setattr(heartbeat, "SLACK", 1)
     monkeypatch.setitem(WAITING, "unschedulable", WAITING["unschedulable"]._replace(timeout=DEADLINE))
@@ -38,7 +38,7 @@ def outage(scripted_runtime, controlled, redis_away) -> Callable:
                 controlled.stop()
                 yield
                 controlled.start()
-            case "redis":  # it comes back empty
+            case "redis":  # Redis comes back empty
                 with redis_away():
                     yield
 
@@ -56,7 +56,7 @@ def status(desktop: Desktop) -> tuple[str, str]:
 
 
 def looks(scripted_runtime, count: int = 3) -> None:
-    """Return after so many more full looks."""
+    """Wait for `count` more full comparisons."""
     before, end = scripted_runtime.looks(), time.monotonic() + 20
     while scripted_runtime.looks() < before + count:
         assert time.monotonic() < end

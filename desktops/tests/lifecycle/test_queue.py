@@ -1,4 +1,4 @@
-"""Orders that a killed worker took along are given again; orders that wait are not."""
+"""Jobs lost with a killed worker are queued again. Waiting jobs are not."""
 
 import django_rq
 import pytest
@@ -13,7 +13,7 @@ DESKTOP = "11111111-1111-1111-1111-111111111111"
 
 @pytest.fixture
 def later():
-    """The patience between two orders is over."""
+    """Return a function that ends the interval between two orders of the same job."""
     return lambda: client().delete(key(f"again-start_desktop-{DESKTOP}"))
 
 
@@ -32,7 +32,7 @@ def test_nor_one_given_a_moment_ago(queued):
 
 
 def test_an_order_lost_between_queue_and_work_is_given_again(queued, later):
-    """Taken out, and the worker killed before it could say so: the job still says that it waits."""
+    """The worker is killed after it takes the job and before it reports so: the job still has the status "queued"."""
     enqueue_again(jobs.start_desktop, DESKTOP)
     django_rq.get_queue("desktops").pop_job_id()
     later()
@@ -46,11 +46,11 @@ def test_what_was_put_off_is_sent_when_it_is_due_and_once(queued, db):
     send_due()
     assert queued() == []
     for _ in range(2):
-        enqueue_later(jobs.start_desktop, DESKTOP, 0)  # ordered twice, and the other time is forgotten
+        enqueue_later(jobs.start_desktop, DESKTOP, 0)  # the second order replaces the time of the first
     for _ in range(2):
         send_due()
     assert queued() == [("start_desktop", DESKTOP)]
-    django_rq.get_queue("desktops").jobs[0].perform()  # it is work that can be done
+    django_rq.get_queue("desktops").jobs[0].perform()  # the job can be run
 
 
 def test_the_controller_sends_what_is_due(queued, runtime):

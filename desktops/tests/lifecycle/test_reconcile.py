@@ -1,4 +1,4 @@
-"""What was observed moves the row; what is missing is ordered again. One test per line of the table."""
+"""Observations change the row, and missing work is queued again. One test per line of the table."""
 
 import time
 from datetime import UTC, datetime, timedelta
@@ -24,7 +24,7 @@ def seen(desktop: Desktop, phase: Phase, **fields) -> Observed:
 
 @pytest.fixture
 def settle(make_desktop, alice, django_capture_on_commit_callbacks):
-    """Settle a row of that status with what is observed; the row afterwards."""
+    """Return a function that reconciles a row of a status with an observation, and returns the row."""
 
     def go(status: Status, phase: Phase | None, observed: dict | None = None, **fields) -> Desktop:
         desktop = make_desktop(alice, status=status, **fields)
@@ -36,7 +36,7 @@ def settle(make_desktop, alice, django_capture_on_commit_callbacks):
 
 
 def again(desktop: Desktop) -> Desktop:
-    """Settled with nothing seen."""
+    """Reconcile the row with no observation."""
     reconcile.reconcile_desktop(Desktop.objects.get(pk=desktop.pk), None)
     return Desktop.objects.get(pk=desktop.pk)
 
@@ -75,8 +75,8 @@ def test_a_step_is_never_told_before_the_order_to_start(make_desktop, alice):
         (Status.STARTING, Phase.ENDED, {}, Status.FAILED, "start_failed"),
         (Status.RUNNING, Phase.FAILED, {"reason": "session_crashed"}, Status.FAILED, "session_crashed"),
         (Status.RUNNING, None, {}, Status.FAILED, "vanished"),
-        (Status.RUNNING, Phase.READY, {"run": 7}, Status.FAILED, "vanished"),  # of another run: not ours
-        (Status.RUNNING, Phase.STOPPING, {}, Status.FAILED, "vanished"),  # somebody ended it, and not by us
+        (Status.RUNNING, Phase.READY, {"run": 7}, Status.FAILED, "vanished"),  # of another run, so not this desktop's
+        (Status.RUNNING, Phase.STOPPING, {}, Status.FAILED, "vanished"),  # it was ended, but not by the portal
         (Status.RUNNING, Phase.FAILED, {"reason": "evicted"}, Status.FAILED, "evicted"),
         (Status.RUNNING, Phase.STARTED, {}, Status.RUNNING, "not_answering"),
         (Status.RUNNING, Phase.READY, {"restarts": 1, "reason": "out_of_memory"}, Status.RUNNING, "restarted_memory"),
@@ -110,7 +110,7 @@ def test_start_that_takes_too_long_fails_and_is_ended(settle, queued, long_watch
 @pytest.mark.parametrize("reason", ["node_lost", "session_crashed", "crash_loop", "image_denied", "out_of_memory"])
 @pytest.mark.parametrize("status", [Status.STARTING, Status.RUNNING, Status.FAILED])
 def test_what_failed_is_ended_so_that_the_next_start_finds_its_place_free(settle, queued, status, reason):
-    """Also once it has failed: a pod on a dead machine is forced only by a later stop."""
+    """The pod is stopped even after the row has failed. Only a later stop forces a pod on a dead machine."""
     desktop = settle(status, Phase.FAILED, {"reason": reason})
     assert desktop.status == Status.FAILED
     assert queued() == [("stop_desktop", str(desktop.pk))]
@@ -136,7 +136,7 @@ def test_lost_work_is_ordered_again_once(settle, queued, status, phase, work):
 
 
 def test_a_start_of_which_nothing_is_seen_is_ordered_once_more_before_it_fails(settle, queued, long_watched):
-    """All workers may have been away for minutes, and the order lost with one of them."""
+    """All workers may have been down for minutes, and the job may have been lost with one of them."""
     desktop = settle(Status.STARTING, None, status_since=LONG_AGO)
     assert (desktop.status, queued()) == (Status.STARTING, [("start_desktop", str(desktop.pk))])
     order = django_rq.get_queue("desktops").jobs[0]
@@ -144,13 +144,13 @@ def test_a_start_of_which_nothing_is_seen_is_ordered_once_more_before_it_fails(s
     order.save()
     once_more = key("once-more", f"{desktop.pk}-{desktop.run}")
     client().set(once_more, time.time() - reconcile.QUEUE_TIMEOUT - 1)
-    assert again(desktop).status == Status.STARTING  # no worker has taken it up yet
+    assert again(desktop).status == Status.STARTING  # no worker has taken it yet
     django_rq.get_queue("desktops").empty()
     assert again(desktop).reason == "start_timeout"
 
 
 def test_work_that_has_not_had_its_turn_yet_is_not_lost(settle, queued):
-    """A hundred others pressed Launch before: ordered again, all of it would be done twice."""
+    """A hundred launches are queued first. Queuing them again would run each of them twice."""
     others = django_rq.get_queue("desktops").enqueue(jobs.start_desktop, "of somebody else")
     others.enqueued_at = timezone.now() - timedelta(seconds=5)
     others.save()
@@ -176,7 +176,7 @@ def test_deleted_when_nothing_is_left(settle, queued, keep):
     volume = Volume.objects.get()
     assert bool(volume.kept_at) == keep
     assert queued() == [
-        ("remove_leftovers", desktop.object_name),  # whatever a start that was killed half way has left
+        ("remove_leftovers", desktop.object_name),  # what a killed start may have left
         *([] if keep else [("delete_volume", str(volume.pk))]),
     ]
     assert desktop.keep_data == keep

@@ -1,4 +1,4 @@
-"""SSH keys that are added or removed reach the desktops that run; the others read them at their start."""
+"""Changes of SSH keys reach running desktops. Other desktops read the keys when they start."""
 
 import pytest
 
@@ -51,7 +51,7 @@ def test_the_controller_orders_it_and_once_is_enough(make_desktop, alice, queued
     turns = iter((False, True))
     Controller(lambda: next(turns)).run()
     assert renewals(desktop) <= set(queued())
-    Desktop.objects.filter(pk=desktop.pk).update(status=Status.RUNNING)  # nothing of it really runs, which was seen
+    Desktop.objects.filter(pk=desktop.pk).update(status=Status.RUNNING)  # it was observed not to run
     jobs.renew_keys(str(desktop.pk))
     client().flushdb()
     ssh_key_sync.order_renewals()

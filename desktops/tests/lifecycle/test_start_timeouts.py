@@ -1,4 +1,4 @@
-"""A start that waits: the reason is written and told once, and each reason has a patience of its own."""
+"""The reason why a start waits is written and sent once. Each reason has its own timeout."""
 
 from datetime import timedelta
 
@@ -25,7 +25,7 @@ def starting(make_desktop, alice):
 
 @pytest.fixture
 def settle(starting, django_capture_on_commit_callbacks):
-    """The row after it was observed to wait for that."""
+    """Return a function that reconciles the row with a start that waits for a reason, and returns the row."""
 
     def go(reason: str) -> Desktop:
         with django_capture_on_commit_callbacks(execute=True):
@@ -38,7 +38,7 @@ def settle(starting, django_capture_on_commit_callbacks):
 
 @pytest.fixture
 def earlier(starting):
-    """As if it had been so long ago."""
+    """Return a function that moves the times of the row into the past."""
 
     def go(seconds: float) -> None:
         past = timezone.now() - timedelta(seconds=seconds)
@@ -90,10 +90,10 @@ def test_the_page_says_what_it_waits_for(settle, client_for, alice):
 
 
 def test_to_go_on_waiting_costs_no_query(settle, starting, django_assert_num_queries):
-    """However many wait: a full cluster must not fill the database's time too."""
+    """Any number of desktops may wait without load on the database."""
     settle("unschedulable")
     row = Desktop.objects.get(pk=starting.pk)
-    with django_assert_num_queries(2):  # of the test's own making: begin and end of a savepoint
+    with django_assert_num_queries(2):  # begin and end of this test's savepoint
         reconcile.reconcile_desktop(row, waits(starting, "unschedulable"))
 
 

@@ -1,4 +1,4 @@
-"""Idle and expired desktops are stopped, others are not."""
+"""Idle and expired desktops are stopped. Others are not."""
 
 from datetime import timedelta
 

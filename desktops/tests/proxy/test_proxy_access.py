@@ -1,4 +1,4 @@
-"""Every refusal happens before accept, on every route, and never touches the desktop."""
+"""Every refusal happens before accept, on every route, without a connection to the desktop."""
 
 import base64
 import hashlib
@@ -21,7 +21,7 @@ ROUTES = pytest.mark.parametrize("route", [0, 1], ids=["desktop", "user"])
 
 
 def refusal(server, path, token="", **options) -> tuple[int, str]:
-    """Status and slug."""
+    """Return the status and the slug."""
     with pytest.raises(InvalidStatus) as refused, dial(server, path, token, **options):
         pass
     response = refused.value.response
@@ -101,7 +101,7 @@ def test_a_revoked_token_is_refused(uvicorn, desktop, far_end, route):
 def test_another_users_token_finds_nothing(uvicorn, desktop, bob, make_desktop, far_end, route):
     bobs = token_for(make_desktop(bob))
     assert refusal(uvicorn, routes(desktop)[route], bobs) == (404, "not_found")
-    forged = token_for(desktop, user=bob)  # should ever one be issued to Bob that names Alice's desktop
+    forged = token_for(desktop, user=bob)  # in case a token for alice's desktop is ever issued to bob
     assert refusal(uvicorn, routes(desktop)[route], forged) == (404, "not_found")
     assert refusal(uvicorn, f"/user/{bob.pk}/vnc", forged) == (404, "not_found")
     assert not far_end.open
@@ -187,14 +187,14 @@ def test_a_refusal_is_logged_with_its_reason_and_without_the_token(uvicorn, desk
     ("path", "answer"),
     [
         ("/ws/desktops/11111111-1111-1111-1111-111111111111/vnc", (401, "missing")),
-        ("/ws/status/", (403, "")),  # nobody is signed in
+        ("/ws/status/", (403, "")),  # not signed in
         ("/ws/no/such/path", (404, "no_such_path")),
     ],
 )
 def test_an_ordinary_refusal_is_no_error_in_the_log(uvicorn, committed, path, answer):
     before = len(uvicorn.log)
     assert refusal(uvicorn, path) == answer
-    assert refusal(uvicorn, "/ws/status/") == (403, "")  # by then the server has logged what it has to say of the first
+    assert refusal(uvicorn, "/ws/status/") == (403, "")  # by now the server has logged the first refusal
     said = uvicorn.log[before:]
     assert "[error" not in said and "Traceback" not in said and "handshake" not in said, said
 

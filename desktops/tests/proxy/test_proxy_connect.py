@@ -1,4 +1,4 @@
-"""The way to a desktop may open a moment after it is told to be ready."""
+"""A desktop may accept connections a moment after it is reported as ready."""
 
 import asyncio
 import socket
@@ -10,7 +10,7 @@ from desktops.proxy.desktop_connection import DesktopConnection
 
 @pytest.fixture
 def port() -> int:
-    """Where nobody listens."""
+    """Return a port at which nothing listens."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]

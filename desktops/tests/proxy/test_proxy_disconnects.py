@@ -1,4 +1,4 @@
-"""A live stream ends at once when it must, on every replica, and with the right code; later, when nobody told."""
+"""A stream ends at once on every replica, with the right code, and a little later if the broadcast was lost."""
 
 import time
 from contextlib import ExitStack
@@ -27,7 +27,7 @@ def replica(folder, django_db_setup):
 
 @pytest.fixture(scope="module")
 def deaf(folder, django_db_setup):
-    """A server that hears no broadcast: its Redis is away. It looks at the rows each second."""
+    """Return a server that gets no broadcasts, because it has no Redis. It checks the rows each second."""
     with running(folder, REDIS_URL=f"unix://{folder}/nowhere.sock", PROXY_RECHECK_SECONDS="1") as server:
         yield server
 
@@ -125,7 +125,7 @@ def test_what_nobody_told_is_seen_in_the_rows(deaf, running_desktop, far_end, al
         bobs = stack.enter_context(view(deaf, running_desktop(bob, far_end.path), session="bob"))
         survivor = running_desktop(alice, far_end.path, name="survivor")
         survives = stack.enter_context(view(deaf, survivor, session="survivor"))
-        time.sleep(4.1)  # the viewer's token is over, and so is what Redis would know of it
+        time.sleep(4.1)  # the token has expired, and so has the record in Redis
         revocation.revoke_session("revoked", reason="logged_out")
         bob.is_active = False
         bob.save()

@@ -1,4 +1,4 @@
-"""Only what a person does counts as input, however the bytes are cut; and it reaches the row, seldom."""
+"""Only actions of a user are input, however the bytes are split. The row is updated at most once a minute."""
 
 import struct
 import time

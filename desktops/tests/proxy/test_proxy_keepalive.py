@@ -1,4 +1,4 @@
-"""A page that asks whether the line is alive is answered, and asking does nothing else."""
+"""The proxy answers the keepalive messages of a page. They have no other effect."""
 
 import os
 import time
@@ -53,11 +53,11 @@ def test_comes_between_messages(uvicorn, running_desktop, make_far_end, alice):
 
 
 def test_a_large_picture_comes_in_messages_that_a_slow_line_can_carry(uvicorn, running_desktop, make_far_end, alice):
-    """A browser sees nothing of a message until all of it has come."""
+    """A browser gets a message only when all of it has arrived."""
     desktop = running_desktop(alice, make_far_end(then="flood").path)
     with view(uvicorn, desktop) as browser:
         browser.send(b"\3" + bytes(9))
-        time.sleep(0.5)  # in which much gathers
+        time.sleep(0.5)  # until much data is buffered
         sizes = [len(browser.recv(timeout=5)) for _ in range(50)]
     assert max(sizes) == MESSAGE
 

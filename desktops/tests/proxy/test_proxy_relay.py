@@ -1,4 +1,4 @@
-"""What goes through, on both servers, and what the proxy never keeps."""
+"""What both servers relay, and what the proxy never stores."""
 
 import os
 import socket
@@ -26,7 +26,7 @@ def server(request):
 
 @pytest.fixture
 def desktop_that(running_desktop, make_far_end, alice):
-    """A desktop whose far end behaves so."""
+    """Return a function that makes a desktop with a far end of a given behaviour."""
 
     def make(**manners) -> Desktop:
         return running_desktop(alice, make_far_end(**manners).path)
@@ -34,7 +34,7 @@ def desktop_that(running_desktop, make_far_end, alice):
     return make
 
 
-# --- through
+# --- relayed
 def test_bytes_go_both_ways(server, desktop_that):
     with view(server, desktop_that(then="echo")) as browser:
         assert browser.subprotocol == "binary"
@@ -45,7 +45,7 @@ def test_bytes_go_both_ways(server, desktop_that):
 
 
 def test_nothing_is_lost_or_turned_round_while_hands_are_shaken(server, desktop, far_end):
-    """A hasty browser: everything at once, in messages, fragments and together with the handshake."""
+    """A fast browser sends everything at once: in messages, in fragments, and together with the handshake."""
     words = [b"\6\0\0\0\0\0\0\4" + number.to_bytes(4, "big") for number in range(500)]
     with dial(server, routes(desktop)[0], token_for(desktop)) as browser:
         browser.send(rfb.VERSION + b"\1")
@@ -104,7 +104,7 @@ def test_a_closed_window_hangs_up_on_the_desktop(server, desktop, far_end):
     assert far_end.hung_up_on(within=3)
 
 
-# --- ends
+# --- ended
 def test_a_desktop_that_ends_says_so(server, desktop_that):
     with view(server, desktop_that(then="hang_up")) as browser:
         browser.send(REQUEST)
@@ -114,8 +114,8 @@ def test_a_desktop_that_ends_says_so(server, desktop_that):
 @pytest.mark.parametrize(
     "manners",
     [
-        {"password": "another's"},  # an address that now belongs to somebody else
-        {"security_types": b"\1"},  # asks for no password: may be anybody's
+        {"password": "another's"},  # the address now belongs to another desktop
+        {"security_types": b"\1"},  # without a password it may be any server
         {"security_types": b"\1", "banner": b"RFB 003.003\n"},
         {"security_types": b"\x13\x05"},
         {"banner": b"SSH-2.0-xxxx"},
@@ -138,7 +138,7 @@ def test_an_address_where_nobody_answers(uvicorn, running_desktop, alice, folder
     desktop = running_desktop(alice, str(folder / "nobody"))
     with dial(uvicorn, routes(desktop)[0], token_for(desktop)) as browser:
         assert ended(browser, within=3) == "desktop_unreachable"
-    wait_for(lambda: str(desktop.pk) in reachability.take_reports())  # for the controller; others may be left
+    wait_for(lambda: str(desktop.pk) in reachability.take_reports())  # other tests may have left reports
 
 
 def test_a_browser_that_speaks_no_vnc(uvicorn, impatient, desktop):
@@ -174,7 +174,7 @@ def test_each_stream_leaves_two_log_lines(uvicorn, desktop_that):
 def test_a_graceful_stop_tells_viewers_to_come_back(folder, desktop_that, django_db_setup, then):
     desktop = desktop_that(then=then)
     with running(folder) as server, view(server, desktop) as browser:
-        if then == "flood":  # and one browser that reads nothing does not hold up the stop
+        if then == "flood":  # a browser that reads nothing does not delay the stop
             browser.send(REQUEST)
             time.sleep(0.5)
         server.process.terminate()
@@ -185,7 +185,7 @@ def test_a_graceful_stop_tells_viewers_to_come_back(folder, desktop_that, django
         assert server.process.wait(timeout=8) in (0, -15)
 
 
-# --- bounded
+# --- limited
 def test_a_browser_that_reads_nothing_costs_no_memory(uvicorn, desktop_that, make_far_end, running_desktop, bob):
     end = make_far_end(then="flood")
     desktop = running_desktop(bob, end.path)
@@ -197,7 +197,7 @@ def test_a_browser_that_reads_nothing_costs_no_memory(uvicorn, desktop_that, mak
         time.sleep(0.5)
         assert end.sent == stopped_at
         assert uvicorn.memory - before < 8 * MIB
-        count = (stopped_at // 65536 + 200) * 65536  # all that was held back, and more behind it
+        count = (stopped_at // 65536 + 200) * 65536  # everything in buffers, and more
         data = bytearray()
         while len(data) < count:
             data += browser.recv(timeout=5)
@@ -239,7 +239,7 @@ def test_nobody_waits_for_ever(impatient, desktop_that, make_far_end, running_de
 
 
 def raw_session(server, desktop) -> socket.socket:
-    """Up to the answer 101, for what no WebSocket library would send. The kernel keeps little of what is not read."""
+    """Connect without a WebSocket library, up to status 101. The kernel buffers little of what is not read."""
     connection = socket.socket()
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     connection.settimeout(10)
@@ -258,7 +258,7 @@ def raw_request(server, desktop) -> bytes:
 
 
 def flood(connection: socket.socket, data: bytes, *, most: int) -> int:
-    """Bytes taken by the other side, until it stops for a second, hangs up, or has `most`; reads nothing."""
+    """Send without reading until the other side stops for a second, hangs up, or has taken `most`. Return the bytes."""
     sent = 0
     connection.settimeout(1)
     try:
@@ -290,6 +290,6 @@ def test_a_message_without_end_is_cut_off(uvicorn, desktop, far_end):
 def test_who_does_not_wait_to_be_let_in_is_thrown_out(uvicorn, desktop):
     with socket.create_connection(("127.0.0.1", uvicorn.port), timeout=1) as connection:
         before, frame = uvicorn.memory, b"\x82\xfe\x7f\xff" + bytes(4) + bytes(0x7FFF)
-        connection.sendall(raw_request(uvicorn, desktop) + 4 * frame)  # at once, so that it surely comes too early
+        connection.sendall(raw_request(uvicorn, desktop) + 4 * frame)  # before the handshake has ended
         assert flood(connection, frame, most=64 * MIB) < 64 * MIB
         assert uvicorn.memory - before < 8 * MIB

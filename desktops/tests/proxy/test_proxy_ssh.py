@@ -1,4 +1,4 @@
-"""`/ws/desktops/<id>/ssh`: raw bytes to the desktop's SSH port, with the checks and cuts of the screen's stream."""
+"""Tests of `/ws/desktops/<id>/ssh`: raw bytes to the SSH port, with the checks and disconnects of the screen."""
 
 import contextlib
 import socket
@@ -19,7 +19,7 @@ HERE = ["-m", "desktops.tests.support.portal_with_ssh_port"]
 
 
 class Sshd:
-    """Says its banner first, as SSH servers do, then gives back what it gets."""
+    """A server that sends its banner first, as SSH servers do, and then echoes."""
 
     def __init__(self) -> None:
         self.listener = socket.create_server(("127.0.0.1", 0))
@@ -122,7 +122,7 @@ def test_many_windows_do_not_push_it_out(folder, sshd, desktop, django_db_setup)
         shell(server, desktop) as opened,
     ):
         assert exactly(opened, len(BANNER)) == BANNER
-        assert _fails_to_show(server, desktop) == "desktop_unreachable"  # the screen's port is closed here
+        assert _fails_to_show(server, desktop) == "desktop_unreachable"  # the port of the screen is closed here
         assert lives(opened)
         with shell(server, desktop) as newer:
             assert exactly(newer, len(BANNER)) == BANNER

@@ -1,4 +1,4 @@
-"""Against the real thing: TigerVNC's Xvnc."""
+"""The proxy with a real X server: TigerVNC's Xvnc."""
 
 import secrets
 import struct
@@ -17,7 +17,7 @@ PASSWORD = secrets.token_urlsafe(6)  # 8 characters
 
 @pytest.fixture
 def xvnc(tmp_path):
-    """Path of its socket."""
+    """Return the path of its socket."""
     path, secret = Path(f"/tmp/proxy-xvnc-{secrets.token_hex(4)}"), tmp_path / "passwd"
     secret.write_bytes(obfuscated(PASSWORD))
     command = ["Xvnc", f":{2000 + secrets.randbelow(20000)}", "-rfbunixpath", str(path), "-rfbauth", str(secret)]
@@ -52,7 +52,7 @@ def desktop(running_desktop, alice, xvnc):
 
 
 class Reader:
-    """Messages as one stream."""
+    """Reads messages as one stream."""
 
     def __init__(self, browser):
         self.browser, self.data = browser, b""
@@ -73,7 +73,7 @@ def test_pixels_come_through(request, desktop, name):
         width, height, _, length = struct.unpack(">HH16sI", reader.take(24))
         assert (width, height) == (640, 400)
         reader.take(length)
-        browser.send(struct.pack(">BxHi", 2, 1, 0) + struct.pack(">BBHHHH", 3, 0, 0, 0, 16, 8))  # raw, please
+        browser.send(struct.pack(">BxHi", 2, 1, 0) + struct.pack(">BBHHHH", 3, 0, 0, 0, 16, 8))  # raw encoding
         assert reader.take(4) == b"\0\0\0\1"
         assert struct.unpack(">HHHHi", reader.take(12)) == (0, 0, 16, 8, 0)
         assert len(reader.take(16 * 8 * 4)) == 512

@@ -1,4 +1,4 @@
-"""Which token of a request is read: the same order at the API, at the WebSocket and at the ingress auth check."""
+"""The order in which tokens of a request are read is the same at the API, the WebSocket and the ingress auth check."""
 
 import httpx
 import pytest
@@ -9,7 +9,7 @@ from desktops.tests.proxy.conftest import dial, routes, token_for
 
 HEADER, SUBPROTOCOL, COOKIE, AUTHORIZATION = "X-User-Token", "subprotocol", "cookie", "Authorization"
 OK, NOT_MINE, NO_TOKEN = "ok", "somebody else's", "no valid token"
-# What the API, the WebSocket and the ingress auth check answer.
+# The meaning of the statuses of the API, the WebSocket and the ingress auth check.
 MEANS = (
     {200: OK, 404: NOT_MINE, 401: NO_TOKEN},
     {101: OK, 404: NOT_MINE, 401: NO_TOKEN},
@@ -19,7 +19,7 @@ MEANS = (
 
 @pytest.fixture
 def doors(uvicorn, desktop, bob):
-    """Send a request with these tokens through each door; what each answered."""
+    """Return a function that sends these tokens to all three and returns their answers."""
     texts = {
         "alice": token_for(desktop),
         "bob": tokens.issue(bob, scope=tokens.TokenScope("sess_2")),
@@ -55,14 +55,14 @@ def doors(uvicorn, desktop, bob):
 
 ALL, NONE = (OK, OK, OK), (NO_TOKEN, NO_TOKEN, NO_TOKEN)
 TABLE = [
-    # carried, and what the API, the WebSocket and the ingress auth check say
+    # what is sent, and the answers of the API, the WebSocket and the ingress auth check
     ({}, NONE),
     ({HEADER: "alice"}, ALL),
     ({SUBPROTOCOL: "alice"}, (NO_TOKEN, OK, NO_TOKEN)),
     ({COOKIE: "alice"}, (NO_TOKEN, NO_TOKEN, OK)),
     ({AUTHORIZATION: "Bearer alice"}, ALL),
     ({AUTHORIZATION: "bearer alice"}, ALL),
-    # A proxy's own Authorization spoils nothing.
+    # The Authorization header of another proxy is ignored.
     ({HEADER: "alice", AUTHORIZATION: "Bearer foreign"}, ALL),
     ({HEADER: "alice", AUTHORIZATION: "Bearer bob"}, ALL),
     ({HEADER: "alice", AUTHORIZATION: "Basic YWxpY2U6eA=="}, ALL),
@@ -74,12 +74,12 @@ TABLE = [
     ({COOKIE: "alice", AUTHORIZATION: "Basic YWxpY2U6eA=="}, (NO_TOKEN, NO_TOKEN, OK)),
     ({AUTHORIZATION: "Bearer foreign"}, NONE),
     ({AUTHORIZATION: "Basic YWxpY2U6eA=="}, NONE),
-    # The header goes before all others, also where it is not valid.
+    # The header has priority, even if it is not valid.
     ({HEADER: "alice", SUBPROTOCOL: "bob", COOKIE: "bob", AUTHORIZATION: "Bearer bob"}, ALL),
     ({HEADER: "bob", SUBPROTOCOL: "alice", COOKIE: "alice", AUTHORIZATION: "Bearer alice"}, (NOT_MINE,) * 3),
     ({HEADER: "foreign", SUBPROTOCOL: "alice", COOKIE: "alice", AUTHORIZATION: "Bearer alice"}, NONE),
     ({HEADER: "empty", AUTHORIZATION: "Bearer alice"}, ALL),
-    # Then what each door has of its own, then Authorization.
+    # Then come the subprotocol and the cookie, then Authorization.
     ({SUBPROTOCOL: "bob", AUTHORIZATION: "Bearer alice"}, (OK, NOT_MINE, OK)),
     ({SUBPROTOCOL: "foreign", AUTHORIZATION: "Bearer alice"}, (OK, NO_TOKEN, OK)),
     ({COOKIE: "bob", AUTHORIZATION: "Bearer alice"}, (OK, OK, NOT_MINE)),

@@ -1,4 +1,4 @@
-"""Calls of the cluster's API on bad days: repeated within one deadline, and told in the runtime's words."""
+"""Calls of the cluster's API when it fails: repeated within one deadline, and reported as a RuntimeFault."""
 
 import time
 from urllib.parse import parse_qs, urlsplit
@@ -155,7 +155,7 @@ def test_of_a_long_log_the_newest_lines_come(server):
     printed = [b"%05d " % number + b"x" * 1000 + b"\n" for number in range(5000)]
 
     def as_clusters_do(handler) -> None:
-        """The first of the last."""
+        """Return the first bytes of the last lines."""
         query = parse_qs(urlsplit(handler.path).query)
         last = b"".join(printed[-int(query["tailLines"][0]) :])
         says(200, last[: int(query["limitBytes"][0])])(handler)
@@ -164,7 +164,7 @@ def test_of_a_long_log_the_newest_lines_come(server):
     found = calls().log("vnc-x", {"tailLines": 5000}).splitlines()
     assert found[-1].startswith("04999 ")
     assert len(found) > 500
-    printed[-1] = b"y" * (2 << 20)  # one line that is longer than all that is taken
+    printed[-1] = b"y" * (2 << 20)  # one line that is longer than the limit
     assert set(calls().log("vnc-x", {"tailLines": 3})) == {"y"}
 
 
@@ -180,7 +180,7 @@ def test_a_full_quota_does_not_hide_what_is_there(server):
 
 
 def test_node_ports_in_use_do_not_hide_that_it_is_our_own_service_that_uses_them(server):
-    """The API looks at the ports before it looks at the name."""
+    """The API checks the ports before the name."""
     service = POD | {"kind": "Service"}
     server.script[:] = [refuses(422, "Invalid", PORT), says(200, service)]
     assert calls().create(service) is None

@@ -1,6 +1,6 @@
-"""Whom a desktop can reach and who can reach it, tried from inside. The cluster must enforce NetworkPolicies.
+"""Which addresses a desktop can reach, and from where it can be reached. The cluster must enforce NetworkPolicies.
 
-What is refused is shown to be there: some other pod reaches it.
+For each refused address, another pod shows that it does answer.
 """
 
 import secrets
@@ -22,9 +22,9 @@ from tests.support.cluster.kubectl import Kube
 pytestmark = pytest.mark.cluster
 
 SMALL = {"cpu": "100m", "memory": "64Mi"}
-QUARTER = {"cpu": Decimal("0.25")}  # all of them together must fit on a node of two cores
+QUARTER = {"cpu": Decimal("0.25")}  # all of them must fit on a node of two cores
 PORTS = NodePorts(30421, 30422, 31421)
-# Addresses of this machine for the time of these tests: one that stands for the internet (RFC 5737), one of each cloud.
+# Temporary addresses of this machine: one for the internet (RFC 5737), one for the metadata of a cloud.
 INTERNET, METADATA = "203.0.113.1", "169.254.169.254"
 Target = tuple[str, int]
 
@@ -43,7 +43,7 @@ def desktop(house) -> str:
 
 @pytest.fixture(scope="module")
 def portal(house) -> Iterator[Kube]:
-    """The portal's namespace, with pods that bear the labels of its parts."""
+    """Yield the portal's namespace, with pods that have the labels of its parts."""
     portal = Kube(f"test-{secrets.token_hex(4)}")
     portal.make_namespace(**{"podesk/portal": house.installation})
     until(lambda: portal.get("serviceaccount", "default"), what="the account of pods")
@@ -55,7 +55,7 @@ def portal(house) -> Iterator[Kube]:
 
 @pytest.fixture(scope="module")
 def stranger(kube) -> str:
-    """A pod beside the desktops, with the labels of a proxy but not in the portal's namespace."""
+    """Return a pod in the desktops' namespace with the labels of a proxy. It is not in the portal's namespace."""
     until(lambda: kube.get("serviceaccount", "default"), what="the account of pods")
     kube.apply(bystander("proxy"))
     kube("wait", "pod", "proxy", "--for=condition=Ready", "--timeout=60s")
@@ -64,7 +64,7 @@ def stranger(kube) -> str:
 
 @pytest.fixture(scope="module")
 def outside() -> Iterator[None]:
-    """Both of those addresses, with something that listens at port 80."""
+    """Add both addresses to this machine, with a server at port 80."""
     link = "podesk-outside"
     subprocess.run(["ip", "link", "add", link, "type", "bridge"], check=True)
     try:
@@ -93,7 +93,7 @@ def bystander(component: str) -> dict[str, Any]:
 
 
 def reached(kube: Kube, pod: str, *targets: Target) -> set[Target]:
-    """Those of them that take a connection from that pod."""
+    """Return the targets that accept a connection from that pod."""
     tries = "".join(
         f"(timeout 2 bash -c 'exec 3<>/dev/tcp/{host}/{port}' 2>/dev/null && echo {host} {port}) & "
         for host, port in targets
@@ -103,7 +103,7 @@ def reached(kube: Kube, pod: str, *targets: Target) -> set[Target]:
 
 
 def until_reached(kube: Kube, pod: str, *targets: Target) -> None:
-    """SSH and noVNC answer a little later than the screen, and a new pod's policy is known after a moment."""
+    """Wait for SSH and noVNC, which start after the screen, and for the policy of a new pod."""
     until(lambda: reached(kube, pod, *targets) == set(targets), what=f"{pod}'s way to {targets}")
 
 
@@ -120,7 +120,7 @@ def service(kube: Kube, name: str) -> str:
 
 
 def inside(kube: Kube, name: str) -> list[Target]:
-    """All ports of a desktop at its two addresses in the cluster."""
+    """Return all ports of a desktop at its two addresses in the cluster."""
     pod, way = address(kube, name), service(kube, name)
     return [(pod, 5901), (pod, 6080), (pod, 2222), (way, 5901), (way, 6080), (way, 22)]
 
@@ -137,11 +137,11 @@ def test_it_reaches_no_other_desktop(house, desktop, portal):
     other = house.run(**QUARTER).name
     until_reached(portal, "proxy", *(target for target in inside(house.kube, other) if target[1] != 6080))
     assert not reached(house.kube, desktop, *inside(house.kube, other))
-    until_reached(house.kube, desktop, *(("127.0.0.1", port) for port in (5901, 6080, 2222)))  # it can ask at all
+    until_reached(house.kube, desktop, *(("127.0.0.1", port) for port in (5901, 6080, 2222)))  # it can connect at all
 
 
 def test_it_reaches_no_desktop_that_is_open_to_all_others(exposed, stranger, outside):
-    """By node port, from which also an address that is nobody's private one leads back into the cluster."""
+    """A node port would also be reachable through a public address that leads back into the cluster."""
     kube, other = exposed.kube, exposed.run(ports=PORTS, **QUARTER).name
     asks = exposed.run(ports=NodePorts(PORTS.vnc + 10, PORTS.novnc + 10, PORTS.ssh + 10), **QUARTER).name
     [node] = kube.list("nodes")

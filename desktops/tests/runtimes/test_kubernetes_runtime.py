@@ -1,4 +1,4 @@
-"""The runtime's verbs where a cluster answers as one rarely does: dead nodes, missing rights, nothing at all."""
+"""The runtime's methods when the cluster answers in rare ways: dead nodes, missing permissions, no answer."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -39,7 +39,7 @@ LOST = {"conditions": [{"type": "DisruptionTarget", "status": "True", "reason": 
 
 
 def ending(ago: timedelta, status: dict | None = None, **labels: str) -> dict:
-    """A pod whose grace was over so long ago."""
+    """Return a pod whose grace period ended some time ago."""
     meta = {"name": "vnc-x", "uid": "u-1", "labels": {"podesk/installation": "test"} | labels}
     meta["deletionTimestamp"] = (datetime.now(UTC) - ago).strftime("%Y-%m-%dT%H:%M:%SZ")
     return {"kind": "Pod", "metadata": meta, "spec": {"nodeName": "node-7"}, "status": status or {}}
@@ -74,7 +74,7 @@ def test_a_start_forces_the_run_before_it_when_that_is_on_a_dead_node(server, ru
         says(200, {}),
         refuses(403),
     ]
-    with pytest.raises(RuntimeFault, match="admission_denied"):  # the script's end, not the story's
+    with pytest.raises(RuntimeFault, match="admission_denied"):  # the scripted answers end here
         runtime.start(spec, deadline=soon())
     [options] = [body for method, _, body, _ in server.seen if method == "DELETE"]
     assert (options["gracePeriodSeconds"], options["preconditions"]) == (0, {"uid": "u-1"})
@@ -97,7 +97,7 @@ def test_who_may_not_look_or_gets_no_answer_knows_nothing(server, runtime, monke
 
 
 def test_without_the_right_to_read_services_desktops_are_seen_without_their_address(server):
-    """An overlay that sets the exposure, and does not name its part, must not make all desktops unknown."""
+    """All desktops would be unknown if an overlay sets the exposure without the matching component."""
     runtime = KubernetesRuntime(a_cluster("here", exposure="loadbalancer"))
     found, none = (says(200, {"metadata": {}, "items": pods}) for pods in ([ready("vnc-x")], []))
     server.script[:] = [none, refuses(403, "Forbidden", 'User "x" cannot list resource "services"'), none, found]
@@ -137,7 +137,7 @@ def test_one_odd_pod_hides_no_other_and_is_there_itself(server, runtime, odd):
     server.script[:] = [items(), items(), items(), items(ready("vnc-odd", **odd), ready("vnc-x"))]
     seen = {each.name: each for each in runtime.list()}
     assert seen["vnc-x"].phase is Phase.READY
-    assert seen["vnc-odd"].phase in (Phase.READY, Phase.STARTED)  # never "not there", which would fail its row
+    assert seen["vnc-odd"].phase in (Phase.READY, Phase.STARTED)  # never "missing", which would fail the row
     assert seen["vnc-odd"].run == (0 if odd.get("labels") else 1)
 
 

@@ -1,4 +1,4 @@
-"""Starts and stops on a real cluster: cut off anywhere and begun again, and what somebody else did meanwhile."""
+"""Starts and stops on a real cluster: interrupted after any call, repeated, and changed by others in between."""
 
 import random
 import time
@@ -22,16 +22,16 @@ from tests.support.cluster.service_accounts import AccountApi
 pytestmark = pytest.mark.cluster
 
 TINY = {"cpu": Decimal("0.1"), "memory_mib": 384}
-CALLS = 7  # of a first start: volume claim, config map, secret, network policy, service, pod, and the pod owns
+CALLS = 7  # in a first start: volume claim, config map, secret, network policy, service, pod, and the pod as owner
 CALLS_BY_EXPOSURE = {"proxy": CALLS, "nodeport": CALLS, "ingress": CALLS + 1}
 
 
 class Killed(BaseException):
-    """As when a worker's process is gone: nothing catches it."""
+    """Ends the work as when the worker's process is killed: no code catches it."""
 
 
 class MortalApi(AccountApi):
-    """Killed in a call: it is carried out, and nobody hears the answer."""
+    """An API that is killed in a call. The cluster does the work, and the answer is lost."""
 
     left: int
 
@@ -44,7 +44,7 @@ class MortalApi(AccountApi):
 
 
 def mortal(house: KubeHouse, calls: int) -> KubernetesRuntime:
-    """With the worker's rights."""
+    """Return a runtime with the worker's permissions that is killed after some calls."""
     api = MortalApi(house.accounts.api("worker").kubeconfig)
     api.left = calls
     return KubernetesRuntime(house.runtime.cluster, api)
@@ -62,7 +62,7 @@ def specs_of(house: KubeHouse, count: int) -> list[DesktopSpec]:
 
 
 def some_ports(house: KubeHouse) -> NodePorts | None:
-    """All the cluster has the same ports: rarely those of a test that runs beside this one."""
+    """Return random ports. All tests of a cluster share them, so a clash is possible but rare."""
     if house.runtime.cluster.exposure != "nodeport":
         return None
     return NodePorts(*random.sample(range(32000, 32768), 3))
@@ -73,7 +73,7 @@ def nothing_is_left(house: KubeHouse) -> bool:
 
 
 def test_a_start_that_was_cut_off_after_any_call_is_begun_again(exposed_house):
-    """All at once, because each waits for its pod."""
+    """All starts run in parallel, because each waits for its pod."""
     house = exposed_house
     specs = specs_of(house, CALLS_BY_EXPOSURE[house.runtime.cluster.exposure])
     for calls, spec in enumerate(specs, 1):
@@ -120,7 +120,7 @@ def test_a_pod_deleted_from_outside_is_made_again_by_the_same_start(kube_house):
     kube_house.kube("delete", "pod", spec.name, "--grace-period=1", "--wait=false")
     kube_house.start(spec)
     kube_house.wait(spec.name, Phase.READY)
-    assert len(kube_house.objects()) == 6  # nothing that the cluster collects is missing afterwards
+    assert len(kube_house.objects()) == 6  # garbage collection deletes nothing more
 
 
 def test_everything_is_collected_when_the_pod_is_deleted_from_outside(kube_house):
@@ -139,7 +139,7 @@ def test_a_pod_that_lost_its_parts_is_still_ended(kube_house):
 
 
 def test_a_missing_namespace_is_said(kube_house):
-    """To whoever has rights everywhere. The portal's own went with the namespace: it is only told that they lack."""
+    """Only an account with all permissions sees that the namespace is missing. The portal's roles are gone with it."""
     nowhere = a_cluster("test-nowhere", kube_house.installation)
     for runtime, reason in (
         (KubernetesRuntime(nowhere), "namespace_missing"),
@@ -177,7 +177,7 @@ def test_a_restart_keeps_its_node_ports_though_the_service_before_still_has_them
 
 @pytest.mark.parametrize("exposed_house", ["nodeport"], indirect=True)
 def test_a_start_repeated_with_other_ports_tells_those_that_are_so(exposed_house):
-    """As when one of them was taken for somebody else's between the two."""
+    """Another desktop may have taken one of the ports between the two starts."""
     spec, other = specs_of(exposed_house, 2)
     with pytest.raises(Killed):
         mortal(exposed_house, 5).start(spec, deadline=soon())
@@ -237,7 +237,7 @@ def test_a_home_that_gets_no_volume_says_why(kube, watched):
 def test_an_earlier_run_that_takes_its_time_is_told_and_nobody_waits_for_it(kube_house):
     spec = kube_house.run(**TINY)
     again = kube_house.spec(desktop_id=spec.desktop_id, run=2, **TINY)
-    kube_house.shell(spec, "kill -STOP 1 $(pgrep -o Xvnc)")  # it uses up its grace
+    kube_house.shell(spec, "kill -STOP 1 $(pgrep -o Xvnc)")  # the pod uses all of its grace period
     began = time.monotonic()
     with pytest.raises(RuntimeFault) as caught:
         kube_house.runtime.start(again, deadline=soon())
@@ -275,7 +275,7 @@ def test_a_load_balancer_s_address_is_told_when_there_is_one(kube):
 
 
 def test_a_way_by_ingress_is_made_with_the_desktop_and_goes_with_it(kube):
-    """Also when the start was cut off just after it."""
+    """The ingress is also deleted if the start was interrupted just after it."""
     exposed = KubeHouse(kube, IMAGE, exposure="ingress")
     try:
         spec = exposed.spec(**TINY)

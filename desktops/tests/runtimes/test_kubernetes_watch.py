@@ -1,4 +1,4 @@
-"""What is heard of pods, from a server whose watches end, break and expire; a real cluster is in the contract."""
+"""Watches of pods on a server whose watches end, break and expire. The contract's tests use a real cluster."""
 
 import threading
 import time
@@ -33,7 +33,7 @@ def told(kind: str, thing: dict) -> dict:
 
 
 class Cluster:
-    """Lists and watches of both kinds, each with a script of its own. A script at its end stays silent."""
+    """Lists and watches of both kinds, each with its own script. After the end of its script it sends nothing."""
 
     def __init__(self) -> None:
         self.pods, self.events, self.asked = [listed()], [listed()], []
@@ -65,7 +65,7 @@ def watch(cluster):
 
 
 def hear(watch: Informer, *names: str) -> list[str]:
-    """Until each of these was heard once."""
+    """Read names until each of these has been reported."""
     heard: list[str] = []
     for name in watch.names(20):
         heard.append(name)
@@ -105,7 +105,7 @@ EXPIRED = told("ERROR", {"kind": "Status", "code": 410, "reason": "Expired", "me
 def test_what_broke_is_listed_again_and_what_is_gone_is_told(cluster, watch, broken):
     cluster.pods = [listed(pod("vnc-a"), pod("vnc-b")), broken, listed(pod("vnc-b"), version=20)]
     hear(watch, "vnc-a", "vnc-b")
-    assert {*hear(watch, "vnc-a", "vnc-b")} == {"vnc-a", "vnc-b"}  # the one that is gone is told as well
+    assert {*hear(watch, "vnc-a", "vnc-b")} == {"vnc-a", "vnc-b"}  # the missing one is reported too
 
 
 def test_nobody_there_at_first(cluster, watch):
@@ -167,7 +167,7 @@ def test_what_nobody_expected_ends_no_feed(cluster, watch, odd):
 
 
 def test_a_feed_that_broke_is_no_longer_live(cluster, watch, monkeypatch):
-    """Else nobody would ask for events that nobody hears."""
+    """Otherwise events that the watch misses would not be requested."""
     monkeypatch.setattr(informer, "FIRST_PAUSE", 60)
     cluster.pods = [listed(), streams(told("ADDED", {}), then=lambda: cluster.silent.wait(1))]
     list(watch.names(0.1))
@@ -190,7 +190,7 @@ def test_who_may_list_but_not_watch_lists_ever_more_rarely(cluster, watch, monke
 
 def test_a_watch_that_was_steady_is_begun_again_at_once(cluster, watch, monkeypatch):
     monkeypatch.setattr(informer, "LONGEST_PAUSE", 10.0)
-    monkeypatch.setattr(informer, "STEADY", -1.0)  # as if each had lasted
+    monkeypatch.setattr(informer, "STEADY", -1.0)  # as if each watch had been stable
     cluster.pods = [listed(), refuses(410, "Gone")] * 10
     list(watch.names(3))
     assert lists(cluster) > 10

@@ -1,4 +1,4 @@
-"""The session has the environment of a login, whatever the profile holds. Real Xvnc throughout."""
+"""A session has the environment of a login, with any profile. All tests use a real Xvnc."""
 
 import subprocess
 import time
@@ -15,7 +15,7 @@ CONTROL, ALT = 0xFFE3, 0xFFE9
 
 
 def run_with(house, profile: str, **programs: str) -> DesktopSpec:
-    """A desktop that starts, with this ~/.profile and these programs in ~/.local/bin."""
+    """Start a desktop with this ~/.profile and these programs in ~/.local/bin."""
     spec = house.spec()
     home = house.home(spec)
     home.parent.mkdir()
@@ -32,15 +32,15 @@ def run_with(house, profile: str, **programs: str) -> DesktopSpec:
 
 
 def of_menus(house, spec: DesktopSpec) -> dict[str, str]:
-    """The environment in which the panel starts programs."""
+    """Return the environment in which the panel starts programs."""
     environment: dict[str, str] = house.program(spec.name, "xfce4-panel").environ()
     return environment
 
 
 def type_into_terminal(house, spec: DesktopSpec, command: str) -> Callable[[], None]:
-    """Types it where the terminal is or will be; call the result until the command has done its work."""
+    """Type a command into the terminal. Return a function that waits until the command has run."""
     client = RfbClient(house.runtime.observe(spec.name).endpoint.address, PASSWORD)
-    house.program(spec.name, "xfsettingsd")  # listens for shortcuts
+    house.program(spec.name, "xfsettingsd")  # it handles shortcuts
 
     def try_once() -> None:
         if house.programs(spec.name, "bash"):
@@ -67,7 +67,7 @@ def test_a_terminal_knows_own_programs_and_variables(house):
 
 
 def test_so_do_the_menus_from_the_first_start(house):
-    """Debian's own ~/.profile adds ~/.local/bin to PATH only where that folder exists."""
+    """Debian's ~/.profile adds ~/.local/bin to PATH only if the folder exists."""
     spec = house.run()
     assert f"{house.home(spec)}/.local/bin" in of_menus(house, spec)["PATH"].split(":")
 

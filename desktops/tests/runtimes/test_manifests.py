@@ -1,4 +1,4 @@
-"""A desktop's objects, whole: what is written here is what the cluster gets."""
+"""The complete objects of a desktop, exactly as the cluster gets them."""
 
 from decimal import Decimal
 from typing import Any
@@ -165,7 +165,7 @@ POD = {
 
 
 def answered(address: str) -> dict[str, Any]:
-    """What counts of a Service that the API has made."""
+    """Return the part of a created Service that the runtime reads."""
     names = {"vnc": 30001, "novnc": 30002, "ssh": 31001}
     return {"spec": {"clusterIP": address, "ports": [{"name": name, "nodePort": at} for name, at in names.items()]}}
 
@@ -239,7 +239,7 @@ def test_every_object_is_valid(exposure, version):
 
 
 def refusal(body: dict, version: str) -> str:
-    """Why that version of Kubernetes would not take it; empty when it would."""
+    """Return why that version of Kubernetes refuses the object, or ""."""
     try:
         kubernetes_validate.validate(body, version, strict=True)
     except kubernetes_validate.ValidationError as error:

@@ -1,4 +1,4 @@
-"""Who may talk with a desktop: its Service, NetworkPolicy and Ingress, whole."""
+"""The complete Service, NetworkPolicy and Ingress of a desktop, which decide who can connect to it."""
 
 import pytest
 
@@ -113,7 +113,7 @@ def test_name_servers_are_asked_where_the_cluster_has_them():
         {"ipBlock": {"cidr": "10.96.0.10/32"}},
         {"ipBlock": {"cidr": "fd00::a/128"}},
     ]
-    assert names["ports"] == NAME_SERVERS["ports"]  # what else listens there stays closed
+    assert names["ports"] == NAME_SERVERS["ports"]  # other ports of name servers stay closed
 
 
 def test_ingress():
@@ -154,7 +154,7 @@ def test_ingress_with_a_certificate():
 @pytest.mark.parametrize(("url", "redirects"), [("https://a.example:30843", "true"), ("http://a.example", "false")])
 @pytest.mark.parametrize("secret", ["", "cert"])
 def test_ingress_asks_for_https_where_the_portal_does(url, redirects, secret):
-    """Whoever holds the certificate: without one of its own it was open to plain HTTP on an HTTPS host."""
+    """Without its own certificate the ingress once allowed plain HTTP on a host that uses HTTPS."""
     usual = cluster().ingress
     other = type(usual)(**(vars(usual) | {"public_url": url, "tls_secret": secret}))
     made = network_manifests.ingress(spec(), cluster(exposure="ingress", ingress=other))

@@ -1,7 +1,7 @@
-"""Desktops keep to the Pod Security standard `restricted`, which the test cluster is too old to enforce.
+"""Desktops follow the Pod Security standard `restricted`, which the test cluster is too old to enforce.
 
-Every rule of the standard, as https://kubernetes.io/docs/concepts/security/pod-security-standards/ spells it out; those
-of `baseline` first. `null` and a field that is not there are the same.
+The rules are those of https://kubernetes.io/docs/concepts/security/pod-security-standards/, `baseline` first. `null`
+and a missing field are the same.
 """
 
 from collections.abc import Iterator
@@ -45,25 +45,25 @@ def containers(pod: Body) -> list[Body]:
 
 
 def contexts(pod: Body) -> list[Body]:
-    """Security contexts: the pod's, then its containers'."""
+    """Return the security contexts of the pod and of its containers."""
     return [part.get("securityContext") or {} for part in (pod["spec"], *containers(pod))]
 
 
 def effective(pod: Body, field: str) -> list[Any]:
-    """What counts for each container: its own, or else the pod's."""
+    """Return the effective value for each container: its own, or else the pod's."""
     of_pod, *of_containers = contexts(pod)
     return [own.get(field, of_pod.get(field)) for own in of_containers]
 
 
 def actions(pod: Body) -> Iterator[Body]:
-    """Of probes and of lifecycle hooks."""
+    """Yield the actions of probes and of lifecycle hooks."""
     for each in containers(pod):
         yield from (each.get(probe) or {} for probe in PROBES)
         yield from (hook or {} for hook in (each.get("lifecycle") or {}).values() if not isinstance(hook, str))
 
 
 def violations(pod: Body) -> list[str]:
-    """The names of the rules that it breaks."""
+    """Return the names of the violated rules."""
     return [rule for rule, broken in (*baseline(pod), *restricted(pod)) if broken]
 
 
@@ -150,7 +150,7 @@ BROKEN = [
 
 @pytest.mark.parametrize(("rule", "where", "change"), BROKEN)
 def test_each_rule_is_seen_broken(rule, where, change):
-    """Else the test above would prove nothing."""
+    """This shows that the test above can fail."""
     pod = deepcopy(made())
     [container] = pod["spec"]["containers"]
     places = {

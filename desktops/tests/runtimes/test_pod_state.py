@@ -1,4 +1,4 @@
-"""What pods and events say. pod_records.json: what a cluster (1.20, containerd) really said, cut to what matters."""
+"""The state of pods, from shortened records of a real cluster (1.20, containerd) in pod_records.json."""
 
 import json
 from copy import deepcopy
@@ -151,7 +151,7 @@ def test_the_log_of_what_crashed_is_the_previous_one_s():
     assert not waits_to_restart(record("unpullable")[0])
 
 
-# --- images: as containerd and docker write it
+# --- images: the messages of containerd and docker
 
 
 NOT_FOUND = [
@@ -201,7 +201,7 @@ def test_pulls(message, phase, reason):
     assert (observed(pod, events).phase, observed(pod, events).reason) == (phase, reason)
 
 
-# --- what a small cluster cannot be made to say, after the documentation of Kubernetes
+# --- what a small cluster cannot produce, after the documentation of Kubernetes
 
 
 def with_status(name: str, **status: Any) -> Any:
@@ -236,7 +236,7 @@ def test_a_pod_that_failed_for_lack_of_memory():
 
 
 def test_what_the_cluster_meant_to_end_and_did_not_goes_on_running():
-    """The condition is written before the pod is ended, and stays when that was refused."""
+    """The cluster writes the condition before it ends the pod, and leaves it there if the eviction is refused."""
     pod, events = record("ready")
     meant = {"type": "DisruptionTarget", "status": "True", "reason": "EvictionByEvictionAPI", "message": "so"}
     pod["status"]["conditions"].append(meant)
@@ -265,7 +265,7 @@ def test_whose_room_was_used_up(message, slug):
 
 
 def test_a_node_that_does_not_answer_for_a_moment_is_no_verdict():
-    """The cluster says "not ready" of its pods, and takes it back or, minutes later, ends them."""
+    """The cluster marks the pods as not ready. It takes that back, or ends them some minutes later."""
     pod, events = record("ready")
     for each in pod["status"]["conditions"]:
         if each["type"] == "Ready":
@@ -315,7 +315,7 @@ def of_claim(reason: str, minute: int, name: str = "home-x") -> dict[str, Any]:
     ],
 )
 def test_a_claim_that_gets_no_volume_says_why(said, fails, conditions):
-    """Where volumes are made only once the pod has a place, nothing stands on the pod itself."""
+    """Where volumes are created only after scheduling, the pod itself has no message."""
     pod, _ = record("claim-unbound")
     pod["spec"] = {"volumes": [{"name": "home", "persistentVolumeClaim": {"claimName": "home-x"}}]}
     if conditions == "none yet":

@@ -1,4 +1,4 @@
-"""What pods and events of newer clusters say: whole objects, after the sources of Kubernetes 1.21 to 1.36."""
+"""The state of pods in newer clusters, as complete objects after the sources of Kubernetes 1.21 to 1.36."""
 
 from datetime import datetime
 from typing import Any
@@ -21,7 +21,7 @@ def said(body: dict[str, Any], *events: dict[str, Any]) -> tuple[Phase, str]:
 # --- the cluster ends a pod
 
 NOT_READY = condition("Ready", "False", "ContainersNotReady", "containers with unready status: [desktop]")
-LOST = condition("Ready", "False")  # marked by the cluster, since its node is silent
+LOST = condition("Ready", "False")  # set by the cluster, because the node does not answer
 
 
 def target(reason: str, message: str) -> dict[str, Any]:
@@ -77,7 +77,7 @@ SHUTDOWN = "Pod was terminated in response to imminent node shutdown."
 )
 @pytest.mark.parametrize("has_own_reason", [True, False])
 def test_a_pod_that_the_kubelet_ends(reason, message, slug, has_own_reason):
-    """Its own reason says why; where an agent has taken that away, the condition's message does."""
+    """The reason of the pod decides. If an agent has removed it, the message of the condition does."""
     if slug == "preempted":
         why = target("TerminationByKubelet", "Pod was preempted by Kubelet to accommodate a critical pod.")
     else:
@@ -94,7 +94,7 @@ def test_what_the_kubelet_is_about_to_end_still_runs():
 
 
 def test_an_intention_that_was_given_up_is_no_end():
-    """The cluster takes it back after two minutes; a person may end the pod later."""
+    """The cluster takes it back after two minutes. A user may still end the pod later."""
     taken_back = condition("DisruptionTarget", "False", "", "", at="15:12:20")
     assert said(pod(taken_back)) == (Phase.READY, "")
     assert said(pod(taken_back, ends=True)) == (Phase.STOPPING, "")
@@ -102,12 +102,12 @@ def test_an_intention_that_was_given_up_is_no_end():
 
 @pytest.mark.parametrize(("phase", "code"), [("Succeeded", 0), ("Failed", 143)])
 def test_a_pod_that_is_deleted_comes_to_its_last_phase_before_it_goes(phase, code):
-    """From 1.27 on; it is still being ended, and is neither a log-out nor a crash."""
+    """From 1.27 on the phase changes first. The pod is still ending: it is neither a log-out nor a crash."""
     was = [container(terminated=ended(code, "Completed" if code == 0 else "Error"))]
     assert said(pod(NOT_READY, ends=True, phase=phase, containerStatuses=was)) == (Phase.STOPPING, "")
 
 
-# --- a node refuses a pod that the scheduler gave it
+# --- a node refuses a pod that was scheduled to it
 
 
 @pytest.mark.parametrize(
@@ -126,13 +126,13 @@ def test_a_pod_that_is_deleted_comes_to_its_last_phase_before_it_goes(phase, cod
     ],
 )
 def test_a_pod_that_its_node_refuses(reason, slug):
-    """It has no container: that nothing ran is not a desktop that ended unexpectedly."""
+    """The pod has no containers. It is not reported as a desktop that ended unexpectedly."""
     body = pending(condition("PodScheduled"), phase="Failed", reason=reason, message=f"Pod was rejected: {reason}")
     assert said(body) == (Phase.FAILED, slug)
     assert "Pod was rejected" in observed(body, []).detail
 
 
-# --- no node takes it
+# --- no node fits
 
 HELPLESS = " preemption: 0/3 nodes are available: 3 Preemption is not helpful for scheduling."
 NO_VICTIMS = " no new claims to deallocate, preemption: 0/3 nodes are available: 1 Insufficient cpu, 2 No preemption"
@@ -173,7 +173,7 @@ def test_a_pod_that_another_part_of_the_cluster_holds_back():
     assert said(pending(why)) == (Phase.CREATED, "scheduling_gated")
 
 
-# --- its container is being made
+# --- the container is being created
 
 
 def waits(reason: str, message: str = "") -> dict[str, Any]:
@@ -201,7 +201,7 @@ CRIO = "unable to pull image or OCI artifact: pull image err: initializing sourc
     ],
 )
 def test_a_container_that_waits(reason, message, phase, slug):
-    """Newer kubelets say in the pod itself why a pull failed: no event is needed."""
+    """In newer clusters the pod itself says why a pull failed, without an event."""
     assert said(waits(reason, message)) == (phase, slug)
 
 
@@ -223,7 +223,7 @@ def test_a_sandbox_that_was_made_anew_came_no_later_than_what_runs_in_it():
 
 
 def test_all_programs_of_a_container_that_ran_out_of_memory_end_together():
-    """From 1.28 on, with cgroups v2."""
+    """Applies from 1.28 on, with cgroups v2."""
     again = container(last=ended(137, "OOMKilled"), restarts=1, running={"startedAt": "2026-11-28T15:05:01Z"})
     assert said(pod(containerStatuses=[again])) == (Phase.READY, "out_of_memory")
 
@@ -232,7 +232,7 @@ def test_all_programs_of_a_container_that_ran_out_of_memory_end_together():
 
 
 def test_the_last_of_a_series_is_the_newest():
-    """An event that happens again keeps its first time, and its series says when it did so last."""
+    """A repeated event keeps its first time. Its series has the last time."""
     series = {"count": 4, "lastObservedTime": "2026-11-28T15:09:00.000000Z"}
     again = event("NotTriggerScaleUp", "none fits", "15:00:02.100000", series=series)
     between = event("TriggeredScaleUp", "one comes", "15:05:00.000000")

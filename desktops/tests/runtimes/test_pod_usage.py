@@ -1,4 +1,4 @@
-"""Figures of the metrics API, in cores and MiB."""
+"""Values of the metrics API, in cores and MiB."""
 
 from decimal import Decimal
 

@@ -1,4 +1,4 @@
-"""A start that a cluster holds up: the worker is free at once, the page says why, and the start comes again."""
+"""When the cluster delays a start, the worker is free at once, the page gives the reason, and the start is repeated."""
 
 import time
 from datetime import UTC, datetime, timedelta
@@ -18,11 +18,11 @@ from desktops.tests.support.faulty_api_server import Answer, Handler, refuses, s
 
 
 class EndingPod:
-    """A cluster in which the pod of an earlier run takes its time."""
+    """A cluster in which the pod of an earlier run ends slowly."""
 
     def __init__(self) -> None:
         self.labels: dict[str, str] = {}
-        self.away: Answer | None = None  # what it answers to everything
+        self.away: Answer | None = None  # the answer to every request
 
     def __call__(self, handler: Handler) -> None:
         if self.away:

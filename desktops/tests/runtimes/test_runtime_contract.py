@@ -1,4 +1,4 @@
-"""What every runtime promises, see desktops/runtimes/base.py. Each runtime has a house that can run these."""
+"""The contract of all runtimes (see desktops/runtimes/base.py). Each runtime has a house that can run these tests."""
 
 import threading
 import time
@@ -94,7 +94,7 @@ def test_a_deleted_volume_is_gone_for_good(any_house, runtime):
     any_house.wait(spec.name, None)
     assert runtime.volumes() == [spec.volume]
     any_house.delete_home(spec)
-    assert not any_house.has_home(spec)  # it said so
+    assert not any_house.has_home(spec)  # as the answer said
     assert runtime.volumes() == []
     any_house.run(desktop_id=spec.desktop_id, run=2)
     assert "gone" not in any_house.shell(spec, "ls").split()
@@ -132,7 +132,7 @@ def test_who_logs_out_inside_has_ended_until_stop_forgets_it(any_house, runtime)
     any_house.log_out(spec.name)
     ended = any_house.wait(spec.name, Phase.ENDED)
     assert (ended.endpoint, ended.reason) == (None, "")
-    runtime.start(spec, deadline=soon())  # a repeated job of the same run does not bring it back
+    runtime.start(spec, deadline=soon())  # a repeated job of the same run does not restart it
     assert runtime.observe(spec.name) == ended
     runtime.stop(spec.name, deadline=soon())
     any_house.wait(spec.name, None)
@@ -179,7 +179,7 @@ def test_logs_are_the_last_lines(any_house, runtime):
     spec = any_house.run()
     assert "Xvnc" in runtime.logs(spec.name)
 
-    def last_line_alone():  # more may be printed between the two looks
+    def last_line_alone():  # more output may come between the two calls
         return runtime.logs(spec.name, lines=1) == runtime.logs(spec.name).splitlines()[-1]
 
     until(last_line_alone, what="the last line", every=0.2)

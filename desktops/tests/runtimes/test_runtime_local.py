@@ -1,4 +1,4 @@
-"""Who lives how long: a desktop, its holder, its starter, and what a crash leaves. Real Xvnc throughout."""
+"""How long a desktop, its holder and its starter run, and what a crash leaves. All tests use a real Xvnc."""
 
 import os
 import pickle
@@ -32,7 +32,7 @@ sys.stdin.read()
 
 
 def starter(house, spec, code: str = STARTER) -> Any:
-    """Another process that starts the desktop, as a worker does; in a terminal session of its own."""
+    """Start the desktop in another process, as a worker does, with its own terminal session."""
     process: Any = subprocess.Popen(
         [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True
     )
@@ -47,7 +47,7 @@ def test_a_desktop_survives_whoever_started_it(house, number):
     spec = house.spec()
     with starter(house, spec) as process:
         assert process.stdout.readline() == b"started\n"
-        os.killpg(process.pid, number)  # as Ctrl-C on the terminal, and worse
+        os.killpg(process.pid, number)  # such as Ctrl-C in the terminal
         process.stdin.close()
         process.wait(5)
     house.wait(spec.name, Phase.READY)
@@ -68,7 +68,7 @@ def test_a_starter_killed_at_any_moment_leaves_what_the_next_start_completes(hou
 
 
 def test_a_starter_killed_with_all_but_the_holder_made_counts_as_not_there(house):
-    """Else it would be waited for, and nobody would order its start again."""
+    """Otherwise the portal would wait for it and would not queue its start again."""
     spec = house.spec()
     killed = STARTER.replace(
         "runtime.start", "runtime._launcher.launch = lambda *_: os.kill(os.getpid(), 9)\nruntime.start"
@@ -139,7 +139,7 @@ def test_a_holder_killed_while_it_stops_is_forgotten_all_the_same(house):
 
 
 def test_a_start_while_the_run_before_is_being_forgotten(house):
-    """Removing much takes a while; nothing of the next run, which has the same names, goes with it."""
+    """Deleting many files is slow. It must not delete those of the next run, which have the same names."""
     spec = house.spec()
     for run in (1, 2, 3):
         this = replace(spec, run=run)
@@ -178,7 +178,7 @@ def test_a_pid_alone_is_no_identity(house):
 
 
 def crash(house, name: str, program: str, signal_number: int = signal.SIGKILL) -> None:
-    """Kill the program, and wait until the session is there again."""
+    """Kill the program, and wait until the session has restarted."""
     before, process = house.state(name).restarts, house.program(name, program)
     process.send_signal(signal_number)
     until(lambda: house.state(name).restarts == before + 1, what="another start")

@@ -1,4 +1,4 @@
-"""What a local desktop offers its person, and what it keeps from everybody else. Real Xvnc throughout."""
+"""What a local desktop offers its user, and what it hides from others. All tests use a real Xvnc."""
 
 import struct
 import subprocess
@@ -31,7 +31,7 @@ def test_only_the_password_opens_it(house):
     spec = house.run()
     path = house.runtime.observe(spec.name).endpoint.address
     assert Path(path).stat().st_mode & 0o777 == 0o600
-    for _ in range(10):  # more than a ban would take: everybody comes through the one proxy
+    for _ in range(10):  # more than the limit of a ban: all users connect through the same proxy
         with pytest.raises(ConnectionRefusedError):
             RfbClient(path, "wrong")
     with RfbClient(path, PASSWORD) as client:
@@ -44,7 +44,7 @@ def test_the_session_knows_no_secret_of_the_portal(house, monkeypatch):
     until(lambda: len(house.processes(spec.name)) > 6, what="the session")
     texts = []
     for process in (house.holder(spec.name), *house.processes(spec.name)):
-        with suppress(ProcessLookupError, FileNotFoundError):  # ended while we looked
+        with suppress(ProcessLookupError, FileNotFoundError):  # it ended in the meantime
             texts += [Path(f"/proc/{process.pid}/{file}").read_text() for file in ("environ", "cmdline")]
     assert len(texts) > 10
     secrets = ("hunter2", "SECRET_KEY", "TOKEN_SIGNING_KEY", "REDIS_URL", PASSWORD)
@@ -78,7 +78,7 @@ def test_a_desktop_with_a_terminal_to_type_into(house):
     spec = house.run()
     with RfbClient(house.runtime.observe(spec.name).endpoint.address, PASSWORD) as client:
         until(lambda: colours(client.screen()) > 100, what="a picture")
-        house.program(spec.name, "xfsettingsd")  # listens for shortcuts
+        house.program(spec.name, "xfsettingsd")  # it handles shortcuts
 
         def terminal() -> bool:
             client.key(0xFFE3, 0xFFE9, ord("t"))  # Ctrl Alt T
@@ -89,7 +89,7 @@ def test_a_desktop_with_a_terminal_to_type_into(house):
         made = house.home(spec) / "made.txt"
 
         def typed() -> bool:
-            client.click(client.width // 2, client.height // 2)  # of several terminals, the last to come may lack focus
+            client.click(client.width // 2, client.height // 2)  # the last of several terminals may lack focus
             client.type("echo typed > ~/made.txt\n")
             time.sleep(0.5)
             return bool(made.exists() and made.read_text() == "typed\n")
@@ -115,10 +115,10 @@ def test_characters_of_any_script_find_a_key_code(house):
         for codepoint in range(0xAC00, 0xAC00 + 300):
             client.key(0x100_0000 + codepoint)
             time.sleep(0.02)
-            if codepoint == 0xAC00 + 150:  # a person chooses another layout inside
+            if codepoint == 0xAC00 + 150:  # the user selects another layout in the desktop
                 subprocess.run(["setxkbmap", "us,ru"], env=environment, check=True)
         client.key(0x100_0000 + 0x1F600)
-        client.screen()  # an answer: all keys have arrived
+        client.screen()  # the answer shows that all keys have arrived
     log = house.place(spec.name).log.read_text()
     assert "Failure adding new keysym" not in log
     assert "Traceback" not in log

@@ -1,4 +1,4 @@
-"""What goes wrong with a local desktop, and how it is told. Real Xvnc throughout."""
+"""Faults of a local desktop, and how they are reported. All tests use a real Xvnc."""
 
 import shutil
 from pathlib import Path
@@ -14,7 +14,7 @@ from desktops.tests.support.runtime_specs import ACCOUNT, soon
 
 
 def programs_without(house, missing: str) -> str:
-    """A folder with all programs that a desktop needs but one."""
+    """Return a folder with all programs that a desktop needs except one."""
     folder = house.root / "bin"
     folder.mkdir()
     for program in set(session_commands.PROGRAMS) - {missing}:

@@ -1,4 +1,4 @@
-"""The holder that waits ready: it is used once, replaced, not missed when it was killed, and leaves with its owner."""
+"""The prepared holder is used once, replaced, started again if it was killed, and ends with its owner."""
 
 import os
 import signal
@@ -26,7 +26,7 @@ def test_the_one_that_waits_becomes_the_holder_and_another_waits(house, monkeypa
     house.runtime.warm_up()
     first = waiting(house)
     start(house)
-    assert first.process.returncode == 0  # it forked, as it was told
+    assert first.process.returncode == 0  # it forked as requested
     until(lambda: house.runtime._launcher._ready, what="the next one")
     assert waiting(house) is not first
     waiting(house).end()
@@ -42,5 +42,5 @@ def test_a_killed_one_is_not_missed(house):
 def test_it_leaves_when_its_owner_does(house):
     house.runtime.warm_up()
     ready = waiting(house)
-    ready._order.close()  # as the kernel does when the owner was killed
+    ready._order.close()  # as the kernel does when the owner is killed
     assert ready.process.wait(5) == 0

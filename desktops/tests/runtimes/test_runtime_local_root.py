@@ -1,4 +1,4 @@
-"""What only root can try: full disks, and the change of accounts. Not collected for others."""
+"""Tests that need root: full disks, and the change of accounts. Other accounts do not collect them."""
 
 import os
 import pickle
@@ -19,7 +19,7 @@ from desktops.tests.support.runtime_specs import ACCOUNT, soon, until
 
 @pytest.fixture
 def small_disk(house):
-    """The runtime's folder on a disk of 2 MiB."""
+    """Put the runtime's folder on a disk of 2 MiB."""
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m,mode=755", "tmpfs", house.root], check=True)
     yield house.root
     house.close()
@@ -64,7 +64,7 @@ def test_nothing_of_the_session_runs_as_root(house):
     until(lambda: len(house.processes(spec.name)) > 6, what="the session")
     looked_at = 0
     for process in house.processes(spec.name):
-        with suppress(psutil.NoSuchProcess, FileNotFoundError):  # a session's first seconds see short-lived programs
+        with suppress(psutil.NoSuchProcess, FileNotFoundError):  # some processes of a new session end quickly
             status = Path(f"/proc/{process.pid}/status").read_text().splitlines()
             assert set(process.uids()) == {entry.pw_uid}
             assert set(process.gids()) == {entry.pw_gid}
@@ -123,7 +123,7 @@ def user_namespace(process: psutil.Process) -> Path:
     reason="this kernel opens no user namespace to us: a chroot, or a setting",
 )
 def test_without_root_a_desktop_runs_as_oneself(house):
-    """In a user namespace: an ordinary user there, who owns what root owns here, and has no privilege at all."""
+    """Run in a user namespace as an ordinary user, who owns root's files there and has no privileges."""
     spec = house.spec()
     command = (*ORDINARY_USER, sys.executable, "-c", START)
     subprocess.run(command, input=pickle.dumps((house.runtime, spec)), check=True, timeout=20)

@@ -1,4 +1,4 @@
-"""Object names: valid for any user, unique, stable."""
+"""Object names are valid for any user, unique and stable."""
 
 import re
 from uuid import UUID, uuid4
@@ -88,7 +88,7 @@ def test_what_people_are_shown_fits_an_environment(user):
 
 @pytest.mark.parametrize("user", ["中文", "🦊", "a" * 200, "../x", "  a  b  ", "עברית", "\u202eada", "-", "", "a\0b"])
 def test_objects_of_anybody_are_valid(user):
-    """Labels come from names and ids alone; what the person wrote is an annotation."""
+    """Labels contain only names and ids. Text of the user goes into an annotation."""
     desktop_id = str(uuid4())
     names = {"name": desktop_name(user, desktop_id), "volume": volume_name(user, desktop_id)}
     spec = a_spec(desktop_id=desktop_id, owner_name=user, **names)

@@ -1,4 +1,4 @@
-"""What a script reads of a settled desktop is never older than the last commit: every change shows at once."""
+"""The cached snapshot of a desktop is never older than the last commit: each change shows at once."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -16,7 +16,7 @@ from desktops.models import Desktop, DesktopImage, Status
 from desktops.runtimes.base import Exposed, Phase
 from desktops.tests.support.status_cache_probe import known, seen, stop, warm
 
-pytestmark = pytest.mark.django_db(transaction=True)  # what is remembered changes on commit
+pytestmark = pytest.mark.django_db(transaction=True)  # the cache changes on commit
 
 
 def extend(desktop: Desktop) -> None:
@@ -84,7 +84,7 @@ def test_from_rest_to_running_and_back(make_desktop, alice, same_as_row):
     assert desktop.move(to=Status.STARTING)
     assert same_as_row(desktop).status == "starting"
     reconcile.reconcile_desktop(desktop, seen(desktop, Phase.READY))
-    assert same_as_row(desktop).status == "running"  # remembered by the controller, before anybody asked
+    assert same_as_row(desktop).status == "running"  # cached by the controller before the first request
     desktop.refresh_from_db()
     stop(desktop)
     desktop.refresh_from_db()
@@ -111,7 +111,7 @@ def test_made_again_under_the_same_name(running, make_desktop, alice, same_as_ro
 
 
 def test_renamed_image_shows_when_the_memory_ends(running):
-    """The one thing that nobody tells: an administrator's new name for an image."""
+    """The only change without a message is a new name of an image."""
     DesktopImage.objects.update(name="Another name")
     assert known(running).image != "Another name"
     assert 0 < client().ttl(status_cache._snapshot_key(running.object_name)) <= status_cache.SNAPSHOT_SECONDS == 60

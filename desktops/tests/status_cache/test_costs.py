@@ -1,4 +1,4 @@
-"""What a script reads of a settled desktop costs no query, and nobody sees what is not theirs."""
+"""Reading a cached desktop takes no query, and users see only their own desktops."""
 
 from collections import Counter
 
@@ -12,10 +12,10 @@ from desktops.models import Desktop, Status
 from desktops.tests.support.api_client import script_of
 from desktops.tests.support.status_cache_probe import in_redis, known, warm
 
-pytestmark = pytest.mark.django_db(transaction=True)  # what is remembered changes on commit
+pytestmark = pytest.mark.django_db(transaction=True)  # the cache changes on commit
 
 
-BESIDE = {"info", "hello", "client", "publish"}  # of this look itself, and of the broadcast to open pages
+BESIDE = {"info", "hello", "client", "publish"}  # of this measurement, and of the broadcast to open pages
 
 
 def redis_calls() -> Counter[str]:
@@ -33,14 +33,14 @@ def test_settled_one_costs_one_call_to_redis_and_no_query(running, django_assert
 
 
 def test_request_of_a_script_costs_three_round_trips_to_redis_and_no_query(running, alice, django_assert_num_queries):
-    """Is the token revoked, how many requests were there, what is so."""
+    """The three are for the revocation, the rate limit and the snapshot."""
     script = script_of(alice)
-    script.get(f"pods/{running.object_name}")  # notes the first use of the token
+    script.get(f"pods/{running.object_name}")  # records the first use of the token
     before = client().info("stats")["total_reads_processed"]
     with django_assert_num_queries(0):
         for _ in range(10):
             assert script.get(f"pods/{running.object_name}").json()["status"] == "running"
-    assert client().info("stats")["total_reads_processed"] - before == 30 + 1  # INFO is one itself
+    assert client().info("stats")["total_reads_processed"] - before == 30 + 1  # INFO itself is one
 
 
 @pytest.mark.parametrize("status", Status.values)

@@ -1,4 +1,4 @@
-"""Whoever is slow, or rolled back, or within a transaction leaves nothing stale behind."""
+"""Slow readers, rolled back changes and open transactions leave no stale snapshot."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -15,7 +15,7 @@ from desktops.lifecycle.queue import enqueue_after_commit
 from desktops.models import Desktop, Status
 from desktops.tests.support.status_cache_probe import assert_failed, fails, known, stop
 
-pytestmark = pytest.mark.django_db(transaction=True)  # what is remembered changes on commit
+pytestmark = pytest.mark.django_db(transaction=True)  # the cache changes on commit
 
 
 def test_what_was_rolled_back_shows_nowhere(running, same_as_row):
@@ -26,7 +26,7 @@ def test_what_was_rolled_back_shows_nowhere(running, same_as_row):
 
 
 def seen_by_others(desktop: Desktop) -> str:
-    """Its status, in another thread with a connection of its own."""
+    """Return its status as another thread with its own connection sees it."""
     with ThreadPoolExecutor(1) as other:
         try:
             return other.submit(known, desktop).result(10).status
@@ -43,19 +43,19 @@ def test_uncommitted_change_shows_to_nobody_else_until_commit(running, same_as_r
 
 
 def test_what_is_remembered_is_renewed_before_anybody_is_told(running):
-    """A script that hears of the change and asks at once reads it."""
+    """A script that reads right after the broadcast gets the new state."""
     with client().monitor() as heard:
         assert Desktop.objects.get(pk=running.pk).move(to=Status.FAILED, reason="vanished")
         order: list[str] = []
         while "told" not in order:
             command = heard.next_command()["command"]
             order += ["renewed"] * command.startswith(f"SET {status_cache._version_key(running.object_name)} ")
-            order += ["told"] * (command.startswith("PUBLISH ") and "failed" in command)  # not of what came before
+            order += ["told"] * (command.startswith("PUBLISH ") and "failed" in command)  # not an earlier message
     assert order == ["renewed", "told"]
 
 
 def broken_cut() -> None:
-    disconnect_after_commit(Disconnect("desktop", object(), "stopped"))  # no JSON is made of that
+    disconnect_after_commit(Disconnect("desktop", object(), "stopped"))  # cannot be written as JSON
 
 
 def broken_order() -> None:
@@ -80,7 +80,7 @@ def test_what_was_read_within_a_transaction_is_not_remembered(running, same_as_r
 
 
 class Slow:
-    """Reads the row, then is held up until told to go on."""
+    """Reads the row, then waits for `go_on`."""
 
     def __init__(self, desktop: Desktop) -> None:
         self._name = desktop.object_name
@@ -97,7 +97,7 @@ class Slow:
 
 
 def overtaken(slow: Slow, work: Callable[[], object], meanwhile: Callable[[], object]) -> None:
-    """`work`, in a thread, has read the row when `meanwhile` happens, and ends after it."""
+    """Run `work` in a thread, run `meanwhile` after it has read the row, then let it end."""
     thread = Thread(target=work)
     thread.start()
     assert slow.has_read.wait(10)
@@ -109,10 +109,10 @@ def overtaken(slow: Slow, work: Callable[[], object], meanwhile: Callable[[], ob
 
 def test_slow_reader_leaves_nothing_stale(running, same_as_row):
     name = running.object_name
-    client().delete(status_cache._snapshot_key(name))  # its time is over
+    client().delete(status_cache._snapshot_key(name))  # as if it had expired
     slow, answers = Slow(running), []
     overtaken(slow, lambda: answers.append(status_cache.read_through(name, slow)), fails(running))
-    assert [found.status for found in answers] == ["running"]  # as it was when he asked
+    assert [found.status for found in answers] == ["running"]  # as it was when it was read
     assert_failed(running)
     same_as_row(running)
 
@@ -139,7 +139,7 @@ def test_slow_reader_outlived_by_an_emptied_redis_leaves_nothing_stale(running, 
 
 
 def test_slow_controller_leaves_nothing_stale(running, same_as_row):
-    """Two commits, and the one that read first writes last."""
+    """Of two commits, the one that read first writes last."""
     slow = Slow(running)
     overtaken(slow, lambda: status_cache.renew_after_commit(running.object_name, slow), fails(running))
     assert_failed(running)

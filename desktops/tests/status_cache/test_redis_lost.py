@@ -1,4 +1,4 @@
-"""Redis may be empty, away, or lose a message."""
+"""Redis may be empty, be unavailable, or lose a message."""
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -10,12 +10,12 @@ from desktops import status_cache
 from desktops.models import Desktop, Status
 from desktops.tests.support.status_cache_probe import assert_failed, fails, known
 
-pytestmark = pytest.mark.django_db(transaction=True)  # what is remembered changes on commit
+pytestmark = pytest.mark.django_db(transaction=True)  # the cache changes on commit
 
 
 def test_emptied_redis_is_filled_again(running, same_as_row):
     client().flushdb()
-    for _ in range(2):  # first a mark, then what is read under it
+    for _ in range(2):  # the first read writes the version, the second the snapshot
         assert known(running).status == "running"
     same_as_row(running)
 
@@ -38,7 +38,7 @@ def test_commit_without_redis_succeeds_and_shows(running, redis_away, same_as_ro
 
 @pytest.fixture
 def redis_out_of_reach(settings) -> Iterator[Callable[[], AbstractContextManager[None]]]:
-    """A context in which the portal does not reach Redis, which lives on with all that it knows."""
+    """Return a context in which the portal cannot reach Redis, which keeps its data."""
     right = settings.REDIS_URL
 
     @contextmanager
@@ -59,7 +59,7 @@ def test_message_that_redis_lost_costs_a_minute_at_most(running, redis_out_of_re
     assert known(running).status == "running"
     snapshot = status_cache._snapshot_key(running.object_name)
     assert client().ttl(snapshot) <= 60
-    client().pexpire(snapshot, 1)  # the minute is over
+    client().pexpire(snapshot, 1)  # as after a minute
     while client().exists(snapshot):
         pass
     assert_failed(running)

@@ -1,4 +1,4 @@
-"""`open-directly/` lets a browser in past the portal; `gate/` is what the ingress controller asks for each request."""
+"""Direct access by ingress: `open-directly/` sets a cookie, and the ingress controller asks `gate/` per request."""
 
 from datetime import timedelta
 
@@ -35,7 +35,7 @@ def token(alice, desktop):
 
 
 def asks(desktop, text: str = "", **headers: str) -> int:
-    """As the controller does: no login, no redirect; says only a number."""
+    """Request `gate/` as the controller does, without a login or redirect. Return the status."""
     client = Client()
     if text:
         client.cookies["podesk_direct"] = text
@@ -50,7 +50,7 @@ def opened(client, desktop):
     return client.post(f"/desktops/{desktop.pk}/open-directly/")
 
 
-# --- letting in ---
+# --- open-directly ---
 
 
 def test_the_browser_gets_a_cookie_for_that_desktops_path_and_goes_there(client_for, alice, desktop):
@@ -90,7 +90,7 @@ def test_logging_out_closes_the_gate(client_for, alice, desktop):
     other = opened(client_for(alice), desktop).cookies["podesk_direct"].value
     browser.post("/accounts/logout/")
     assert asks(desktop, cookie) == 401
-    assert asks(desktop, other) == 204  # another browser's login goes on
+    assert asks(desktop, other) == 204  # the login of another browser stays valid
 
 
 @pytest.mark.parametrize("status", [status for status in Status if status != Status.RUNNING])
@@ -116,7 +116,7 @@ def test_strangers_anonymous_and_get(client_for, client, alice, bob, desktop):
     assert not SessionToken.objects.exists()
 
 
-# --- asking ---
+# --- gate ---
 
 
 def test_each_way_to_bring_the_token(desktop, token):
@@ -145,7 +145,7 @@ def test_for_another_desktop(alice, bob, desktop, token, make_desktop):
     second, bobs = make_desktop(alice, name="second", status=Status.RUNNING), make_desktop(bob, status=Status.RUNNING)
     assert asks(desktop, token(of=second)) == 403
     assert asks(desktop, token(of=bobs, user=bob)) == 403
-    assert asks(desktop, token(of=desktop, user=bob)) == 403  # names a desktop that is not its person's
+    assert asks(desktop, token(of=desktop, user=bob)) == 403  # it names a desktop of another user
     assert asks(second, token()) == 403
 
 

@@ -1,4 +1,4 @@
-"""`/ws/status/`: open pages hear that a desktop changed. A real Redis layer in between."""
+"""Tests of `/ws/status/`: open pages are notified when a desktop changes, through a real Redis channel layer."""
 
 import asyncio
 from collections.abc import Callable
@@ -25,7 +25,7 @@ def socket(client: Client | None = None, headers=OWN, **options: Any) -> Websock
 
 
 async def in_thread(work: Callable[..., Any], *arguments: Any) -> Any:
-    """The thread goes with the test's event loop; its connection goes back to the pool first."""
+    """Run `work` in a thread that then closes its connections, because the thread ends with the test's event loop."""
 
     def do() -> Any:
         try:

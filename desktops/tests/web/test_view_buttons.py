@@ -1,4 +1,4 @@
-"""`/desktops/<id>/start/`, `stop/` and `restart/`."""
+"""Tests of `/desktops/<id>/start/`, `stop/` and `restart/`."""
 
 import pytest
 
@@ -48,7 +48,7 @@ def test_over_quota_is_an_alert_with_its_status(client_for, alice, make_desktop)
     page = response.content.decode()
     assert response.status_code == 409
     assert "this needs 1 core, and you use 0 of 0 cores" in page
-    assert "Start desktop" in page  # the page is still there around it
+    assert "Start desktop" in page  # the rest of the page is still there
 
 
 def test_over_quota_tells_htmx_where_the_alert_goes(client_for, alice, make_desktop):

@@ -1,4 +1,4 @@
-"""What leads past the portal: the card on a desktop's page, and `/desktops/<id>/password/`."""
+"""Direct access without the portal: the card on a desktop's page, and `/desktops/<id>/password/`."""
 
 import re
 from datetime import timedelta
@@ -41,7 +41,7 @@ def desktop(alice, make_desktop):
 
 @pytest.fixture
 def key(alice) -> SSHKey:
-    """One that the desktop knows."""
+    """Return a key that the desktop has."""
     added = timezone.now() - timedelta(hours=1)
     return SSHKey.objects.create(owner=alice, name="k", public_key="ssh-ed25519 AAAA", created_at=added)
 
@@ -90,7 +90,7 @@ def test_a_port_that_is_not_there_is_no_way(expose, desktop):
 
 def test_through_the_portal_there_is_no_card(page, desktop):
     assert connection_info.connection_info_for(desktop) is None
-    assert 'aria-labelledby="connect-title" hidden>' in page()  # its place
+    assert 'aria-labelledby="connect-title" hidden>' in page()  # the empty card
     assert "Connect directly" not in page()
     assert "192.0.2.1" not in page()
     assert "VNC password" not in page()

@@ -1,4 +1,4 @@
-"""`/desktops/<id>/delete/`: with a choice about the files."""
+"""Tests of `/desktops/<id>/delete/`, with a choice about the files."""
 
 import pytest
 
@@ -36,4 +36,4 @@ def test_who_thinks_better_of_the_files_is_heard_while_it_goes(client_for, alice
     desktop, client = make_desktop(alice), client_for(alice)
     for choice in ("keep", "delete", "keep"):
         assert client.post(f"/desktops/{desktop.pk}/delete/", {"home_folder": choice}).status_code == 303
-    assert not Desktop.objects.get().keep_data  # what is to go for good does not come back
+    assert not Desktop.objects.get().keep_data  # a choice to delete the files is final

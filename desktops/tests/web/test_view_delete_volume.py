@@ -1,4 +1,4 @@
-"""`/volumes/<id>/delete/`: kept files, for good."""
+"""Tests of `/volumes/<id>/delete/`, which deletes kept files permanently."""
 
 import pytest
 

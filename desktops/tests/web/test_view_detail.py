@@ -1,4 +1,4 @@
-"""`/desktops/<id>/`: one desktop's page."""
+"""Tests of `/desktops/<id>/`, the page of one desktop."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Error pages: in the look of the rest, with what to do, and 500 without a database."""
+"""Error pages look like other pages and say what to do. The page for 500 works without a database."""
 
 import re
 
@@ -36,7 +36,7 @@ def test_nothing_here(client_for, alice):
 
 
 def test_no_inline_script_or_style_anywhere(client_for, alice, make_desktop):
-    """The content security policy would silently drop it."""
+    """The content security policy would block it without a message."""
     desktop = make_desktop(alice)
     for address in ("/nothing/", f"/desktops/{desktop.pk}/", "/?new", f"/desktops/{desktop.pk}/log/"):
         page = client_for(alice).get(address).content.decode()

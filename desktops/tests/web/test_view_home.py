@@ -1,4 +1,4 @@
-"""`/`: My Desktop."""
+"""Tests of `/`, the page "My Desktop"."""
 
 import pytest
 from django.db import connection
@@ -56,7 +56,7 @@ def test_offers_kept_files(client_for, alice, bob, make_desktop):
 
 
 def test_storage_full_of_kept_files_leaves_what_uses_them(client_for, alice, image, make_desktop):
-    """They are counted already: one click launches with them."""
+    """They already use the quota, so that one click can launch a desktop with them."""
     Quota.objects.create(user=alice, cpu=9, memory_mib=99999, storage_gib=5, desktops=2)
     volume = make_desktop(alice).volume
     alice.desktops.all().delete()

@@ -1,4 +1,4 @@
-"""`/desktops/launch/`: the button."""
+"""Tests of `/desktops/launch/`, the launch button."""
 
 import pytest
 from django.test import Client

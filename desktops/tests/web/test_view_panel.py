@@ -1,4 +1,4 @@
-"""`/desktops/<id>/panel/`: what htmx fetches when something changed."""
+"""Tests of `/desktops/<id>/panel/`, which htmx requests after a change."""
 
 import re
 from datetime import timedelta
@@ -17,7 +17,7 @@ def test_state_title_and_timeline_without_the_screen(client_for, alice, make_des
     assert 'data-status="running"' in page
     assert "<title>desktop · Podesk</title>" in page
     assert 'id="timeline" tabindex="0" aria-labelledby="timeline-title" hx-swap-oob="true"' in page
-    assert "<iframe" not in page  # it stays on the page: a swap would reload it
+    assert "<iframe" not in page  # it stays on the page, because a swap would reload it
     assert "<html" not in page
 
 
@@ -34,7 +34,7 @@ def test_steps_with_their_times(client_for, alice, make_desktop):
 
 
 def test_the_same_answer_as_long_as_nothing_changes(client_for, alice, make_desktop):
-    """The page redraws only what differs, so that focus and selection stay."""
+    """The page redraws only differences, so that focus and selection stay."""
     desktop, client = make_desktop(alice, status=Status.RUNNING), client_for(alice)
     answers = [client.get(f"/desktops/{desktop.pk}/panel/", headers=HTMX).content.decode() for _ in range(2)]
     one, two = (re.sub(r'name="csrfmiddlewaretoken" value="\w+"', "", answer) for answer in answers)

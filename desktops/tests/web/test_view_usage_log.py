@@ -1,4 +1,4 @@
-"""`/desktops/<id>/usage/` and `log/`: asked of the runtime, here a real desktop."""
+"""Tests of `/desktops/<id>/usage/` and `log/` with a real desktop."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The viewer page and its session token: who gets one, what it opens, and why not."""
+"""The viewer page and its session token: who gets one, what it opens, and why it is refused."""
 
 import json
 import logging
@@ -209,7 +209,7 @@ def test_desktop_that_does_not_run_says_why(mint, alice, make_desktop, status, r
 
 
 def test_token_of_a_login_that_ends_in_this_moment_is_revoked(client_for, desktop, alice):
-    """Logged out between the look at the login and the writing of the token."""
+    """The user signs out between the check of the login and the write of the token."""
     client = client_for(alice)
     assert client.post(f"/desktops/{desktop.pk}/session-token/").status_code == 200
 

@@ -1,4 +1,4 @@
-"""What a cluster's admission refuses is said with its numbers wherever a failed desktop is shown."""
+"""A refusal by the cluster's admission is shown with its numbers wherever a failed desktop is shown."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Every state has its sentence: waiting, permanent, or neither."""
+"""Every state has a sentence: waiting, permanent, or neither."""
 
 import ast
 
@@ -32,19 +32,19 @@ def test_every_reason_says_what_to_do(reason):
 
 
 SLUG_AT = {"RuntimeFault": 0, "Verdict": 1, "Over": 1}
-# No row bears them: another port is tried at once; of a volume, it is tried again; our own names are good ones.
+# Rows never have these: other ports or a later delete are tried, and the portal's own names are valid.
 NEVER_TOLD = {"port_taken", "not_deleted", "still_deleting", "bad_name", "bad_resolution"}
 
 
 def given_by_runtimes() -> set[str]:
-    """The slugs that stand in their sources, as in RuntimeFault("slug", …)."""
+    """Return the slugs in the sources of the runtimes, as in RuntimeFault("slug", …)."""
     found = set()
     for source in (settings.BASE_DIR / "desktops/runtimes").rglob("*.py"):
         for call in ast.walk(ast.parse(source.read_text())):
             if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id in SLUG_AT:
                 given = call.args[SLUG_AT[call.func.id] :][:1]
                 found |= {each.value for slug in given for each in ast.walk(slug) if isinstance(each, ast.Constant)}
-    return found - {"ready"}  # asked for, not given
+    return found - {"ready"}  # it is compared with, and never set
 
 
 @pytest.mark.parametrize("slug", sorted(given_by_runtimes() - NEVER_TOLD))

@@ -1,4 +1,4 @@
-"""How full a running desktop's CPU and memory are."""
+"""The meters of a running desktop's CPU and memory."""
 
 import pytest
 
