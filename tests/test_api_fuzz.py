@@ -1,8 +1,9 @@
-"""schemathesis against a running Podesk: whatever the schema allows, and what it does not. Nothing may be a 500,
-undocumented, accepted against the schema or refused although it is right; and each operation has to succeed.
+"""schemathesis against a running Podesk, with requests that match the schema and requests that do not.
 
-Three runs: an ordinary user, an administrator, and last, as administrator, what takes things away, so that nothing is
-gone before it is tried."""
+No answer may be a 500 or undocumented. No request may be accepted against the schema, or refused although it is valid.
+Each operation has to succeed at least once. There are three runs: a user, an administrator, and at last deletions by an
+administrator, so that nothing is deleted before it is tried.
+"""
 
 import json
 import os
@@ -27,8 +28,8 @@ API = "/api/v1"
 CONFIG = CHECKOUT / "tests/schemathesis.toml"
 PASSWORD = "lorem ipsum dolor"
 TAKE_AWAY = ("deletePod", "deleteVolume", "deleteUser", "deleteQuota", "deleteAnyPod")
-SPEND = ("refreshToken", "revokeToken", "revokeAllTokens")  # the token that they are asked with, or others
-# Who takes the token of each request from the hooks passes for somebody who ignores it.
+SPEND = ("refreshToken", "revokeToken", "revokeAllTokens")  # they revoke the token of the request, or others
+# A hook replaces the token of each request, which looks to schemathesis as if the server ignored the token.
 LAST = ("--exclude-checks", "ignored_auth", "--generation-with-security-parameters", "false")
 NEVER_SUCCEED = {"showPodPassword": "everybody comes through the portal here, which tells no password: 404"}
 
@@ -36,7 +37,7 @@ NEVER_SUCCEED = {"showPodPassword": "everybody comes through the portal here, wh
 @pytest.fixture(scope="module")
 def portal() -> Iterator[Portal]:
     with tempfile.TemporaryDirectory(prefix="podesk-fuzz-", ignore_cleanup_errors=True) as made:
-        Path(made).chmod(0o755)  # the account of desktops passes through
+        Path(made).chmod(0o755)  # the account that runs desktops must be able to enter it
         with running(Path(made) / "data", API_WAIT_LIMIT="1", **UNLIMITED) as started:
             yield started
 
@@ -48,7 +49,7 @@ def signed_in(portal: Portal, username: str, password: str) -> httpx.Client:
 
 
 def launched(person: httpx.Client, name: str) -> str:
-    """A desktop that runs."""
+    """Launch a desktop and wait until it runs."""
     pod = person.post("/pods/create", json={"name": name}).raise_for_status().json()["pod_name"]
     wait_for(lambda: person.get(f"/pods/{pod}").json()["status"] == "running", 60)
     return str(pod)
@@ -56,7 +57,7 @@ def launched(person: httpx.Client, name: str) -> str:
 
 @pytest.fixture(scope="module")
 def runs(portal) -> dict[str, tuple[str, set[tuple[str, int]]]]:
-    """By name: what schemathesis prints at the end, and which operations were answered with which status."""
+    """Return the output of schemathesis, and the statuses of each operation, by the name of the run."""
     admin = signed_in(portal, "admin", portal.password)
     default = admin.get("/admin/quotas").json()["results"][0]["id"]
     admin.patch(f"/admin/quotas/{default}", json={"desktops": 2, "storage_gib": 100}).raise_for_status()
@@ -68,13 +69,13 @@ def runs(portal) -> dict[str, tuple[str, set[tuple[str, int]]]]:
     ids = json.loads(made.stdout.splitlines()[-1])
 
     def pods(person: httpx.Client) -> dict[str, str]:
-        """One that goes on running, and one that is moved about; by operation."""
+        """Launch a desktop that keeps running and one that is started and stopped. Return them by operation."""
         steady, moved = launched(person, "steady"), launched(person, "moved")
         return {"": steady} | dict.fromkeys(("startPod", "stopPod", "restartPod", "deletePod"), moved)
 
     without = [word for name in (*TAKE_AWAY, *SPEND) for word in ("--exclude-operation-id", name)]
     alone = [word for name in (*TAKE_AWAY, *SPEND) for word in ("--include-operation-id", name)]
-    # What is for administrators is a 403 each time, which test_api_matrix.py holds; the rest is tried again as one.
+    # A user gets 403 for administration, which test_api_matrix.py tests. The admin's run repeats the other operations.
     mine = [*without, "--exclude-path-regex", f"^{API}/admin/", "--max-examples", "5"]
     unas, admins = pods(una), pods(admin)
     admins |= dict.fromkeys(("stopAnyPod", "deleteAnyPod"), unas["stopPod"])
@@ -92,7 +93,7 @@ def tried(
     spender = {"username": "spender", "password": PASSWORD}
     world = {"api": portal.url + API, "token": token, "spends": spends, "spender": spender} | things
     header = [] if spends else ["--header", f"X-User-Token: {token}"]
-    with tempfile.TemporaryDirectory(prefix="schemathesis-") as place:  # it keeps what it found where it runs
+    with tempfile.TemporaryDirectory(prefix="schemathesis-") as place:  # its folder for findings
         answered = Path(place) / "answered"
         told = {"FUZZ_WORLD": json.dumps(world), "FUZZ_ANSWERED": str(answered)}
         ended = subprocess.run(
@@ -112,7 +113,7 @@ def tried(
     return ended.stdout + end, {(name, int(status)) for name, status in pairs}
 
 
-@pytest.mark.postgres  # it refuses more than SQLite does
+@pytest.mark.postgres  # it refuses more input than SQLite
 @pytest.mark.parametrize(("run", "least"), [("user", 800), ("admin", 1500), ("last", 150)])
 def test_no_failure(run, least, runs, portal, record_property):
     ends, _ = runs[run]
@@ -126,7 +127,7 @@ def test_no_failure(run, least, runs, portal, record_property):
 
 @pytest.mark.postgres
 def test_each_operation_has_succeeded(runs):
-    """Else a 404 or a 403 each time would pass for a proof."""
+    """Otherwise an operation that always answers 404 or 403 would pass."""
     paths = yaml.safe_load((CHECKOUT / "docs/openapi.yaml").read_text())["paths"]
     known = {operation["operationId"] for methods in paths.values() for operation in methods.values()}
     succeeded = {name for _, answers in runs.values() for name, status in answers if 200 <= status < 300} - {"-"}
@@ -134,7 +135,7 @@ def test_each_operation_has_succeeded(runs):
 
 
 def answered(portal: Portal, request: bytes, *, ends: bool) -> int:
-    """The status that the server answers these bytes with; 0: it closed the connection. `ends`: so do we."""
+    """Return the status of the answer, or 0 if the server closed the connection. `ends`: close our side first."""
     with socket.create_connection(("127.0.0.1", portal.port), timeout=30) as connection:
         connection.sendall(request)
         if ends:

@@ -1,4 +1,4 @@
-"""`./podesk run`, a token and curl: the commands of curl_examples word for word, then the life of a desktop."""
+"""`./podesk run`, a token and curl: the commands of curl_examples word for word, then all actions on a desktop."""
 
 import json
 import subprocess
@@ -14,11 +14,11 @@ from tests.support.running_podesk import Portal, running
 
 
 class Shell:
-    """Somebody at a shell, with curl and a token."""
+    """A shell with curl and a token."""
 
     def __init__(self, portal: Portal, home: Path) -> None:
         self._portal, self._home, self.token, self.pod = portal, home, "", ""
-        (home / ".curlrc").write_text('silent\nshow-error\nwrite-out = "\\n%{http_code}"\n')  # the commands stay
+        (home / ".curlrc").write_text('silent\nshow-error\nwrite-out = "\\n%{http_code}"\n')  # commands stay as written
         login = json.dumps({"username": "admin", "password": portal.password})
         address = "http://vnc-api.example.com/api/v1/auth/token"
         status, told = self(f"curl -X POST {address} -H 'Content-Type: application/json' -d '{login}'")
@@ -26,7 +26,7 @@ class Shell:
         self.token = told["token"]
 
     def __call__(self, command: str) -> tuple[int, Any]:
-        """The status, and the JSON that it was answered with."""
+        """Run the command and return the status and the JSON of the answer."""
         yours = {
             "http://vnc-api.example.com": self._portal.url,
             "your-token-here": self.token,
@@ -54,7 +54,7 @@ class Shell:
         return self(f"curl -X {method} {address} {token} -H 'Content-Type: application/json' -d '{json.dumps(body)}'")
 
     def fill_homes(self, files: int) -> None:
-        """So that it takes a moment to delete them."""
+        """Create files, so that deleting the homes takes a moment."""
         for home in (self._portal.data / "local/volumes").glob("[!.]*"):
             (home / "many").mkdir()
             for number in range(files):
@@ -63,7 +63,7 @@ class Shell:
 
 @pytest.fixture
 def shell() -> Iterator[Shell]:
-    # Not pytest's own folder, which is closed to the account of desktops.
+    # Not pytest's own folder, which the account that runs desktops cannot enter.
     with tempfile.TemporaryDirectory(prefix="podesk-api-", ignore_cleanup_errors=True) as made:
         Path(made).chmod(0o755)
         with running(Path(made) / "data") as portal:
@@ -96,7 +96,7 @@ def test_the_life_of_a_desktop_by_curl(shell):
     assert shell.ask("POST", f"pods/{shell.pod}/extend")[1]["slug"] == "not_running"
 
     assert shell(DELETE) == (202, {"status": "deleted", "pod_name": shell.pod})
-    assert shell.ask("DELETE", f"pods/{shell.pod}?wait=60")[0] in (200, 404)  # it may have been quick
+    assert shell.ask("DELETE", f"pods/{shell.pod}?wait=60")[0] in (200, 404)  # 404 if the deletion was quick
     status, told = shell(STATUS)
     assert (status, told["slug"]) == (404, "not_found")
 

@@ -1,6 +1,7 @@
-"""Who may do what: every endpoint and method of the API, found in the URL configuration, for everybody who may come.
+"""Permissions of every endpoint and method in the URL configuration, for every kind of client.
 
-A new endpoint without a row fails, and so does a row whose endpoint is gone."""
+A new endpoint without a row fails, and so does a row without an endpoint.
+"""
 
 import re
 from collections.abc import Iterator
@@ -23,13 +24,13 @@ from desktops.models import Desktop, Status, Volume
 from tests.support import openapi
 
 WHO = ("anonymous", "stranger", "owner", "admin", "revoked", "expired", "unpermitted", "bound_elsewhere", "bound_here")
-# All ask for what is alice's. stranger: bob. admin: a superuser, who is a stranger too where it is not about
-# administration. unpermitted: alice's token with neither vnc nor ssh. bound: alice's token for one desktop only.
+# All request alice's objects. stranger: bob. admin: a superuser, who is like a stranger outside of administration.
+# unpermitted: alice's token with neither vnc nor ssh. bound: alice's token for one desktop only.
 OPEN = (200,) * 9
-MINE = (401, 404, 200, 404, 401, 401, 200, 403, 403)  # about a thing of alice's that is no desktop
+MINE = (401, 404, 200, 404, 401, 401, 200, 403, 403)  # objects of alice other than desktops
 LISTS = (401, 200, 200, 200, 401, 401, 200, 403, 403)  # each gets their own
-LOOKS = (401, 404, 200, 404, 401, 401, 200, 404, 200)  # at a desktop
-ACTS = (401, 404, 202, 404, 401, 401, 202, 403, 403)  # on a desktop
+LOOKS = (401, 404, 200, 404, 401, 401, 200, 404, 200)  # read a desktop
+ACTS = (401, 404, 202, 404, 401, 401, 202, 403, 403)  # act on a desktop
 MAKES = (401, 201, 201, 201, 401, 401, 201, 403, 403)
 RULES = (401, 403, 403, 200, 401, 401, 403, 403, 403)  # administration
 CREATES = (401, 403, 403, 201, 401, 401, 403, 403, 403)
@@ -42,7 +43,7 @@ def but(row: tuple[int, ...], **different: int) -> tuple[int, ...]:
 TABLE: dict[str, tuple[int, ...]] = {
     "GET schema/": OPEN,
     "GET docs/": OPEN,
-    "POST v1/auth/token": (201,) * 9,  # asks for the password, and looks at no token
+    "POST v1/auth/token": (201,) * 9,  # checks the password and ignores tokens
     "POST v1/auth/token/verify": OPEN,
     "POST v1/auth/token/refresh": MAKES,
     "GET v1/auth/tokens": LISTS,
@@ -62,7 +63,7 @@ TABLE: dict[str, tuple[int, ...]] = {
     "PATCH v1/admin/quotas/<quota_id>": RULES,
     "DELETE v1/admin/quotas/<quota_id>": RULES,
     "GET v1/pods": LISTS,
-    "POST v1/pods/create": (401, 202, 202, 202, 401, 401, 202, 403, 403),  # each makes their own
+    "POST v1/pods/create": (401, 202, 202, 202, 401, 401, 202, 403, 403),  # each creates their own
     "GET v1/pods/<pod_name>": LOOKS,
     "DELETE v1/pods/<pod_name>": ACTS,
     "POST v1/pods/<pod_name>/start": ACTS,
@@ -84,7 +85,7 @@ TABLE: dict[str, tuple[int, ...]] = {
     "POST v1/admin/pods/<pod_name>/stop": but(RULES, admin=202),
     "DELETE v1/admin/pods/<pod_name>": but(RULES, admin=202),
 }
-STATUS = {"POST v1/pods/<pod_name>/start": Status.STOPPED}  # of alice's desktop, where it is not running
+STATUS = {"POST v1/pods/<pod_name>/start": Status.STOPPED}  # of alice's desktop; else it runs
 BODIES = {
     "POST v1/auth/token": {"username": "alice", "password": "alice's password"},
     "POST v1/pods/create": {"name": "another"},
@@ -104,9 +105,9 @@ def patterns(resolver: URLResolver, above: str = "") -> Iterator[tuple[str, URLP
 
 
 def operations() -> Iterator[str]:
-    """Such as "GET v1/pods/<pod_name>"."""
+    """Yield operations such as "GET v1/pods/<pod_name>"."""
     for route, pattern in patterns(get_resolver()):
-        if not route.startswith("api/") or route == "api/":  # the last: where nothing is
+        if not route.startswith("api/") or route == "api/":  # the last is the catch-all for unknown addresses
             continue
         named = re.sub(r"<\w+:", "<", route.removeprefix("api/"))
         view = getattr(pattern.callback, "view_class", None)
@@ -122,8 +123,8 @@ def test_each_endpoint_has_a_row_and_each_row_an_endpoint():
 
 @pytest.fixture
 def things(request, alice, make_desktop, settings) -> dict[str, object]:
-    """What is alice's, by the name that it has in addresses."""
-    settings.DESKTOP_EXPOSURE = "nodeport"  # else there is no password to ask for
+    """Create alice's objects and return their ids by the names in the URLs."""
+    settings.DESKTOP_EXPOSURE = "nodeport"  # otherwise there is no password to read
     Quota.objects.filter(user=None, group=None).update(desktops=5, cpu=100, memory_mib=10**6, storage_gib=10**4)
     status = STATUS.get(request.node.callspec.params["operation"], Status.RUNNING)
     desktop = make_desktop(alice, status=status, vnc_password_sealed=encryption.encrypt("k7Wq2xPz"))
@@ -166,11 +167,11 @@ def ask(operation: str, things: dict[str, object], token: str, body: dict[str, o
 UNTOLD = {
     AuditEvent: None,
     SessionToken: ("last_used_at", "last_used_from"),
-}  # what a refusal may leave: None, all of it
+}  # what a refusal may change; None: every field
 
 
 def fingerprint() -> dict[str, list[tuple[object, ...]]]:
-    """All that the database holds."""
+    """Return all rows of the database."""
     found = {}
     for model in apps.get_models():
         passed_over = UNTOLD.get(model, ())
@@ -182,7 +183,7 @@ def fingerprint() -> dict[str, list[tuple[object, ...]]]:
 
 @pytest.mark.parametrize(("operation", "who"), list(product(TABLE, WHO)))
 def test_status(operation, who, things, alice, bob, admin):
-    """And a refused one changes nothing."""
+    """A request has its status of the table, and a refused one changes nothing."""
     body: dict[str, object] = {}
     if operation == "POST v1/auth/token/verify":
         body = {"token": tokens.issue(bob, scope=tokens.TokenScope("other"))}
@@ -197,7 +198,7 @@ def test_status(operation, who, things, alice, bob, admin):
         openapi.assert_told(operation.replace(" v1/", " ").replace("<", "{").replace(">", "}"), answer)
 
 
-# Where it matters what the token permits: which permissions, what is sent beside, status.
+# Endpoints that depend on the token's permissions: permissions, further arguments, status.
 PERMITTED = [
     ("POST v1/pods/<pod_name>/password", "vnc", {}, 200),
     ("POST v1/pods/<pod_name>/password", "ssh", {}, 403),

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.once
 @pytest.fixture(scope="module")
 def portal() -> Iterator[Portal]:
     with tempfile.TemporaryDirectory(prefix="podesk-api-page-", ignore_cleanup_errors=True) as made:
-        Path(made).chmod(0o755)  # the account of desktops passes through
+        Path(made).chmod(0o755)  # the account that runs desktops must be able to enter it
         with running(Path(made) / "data") as started:
             yield started
 

@@ -1,4 +1,4 @@
-"""The OpenAPI document: complete, valid, true to the URL configuration, and the same as the one in docs/."""
+"""The OpenAPI document is complete, valid, equal to the one in docs/, and matches the URL configuration."""
 
 import json
 from collections.abc import Iterator
@@ -31,7 +31,7 @@ def document() -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def described(document) -> dict[str, dict[str, Any]]:
-    """By "GET pods"."""
+    """Return the operations by names such as "GET pods"."""
     return {
         f"{method.upper()} {path.removeprefix('/api/v1/')}": operation
         for path, methods in document["paths"].items()
@@ -54,7 +54,7 @@ def test_all_of_the_api_and_nothing_else_is_described(described):
 
 
 def views(of: type[BaseEndpoint] = BaseEndpoint) -> Iterator[type[BaseEndpoint]]:
-    """All views of the API."""
+    """Yield all views of the API."""
     for view in of.__subclasses__():
         yield from views(view)
         yield from [view] if view.__module__.startswith(("accounts.api", "desktops.api")) else []

@@ -1,4 +1,4 @@
-"""What administrators edit in the admin itself: groups, images, sizes."""
+"""The audit trail records what administrators edit in the admin: groups, images, sizes."""
 
 import pytest
 from django.contrib.auth.models import Group

@@ -1,4 +1,4 @@
-"""Every service that a person can set off writes one audit event, with its deed; none is forgotten here."""
+"""Every service for an action of a user writes one audit event in the same transaction, and is listed here."""
 
 import inspect
 import pkgutil
@@ -215,7 +215,7 @@ DEEDS = {
 
 @pytest.fixture
 def world(alice, bob, make_desktop, image, small, settings) -> SimpleNamespace:
-    """Alice and what is hers, and bob, who owns nothing."""
+    """Create alice's objects, and bob, who has none."""
     settings.DESKTOP_EXPOSURE = "nodeport"
     Quota.objects.create(user=alice, desktops=9, cpu=90, memory_mib=90_000, storage_gib=900)
     by = Actor(alice, "192.0.2.7")
@@ -239,13 +239,13 @@ def world(alice, bob, make_desktop, image, small, settings) -> SimpleNamespace:
         deleting=make_desktop(alice, name="deleting", status=Status.DELETING),
         running=make_desktop(alice, name="running", status=Status.RUNNING, **running),
     )
-    Desktop.objects.filter(name="gone").delete()  # its row has gone since somebody looked it up
+    Desktop.objects.filter(name="gone").delete()  # its row was deleted after it was read
     made.before = AuditEvent.objects.count()
     return made
 
 
 def public_services() -> Iterator[Callable[..., Any]]:
-    """Of both apps, what takes a person's word: public functions with a keyword `by`. The API calls these."""
+    """Yield the public functions of both apps with a keyword `by`. The API calls these."""
     for package in (accounts, desktops):
         for found in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
             if not {"tests", "migrations", "api", "runtimes"} & set(found.name.split(".")):
@@ -304,18 +304,18 @@ def test_a_refusal_is_told_once_with_its_slug(world, deed):
 
 @pytest.mark.parametrize("deed", [each for each in DEEDS.values() if each.action.startswith("desktop.")])
 def test_a_deed_on_a_desktop_names_it_as_people_and_scripts_do(world, deed):
-    """Also when the desktop is gone, and when the deed is refused."""
+    """The event names the desktop even if it was deleted or the action was refused."""
     deed.does(world)
     if deed.refused:
         with pytest.raises(Refusal):
             deed.refused(world)
     known = {(str(row.pk), row.object_name, row.name) for row in (*Desktop.objects.all(), world.gone)}
     for event in new_events(world):
-        if event.target not in ("two\nlines", "two�lines", "deleting"):  # what was asked for
+        if event.target not in ("two\nlines", "two�lines", "deleting"):  # the name in the request
             assert (event.target, event.pod_name, event.details["name"]) in known
 
 
 def test_what_can_be_refused_is_tried_above():
-    """Every service that tells of refusals has one here."""
+    """Every service that records refusals is listed with one."""
     telling = {named(each) for each in public_services() if "audited" in each.__code__.co_qualname}
     assert telling == {named(each) for each, deed in DEEDS.items() if deed.refused} & telling

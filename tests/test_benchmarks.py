@@ -1,4 +1,4 @@
-"""Benchmarks: all are listed, a missed hold is an exit status, a missing tool a sentence. Nothing is measured."""
+"""All benchmarks are listed, report a missed limit by exit status, and name missing tools. Nothing is measured."""
 
 import os
 import subprocess
@@ -52,7 +52,7 @@ def of_storm(factor: float) -> Report:
 
 
 def of_relay(factor: float) -> Report:
-    """Each figure a little within its limit, or the first one beyond."""
+    """Return a report with each figure a little within its limit, or with the first one beyond it."""
     figures = {name: {stack: [1.0] for stack in ("plain TCP", "websockify", "Podesk")} for name in relay.HELD}
     inside = {">=": 1.01, "<=": 0.99}
     ratios = {name: [(limit or 1.0) * inside[sign]] for name, (_, sign, limit) in relay.HELD.items()}
@@ -127,7 +127,7 @@ def test_a_missing_server_is_named_with_its_package(monkeypatch, tmp_path):
 
 
 def test_missing_python_packages_are_named(tmp_path):
-    """By a Python that has none, beside this checkout."""
+    """Run the checkout with a Python that has no packages."""
     done = python("-S", "-m", "bench", PYTHONPATH="")
     assert done.returncode == 1
     assert "httpx" in done.stderr and "requirements-dev.txt" in done.stderr
@@ -144,7 +144,7 @@ def test_all_are_listed_with_their_tools_and_holds():
 
 
 def test_none_is_left_out():
-    """Whatever can be run is in the catalogue."""
+    """Every module that can be run is in the catalogue."""
     folder = CHECKOUT / "bench"
     runnable = [each for each in folder.rglob("*.py") if '__name__ == "__main__"' in each.read_text()]
     names = {".".join(each.relative_to(folder).with_suffix("").parts).removesuffix(".__main__") for each in runnable}

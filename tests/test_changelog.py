@@ -1,4 +1,4 @@
-"""CHANGELOG.md keeps to Keep a Changelog, so that people and tools can read it."""
+"""CHANGELOG.md follows Keep a Changelog, so that people and tools can read it."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""`.ci/dependencies.py`: which version an advisory hits, and that no installed package is passed over."""
+"""`.ci/dependencies.py` knows which versions an advisory affects, and checks every installed package."""
 
 import importlib.util
 import json
@@ -46,7 +46,7 @@ def test_versions_that_are_hit(check, told, hit, spared):
 
 def test_package_that_the_excerpt_does_not_know_is_named(check):
     known = json.loads(check.EXCERPT.read_text())["packages"]
-    without = set(known) - {"django", "asgiref"}  # one that is pinned, and one that came along
+    without = set(known) - {"django", "asgiref"}  # one that is pinned, and one that is its dependency
     assert {"django", "asgiref"} <= set(check.not_looked_up(list(without)))
 
 

@@ -1,4 +1,4 @@
-"""What dies, heals: the whole of Podesk with its parts killed under it, and what the person sees."""
+"""All of Podesk recovers when one of its parts is killed. The tests also check what the user sees."""
 
 import signal
 import tempfile
@@ -19,7 +19,7 @@ from tests.support.running_podesk import Portal, running, wait_for
 @pytest.fixture(scope="module")
 def portal() -> Iterator[Portal]:
     with tempfile.TemporaryDirectory(prefix="podesk-faults-", ignore_cleanup_errors=True) as made:
-        Path(made).chmod(0o755)  # the account of desktops passes through
+        Path(made).chmod(0o755)  # the account that runs desktops must be able to enter it
         with running(Path(made) / "data", ORPHAN_GRACE="5") as started:
             yield started
 
@@ -33,7 +33,7 @@ def person(portal) -> Visitor:
 
 @pytest.fixture
 def desktop(person, portal) -> Iterator[str]:
-    """One that runs; deleted with its files afterwards."""
+    """Yield a running desktop, and delete it with its files afterwards."""
     with launched(person, portal) as identity:
         becomes(portal, "running")
         yield identity
@@ -50,7 +50,7 @@ def launched(person: Visitor, portal: Portal) -> Iterator[str]:
 
 
 def becomes(portal: Portal, wanted: str | None, seconds: float = 120) -> None:
-    """Heals in the end. How fast is no question here: other work may go on on the machine."""
+    """Wait for a status. The limit is long, because other work may run on the machine."""
     until = time.monotonic() + seconds
     while (found := status(portal)) != wanted:
         assert time.monotonic() < until, (
@@ -73,7 +73,7 @@ def reason(portal: Portal) -> str:
 
 
 def servers(portal: Portal) -> list[psutil.Process]:
-    """The X servers of this portal's desktops."""
+    """Return the X servers of this portal's desktops."""
     found = []
     for process in psutil.process_iter(["name", "cmdline"]):
         if process.info["name"] == "Xvnc" and str(portal.data) in " ".join(process.info["cmdline"] or []):
@@ -94,7 +94,7 @@ def test_fifty_clicks_at_once_make_one_desktop(person, portal):
 
 
 def test_worker_killed_in_mid_job(person, portal):
-    """At whatever moment: before it took the job, in the midst of it, or just after."""
+    """The worker is killed before it takes the job, during it, or just after it."""
     for milliseconds in (0, 40, 120):
         wait_for(lambda: portal.part("rqworker"))
         with launched(person, portal):
@@ -127,14 +127,14 @@ def test_controller_away_is_said_on_the_page(person, portal, desktop):
 
 def test_redis_comes_back_empty(person, portal, desktop):
     portal.kill("redis-server")
-    person.act(desktop, "stop")  # the order is lost with Redis, the row is not
+    person.act(desktop, "stop")  # the job is lost with Redis, the row is not
     becomes(portal, "stopped")
     person.act(desktop, "start")
     becomes(portal, "running")
 
 
 def test_redis_that_is_full(person, portal):
-    """It answers, and refuses each write: everything says so, nothing dies, and all goes on afterwards."""
+    """When Redis refuses writes, all parts say so, none ends, and all continue afterwards."""
     redis = Redis(unix_socket_path=str(portal.data / "redis/redis.sock"))
     parts = [portal.part(word) for word in ("portal.server", "rqworker", "run_controller")]
     redis.config_set("maxmemory", 1)
@@ -145,7 +145,7 @@ def test_redis_that_is_full(person, portal):
         assert "refuses writes: its memory is full" in person.http.get("/readyz").json()["redis"]
         assert "refuses writes: its memory is full" in person.http.get("/?new").text
         wait_for(lambda: "redis_unavailable" in worker_log(portal))
-        time.sleep(8)  # more than the supervisor waits before it starts what has died again
+        time.sleep(8)  # longer than the supervisor waits before it restarts a process
         assert status(portal) == "pending"
     finally:
         redis.config_set("maxmemory", 0)
@@ -167,7 +167,7 @@ def test_screen_killed_from_outside(person, portal, desktop):
 
 
 def test_session_killed_from_outside(person, portal, desktop):
-    servers(portal)[0].parent().kill()  # its holder
+    servers(portal)[0].parent().kill()  # the holder of the session
     becomes(portal, "failed")
     assert reason(portal) == "session_crashed"
     assert "ended unexpectedly" in person.panel(desktop)
@@ -181,13 +181,13 @@ def test_desktops_outlive_the_portal_and_are_adopted(person, portal, desktop):
         portal.kill(part)
     wait_for(lambda: all(portal.part(part) for part in ("portal.server", "rqworker", "run_controller")))
     wait_for(portal.ready)
-    time.sleep(6)  # more than one comparison of rows and processes
+    time.sleep(6)  # longer than a comparison of rows and processes
     assert status(portal) == "running"
     assert servers(portal) == before
 
 
 def test_process_without_a_row_is_ended(person, portal):
-    """As after a restored backup of the database: the row is gone, the session is not."""
+    """The row is missing as after a restored backup, and its session still runs."""
     person.launch()
     becomes(portal, "running")
     with_row = servers(portal)

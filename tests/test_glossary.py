@@ -1,4 +1,4 @@
-"""CONTRIBUTING.md: each name of the glossary is a class, module or function, and each file of the recipes exists."""
+"""Each name in the glossary of CONTRIBUTING.md exists in the code, and so does each file of its recipes."""
 
 import ast
 import re
@@ -13,7 +13,7 @@ pytestmark = pytest.mark.once
 PAGE = (CHECKOUT / "CONTRIBUTING.md").read_text()
 PACKAGES = ("core", "accounts", "desktops", "portal")
 GLOSSARY = dict(re.findall(r"^\| ([a-z ]+) \|[^|]+\| (`.+`) \|$", PAGE.partition("## Glossary")[2], re.MULTILINE))
-# What an engineer who opens the tree has to know; the glossary may hold more.
+# What a new engineer has to know. The glossary may contain more.
 REQUIRED = {
     *("desktop", "desktop image", "runtime", "endpoint", "launch", "start", "stop", "restart", "delete", "observe"),
     *("watch", "run", "session token", "viewer", "reconcile", "quota", "holder", "snapshot", "version", "disconnect"),

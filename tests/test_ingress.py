@@ -1,4 +1,4 @@
-"""Exposure by ingress: a real nginx asks the running portal who may pass to the desktop's own noVNC."""
+"""Exposure by ingress: a real nginx asks the running portal whether a request may pass to the desktop's noVNC."""
 
 import ssl
 import tempfile
@@ -46,13 +46,13 @@ def visitor(url: str) -> Visitor:
 
 @pytest.fixture(scope="module")
 def site() -> Iterator[SimpleNamespace]:
-    """The portal behind nginx, with the first desktop's noVNC beside it."""
+    """Yield the portal behind nginx, with the noVNC of its first desktop."""
     front, desktop_port = free_port(), free_port()
     url = f"https://127.0.0.1:{front}"
     given = {"PUBLIC_URL": url, "TRUSTED_PROXY_COUNT": "1", "DESKTOP_EXPOSURE": "ingress"}
     with tempfile.TemporaryDirectory(prefix="podesk-ingress-", ignore_cleanup_errors=True) as made:
         folder = Path(made)
-        folder.chmod(0o755)  # the account of desktops passes through
+        folder.chmod(0o755)  # the account that runs desktops must be able to enter it
         (folder / "web").mkdir()
         (folder / "web/vnc.html").write_text("noVNC of this desktop")
         with (
@@ -69,7 +69,7 @@ def site() -> Iterator[SimpleNamespace]:
 
 
 def ingress_of(desktop: str, name: str, url: str) -> Body:
-    """As in a cluster, with the default of DESKTOP_INGRESS_AUTH_URL."""
+    """Return the Ingress as in a cluster, with the default of DESKTOP_INGRESS_AUTH_URL."""
     usual = a_cluster("vnc-pods", exposure="ingress")
     asked = replace(usual.ingress, public_url=url, auth_url=settings.DESKTOP_INGRESS_AUTH_URL)
     return network_manifests.ingress(a_spec(desktop_id=desktop, name=name), replace(usual, ingress=asked))
@@ -81,14 +81,14 @@ def row(portal: Portal) -> tuple[str, str, str]:
 
 @pytest.fixture
 def person(site) -> Visitor:
-    """Signed in anew, in another browser."""
+    """Return a newly signed-in user in another browser."""
     fresh = visitor(site.url)
     fresh.sign_in("admin", site.portal.password)
     return fresh
 
 
 def stream(site, person: Visitor) -> ClientConnection:
-    """Past the portal to the X server, as the browser's noVNC connects."""
+    """Connect directly to the X server, as noVNC in the browser does."""
     return socket(site, person, f"/direct/{site.desktop}/websockify", "binary")
 
 
@@ -104,17 +104,17 @@ def socket(site, person: Visitor, path: str, *protocols: str, origin: str = "") 
 
 
 def refused(site, person: Visitor, **headers: str) -> int:
-    """What the same connection is answered with in place of a stream."""
+    """Return the status when the same connection is refused."""
     asked = UPGRADE | {"Origin": site.url} | headers
     path = f"/direct/{site.desktop}/websockify"
     return person.http.get(path, headers=asked, follow_redirects=False).status_code
 
 
-# --- the portal at a port of its own, as behind a controller on node ports ---
+# --- the portal at its own port, as behind a controller on node ports ---
 
 
 def test_forms_are_taken_from_its_own_port_alone(site, person):
-    """That signing in works is seen above; browsers send Origin, with the port."""
+    """Browsers send an Origin with the port. The test above shows that signing in works."""
     form = {"csrfmiddlewaretoken": person.http.cookies["csrftoken"]}
     for origin, status in ((site.url, 303), ("https://127.0.0.1", 403), ("https://127.0.0.1:1", 403)):
         path = f"/desktops/{site.desktop}/open-directly/"
@@ -135,7 +135,7 @@ def test_sockets_are_opened_from_its_own_port_alone(site, person):
 
 
 def test_plain_http_is_sent_to_the_port_of_https(site):
-    """Not to the port that it came by, nor to 443, where nobody listens."""
+    """The redirect uses neither the port of the request nor 443, at which nothing listens."""
     answer = httpx.get(f"http://127.0.0.1:{site.portal.port}/accounts/login/", headers={"Host": "127.0.0.1:31290"})
     assert (answer.status_code, answer.headers["Location"]) == (301, f"{site.url}/accounts/login/")
 
@@ -146,7 +146,7 @@ def test_the_ingress_of_a_desktop_has_a_host_without_a_port(site):
     assert said.stdout.split()[-1] == "127.0.0.1"
 
 
-# --- the desktop, directly ---
+# --- direct access to the desktop ---
 
 
 def test_who_opens_it_directly_passes(site, person):
@@ -187,21 +187,21 @@ def test_another_persons_token_does_not_pass(site):
 
 
 def test_after_the_logout_nothing_new_passes_but_what_is_open_stays(site, person):
-    """The portal is not in the path: that is the price of this exposure, and docs/exposure.md says so."""
+    """With this exposure the portal cannot close open connections, as docs/exposure.md says."""
     person.act(site.desktop, "open-directly")
     with stream(site, person) as opened:
         assert opened.recv(timeout=10) == b"RFB 003.008\n"
         path = f"/direct/{site.desktop}/"
         cookie = next(each.value for each in person.http.cookies.jar if each.path == path)
         person.post("/accounts/logout/")
-        person.http.cookies.set("podesk_direct", cookie, path=path)  # as if somebody had kept it
+        person.http.cookies.set("podesk_direct", cookie, path=path)  # as if the browser had kept it
         assert refused(site, person) == 302
         opened.send(b"RFB 003.008\n")
-        assert opened.recv(timeout=10)  # the kinds of login that the X server offers
+        assert opened.recv(timeout=10)  # the security types of the X server
 
 
 def test_stopping_the_desktop_ends_what_is_open(site, person):
-    """The last test here: the desktop is not started again."""
+    """This has to be the last test, because it leaves the desktop stopped."""
     person.act(site.desktop, "open-directly")
     with stream(site, person) as opened:
         assert opened.recv(timeout=10) == b"RFB 003.008\n"

@@ -1,4 +1,4 @@
-"""The plugin that watches the logs of a test run: what it finds fails the run, what it does not find does not."""
+"""The plugin that checks the logs of a test run for secrets: a finding fails the run."""
 
 import os
 import re
@@ -70,7 +70,7 @@ def test_clean(db):
 def run(folder: Path, code: str, *options: str) -> tuple[int, list[str]]:
     (folder / "test_inner.py").write_text(HEAD + code)
     command = [sys.executable, "-m", "pytest", "-c", str(CHECKOUT / "pyproject.toml"), *options, str(folder)]
-    known = {name: value for name, value in os.environ.items() if name != "DATABASE_URL"}  # that one is in use
+    known = {name: value for name, value in os.environ.items() if name != "DATABASE_URL"}  # it is in use
     done = subprocess.run(command, cwd=CHECKOUT, env=known, capture_output=True, text=True, timeout=300, check=False)
     return done.returncode, done.stdout.splitlines()
 

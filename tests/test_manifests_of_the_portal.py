@@ -1,4 +1,4 @@
-"""What `kubectl apply -k` would apply: valid for the schemas of Kubernetes, and by the rules of the house."""
+"""The manifests of `kubectl apply -k` are valid for the schemas of Kubernetes and follow the project's rules."""
 
 import json
 import re
@@ -22,13 +22,13 @@ Manifest = dict[str, Any]
 
 
 def kubectls_to_try() -> tuple[str, str]:
-    """Return the oldest and the newest that are there."""
+    """Return the oldest and the newest available kubectl."""
     programs = [*kubectls().values()]
     return programs[0], programs[-1]
 
 
 def build(folder: str, program: str = "") -> list[Manifest]:
-    """Return what is applied. Fails when kustomize refuses it, and when it warns."""
+    """Return the applied manifests. Fail if kustomize refuses them or warns."""
     command = [program or kubectl(), "kustomize", str(CHECKOUT / "k8s" / folder)]
     said = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (said.returncode, said.stderr) == (0, "")
@@ -49,7 +49,7 @@ def settings_of(manifests: list[Manifest]) -> dict[str, str]:
 
 
 def templates(manifests: list[Manifest]) -> Iterator[tuple[str, Manifest]]:
-    """Of pods, with their labels."""
+    """Yield the pod templates, with their labels."""
     for manifest in manifests:
         if template := manifest.get("spec", {}).get("template"):
             yield title(manifest), template
@@ -83,7 +83,7 @@ def test_oldest_and_newest_kubectl_build_the_same_without_a_warning(overlay):
 
 
 def test_no_kustomization_uses_a_field_that_is_deprecated():
-    """Also in parts that no overlay names: a kubectl of today warns of these on every apply."""
+    """Components that no overlay uses are included. A current kubectl warns of these fields on every apply."""
     deprecated = {"bases", "patchesStrategicMerge", "patchesJson6902", "commonLabels", "vars", "imageTags"}
     files = list((CHECKOUT / "k8s").rglob("kustomization.yaml"))
     assert len(files) > 8
@@ -98,7 +98,7 @@ def test_test_cluster_gets_only_what_kubernetes_1_20_knows():
 
 
 def test_own_secrets_take_the_place_of_the_job(tmp_path):
-    """As an operator does it: a folder of values, and an overlay that names the part."""
+    """Use a folder of values, and an overlay that names the component, as an operator does."""
     copied = tmp_path / "k8s"
     subprocess.run(["cp", "-r", str(CHECKOUT / "k8s"), str(copied)], check=True)
     values = copied / "parts/own-keys/values"
@@ -121,7 +121,7 @@ def test_own_secrets_take_the_place_of_the_job(tmp_path):
     ],
 )
 def test_rights_of_an_exposure_come_with_it_alone(exposure, rights, tmp_path):
-    """As an operator does it: one line in the overlay sets the exposure and gives what it needs."""
+    """Set the exposure with one line in the overlay, as an operator does. It adds what the exposure needs."""
     copied = tmp_path / "k8s"
     subprocess.run(["cp", "-r", str(CHECKOUT / "k8s"), str(copied)], check=True)
     overlay = copied / "overlays/site/kustomization.yaml"
@@ -137,7 +137,7 @@ def test_rights_of_an_exposure_come_with_it_alone(exposure, rights, tmp_path):
 
 
 def granted(manifests: list[Manifest]) -> set[tuple[str, str]]:
-    """Return each Role with each resource that it is about."""
+    """Return each Role with each resource that it grants."""
     roles = [each for each in manifests if each["kind"] == "Role"]
     return {(role["metadata"]["name"], kind) for role in roles for rule in role["rules"] for kind in rule["resources"]}
 
@@ -147,7 +147,7 @@ def _items(template: Manifest) -> list[Manifest]:
     return [item for items in found for item in items]
 
 
-# --- rules of the house ---
+# --- rules of the project ---
 
 
 def test_every_container_says_what_it_takes(manifests):
@@ -157,7 +157,7 @@ def test_every_container_says_what_it_takes(manifests):
 
 
 def test_what_may_take_long_to_start_says_at_once_that_it_has(manifests):
-    """A kubelet of 1.20 looks at a pod anew when its readiness changes, and else once a minute: roll-outs waited."""
+    """A kubelet of 1.20 checks a pod when its readiness changes, else once a minute, which delayed roll-outs."""
     slow = [(name, each) for name, each in containers(manifests) if "startupProbe" in each]
     assert len(slow) >= 6
     assert [name for name, each in slow if "readinessProbe" not in each] == []
@@ -209,7 +209,7 @@ def test_site_has_one_host_and_names_a_port_in_its_address_alone(overlay):
 
 
 def test_the_overlay_of_one_site_is_what_that_site_has():
-    """Its node ports, its storage class and its registry are in no other overlay."""
+    """The node ports, the storage class and the registry of the site are in no other overlay."""
     site = build("overlays/site-vnc")
     assert settings_of(site)["PUBLIC_URL"].endswith(":30843")
     assert settings_of(site)["DESKTOP_STORAGE_CLASS"] == "183nfs"
@@ -278,7 +278,7 @@ def test_roll_out_never_leaves_fewer_than_before(manifests):
 
 
 def test_the_keys_job_reaches_the_api_wherever_it_usually_listens(manifests):
-    """Where it does not, nothing starts: the Job makes the Secret that all others wait for."""
+    """Otherwise nothing would start, because all pods wait for the Secret that the Job makes."""
     (labels,) = (template["metadata"]["labels"] for name, template in templates(manifests) if name == "Job podesk-keys")
     ports = {
         port["port"]
@@ -297,7 +297,7 @@ SPARE = 20  # connections for the superuser, backups and people
 
 
 def test_all_pods_at_their_most_fit_into_the_database(manifests):
-    """The autoscaler adds pods just when the database has most to do; a roll-out adds one more of each kind."""
+    """The autoscaler adds pods when the database is busiest. A roll-out adds one more of each kind."""
     found = {title(each): each for each in manifests}
     limit = container_of(found["StatefulSet podesk-postgres"])["args"]
     allowed = int(dict(part.split("=") for part in limit if "=" in part)["max_connections"])

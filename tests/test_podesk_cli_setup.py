@@ -1,4 +1,4 @@
-"""What the front door does before anything starts: packages, virtualenv, keys, environment."""
+"""The preparations of `./podesk`: packages, virtualenv, keys, environment."""
 
 import json
 import os
@@ -32,7 +32,7 @@ def test_missing_packages_are_found():
 
 
 def test_without_rights_the_exact_command_is_named():
-    """As an account that is not root and finds no sudo."""
+    """The account is not root and has no sudo."""
     drop = "import os; from podesk_cli import packages; os.geteuid() or os.setuid(65534)"
     said = subprocess.run(
         [sys.executable, "-c", f"{drop}; packages.install(['xauth', 'thunar'], None)"],
@@ -73,7 +73,7 @@ def test_what_the_operator_set_wins(tmp_path, monkeypatch):
 
 
 def test_static_files_are_collected_by_one_at_a_time(tmp_path):
-    """The second waits, and finds them there."""
+    """The second process waits and then finds the files."""
     stamp = tmp_path / "static/.sources"
     stamp.parent.mkdir()
     runner = Runner(CHECKOUT, tmp_path / "log", Progress(total=1))
@@ -91,7 +91,7 @@ def test_static_files_are_collected_by_one_at_a_time(tmp_path):
         os.close(lock)
     waits.join(30)
     assert not waits.is_alive()
-    assert not runner.log.exists()  # it started nothing
+    assert not runner.log.exists()  # no command was started
 
 
 def test_lock_file_names_no_registry():

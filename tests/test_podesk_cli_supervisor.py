@@ -1,4 +1,4 @@
-"""The supervisor restarts what dies, stops all in order, and takes its programs with it when it is killed."""
+"""The supervisor restarts programs that end, stops all in order, and ends them when it is killed."""
 
 import os
 import signal
@@ -16,7 +16,7 @@ from podesk_cli.supervisor import Service, Supervisor
 
 pytestmark = pytest.mark.once
 
-# Two or three services under the real supervisor; each writes a line when it starts and when it is asked to stop.
+# Two or three services under the real supervisor. Each writes a line when it starts and when it is asked to stop.
 PROGRAM = """
 import signal, sys, time
 from pathlib import Path
@@ -123,7 +123,7 @@ def test_program_that_ignores_sigterm_is_killed_in_time(supervised):
 
 
 def has_ended(process: psutil.Process) -> bool:
-    """Also when nobody has reaped it yet: whoever is process 1 here may not."""
+    """Return whether the process has ended. A zombie has, because process 1 of a container may not reap it."""
     return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
 
 
@@ -163,4 +163,4 @@ def test_long_log_is_cut_under_its_writer(tmp_path, monkeypatch):
     assert older.stat().st_size >= 1_000_000
     wait_for(lambda: "word" in log.read_text())
     watched.stop()
-    assert "\0" not in log.read_text()  # appended, not written behind a hole
+    assert "\0" not in log.read_text()  # appended, without a gap

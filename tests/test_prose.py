@@ -16,7 +16,7 @@ from podesk_cli.folders import CHECKOUT
 
 pytestmark = pytest.mark.once
 
-BETTER = {  # what is found, as a regular expression without case: what to write
+BETTER = {  # wrong words, as a regular expression without case: replacement
     r"whoever|whosoever": "users who, a person who, you",
     r"nobody|no one else": "you cannot, no user, not ... by any user",
     r"(?:is|are|was|were|been|be) told|tells of|told (?:once|by|as|in)": "is reported, is shown, is written",

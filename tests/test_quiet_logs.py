@@ -1,4 +1,4 @@
-"""Normal life leaves no warning in the logs: the search that docs/operations.md names finds what needs a look."""
+"""Normal use leaves no warning in the logs, so the search in docs/operations.md finds only what needs attention."""
 
 import json
 import tempfile
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.once
 @pytest.fixture(scope="module")
 def portal() -> Iterator[Portal]:
     with tempfile.TemporaryDirectory(prefix="podesk-quiet-", ignore_cleanup_errors=True) as made:
-        Path(made).chmod(0o755)  # the account of desktops passes through
+        Path(made).chmod(0o755)  # the account that runs desktops must be able to enter it
         with running(Path(made) / "data", LOG_FORMAT="json") as started:
             yield started
 
@@ -30,7 +30,7 @@ def status(portal: Portal) -> str | None:
 
 
 def complaints(portal: Portal) -> list[str]:
-    """What the documented search finds, in the logs of the portal's own parts."""
+    """Return the findings of the documented search in the logs of the portal's own parts."""
     lines = [line for log in portal.data.glob("logs/*.log") for line in log.read_text().splitlines()]
     of_ours = [json.loads(line) for line in lines if line.startswith("{")]
     return [f"{each['event']} {each}" for each in of_ours if each.get("level") in ("warning", "error", "critical")]

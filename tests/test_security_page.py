@@ -1,4 +1,4 @@
-"""docs/security.md names tests; a claim whose test is gone is no claim."""
+"""The tests that docs/security.md names exist, because a claim without a test is not a claim."""
 
 import ast
 import re

@@ -1,4 +1,4 @@
-"""docs/site-vnc.md: its links lead somewhere, its commands fit its overlay, and no other page is about that site."""
+"""The links of docs/site-vnc.md are valid, its commands match its overlay, and no other page is about that site."""
 
 import re
 
@@ -15,7 +15,7 @@ PRIVATE = re.compile(r"first design|183nfs|192\.168\.10\.|\b31290\b|\b30843\b")
 
 
 def anchors(text: str) -> set[str]:
-    """As GitHub makes them of headings."""
+    """Return the anchors that GitHub makes of headings."""
     return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in re.findall(r"^#+ (.+)$", text, re.M)}
 
 

@@ -1,5 +1,7 @@
-"""Every page whose address names a thing, found in the URL configuration: strangers find nothing there, and who has not
-logged in is sent to the login."""
+"""Every page with an object in its URL answers 404 to other users, and redirects to the login without a login.
+
+The pages come from the URL configuration.
+"""
 
 from datetime import timedelta
 from itertools import product
@@ -39,7 +41,7 @@ VISITORS = {
     "bound elsewhere": 404,
     "owner": 200,
 }
-# Asked by programs, an ingress controller and the viewer's script: no redirect could help there.
+# Used by an ingress controller and the viewer's script, which cannot follow a redirect to a form.
 GATE, SCRIPTS = "/desktops/<uuid:desktop_id>/gate/", "/desktops/<uuid:desktop_id>/session-token/"
 
 
@@ -62,7 +64,7 @@ def of_alice(page: str, things: dict[str, object]) -> str:
 
 
 def statuses(client: Client, address: str) -> set[int]:
-    """Of GET and POST, but for the one that the page does not know."""
+    """Return the statuses of GET and POST, without that of a method that the page does not support."""
     return {client.get(address).status_code, client.post(address).status_code} - {405}
 
 
@@ -79,7 +81,7 @@ def test_stranger_finds_nothing(page, client_for, bob, things):
 
 @pytest.mark.parametrize("page", PAGES)
 def test_administrator_finds_nothing_either(page, client_for, admin, things):
-    """What is alice's alone; administration has pages of its own, which are audited."""
+    """Administrators cannot open alice's pages. The admin has its own pages, which are audited."""
     assert statuses(client_for(admin), of_alice(page, things)) == {401 if page == GATE else 404}
 
 
@@ -101,7 +103,7 @@ def test_administration_is_for_administrators(page, client_for, bob, client, thi
 
 @pytest.mark.parametrize(("socket", "who"), list(product(SOCKETS, VISITORS)), ids=str)
 def test_sockets(socket, who, alice, bob, make_desktop):
-    """Of each route, before anything is accepted: access.admit is what the relay asks first."""
+    """Each route refuses before it accepts a connection: the relay calls access.admit first."""
     own = make_desktop(bob, status=Status.RUNNING)
     running = {"status": Status.RUNNING, "endpoint_kind": "tcp", "endpoint_address": "127.0.0.1", "endpoint_port": 1}
     desktop = make_desktop(alice, vnc_password_sealed=encryption.encrypt("k7Wq2xPz"), **running)
@@ -113,7 +115,7 @@ def test_sockets(socket, who, alice, bob, make_desktop):
     text, row = issue_row(bob if stranger else alice, scope=scope, life=living(lifetime), label="matrix")
     if who == "revoked":
         revocation.revoke_token(row.pk, reason="revoked")
-    # The route that names no desktop opens whichever the token is for: here one of alice's that does not run.
+    # The route without a desktop opens the token's desktop: here one of alice's that does not run.
     expected = 409 if who == "bound elsewhere" and "desktop_id" not in str(socket.pattern) else VISITORS[who]
     assert visit(socket, text if who != "anonymous" else "", alice, desktop) == expected
 

@@ -1,4 +1,4 @@
-"""The structure of the sources: small modules and functions, one name for one class, imports without a cycle."""
+"""The structure of the sources: small modules and functions, unique class names, and no import cycles."""
 
 from collections import Counter
 from statistics import median
@@ -11,12 +11,12 @@ from tests.support.source_code import PACKAGES, length, modules, parameters
 
 pytestmark = pytest.mark.once
 
-MOST_ENTRIES = 25  # at the top of desktops/
+MOST_ENTRIES = 25  # in desktops/ itself
 MOST_LINES_OF_A_MODULE = 300
 MOST_LINES_OF_A_FUNCTION = 40
 MOST_LINES_OF_THE_MEDIAN_FUNCTION = 6
 MOST_PARAMETERS = 5
-MOST_IMPORTS_BETWEEN_FOLDERS = 75  # of desktops/; docs/architecture.md has today's number
+MOST_IMPORTS_BETWEEN_FOLDERS = 75  # of desktops/; docs/architecture.md has the current number
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""Simplified Chinese is whole: each text of the sources is in the catalog, and no page falls back to English."""
+"""The Simplified Chinese translation is complete: each text is in the catalog, and no page shows English."""
 
 import os
 import re
@@ -23,8 +23,8 @@ pytestmark = pytest.mark.once
 LANGUAGE = "zh_Hans"
 CATALOG = Path("locale", LANGUAGE, "LC_MESSAGES/django.po")
 FILLED_IN = re.compile(r"%%|%\(\w+\)\w|%\w|\{\w+\}|</?\w+>")
-CHINESE = {"accept-language": "zh-CN,zh;q=0.9,en;q=0.8"}  # what browsers send there
-# Names, units and keys, which are the same in both languages; the button that leads back to English.
+CHINESE = {"accept-language": "zh-CN,zh;q=0.9,en;q=0.8"}  # as browsers send it
+# Names, units and keys, which are the same in both languages, and the button that switches to English.
 NOT_ENGLISH = {
     *(
         "Podesk",
@@ -57,7 +57,7 @@ def messages(path: Path) -> list[Message]:
 
 
 def texts(found: list[Message]) -> set[tuple[str | None, str]]:
-    """Context and text; of a plural, the text of one."""
+    """Return contexts and texts; of a plural, the singular."""
     return {(message.context, message.id if isinstance(message.id, str) else message.id[0]) for message in found}
 
 
@@ -68,7 +68,7 @@ def strings(message: Message) -> tuple[str, ...]:
 # --- The catalog --------------------------------------------------------------------------------------------------
 @pytest.fixture(scope="module")
 def in_sources(tmp_path_factory) -> set[tuple[str | None, str]]:
-    """What makemessages finds. It works on a copy, because it puts files of its own beside the templates."""
+    """Return what makemessages finds in a copy of the sources, because it writes files beside the templates."""
     copy = tmp_path_factory.mktemp("sources")
     folders = [CHECKOUT / "templates", *(file.parent for file in CHECKOUT.glob("*/__init__.py"))]
     for folder in folders:
@@ -104,7 +104,7 @@ def test_what_is_filled_in_stays():
 
 
 def test_functions_that_translate_have_names_that_makemessages_knows():
-    """`from … import gettext as say` would keep all its texts out of the catalog."""
+    """makemessages would miss all texts of `from … import gettext as say`."""
     renamed = re.compile(r"import \w*gettext\w* as (?!_\b)\w+")
     sources = [path for package in CHECKOUT.glob("*/__init__.py") for path in package.parent.rglob("*.py")]
     assert [path for path in sources if renamed.search(path.read_text()) and path != Path(__file__)] == []
@@ -112,7 +112,7 @@ def test_functions_that_translate_have_names_that_makemessages_knows():
 
 # --- The pages ----------------------------------------------------------------------------------------------------
 class Shown(HTMLParser):
-    """What a person reads or hears of a page."""
+    """Collects the texts of a page that a user reads or hears."""
 
     SPOKEN = ("title", "aria-label", "alt", "placeholder", "data-sentence")
 
@@ -141,7 +141,7 @@ class Shown(HTMLParser):
 
 @pytest.fixture(scope="module")
 def compiled(tmp_path_factory) -> Path:
-    """The catalog as the front door compiles it: the tests do not trust one that happens to lie there."""
+    """Compile the catalog as `./podesk` does, and do not use an existing one, which may be old."""
     checkout = tmp_path_factory.mktemp("checkout")
     (checkout / CATALOG).parent.mkdir(parents=True)
     shutil.copy(CHECKOUT / CATALOG, checkout / CATALOG)

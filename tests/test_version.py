@@ -1,4 +1,4 @@
-"""The version is written once, in pyproject.toml, and everything that shows one shows that."""
+"""The version is written only in pyproject.toml, and all places that show a version use it."""
 
 import re
 import subprocess

@@ -1,4 +1,4 @@
-"""The workflows on GitHub and GitLab: pinned, with few rights, and with the steps of .ci/run."""
+"""The workflows on GitHub and GitLab use pinned actions, few permissions, and the steps of .ci/run."""
 
 import re
 from pathlib import Path

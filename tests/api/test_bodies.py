@@ -1,4 +1,4 @@
-"""What may be sent: JSON that everybody reads alike, or a 4xx that says what is wrong."""
+"""Bodies of requests: JSON that all parsers read alike, or a 4xx that says what is wrong."""
 
 import json
 
@@ -27,7 +27,7 @@ def test_object_is_read(api):
 @pytest.mark.parametrize("kind", [JSON, "text/plain", "application/x-www-form-urlencoded", ""])
 def test_empty_body_is_an_empty_object(api, kind):
     answer = api.generic("POST", THINGS, b"", kind)
-    assert (answer.status_code, answer.json()["sent"]) == (201, {})  # in particular, no flag that nobody unticked
+    assert (answer.status_code, answer.json()["sent"]) == (201, {})  # in particular, no flag is set to false
 
 
 @pytest.mark.parametrize(
@@ -95,7 +95,7 @@ def test_hundreds_of_unknown_fields(api):
     assert len(told(answer)["errors"]) == 20
 
 
-@pytest.mark.parametrize("size", [64 * 1024 + 1, 1024 * 1024, 3 * 1024 * 1024])  # the last: Django's own limit too
+@pytest.mark.parametrize("size", [64 * 1024 + 1, 1024 * 1024, 3 * 1024 * 1024])  # the last: over Django's limit too
 @pytest.mark.parametrize("headers", [{}, {"Idempotency-Key": "k"}])
 def test_too_large(api, size, headers):
     answer = api.generic("POST", THINGS, b'{"word": "' + b"x" * size + b'"}', JSON, headers=headers)
@@ -116,7 +116,7 @@ def test_other_types_than_json(api, kind):
 @pytest.mark.parametrize("charset", ["utf-8", "base64", "utf-16", "nonsense", '"', "rot13", "idna"])
 @pytest.mark.django_db(transaction=True)
 async def test_charset_changes_nothing(alice, settings, charset):
-    """JSON is UTF-8; "base64" is a codec of Python's that is none of text. As the server gives it to Django: ASGI."""
+    """JSON is UTF-8, and "base64" is a Python codec that is not for text. ASGI passes both to Django."""
     settings.ROOT_URLCONF = "tests.support.tiny_api"
     headers = {"X-User-Token": await sync_to_async(token)(alice)}
     kind = f"{JSON}; charset={charset}"
@@ -125,7 +125,7 @@ async def test_charset_changes_nothing(alice, settings, charset):
 
 
 async def received(*parts: bytes, path: str) -> bytes:
-    """What an application behind bounded() sees of a body that comes in these parts."""
+    """Return the body that an application behind bounded() gets when it arrives in these parts."""
 
     async def application(scope, receive, send):
         body = b""

@@ -1,4 +1,4 @@
-"""Whatever goes wrong below /api/ is told as one kind of problem, in the reader's language."""
+"""Every error below /api/ is reported as a problem document, in the reader's language."""
 
 import pytest
 from django.test import Client
@@ -39,7 +39,7 @@ def test_token_that_is_none(open_api, header, text):
 )
 @pytest.mark.parametrize("method", ["get", "post", "put", "delete", "options"])
 def test_address_where_nothing_is(path, method, db):
-    visitor = Client(enforce_csrf_checks=True)  # as for everybody: asking for a cookie's word would mislead
+    visitor = Client(enforce_csrf_checks=True)  # CSRF must not be the reason, because a cookie is not needed here
     problem = told(getattr(visitor, method)(f"/api/{path}"), 404, "no_such_address")
     assert problem["instance"].startswith("/api/")
 
@@ -68,7 +68,7 @@ def test_head_is_get_without_body(api):
 
 
 def test_head_may_no_more_than_get(open_api, alice):
-    """Else the size of what is hidden would be told."""
+    """Otherwise HEAD would show the size of what is hidden."""
     for path, scope in {"ssh": {"permissions": ("vnc",)}, "staff": {}}.items():
         for method in (open_api.get, open_api.head):
             assert method(f"{GROUND}/{path}", headers={"X-User-Token": token(alice, **scope)}).status_code == 403
@@ -130,7 +130,7 @@ def test_fault_of_ours_tells_nothing(api):
 
 
 def test_fault_outside_of_the_view(api, monkeypatch):
-    """Where DRF catches nothing."""
+    """The error is raised where DRF does not catch it."""
 
     def fails(*args, **kwargs):
         raise ZeroDivisionError
@@ -160,6 +160,6 @@ def test_any_language_may_be_asked_for(api, language):
 
 
 def test_readers_language(open_api):
-    """The sentence is one of Django's own, so that this holds whatever of ours is translated yet."""
+    """The sentence comes from Django, so that the test does not depend on our translations."""
     answer = open_api.post(f"{GROUND}/open", {"number": "x"}, JSON, headers={"Accept-Language": "zh-hans"})
     assert answer.json()["errors"] == [{"field": "number", "message": "请填写合法的整数值。"}]

@@ -1,4 +1,4 @@
-"""Idempotency-Key: done once, answered again."""
+"""A request with an Idempotency-Key is run once, and its answer is repeated."""
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -47,7 +47,7 @@ def test_key_for_something_else(api):
     ):
         assert (answer.status_code, answer.json()["slug"]) == (422, "idempotency_key_used")
     assert made() == 1
-    assert post(api, {"word": "a"}).status_code == 201  # the first answer is still there
+    assert post(api, {"word": "a"}).status_code == 201  # the first answer is still stored
 
 
 @pytest.mark.parametrize("key", ["", " ", "with space", "x" * 201, "ü", "tab\tin"])
@@ -78,7 +78,7 @@ def test_who_died_over_it_holds_nobody_up(api):
 def test_refusal_is_forgotten(api, body, status):
     assert [post(api, body).status_code for _ in range(2)] == [status, status]
     assert not IdempotentRequest.objects.exists()
-    assert post(api).status_code == 201  # the key is free for the corrected request
+    assert post(api).status_code == 201  # the corrected request may use the key
 
 
 def test_too_many_is_not_noted(api, settings):

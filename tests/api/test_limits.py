@@ -1,4 +1,4 @@
-"""Rate limits: counted in Redis for all replicas, told in headers, and nobody's hindrance when Redis is away."""
+"""Rate limits are counted in Redis for all replicas, reported in headers, and skipped if Redis is unavailable."""
 
 import re
 import time
@@ -17,7 +17,7 @@ GROUND = "/api/v1/ground"
 
 @pytest.fixture(autouse=True)
 def early_in_a_minute():
-    """A test that began at the end of a window would see two of them."""
+    """Wait for the next window if this one is about to end, so that a test uses only one."""
     if (late := time.time() % counters.WINDOW) > counters.WINDOW - 5:
         time.sleep(counters.WINDOW - late)
 
@@ -91,7 +91,7 @@ def test_login_counts_by_address(open_api, rates, settings):
     settings.TRUSTED_PROXY_COUNT = 1
     first, second = ({"X-Forwarded-For": f"6.6.6.6, 203.0.113.{number}"} for number in (1, 2))
     statuses = [open_api.post(f"{GROUND}/open", {}, JSON, headers=each).status_code for each in (first, first, second)]
-    assert statuses == [200, 429, 200]  # what the client itself wrote into the header gives it no new start
+    assert statuses == [200, 429, 200]  # the client cannot reset its counter with its own header
     forged = {"X-Forwarded-For": "9.9.9.9, 203.0.113.1"}
     assert open_api.post(f"{GROUND}/open", {}, JSON, headers=forged).status_code == 429
 
@@ -127,7 +127,7 @@ def test_no_limit(api, rates):
 
 @pytest.mark.django_db(transaction=True)
 def test_fifty_at_once_pass_exactly_as_many_as_may(settings, rates, alice):
-    """Each with a connection of its own: one counter, however many replicas ask."""
+    """All replicas share one counter. Each request here has its own connection."""
     rates(read=20)
     settings.ROOT_URLCONF = "tests.support.tiny_api"
     headers = {"X-User-Token": token(alice)}

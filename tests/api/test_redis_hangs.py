@@ -1,4 +1,4 @@
-"""A Redis that takes connections and answers nothing: a request waits for it once, and is answered without."""
+"""When Redis accepts connections and does not answer, a request waits for it once and is then answered without it."""
 
 import time
 

@@ -1,4 +1,4 @@
-"""The API on a real cluster: the commands of curl_examples word for word, and a load of launches."""
+"""The API on a real cluster: the commands of curl_examples word for word, and many launches at once."""
 
 import json
 import subprocess
@@ -18,23 +18,23 @@ from tests.support.running_podesk import wait_for
 
 pytestmark = pytest.mark.cluster
 
-FITTING = {"resource_quota": {"cpu": "0.3", "memory": "512Mi"}}  # beside all the rest, on a node of two cores
+FITTING = {"resource_quota": {"cpu": "0.3", "memory": "512Mi"}}  # fits beside all other pods on a node of two cores
 UNLIMITED = ("API_RATE_CREATE", "API_RATE_ADDRESS")
 
 
 class Script:
-    """Somebody at a shell, with curl and a token."""
+    """A shell with curl and a token."""
 
     def __init__(self, deployed: Deployed, home: Path) -> None:
         self._deployed, self._home = deployed, home
-        (home / ".curlrc").write_text('silent\nshow-error\nwrite-out = "\\n%{http_code}"\n')  # the commands stay
+        (home / ".curlrc").write_text('silent\nshow-error\nwrite-out = "\\n%{http_code}"\n')  # commands stay as written
         self._http = httpx.Client(base_url=f"{deployed.url}/api/v1", timeout=60)
         login = {"username": "admin", "password": deployed.password}
         self.token = self._http.post("/auth/token", json=login).raise_for_status().json()["token"]
         self._http.headers["X-User-Token"] = self.token
 
     def __call__(self, command: str, pod: str = "") -> tuple[int, Any]:
-        """The status and the JSON that it was answered with."""
+        """Run the command and return the status and the JSON of the answer."""
         yours = {
             "http://vnc-api.example.com": self._deployed.url,
             "your-token-here": self.token,
@@ -59,13 +59,13 @@ class Script:
             raise AssertionError(f"not {status}: {said}") from None
 
     def metrics(self, pod: str) -> dict[str, Any] | None:
-        """None until the cluster has measured it."""
+        """Return the metrics, or None before the cluster has measured them."""
         answer = self._http.get(f"/pods/{pod}/metrics").raise_for_status().json()
         assert answer["pod_name"] == pod
         return answer["metrics"]
 
     def clear(self) -> None:
-        """Desktops with their files."""
+        """Delete all desktops with their files."""
         for pod in self._http.get("/pods").raise_for_status().json()["results"]:
             gone = self._http.delete(f"/pods/{pod['pod_name']}", params={"keep_data": "false", "wait": 50})
             assert gone.status_code == 200, gone.text
@@ -95,7 +95,7 @@ def limits(deployed: Deployed, pod: str) -> dict[str, str]:
 
 
 def test_four_commands_as_written(script, deployed):
-    """What they ask for has no room on a small node: it waits, says so, and is deleted."""
+    """The desktop does not fit on a small node. It waits with a reason and is deleted."""
     status, made = script(CREATE)
     assert (status, made["status"]) == (202, "created")
     pod = made["pod_name"]
@@ -118,7 +118,7 @@ def test_four_commands_as_written(script, deployed):
 
 
 def test_four_commands_until_it_runs(script, deployed):
-    """The same with a size that fits."""
+    """The same four commands succeed with a size that fits."""
     smaller = CREATE.replace('"2"', '"0.3"').replace('"4Gi"', '"512Mi"')
     status, made = script(smaller)
     assert (status, made["status"]) == (202, "created")
@@ -142,7 +142,7 @@ def test_four_commands_until_it_runs(script, deployed):
     assert script(DELETE, pod)[0] == 202
     wait_for(lambda: script(STATUS, pod)[0] == 404, 120)
     assert deployed.desktops.list("pods") == []
-    assert deployed.claims() == claims  # files are kept unless one says otherwise
+    assert deployed.claims() == claims  # files are kept by default
 
 
 # --- 6.2 ---
@@ -153,14 +153,14 @@ def web_pods(deployed: Deployed) -> list[dict[str, Any]]:
 
 
 class Load:
-    """`ab -n 1000 -c 50` on create, with one token."""
+    """The load of `ab -n 1000 -c 50` on create, with one token."""
 
     def __init__(self, script: Script, deployed: Deployed, body: Path) -> None:
         self._script, self._deployed, self._body = script, deployed, body
         body.write_text(json.dumps(FITTING))
 
     def run(self) -> tuple[Answers, Counter[int]]:
-        """What ab says, and how the web pods answered by their own logs."""
+        """Return the results of ab, and the statuses in the logs of the web pods."""
         began = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         token = ("-H", f"X-User-Token: {self._script.token}")
         posted = ("-p", str(self._body), "-T", "application/json")
@@ -186,10 +186,10 @@ def load(script, deployed, tmp_path) -> Load:
 def without_limits(deployed) -> Iterator[None]:
     deployed.system("set", "env", "deployment/podesk-web", *(f"{name}=0" for name in UNLIMITED))
     deployed.rolled_out("web")
-    # One of before may still answer, and take its log along.
+    # An old pod may still answer, and its log would be lost with it.
     wait_for(lambda: not any("deletionTimestamp" in pod["metadata"] for pod in web_pods(deployed)), 90)
     yield
-    # A roll-out that nobody need wait for: there are always as many as before.
+    # There is no need to wait for this roll-out, because the number of ready pods does not drop.
     deployed.system("set", "env", "deployment/podesk-web", *(f"{name}-" for name in UNLIMITED))
 
 
@@ -213,7 +213,7 @@ def test_load_with_the_default_limits(load, script, deployed, capsys):
     assert set(logged) <= {200, 202, 429}
     assert logged.total() == 1000
     assert answers.other_than_2xx == logged[429] > 0
-    assert 0 < logged[200] + logged[202] <= 120  # 60 a minute, and the load may run into the next
+    assert 0 < logged[200] + logged[202] <= 120  # 60 a minute, and the load may reach into the next minute
     assert_one_desktop(script, deployed)
 
 

@@ -1,4 +1,4 @@
-"""Exposure by node port: what the page says is what VNC and SSH programs, browsers and scripts find."""
+"""Exposure by node port: VNC and SSH programs, browsers and scripts can connect with what the page shows."""
 
 import html
 import os
@@ -44,7 +44,7 @@ def key(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def desktop(driven, key) -> str:
-    """One that runs, and knows the key."""
+    """Return a running desktop that has the key."""
     answer = driven.person.post("/accounts/ssh-keys/", public_key=key.with_suffix(".pub").read_text())
     assert "The key was added." in answer.text
     return driven.run()
@@ -52,7 +52,7 @@ def desktop(driven, key) -> str:
 
 @pytest.fixture
 def shown(driven, desktop):
-    """What the page shows under that id."""
+    """Return a function that returns the text of an element of the page by its id."""
     page = driven.person.http.get(f"/desktops/{desktop}/").text
 
     def look(name: str) -> str:
@@ -86,7 +86,7 @@ def test_a_vnc_program(driven, desktop, shown):
     host, port = shown("way-vnc").rsplit(":", 1)
     password = re.search(r'id="vnc-password">([^<]+)<', driven.person.act(desktop, "password").text)
     assert password
-    wait_for(lambda: listens(int(port), host), 30)  # each node opens it when it hears that the pod is ready
+    wait_for(lambda: listens(int(port), host), 30)  # each node opens it after the pod is ready
     with RfbClient((host, int(port)), html.unescape(password[1])) as screen:
         assert (screen.width, screen.height) == (1920, 1080)
     with pytest.raises(ConnectionRefusedError):

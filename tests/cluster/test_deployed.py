@@ -1,4 +1,4 @@
-"""Everything in the cluster, by `kubectl apply -k k8s/overlays/dev`: what a person sees in a real browser."""
+"""All of Podesk in the cluster by `kubectl apply -k k8s/overlays/dev`, as a user sees it in a real browser."""
 
 import re
 import subprocess
@@ -27,7 +27,7 @@ def person(deployed) -> Visitor:
 
 @pytest.fixture
 def browser(chromium, deployed) -> Iterator[BrowserContext]:
-    """Signed in with the password of the Secret."""
+    """Return a browser that is signed in with the password of the Secret."""
     context = chromium.new_context(base_url=deployed.url, viewport={"width": 1280, "height": 800})
     page = context.new_page()
     page.goto("/")
@@ -41,7 +41,7 @@ def browser(chromium, deployed) -> Iterator[BrowserContext]:
 
 @pytest.fixture
 def launch(person, deployed) -> Iterator[Callable[[], str]]:
-    """Makes a desktop that runs; afterwards nothing is left of what was launched."""
+    """Return a function that launches a desktop and waits until it runs. All of them are deleted afterwards."""
 
     def make() -> str:
         desktop = person.launch()
@@ -54,13 +54,13 @@ def launch(person, deployed) -> Iterator[Callable[[], str]]:
 
 @pytest.fixture
 def window(browser, deployed, launch) -> Window:
-    """The screen of a desktop of its own, with a terminal."""
+    """Return the screen of a new desktop with a terminal."""
     made = Window(browser.new_page(), launch(), deployed)
     made.open()
     return made.terminal()
 
 
-# --- a person's way ---
+# --- the way of a user ---
 
 
 def test_from_the_first_click_to_a_file_that_stays(browser, deployed, person):
@@ -81,7 +81,7 @@ def test_from_the_first_click_to_a_file_that_stays(browser, deployed, person):
     assert not deployed.pod(desktop)
     page.click("#start-button")
     expect(page.locator("#stage iframe")).to_be_visible(timeout=170_000)
-    assert deployed.pod(desktop) == first  # the name stays
+    assert deployed.pod(desktop) == first  # the name is the same
     assert deployed.file(desktop, "typed") == "typed by hand\n"
     clear(person, deployed)
 
@@ -107,13 +107,13 @@ def test_files_go_when_the_person_says_so(launch, person, deployed):
 
 
 def test_page_tells_what_the_desktop_uses_and_says(launch, person):
-    """By the rights of the web pods: metrics and logs."""
+    """Metrics and logs need the permissions of the web pods."""
     desktop = launch()
     wait_for(lambda: "CPU" in person.http.get(f"/desktops/{desktop}/usage/").text, 60)
     wait_for(lambda: person.http.get(f"/desktops/{desktop}/log/").status_code == 200)
 
 
-# --- updates while people work ---
+# --- updates while desktops are in use ---
 
 
 def test_roll_out_of_the_pages_cuts_no_screen(window, deployed):
@@ -168,7 +168,7 @@ def test_redis_away_cuts_no_screen_and_takes_no_pod_out_of_service(window, deplo
     try:
         wait_for(lambda: not deployed.system.get("pod", "podesk-redis-0"), 30)
         assert time.monotonic() - began < 20, "it was killed after its grace period: it did not hear SIGTERM"
-        time.sleep(25)  # longer than a pod may fail its probe
+        time.sleep(25)  # longer than the probe of a pod may fail
         assert [deployed.addresses(name) for name in ("web", "proxy")] == [2, 2]
         assert person.http.get("/").status_code == 200
         assert person.http.get("/readyz").json()["redis"] == "does not answer"
@@ -182,7 +182,7 @@ def test_redis_away_cuts_no_screen_and_takes_no_pod_out_of_service(window, deplo
     assert not window.streams[0].is_closed()
 
 
-# --- what is closed ---
+# --- closed connections ---
 
 
 def test_desktop_reaches_nothing_of_the_portal(launch, deployed):
@@ -194,7 +194,7 @@ def test_desktop_reaches_nothing_of_the_portal(launch, deployed):
 
 
 def test_pod_without_a_policy_of_its_own_reaches_nothing(deployed):
-    """Nor can the portal's other pods reach what is not theirs: the entry has no business with the database."""
+    """The portal's own pods are restricted too: the entry must not reach the database."""
     entry = deployed.system.list("pods", "app.kubernetes.io/component=entry")[0]["metadata"]["name"]
     addresses = {s["metadata"]["name"]: s["spec"]["clusterIP"] for s in deployed.system.list("services")}
     for name, port, reached in (
@@ -205,11 +205,11 @@ def test_pod_without_a_policy_of_its_own_reaches_nothing(deployed):
         assert reaches(deployed.system, entry, addresses[name], port) is reached, name
 
 
-# --- docs/operations.md, typed as it stands there ---
+# --- commands of docs/operations.md, exactly as written ---
 
 
 def test_a_new_user_tries_it(deployed, tmp_path):
-    """The images are built by PODESK_CLUSTER in the place of Docker; the rest is typed."""
+    """PODESK_CLUSTER builds the images instead of Docker. All other commands are run as written."""
     *building, apply, wait, show, forward = commands("Try it on a small cluster")
     assert building == [f"docker build -t {tag} -f docker/{file} ." for tag, file in BUILT]
     for command in (apply, wait):

@@ -1,4 +1,4 @@
-"""The desktop image in pods of the agreed shape: what a person finds in it, and what it survives."""
+"""The desktop image in pods like those of the portal: what a user finds in it, and how it handles faults."""
 
 import subprocess
 import tempfile
@@ -43,7 +43,7 @@ PROFILES = {
 
 
 def soon(condition: Callable[[], object]) -> None:
-    """Ten desktops begin at once, beside whatever else the node does."""
+    """Wait longer than usual, because ten desktops start at once beside other pods of the node."""
     wait_for(condition, seconds=120)
 
 
@@ -56,7 +56,7 @@ def keys() -> Iterator[Keys]:
 
 @pytest.fixture(scope="module")
 def full_folder() -> Iterator[str]:
-    """A file system of the node without a free byte: the node is this machine."""
+    """Return a full file system of the node, which is this machine."""
     with tempfile.TemporaryDirectory(prefix="podesk-full-", dir="/tmp") as folder:
         subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m,uid=1000,gid=1000", "none", folder], check=True)
         try:
@@ -68,7 +68,7 @@ def full_folder() -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def pods(kube, keys, full_folder) -> dict[str, Pod]:
-    """All that the tests need, at once: each takes seconds to come up."""
+    """Start all pods of these tests at once, because each needs seconds to start."""
     wanted = [
         *(Pod(kube, name, IMAGE, keys) for name in ("plain", "leaver")),
         Pod(kube, "restarted", IMAGE, keys, before=SAVING),
@@ -87,7 +87,7 @@ def plain(pods) -> Pod:
     return pods["plain"]
 
 
-# --- what a person finds
+# --- what a user finds
 
 
 def test_screen_by_password(plain):
@@ -121,7 +121,7 @@ def test_novnc_page_shows_the_desktop(plain, chromium):
 
 
 def test_browser_runs_without_privileges(plain):
-    """Firefox draws a page: here the one for noVNC."""
+    """Firefox draws a page, in this test noVNC's."""
     picture = f"{HOME}/page.png"
     command = f"firefox-esr --headless --screenshot {picture} http://127.0.0.1:6080/"
     plain.kube("exec", plain.name, "--", "timeout", "60", "sh", "-c", command)
@@ -142,7 +142,7 @@ def test_sftp(plain, keys):
 def test_ssh_without_the_key_is_refused(plain, keys):
     refused = plain.ssh("true", key=keys.stranger)
     assert refused.returncode == 255
-    assert "Permission denied (publickey)." in refused.stderr  # no password is even asked for
+    assert "Permission denied (publickey)." in refused.stderr  # it does not ask for a password
 
 
 def test_host_key_is_the_one_of_the_secret(plain, keys):
@@ -173,7 +173,7 @@ def test_chinese_is_typed(pods):
         client.key(CONTROL, ord(" "))
 
         def typed() -> bool:
-            client.type("nihao \n")  # the engine may still be loading: then it is letters that arrive
+            client.type("nihao \n")  # letters arrive if the engine is still loading
             return "你好" in chinese.exec("cat", f"{HOME}/typed")
 
         soon(typed)
@@ -216,7 +216,7 @@ def test_no_privileges(plain):
 
 
 def test_root_is_read_only(plain):
-    """So it is all that this module tests."""
+    """This is the only path that the module tests."""
     assert " / overlay ro," in plain.exec("cat", "/proc/mounts")
 
 
@@ -229,7 +229,7 @@ def test_no_secret_in_environments_and_command_lines(plain, keys):
     assert secret_line not in seen
 
 
-# --- what ends and begins again
+# --- ends and restarts
 
 
 @pytest.mark.parametrize(("program", "port"), [("python3", 6080), ("sshd", 2222)])
@@ -275,13 +275,13 @@ def test_log_out_ends_the_pod_well(pods):
     leaver = pods["leaver"]
     soon(lambda: leaver.pid("xfwm4"))
     session = leaver.exec("pgrep", "-o", "-x", "-f", "sh /opt/podesk/session/start").strip()
-    assert leaver.environment("xfwm4")["PODESK_SESSION"] == session  # to which the menu sends its signal
+    assert leaver.environment("xfwm4")["PODESK_SESSION"] == session  # the menu sends its signal to this process
     leaver.exec("/opt/podesk/log-out")
     soon(lambda: leaver.status()["phase"] == "Succeeded")
 
 
 def test_stopping_lets_programs_save(pods):
-    """143: it ended by itself; 137 would be the kill after the grace period."""
+    """Status 143 is a normal end; 137 would be a kill after the grace period."""
     pod = pods["restarted"]
     before = pod.restarts()
     pod.exec("sh", "-c", "setsid sh save.sh >/dev/null 2>&1 &")
@@ -292,7 +292,7 @@ def test_stopping_lets_programs_save(pods):
     soon(lambda: pod.exec("cat", f"{HOME}/saved") == "done\n")
 
 
-# --- homes that cannot be used
+# --- unusable homes
 
 
 @pytest.mark.parametrize("name", ["full", "read-only", *BROKEN])

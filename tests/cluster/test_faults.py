@@ -1,4 +1,4 @@
-"""What goes wrong in a cluster, one fault each: what becomes of the desktop, and what the person is told."""
+"""Faults of a cluster, one per test: the effect on the desktop, and what the user is shown."""
 
 import json
 import os
@@ -24,9 +24,9 @@ from tests.support.running_podesk import wait_for
 
 pytestmark = pytest.mark.cluster
 
-CALLS = 7  # of a first start that change something: see desktops/tests/runtimes/test_kubernetes_start.py
+CALLS = 7  # of a first start that change something; see desktops/tests/runtimes/test_kubernetes_start.py
 AWAY = 60  # seconds
-# The first image is the real desktop; the others are for faults in which nobody looks at a screen.
+# The first image is the real desktop. The others are for faults that need no screen.
 PREPARE = """
 from accounts.models import Quota
 from desktops.models import DesktopImage, DesktopSize
@@ -63,13 +63,13 @@ def nothing_is_left(driven) -> Iterator[None]:
 
 @pytest.fixture
 def desktop(driven) -> str:
-    """One that runs, with all that a desktop has."""
+    """Return a running desktop of the real image."""
     return driven.run()
 
 
 @pytest.fixture
 def bare_desktop(driven) -> str:
-    """One that runs, without a program in it."""
+    """Return a running desktop without any programs."""
     return driven.run("Bare")
 
 
@@ -82,7 +82,7 @@ def shows(driven: Driven, desktop: str, status: str) -> bool:
 
 
 def test_controller_killed(driven, bare_desktop):
-    """Another one goes on; until then the page says what was asked for, and that it is being done."""
+    """Another controller continues. Until then the page shows the requested action and that it is in progress."""
     driven.portal.kill("run_controller")
     driven.person.act(bare_desktop, "stop")
     assert "Closing the programs of the desktop." in page(driven, bare_desktop)
@@ -92,7 +92,7 @@ def test_controller_killed(driven, bare_desktop):
 
 
 def test_a_controller_that_hangs_is_replaced_within_seconds(driven, bare_desktop):
-    """As one whose machine is gone: its lease runs out, and the one that waited takes over."""
+    """The lease runs out as when a machine fails, and the waiting controller takes over."""
     with more(driven.portal, "run_controller", 1), held(driven.portal.part("run_controller")):
         driven.person.act(bare_desktop, "stop")
         assert "Closing the programs of the desktop." in page(driven, bare_desktop)
@@ -102,10 +102,10 @@ def test_a_controller_that_hangs_is_replaced_within_seconds(driven, bare_desktop
 
 @pytest.mark.alone
 def test_worker_killed_between_each_two_calls_of_a_launch(driven, gateway):
-    """Also before it heard the answer. Another worker goes on; the person sees a start that takes a little longer."""
+    """The worker is also killed before it gets the answer. Another continues, and the start takes a little longer."""
     moments = [Moment(calls, heard) for heard in (True, False) for calls in range(1, CALLS + 1)]
     gateway.kill_at(*moments)
-    with more(driven.portal, "rqworker", len(moments)):  # beside the portal's own: one is left
+    with more(driven.portal, "rqworker", len(moments)):  # besides the portal's own: one remains
         desktops = []
         for moment in moments:
             desktops.append(driven.launch("Bare", name=f"desktop {len(desktops)}"))
@@ -141,7 +141,7 @@ def test_pod_deleted_by_hand(driven, bare_desktop):
 
 
 def test_volume_deleted_by_hand(driven, bare_desktop):
-    """Kubernetes keeps a claim that is in use until its pod has ended; then the files are gone, and we say so."""
+    """Kubernetes keeps a claim until its pod has ended. Then the files are gone, and the page says so."""
     [claim] = driven.kube.list("pvc")
     driven.kube("delete", "pvc", claim["metadata"]["name"], "--wait=false")
     assert driven.row(bare_desktop) == ("running", "")
@@ -153,7 +153,7 @@ def test_volume_deleted_by_hand(driven, bare_desktop):
     assert driven.row(bare_desktop) == ("failed", "volume_lost")
     assert "home folder is no longer in the cluster" in page(driven, bare_desktop)
     assert not driven.pods()
-    driven.person.act(bare_desktop, "start-with-new-files")  # what the page advises
+    driven.person.act(bare_desktop, "start-with-new-files")  # as the page advises
     driven.wait(bare_desktop, "running")
     [new] = driven.kube.list("pvc")
     assert new["metadata"]["name"] != claim["metadata"]["name"]
@@ -163,7 +163,7 @@ def test_volume_deleted_by_hand(driven, bare_desktop):
 
 @pytest.mark.parametrize("kind", ["service", "networkpolicy", "configmap"])
 def test_what_is_deleted_around_a_desktop_that_runs_comes_back(driven, bare_desktop, kind):
-    """The ConfigMap takes the others along. The pod is the same, and the Service has its old address."""
+    """Deleting the ConfigMap deletes the others too. The pod stays, and the Service gets its old address again."""
     name, before = driven.name(bare_desktop), sorted(driven.objects())
     uid, address = driven.pods()[0]["metadata"]["uid"], driven.kube.get("service", name)["spec"]["clusterIP"]
     driven.kube("delete", kind, name)
@@ -175,13 +175,13 @@ def test_what_is_deleted_around_a_desktop_that_runs_comes_back(driven, bare_desk
     wait_for(lambda: driven.row(bare_desktop) == ("running", ""))
     told = page(driven, bare_desktop)
     assert "A part of it was deleted in the cluster" in told and "was put back" in told
-    driven.person.act(bare_desktop, "stop")  # all that was made anew goes with its pod
+    driven.person.act(bare_desktop, "stop")  # all repaired objects are deleted with the pod
     driven.wait(bare_desktop, "stopped")
     wait_for(lambda: {each.split("/")[0] for each in driven.objects()} == {"PersistentVolumeClaim"}, 60)
 
 
 def test_a_secret_that_is_deleted_comes_back(driven, bare_desktop):
-    """Nobody lists Secrets: the kubelet says that it is missing, within two minutes."""
+    """The portal does not list Secrets. The kubelet reports within two minutes that one is missing."""
     name = driven.name(bare_desktop)
     driven.kube("delete", "secret", name)
     wait_for(lambda: driven.kube.get("secret", name), 180)
@@ -189,7 +189,7 @@ def test_a_secret_that_is_deleted_comes_back(driven, bare_desktop):
 
 
 def test_what_crashes_again_and_again_is_ended_and_its_log_stays(driven):
-    """Here the portal's own image: no desktop, and nothing that runs without settings."""
+    """The image is the portal's own, which is not a desktop and does not run without settings."""
     desktop = driven.launch("Broken")
     driven.wait(desktop, "failed", 150)
     assert driven.row(desktop) == ("failed", "crash_loop")
@@ -200,7 +200,7 @@ def test_what_crashes_again_and_again_is_ended_and_its_log_stays(driven):
 
 
 def test_image_that_does_not_exist(driven):
-    """Its registry says so: waiting would not help."""
+    """The registry says that the image does not exist, so the start does not wait."""
     desktop = driven.launch("Nowhere")
     driven.wait(desktop, "failed", 30)
     assert driven.row(desktop) == ("failed", "image_not_found")
@@ -209,7 +209,7 @@ def test_image_that_does_not_exist(driven):
 
 
 def test_image_whose_registry_does_not_answer(driven):
-    """It may come back: the cluster tries again, until the patience for that is over (see test_waiting.py)."""
+    """The registry may come back, so the cluster tries again until the timeout (see test_waiting.py)."""
     desktop = driven.launch("Unreachable")
     wait_for(lambda: driven.row(desktop) == ("starting", "image_pull_failed"), 60)
     assert "could not be fetched yet" in page(driven, desktop)
@@ -233,7 +233,7 @@ def test_quota_of_the_namespace_reached(driven):
 
 
 def test_a_limit_range_that_refuses_the_pod_is_said_with_its_number(driven):
-    """On the page, and to scripts."""
+    """The limit is shown on the page and to scripts."""
     most = {"type": "Container", "max": {"memory": "128Mi"}}
     driven.kube.apply(
         {"apiVersion": "v1", "kind": "LimitRange", "metadata": {"name": "small"}, "spec": {"limits": [most]}}
@@ -251,7 +251,7 @@ def test_a_limit_range_that_refuses_the_pod_is_said_with_its_number(driven):
 
 
 def test_no_room_in_the_cluster(driven):
-    """It waits, says so, and starts by itself when there is room: here it is cancelled instead."""
+    """It waits with a reason and would start when there is room. This test cancels it."""
     desktop = driven.launch("Huge")
     wait_for(lambda: driven.row(desktop) == ("starting", "unschedulable"), 60)
     assert "has no room for it at present" in page(driven, desktop)
@@ -261,14 +261,14 @@ def test_no_room_in_the_cluster(driven):
 
 def test_a_program_that_needs_too_much_memory_ends_and_the_desktop_goes_on(driven, desktop):
     hog = driven.kube.run("exec", driven.name(desktop), "--", "sh", "-c", "tail /dev/zero", check=False)
-    assert hog.returncode == 137  # killed
+    assert hog.returncode == 137  # killed for its memory
     assert driven.row(desktop) == ("running", "")
     [pod] = driven.pods()
     assert pod["status"]["containerStatuses"][0]["restartCount"] == 0
 
 
 def test_a_desktop_that_is_killed_for_its_memory_comes_back_and_says_so(driven, desktop):
-    """When the kernel chooses the desktop's first process, the whole container ends."""
+    """The whole container ends if the kernel kills the desktop's first process."""
     choose_first = "echo 1000 > /proc/1/oom_score_adj; tail /dev/zero"
     driven.kube.run("exec", driven.name(desktop), "--", "sh", "-c", choose_first, check=False)
     wait_for(lambda: driven.row(desktop) == ("running", "restarted_memory"), 60)
@@ -277,7 +277,7 @@ def test_a_desktop_that_is_killed_for_its_memory_comes_back_and_says_so(driven, 
 
 
 def test_own_orphan_goes_after_its_grace_and_foreign_objects_stay(driven, bare_desktop):
-    """As after a restored backup of the database; and another portal's desktop beside it, in the same namespace."""
+    """The row is missing as after a restored backup. A desktop of another portal is in the same namespace."""
     [pod] = driven.pods()
     for name, installation in (("vnc-orphan-1", driven.kube.namespace), ("vnc-foreign-1", "another")):
         driven.kube.apply(*_like(driven, pod, name, installation))
@@ -290,7 +290,7 @@ def test_own_orphan_goes_after_its_grace_and_foreign_objects_stay(driven, bare_d
 
 
 def _like(driven: Driven, pod: dict, name: str, installation: str) -> list[dict]:
-    """A pod and its ConfigMap as a portal of that installation would have made them."""
+    """Return a pod and its ConfigMap as a portal of that installation would create them."""
     labels = pod["metadata"]["labels"] | {
         "podesk/installation": installation,
         "podesk/desktop": "00000000-0000-0000-0000-000000000000",
@@ -313,9 +313,9 @@ def _like(driven: Driven, pod: dict, name: str, installation: str) -> list[dict]
 
 @pytest.mark.alone
 def test_api_server_away_for_a_minute(driven, desktop):
-    """Nothing is known, so nothing changes; a picture goes on; what was asked for happens afterwards.
+    """Without observations no row changes. Streams continue, and requested actions are done afterwards.
 
-    Also where a start may take less time than the API is away.
+    The outage is longer than the timeout of a start.
     """
     stopping = driven.run("Bare", name="to be stopped")
     with (
@@ -341,8 +341,8 @@ def test_api_server_away_for_a_minute(driven, desktop):
         driven.wait(stopping, "stopped", 120)
         driven.wait(begun, "running", 120)
         driven.wait(asked, "running", 120)
-        assert screen.colours() > 20  # the same stream as ever
-    wait_for(lambda: driven.row(desktop) == ("running", ""))  # for a moment the cluster may have lost its node
+        assert screen.colours() > 20  # the same stream is still open
+    wait_for(lambda: driven.row(desktop) == ("running", ""))  # the cluster may have lost its node for a moment
     assert len(driven.pods()) == 3
     assert not driven.portal.query("SELECT 1 FROM desktops_desktopevent WHERE kind = 'failed'")
 
@@ -353,7 +353,7 @@ def api_server() -> psutil.Process:
 
 @contextmanager
 def held(process: psutil.Process) -> Iterator[None]:
-    """It takes connections, and says nothing."""
+    """Stop a process, so that it accepts connections and does not answer."""
     process.send_signal(signal.SIGSTOP)
     try:
         yield
@@ -362,7 +362,7 @@ def held(process: psutil.Process) -> Iterator[None]:
 
 
 def test_namespace_missing(kube):
-    """With it the rights in it are gone, so the cluster does not even say that it is missing."""
+    """The permissions in the namespace are gone too, so the cluster does not even say that it is missing."""
     missing = Kube(f"{kube.namespace}-missing")
     with driving(missing, accounts=accounts_in(kube.namespace)) as driven:
         desktop = driven.launch()
@@ -373,21 +373,21 @@ def test_namespace_missing(kube):
 
 @pytest.fixture(scope="module")
 def by_node_port(kube, bare) -> Iterator[Driven]:
-    """With the ranges that come with it, in which an ingress controller has two ports of its own."""
+    """Yield a portal with node ports of the default ranges, of which another Service uses two."""
     ports = [{"name": f"p{port}", "port": port, "nodePort": port} for port in FOREIGN]
     spec = {"type": "NodePort", "selector": {"app": "none"}, "ports": ports}
     kube.apply({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "ingress-controller"}, "spec": spec})
-    # An installation of its own: else the other portal here takes its pods for orphans.
+    # A separate installation, because the other portal would delete its pods as orphans.
     itself = {"INSTALLATION_ID": f"{kube.namespace}-ports", "DESKTOP_EXPOSURE": "nodeport"}
     with driving(kube, prepare=PREPARE.format(bare=bare, registry="registry.invalid"), **itself) as made:
         yield made
 
 
-FOREIGN = (30843, 31290)  # in the default ranges for VNC and for SSH
+FOREIGN = (30843, 31290)  # ports of an ingress controller, in the default ranges for VNC and for SSH
 
 
 def leave_free(driven: Driven, *ports: int) -> None:
-    """All others of both ranges are taken, so that it comes to these."""
+    """Lease all other ports of both ranges, so that the portal has to use these."""
     driven.shell(
         "from desktops.models import PortLease;"
         f"PortLease.objects.all().delete(); free = {ports};"
@@ -409,7 +409,7 @@ def test_node_ports_that_something_else_has_are_skipped(by_node_port):
     given = {port["nodePort"] for port in service["spec"]["ports"]}
     assert given == leased(driven) == {vnc + 1, vnc + 2, ssh + 1}
     told = driven.person.http.get(f"/desktops/{desktop}/").text
-    for port in leased(driven) - {ssh + 1}:  # that one is shown to who has added a key
+    for port in leased(driven) - {ssh + 1}:  # shown only to users who have added a key
         assert re.search(rf"http://[^:]+:{port}/vnc.html|>[^:<]+:{port}<", told), port
     assert not re.search(rf":({vnc}|{ssh})\b", told)
     driven.clear()

@@ -1,4 +1,4 @@
-"""What each process may do in the cluster: exactly what it does. Asked of the cluster itself, both ways."""
+"""Each process has exactly the permissions in the cluster that it uses. The cluster itself is asked both ways."""
 
 import json
 import re
@@ -20,7 +20,7 @@ from tests.support.cluster.service_accounts import accounts_in
 
 pytestmark = pytest.mark.cluster
 
-EXPOSURES = ("proxy", "ingress", "loadbalancer")  # nodeport needs no more than proxy
+EXPOSURES = ("proxy", "ingress", "loadbalancer")  # nodeport needs the same as proxy
 MADE = ("pods", "services", "configmaps", "secrets", "persistentvolumeclaims", "networkpolicies.networking.k8s.io")
 Rights = set[tuple[str, str]]  # (verb, resource)
 BASE: dict[str, Rights] = {
@@ -75,7 +75,7 @@ ELSEWHERE = ("vnc-system", "default", "kube-system")
 
 
 def used_by(account: str, exposure: str) -> Rights:
-    """Return what that process asks of a cluster, in an installation with that exposure."""
+    """Return the permissions that the process uses with that exposure."""
     return BASE[account] | MORE.get(exposure, {}).get(account, set())
 
 
@@ -86,7 +86,7 @@ def exposure(request) -> str:
 
 @pytest.fixture(scope="module")
 def rights(exposure) -> Iterator[Kube]:
-    """A namespace with the accounts and roles of an installation with that exposure."""
+    """Yield a namespace with the accounts and roles of an installation with that exposure."""
     kube = Kube(f"test-{secrets.token_hex(4)}")
     kube.make_namespace()
     accounts_in(kube.namespace, exposure)
@@ -95,7 +95,7 @@ def rights(exposure) -> Iterator[Kube]:
 
 
 def allowed(kube: Kube, account: str, namespace: str) -> Rights:
-    """All (verb, resource) that the cluster allows it there, but for what it allows everybody."""
+    """Return all (verb, resource) that the cluster allows the account there, except what it allows all accounts."""
     said = kube.run(
         *("auth", "can-i", "--list", "--no-headers", "--namespace", namespace),
         f"--as=system:serviceaccount:{kube.namespace}:{account}",
@@ -112,14 +112,14 @@ def test_account_may_do_exactly_what_it_uses(rights, account, exposure):
 
 
 class Lives:
-    """What a cluster is asked in the lives of desktops, by each account."""
+    """Records the calls of each account while desktops are started and stopped."""
 
     def __init__(self, kube: Kube, image: str) -> None:
         self.kube, self.image = kube, image
         self.used: dict[str, Rights] = {account: set() for account in BASE}
 
     def begun_again(self, exposure: str) -> None:
-        """Somebody took the anchor away before the start had ended: all that it had made is replaced."""
+        """Start again after the ConfigMap that owns all objects was deleted during a start. All are replaced."""
         with self._house(exposure) as house:
             spec = house.spec()
             house.runtime.start(spec, deadline=soon())
@@ -132,12 +132,12 @@ class Lives:
             house.runtime.renew_keys(spec.name, "ssh-ed25519 AAAA", deadline=soon())
             house.runtime.usage(spec.name)
             house.runtime.logs(spec.name)
-            house.runtime.worker.logs(spec.name)  # as of one that failed
+            house.runtime.worker.logs(spec.name)  # as for a failed desktop
             house.runtime.stop(spec.name, deadline=soon())
             house.delete_home(spec)
 
     def cut_off(self, exposure: str) -> None:
-        """There is an anchor, and nothing that would take it along."""
+        """Stop a desktop of which only the ConfigMap exists, so that no owner deletes it."""
         with self._house(exposure) as house:
             spec = house.spec()
             self.kube.apply(manifests.config_map(spec, house.runtime.cluster))
@@ -153,7 +153,7 @@ class Lives:
 
 
 def test_each_right_is_used(rights, bare, exposure):
-    """What is granted above, and not asked for in any life of a desktop, should not be granted."""
+    """A permission that none of these steps uses should not be granted."""
     lives = Lives(rights, bare)
     lives.begun_again(exposure)
     lives.cut_off(exposure)
@@ -167,7 +167,7 @@ def test_elsewhere_it_may_do_nothing(rights, account, namespace):
 
 
 def can(kube: Kube, account: str, verb: str, resource: str, *options: str) -> bool:
-    """`resource` may be "secrets/a-name"; a part of a resource is an option, as kubectl has it."""
+    """Ask the cluster. `resource` may be "secrets/a-name"; subresources are an option, as in kubectl."""
     who = f"--as=system:serviceaccount:{kube.namespace}:{account}"
     said = kube.run("auth", "can-i", verb, resource, who, *options, check=False).stdout.split()
     assert said, (account, verb, resource)

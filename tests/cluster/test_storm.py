@@ -1,4 +1,4 @@
-"""200 people press Launch at once: one pod each, every row is where its pod is, and no worker waits for anything."""
+"""200 users press Launch at once: each gets one pod, each row matches its pod, and no worker waits for a pod."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -15,14 +15,14 @@ from tests.support.running_podesk import wait_for
 
 pytestmark = [pytest.mark.cluster, pytest.mark.alone]
 PEOPLE, FITTING = 200, 2
-# Seconds that a job may hold a worker beyond its calls to the cluster, for its row, its lock and its turn: at most,
-# on two cores that 200 launches share, and half of the jobs. Whoever waited for a pod would be far beyond the latter.
+# Seconds that a job may occupy a worker besides its calls to the cluster, for its row, its lock and its turn: the
+# maximum and the median, on two cores for 200 launches. A job that waits for its pod would exceed the median by far.
 MARGIN, USUAL_MARGIN = 3.0, 0.25
 
 
 @pytest.fixture(scope="module")
 def storm(kube, tmp_path_factory) -> Iterator[tuple[Driven, Books]]:
-    """A portal with four workers, and what its processes write down."""
+    """Yield a portal with four workers, and its logs."""
     folder: Path = tmp_path_factory.mktemp("postgres")
     with (
         telling_postgres(folder) as postgres,
@@ -56,7 +56,7 @@ def test_storm(storm, capsys):
 
 
 def beyond(job: Job) -> float:
-    """Seconds that it held a worker while it waited for no answer of the cluster."""
+    """Return the seconds that the job occupied a worker without waiting for the cluster."""
     return job.held - job.calls
 
 

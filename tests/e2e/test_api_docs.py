@@ -1,4 +1,4 @@
-"""The page of the API in a real browser: nothing is refused by our Content-Security-Policy, and it can be tried out."""
+"""The API page in a real browser: the Content-Security-Policy blocks nothing, and requests can be tried out."""
 
 import os
 from pathlib import Path
@@ -20,7 +20,7 @@ def token(portal) -> str:
 
 @pytest.fixture
 def said() -> list[str]:
-    """What the browser's console said that it had better not."""
+    """Return the list of errors in the browser's console."""
     return []
 
 

@@ -1,4 +1,4 @@
-"""Keys that a browser keeps for itself, pressed on a real keyboard: they must not close the viewer unasked."""
+"""Keys that the browser handles itself, pressed on a real keyboard, must not close the viewer without a question."""
 
 import pytest
 from playwright.sync_api import expect
@@ -25,7 +25,7 @@ def display():
 
 @pytest.fixture
 def page(launch_chromium, display, portal):
-    """Of a browser window on the display, signed in. `asked`: the questions that it showed; the answer is to stay."""
+    """Yield a signed-in page in a window on the display. `asked` lists its dialogs, all answered with "stay"."""
     browser = launch_chromium(headless=False, env=display.environment)
     page = sign_in(browser.new_context(base_url=portal.url, no_viewport=True).new_page(), portal)
     page.asked = []
@@ -56,7 +56,7 @@ def test_closing_is_asked_while_the_desktop_is_in_use(viewer, display):
 
 @pytest.mark.parametrize("path", ["", "view/"], ids=["in its page", "alone"])
 def test_full_screen_locks_the_keyboard(page, desktop, path):
-    """Here we see that the browser grants it; what a lock does is the browser's part."""
+    """The test shows that the browser grants the lock. The effect of a lock is up to the browser."""
     page.add_init_script(f"({NOTE_LOCKS})()")
     page.goto(f"/desktops/{desktop}/{path}")
     viewer = page if path else page.frame_locator("iframe.viewer")

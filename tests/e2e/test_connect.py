@@ -1,4 +1,4 @@
-"""What leads past the portal, in a real browser: the card with the password, and the page of SSH keys."""
+"""Direct access in a real browser: the card with the password, and the page of SSH keys."""
 
 import re
 import shutil
@@ -25,9 +25,9 @@ AXE = Path(CHECKOUT / "node_modules/axe-core/axe.min.js")
 
 @pytest.fixture(scope="module")
 def exposed() -> Iterator[Portal]:
-    """With one desktop that runs."""
+    """Yield a portal with one running desktop."""
     with tempfile.TemporaryDirectory(prefix="podesk-connect-", ignore_cleanup_errors=True) as made:
-        Path(made).chmod(0o755)  # the account of desktops passes through
+        Path(made).chmod(0o755)  # the account that runs desktops must be able to enter it
         with running(Path(made) / "data", DESKTOP_EXPOSURE="ingress") as portal:
             person = Visitor(portal.url)
             person.sign_in("admin", portal.password)
@@ -76,11 +76,11 @@ def test_the_password_stays_while_the_panel_is_redrawn(page):
     page.click("#password-button")
     shown = page.locator("#vnc-password").inner_text()
     page.evaluate("document.getElementById('connect-title').mark = 'old'")
-    # As if something had changed: the next answer differs from what is drawn.
+    # Change the next answer, so that the page has something to redraw.
     page.route("**/panel/", lambda route: route.fulfill(body=route.fetch().text().replace("</h1>", "!</h1>")))
     page.evaluate("htmx.trigger('#panel', 'refresh')")
     expect(page.locator("#desktop-title")).to_have_text("desktop!")
-    assert page.evaluate("document.getElementById('connect-title').mark") is None  # the card was redrawn too
+    assert page.evaluate("document.getElementById('connect-title').mark") is None  # the card was redrawn
     expect(page.locator("#vnc-password")).to_have_text(shown)
 
 
@@ -93,12 +93,12 @@ def test_the_password_is_copied_and_the_copy_is_announced(page):
     assert page.evaluate("navigator.clipboard.readText()") == shown
 
 
-# --- the desktop's own page, past the portal ---
+# --- the desktop's own noVNC page ---
 
 
 @pytest.fixture
 def web(tmp_path) -> Path:
-    """As docker/Dockerfile.vnc puts it together."""
+    """Return noVNC as docker/Dockerfile.vnc installs it."""
     folder = tmp_path / "novnc"
     shutil.copytree(CHECKOUT / "docker/desktop/novnc", folder)
     shutil.copy(CHECKOUT / "static/js/viewer/keyboard.js", folder)
@@ -109,7 +109,7 @@ def web(tmp_path) -> Path:
 
 @pytest.fixture
 def direct(page, web, exposed) -> Iterator[SimpleNamespace]:
-    """A window on it, connected; `ended()` cuts it, and `back()` lets connections through again."""
+    """Yield a connected window. `ended()` cuts its connection, and `back()` allows connections again."""
     page.click("#password-button")
     password = page.locator("#vnc-password").inner_text()
     port, opened = free_port(), ExitStack()
@@ -127,7 +127,7 @@ def direct(page, web, exposed) -> Iterator[SimpleNamespace]:
 
 
 def test_its_page_connects_again_by_itself(page, direct):
-    """What stands between drops connections: an ingress that has reloaded, a network that has changed."""
+    """The connection drops as when an ingress reloads or the network changes."""
     for _ in range(2):
         direct.ended()
         expect(direct.says).to_have_text("The connection was lost. Reconnecting…")
@@ -164,7 +164,7 @@ def test_a_key_is_added_and_removed_by_keyboard_alone(page, tmp_path):
     assert serious(page) == []
     page.focus("[name=public_key]")
     page.keyboard.insert_text((tmp_path / "key.pub").read_text())
-    for key in ("Tab", "Tab", "Enter"):  # past the name, onto the button
+    for key in ("Tab", "Tab", "Enter"):  # skips the name, to the button
         page.keyboard.press(key)
     expect(page.locator(".lines li")).to_contain_text("laptop")
     assert serious(page) == []
@@ -172,6 +172,6 @@ def test_a_key_is_added_and_removed_by_keyboard_alone(page, tmp_path):
     page.keyboard.press("Enter")
     expect(page.get_by_role("dialog")).to_contain_text("Remove the key “laptop”?")
     page.keyboard.press("Escape")
-    page.keyboard.press("Enter")  # the focus is back where it was
+    page.keyboard.press("Enter")  # the focus has returned
     page.get_by_role("button", name="Remove key").press("Enter")
     expect(page.locator("main")).to_contain_text("You have not added any keys yet.")

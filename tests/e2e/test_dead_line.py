@@ -1,4 +1,4 @@
-"""A line that goes silent without closing is noticed by the page itself, and one that only waited is not."""
+"""The page notices a connection that fails without closing, and keeps one that is only idle."""
 
 import time
 
@@ -9,7 +9,7 @@ from tests.support.silent_line import silent_line
 from tests.support.viewer_page import Screen
 
 pytestmark = pytest.mark.browser
-PROMISED = 15_000  # milliseconds until a page says so
+PROMISED = 15_000  # milliseconds until the page reports it
 
 
 @pytest.fixture
@@ -41,7 +41,7 @@ def test_page_says_so_and_comes_back(device, desktop, line):
     page = device(base_url=line.url).new_page()
     with page.expect_event("websocket", lambda socket: "/ws/status/" in socket.url) as opened:
         page.goto(f"/desktops/{desktop}/")
-    opened.value.wait_for_event("framereceived", timeout=PROMISED)  # the first sign of life
+    opened.value.wait_for_event("framereceived", timeout=PROMISED)  # the first keepalive
     line.go_silent()
     expect(page.locator("#away")).to_be_visible(timeout=PROMISED)
     line.recover()
@@ -49,10 +49,10 @@ def test_page_says_so_and_comes_back(device, desktop, line):
 
 
 def test_idle_line_is_left_alone(far_screen):
-    """Also by a tab that did not run meanwhile, as when a laptop sleeps: what came in the meantime waits to be read."""
+    """A tab that was frozen, as when a laptop sleeps, also keeps it: the messages are read afterwards."""
     opened: list[str] = []
     far_screen.page.on("websocket", lambda socket: opened.append(socket.url))
-    time.sleep(14)  # longer than any silence is borne
+    time.sleep(14)  # longer than the timeout
     lifecycle = far_screen.page.context.new_cdp_session(far_screen.page)
     lifecycle.send("Page.setWebLifecycleState", {"state": "frozen"})
     time.sleep(15)

@@ -1,4 +1,4 @@
-"""My Desktop in a real browser: launch, live states, keyboard, no script, and what axe-core finds."""
+"""My Desktop in a real browser: launch, live states, keyboard, without scripts, and the findings of axe-core."""
 
 import os
 import re
@@ -18,7 +18,7 @@ SOON = 10_000  # milliseconds
 
 @pytest.fixture
 def page(device, desktop) -> Page:
-    """The desktop's page while it runs."""
+    """Return the page of a running desktop."""
     opened = device().new_page()
     opened.goto("/")
     expect(opened.locator("#stage iframe")).to_be_visible(timeout=SOON)
@@ -27,7 +27,7 @@ def page(device, desktop) -> Page:
 
 @pytest.fixture
 def none(person, portal) -> None:
-    """No desktop is there."""
+    """Delete all desktops."""
 
     def rows() -> list[tuple[str, str]]:
         return portal.query("SELECT id, status FROM desktops_desktop")
@@ -67,12 +67,12 @@ def test_from_nothing_to_a_screen_by_keyboard_alone(none, device):
             break
     page.keyboard.press("Enter")
     page.wait_for_url("**/desktops/*/")
-    expect(page.locator("#stage iframe")).to_be_visible(timeout=20_000)  # it opens by itself
+    expect(page.locator("#stage iframe")).to_be_visible(timeout=20_000)  # it opens without a click
     expect(page).to_have_title("desktop · Podesk")
 
 
 def test_time_zone_of_the_browser_at_launch_and_start(none, device, portal):
-    """`fetch` of the start button and the plain form of the launch report it alike."""
+    """The start button sends it by `fetch`, and the launch by a plain form."""
 
     def reported() -> str:
         return portal.query("SELECT browser_time_zone FROM accounts_user")[0][0]
@@ -116,7 +116,7 @@ def test_launched_twice_by_the_back_button_is_one_desktop(none, device, portal):
     page.wait_for_url("**/desktops/*/")
     address = page.url
     page.go_back()
-    if page.locator("#launch-button").count():  # the browser may show the old page, or ask anew and be led on
+    if page.locator("#launch-button").count():  # the browser shows the old page, or requests it again and is redirected
         page.click("#launch-button")
     page.wait_for_url(address)
     assert len(portal.query("SELECT id FROM desktops_desktop")) == 1
@@ -126,11 +126,11 @@ def test_the_screen_and_the_focus_stay_while_the_panel_is_redrawn(page):
     page.evaluate("document.querySelector('#stage iframe').contentWindow.mark = 'still here'")
     page.evaluate("document.getElementById('desktop-title').mark = 'old'")
     page.focus("#restart-button")
-    # As if something had changed: the next answer differs from what is drawn.
+    # Change the next answer, so that the page has something to redraw.
     page.route("**/panel/", lambda route: route.fulfill(body=route.fetch().text().replace("</h1>", "!</h1>")))
     page.evaluate("htmx.trigger('#panel', 'refresh')")
     expect(page.locator("#desktop-title")).to_have_text("desktop!")
-    assert page.evaluate("document.getElementById('desktop-title').mark") is None  # it was redrawn
+    assert page.evaluate("document.getElementById('desktop-title').mark") is None  # redrawn
     assert page.evaluate("document.querySelector('#stage iframe').contentWindow.mark") == "still here"
     assert focused(page) == "restart-button"
 
@@ -190,7 +190,7 @@ def test_follows_by_polling_when_the_socket_fails(device, desktop, person):
     page.goto("/")
     state(page, "running")
     person.act(desktop, "stop")
-    page.clock.fast_forward(16_000)  # the next poll at rest; while it moves, every 3 seconds
+    page.clock.fast_forward(16_000)  # the next poll of an idle page; the interval is 3 seconds during changes
     state(page, "stopped", 20_000)
 
 

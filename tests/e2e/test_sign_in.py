@@ -1,4 +1,4 @@
-"""Signing in with two tabs of one browser, as people do after a weekend."""
+"""Signing in with two tabs of one browser, as after a weekend."""
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -15,7 +15,7 @@ def sign_in(page: Page, password: str) -> None:
 
 @pytest.fixture
 def tabs(chromium, portal):
-    """Two tabs that both show the login form."""
+    """Yield two tabs that both show the login form."""
     context = chromium.new_context(base_url=portal.url)
     yield [context.new_page(), context.new_page()]
     context.close()

@@ -1,4 +1,4 @@
-"""The page of API tokens in a real browser: made, shown once, used and revoked; by keyboard, and without script."""
+"""The page of API tokens in a real browser: create, show once, use and revoke, by keyboard, and without scripts."""
 
 import httpx
 import pytest
@@ -11,7 +11,7 @@ PAGE = "/accounts/tokens/"
 
 
 def status(portal, text: str) -> int:
-    """What a script with that token is told."""
+    """Return the status of a request with that token."""
     return httpx.get(f"{portal.url}/api/v1/auth/tokens", headers={"X-User-Token": text}).status_code
 
 
@@ -31,13 +31,13 @@ def test_made_shown_once_and_revoked_by_keyboard_alone(device, portal):
     go_to(page, "id_label")
     page.keyboard.type("made by keyboard")
     page.keyboard.press("Tab")
-    page.keyboard.press("Space")  # no screen
+    page.keyboard.press("Space")  # without the screen permission
     go_to(page, "id_lifetime")
     page.keyboard.type("7")
     page.keyboard.press("Tab")
     page.keyboard.press("Enter")
 
-    expect(page.locator("#new-title")).to_be_focused()  # and is read aloud
+    expect(page.locator("#new-title")).to_be_focused()  # so that it is read aloud
     text = page.locator("#new-token").inner_text()
     assert status(portal, text) == 200
     go_to(page, "new-token")

@@ -44,7 +44,7 @@ def test_desktop_is_as_large_as_the_window(screen):
     viewer.tool("Picture")
     viewer.page.check("[name=view][value=fit]")
     viewer.page.set_viewport_size({"width": 800, "height": 600})
-    time.sleep(1)  # in which nothing may happen
+    time.sleep(1)  # nothing may change meanwhile
     assert viewer.size() == (1000, 700)
     assert viewer.page.locator("#screen canvas").bounding_box()["width"] == pytest.approx(800, abs=1)
     viewer.page.reload()
@@ -78,7 +78,7 @@ def test_clipboard_of_this_device_is_pasted_with_the_paste_key(screen):
     viewer = screen(permissions=()).terminal()
     viewer.page.context.grant_permissions(["clipboard-write"])
     viewer.run("cat > pasted")
-    time.sleep(0.5)  # the shell tells the terminal that pasting is not its own business any more
+    time.sleep(0.5)  # until the shell has turned bracketed paste off
     viewer.copy_here("剪贴板 😀 ok")
     viewer.page.keyboard.press("Control+Shift+V")
     time.sleep(0.5)
@@ -109,9 +109,9 @@ def test_text_that_only_changed_its_line_ends_takes_nothing_from_the_desktop(scr
         r"(printf 'one\ntwo' | xclip -quiet -selection clipboard; touch lost) &"
     )  # ends when it loses the clipboard
     expect(viewer.page.locator("#paste-text")).to_have_value("one\ntwo")
-    viewer.copy_here("one\r\ntwo")  # what the clipboard of Windows makes of it
+    viewer.copy_here("one\r\ntwo")  # as the clipboard of Windows returns it
     viewer.page.evaluate("dispatchEvent(new Event('focus'))")
-    time.sleep(1)  # in which nothing may happen
+    time.sleep(1)  # nothing may change meanwhile
     viewer.page.keyboard.press("Control+Shift+V")
     time.sleep(1)
     assert not viewer.file("lost").exists()
@@ -239,7 +239,7 @@ def test_phone(screen):
     viewer = screen(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
     page = viewer.page
     wait_for(lambda: viewer.size() == (390, 844))
-    page.wait_for_selector("#tools", state="hidden")  # it showed itself, and made room
+    page.wait_for_selector("#tools", state="hidden")  # it was shown first and then hidden
     page.tap("#handle")
     boxes = [tool.bounding_box() for tool in page.locator("#tools .tool").all()]
     assert all(box["x"] >= 0 and box["x"] + box["width"] <= 390 and box["height"] >= 44 for box in boxes)

@@ -1,4 +1,4 @@
-"""What the viewer says when the stream ends, and how it comes back."""
+"""The messages of the viewer when the stream ends, and how it reconnects."""
 
 import signal
 import time
@@ -52,7 +52,7 @@ def test_says_that_it_is_offline_and_returns_at_once(screen):
 
 @pytest.mark.parametrize("module", ["rfb", "stage", "session", "backoff"])
 def test_network_that_changes_while_the_viewer_loads(device, desktop, portal, module):
-    """A module that failed is not asked for again by the browser: the page loads itself anew."""
+    """The browser does not request a failed module again, so the page reloads."""
     page = device().new_page()
     page.route(f"**/{module}*.js", lambda route: route.abort("internetdisconnected"), times=1)
     Screen(page, desktop, portal).open()
@@ -65,7 +65,7 @@ def test_logout_elsewhere_ends_it_here(screen, desktop):
     sign_out = other.locator("form[action='/accounts/logout/']")
     sign_out.evaluate("form => form.requestSubmit()")
     viewer.expect_card("You have signed out.", "Sign in to return", button="Sign in")
-    assert not viewer.page.locator("#last-frame").is_visible()  # somebody else may look
+    assert not viewer.page.locator("#last-frame").is_visible()  # another person may be looking
     assert viewer.page.locator("#screen canvas").count() == 0
     link = viewer.page.get_by_role("link", name="Sign in").get_attribute("href")
     assert link == f"/accounts/login/?next=%2Fdesktops%2F{desktop}%2F"
@@ -80,7 +80,7 @@ def test_revoked_token_ends_it(screen, portal, person):
     viewer.expect_card("Your access has been withdrawn.", button="Sign in")
     print(f"revoke to sentence: {time.monotonic() - began:.2f} s")
     viewer.page.evaluate("dispatchEvent(new Event('focus'))")
-    time.sleep(2)  # it must not let itself in again
+    time.sleep(2)  # the viewer must not reconnect
     viewer.expect_card("Your access has been withdrawn.")
 
 

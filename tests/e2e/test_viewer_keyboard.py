@@ -11,7 +11,7 @@ from tests.support.viewer_page import Screen
 pytestmark = pytest.mark.browser
 
 RUSSIAN = "съешь ещё этих мягких французских булок, да выпей же чаю"
-CONTROL, SHIFT = 2, 8  # modifiers, as the debugger has them
+CONTROL, SHIFT = 2, 8  # modifiers in the debugger's protocol
 SCRIPTS = {
     "Cyrillic": range(0x0400, 0x0460),
     "Greek": range(0x0391, 0x03CA),
@@ -28,7 +28,7 @@ SCRIPTS = {
 
 
 class Keyboard:
-    """Key events as a browser gets them from a real keyboard of any layout."""
+    """Sends key events like those of a real keyboard of any layout."""
 
     def __init__(self, viewer: Screen) -> None:
         self._debugger = viewer.page.context.new_cdp_session(viewer.page)
@@ -59,13 +59,13 @@ def keyboard(viewer) -> Keyboard:
 
 @pytest.fixture
 def received(viewer) -> Iterator[Callable[[str], None]]:
-    """Types go to `cat` meanwhile; call it with what must have come."""
+    """Send typed text to `cat`. Yield a function that checks what arrived."""
     viewer.run("cat > typed")
     time.sleep(0.5)
 
     def check(text: str) -> None:
         viewer.end_input()
-        viewer.wait_file("typed", text, seconds=120)  # a thousand characters at once are sent in half a minute
+        viewer.wait_file("typed", text, seconds=120)  # a thousand characters take half a minute
 
     yield check
 
@@ -111,7 +111,7 @@ def test_shortcuts_on_a_russian_layout(viewer, keyboard):
     page.keyboard.up("Shift")
     page.keyboard.up("Control")
     time.sleep(1)
-    keyboard.type("с\n")  # without Ctrl it is a letter again
+    keyboard.type("с\n")  # a letter again, without Ctrl
     page.keyboard.down("Control")
     keyboard.press("в", "KeyD", modifiers=CONTROL)
     page.keyboard.up("Control")
@@ -123,13 +123,13 @@ def test_a_letter_that_is_held_down_repeats_until_it_is_released(keyboard, recei
     for repeat in range(5):
         keyboard.event("keyDown", "ы", "KeyS", autoRepeat=repeat > 0)
     keyboard.event("keyUp", "ы", "KeyS")
-    time.sleep(1)  # in which nothing more may come
+    time.sleep(1)  # nothing more may arrive meanwhile
     keyboard.type("\n")
     received("ыыыыы\n")
 
 
 def test_keys_of_more_than_one_character(viewer, keyboard, received):
-    for key in ("لا", "¨ẗ", "👍🏽"):  # the debugger sends none of them
+    for key in ("لا", "¨ẗ", "👍🏽"):  # the debugger cannot send these
         viewer.page.locator("#screen canvas").dispatch_event("keydown", {"key": key, "code": "KeyB", "bubbles": True})
     keyboard.type("\n")
     received("لا¨ẗ👍🏽\n")
