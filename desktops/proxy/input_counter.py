@@ -8,6 +8,7 @@ from struct import unpack_from
 
 EXTENDED_MOUSE_BUTTONS = -316  # pseudo-encoding: a pointer event with bit 7 set has a seventh byte
 NOTIFY = 1 << 27  # extended clipboard: the client has new contents to paste
+SCALE_KEYS = range(0x1008_F000, 0x1008_F004)  # static/js/viewer/scale.js sends them by itself when it connects
 
 _SHORT = -1  # returned by a handler that needs more bytes of the message
 
@@ -71,7 +72,7 @@ class InputCounter:
         return 4
 
     def _key(self, data: bytes, at: int) -> int:
-        self.count += 1
+        self.count += unpack_from(">I", data, at + 4)[0] not in SCALE_KEYS
         return 8
 
     def _pointer_event(self, data: bytes, at: int) -> int:

@@ -1,5 +1,6 @@
 """Use the viewer as a user does: press its buttons, read its picture, and check files in the desktop."""
 
+import subprocess
 import time
 from pathlib import Path
 from typing import Any
@@ -121,6 +122,20 @@ class Screen:
                 return
             time.sleep(0.1)
         raise AssertionError(f"{name} holds {found!r}, not {text!r}")
+
+    def inside(self, *command: str) -> str:
+        """What a command in the desktop's session prints."""
+        home = str(self.portal.data)
+        (session,) = (
+            each
+            for each in psutil.process_iter(["name", "environ"])
+            if each.info["name"] == "xfsettingsd" and (each.info["environ"] or {}).get("HOME", "").startswith(home)
+        )
+        user, group = session.uids().real, session.gids().real
+        done = subprocess.run(
+            command, env=session.environ(), user=user, group=group, capture_output=True, text=True, check=False
+        )
+        return done.stdout.strip()
 
     def axe(self) -> list[Any]:
         """Return axe's findings that are serious or critical."""

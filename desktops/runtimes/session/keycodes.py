@@ -2,11 +2,13 @@
 
 A VNC client sends characters. For each character that the keyboard layout lacks, Xvnc takes an unused key code and
 never releases it. Without this program, the codes run out after about twenty characters, and further ones are lost.
-This program frees the codes that have not been pressed for longest. It speaks the X protocol itself, needs only the
-standard library and a few megabytes, and ends with the X server.
+This program frees the codes that have not been pressed for longest. Because it knows each such key, it also acts on the
+viewer's keys for the size of text and controls. It speaks the X protocol itself, needs only the standard library and a
+few megabytes, and ends with the X server.
 """
 
 import os
+import signal
 import socket
 import struct
 from contextlib import suppress
@@ -17,6 +19,8 @@ from pathlib import Path
 FREE_AT_LEAST, FREE_AFTER = 30, 40
 WHOLE_LAYOUT = 8  # codes that change at once: a new layout, not a single character
 MEDIA_KEYS = range(0x1008_FE00, 0x1009_0000)  # Xvnc adds them again when such a key is pressed
+# Keys that no keyboard has and no program knows. static/js/viewer/scale.js sends them.
+SCALES = {0x1008_F000: "100", 0x1008_F001: "125", 0x1008_F002: "150", 0x1008_F003: "200"}
 
 CHANGE_MAPPING, GET_MAPPING, QUERY_EXTENSION = 100, 101, 98
 REPLY, MAPPING_NOTIFY, GENERIC_EVENT = 1, 34, 35
@@ -121,7 +125,7 @@ class SpareCodes:
 
     def run(self) -> None:
         self._server.watch_key_presses()
-        self._learn_layout()
+        self._mapping_changed(len(self._server.codes))
         while True:
             event = self._server.event()
             kind = event[0] & 0x7F
@@ -133,7 +137,8 @@ class SpareCodes:
     def _learn_layout(self) -> None:
         mapping = self._server.mapping()
         media = [code for code, symbols in mapping.items() if symbols and symbols[0] in MEDIA_KEYS]
-        self._spare |= {*media, *(code for code, symbols in mapping.items() if not symbols)}
+        scales = [code for code, symbols in mapping.items() if symbols and symbols[0] in SCALES]  # about to be pressed
+        self._spare |= {*media, *scales, *(code for code, symbols in mapping.items() if not symbols)}
         self._server.clear(media)
 
     def _mapping_changed(self, count: int) -> None:
@@ -149,7 +154,9 @@ class SpareCodes:
 
     def _pressed(self, code: int) -> None:
         if code in self._taken:
-            self._taken[code] = self._taken.pop(code)  # now the last in order
+            symbols = self._taken[code] = self._taken.pop(code)  # now the last in order
+            if symbols[0] in SCALES:
+                _set_scale(SCALES[symbols[0]])
 
     def _free(self) -> None:
         count = FREE_AFTER - (len(self._spare) - len(self._taken))
@@ -159,6 +166,13 @@ class SpareCodes:
         self._server.clear(oldest)
 
 
+def _set_scale(percent: str) -> None:
+    """Start session/scale and do not wait for it."""
+    command = ["sh", str(Path(__file__).with_name("scale")), percent]
+    os.posix_spawn("/bin/sh", command, os.environ, setsigdef=[signal.SIGCHLD])
+
+
 if __name__ == "__main__":
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # no zombies of _set_scale
     with suppress(ConnectionError):  # the X server has ended
         SpareCodes(XServer()).run()

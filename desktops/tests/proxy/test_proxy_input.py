@@ -44,11 +44,13 @@ NO_INPUT = [
     struct.pack(">BxHHBxIHHHHI", 251, 64, 48, 1, 0, 0, 0, 64, 48, 0),  # SetDesktopSize
     struct.pack(">BBH", 255, 1, 0),  # audio on
     struct.pack(">BBHBBI", 255, 1, 2, 3, 2, 44100),  # audio format
+    *(struct.pack(">BBHI", 4, down, 0, keysym) for keysym in (0x1008F000, 0x1008F003) for down in (1, 0)),  # scale
     extended_clipboard(1 << 24 | 1, bytes(4)),  # capabilities
     extended_clipboard(1 << 25 | 1),  # request
     extended_clipboard(1 << 28 | 1, b"deflated \4\4\4"),  # contents
 ]
-INPUT = [KEY, QEMU_KEY, cut_text(b""), cut_text(b"\4\4\4\4 text"), extended_clipboard(NOTIFY | 1)]
+MEDIA_KEY = struct.pack(">BBHI", 4, 1, 0, 0x1008FF13)
+INPUT = [KEY, MEDIA_KEY, QEMU_KEY, cut_text(b""), cut_text(b"\4\4\4\4 text"), extended_clipboard(NOTIFY | 1)]
 
 
 def count(*messages: bytes) -> int:

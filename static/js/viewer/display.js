@@ -1,6 +1,6 @@
 // How the desktop's picture meets the window, and how much of the line it may use.
-import { config } from "./config.js";
 import { preference, remember } from "./preferences.js";
+import { ofThisScreen, onOtherScreen } from "./thisscreen.js";
 
 const VIEWS = {
   match: { resizeSession: true, scaleViewport: true }, // scaled where the desktop keeps its size
@@ -27,8 +27,7 @@ export function display(lifecycle, form) {
     rfb.compressionLevel = QUALITIES[name].compression;
   };
   // Pixels belong to a screen, and the choice to a person: both may share a browser with others.
-  const key = (name) =>
-    name === "view" ? `view ${config.person} ${screen.width}x${screen.height} ${devicePixelRatio}` : name;
+  const key = (name) => (name === "view" ? ofThisScreen(name) : name);
   const recall = () => {
     form.querySelector("[data-native]").hidden = devicePixelRatio === 1;
     for (const name of ["view", "quality"]) choose(form, name, preference(key(name), preference(name, null)));
@@ -45,18 +44,6 @@ export function display(lifecycle, form) {
   });
   line?.addEventListener?.("change", apply);
   lifecycle.addEventListener("connected", apply);
-}
-
-// The window was moved to another screen, or the page was zoomed.
-function onOtherScreen(act) {
-  matchMedia(`(resolution: ${devicePixelRatio}dppx)`).addEventListener(
-    "change",
-    () => {
-      act();
-      onOtherScreen(act);
-    },
-    { once: true },
-  );
 }
 
 function choose(form, name, value) {

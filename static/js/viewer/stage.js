@@ -13,6 +13,7 @@ import { withNativeResolution } from "./native.js";
 import { Overlay } from "./overlay.js";
 import { Panels } from "./panels.js";
 import { pasteBox } from "./pastebox.js";
+import { scale } from "./scale.js";
 import { saveScreenshot } from "./screenshot.js";
 import { TextSender } from "./text.js";
 import { Toolbar } from "./toolbar.js";
@@ -51,6 +52,7 @@ export function raise(head) {
   followViewport();
   specialKeys(lifecycle, part("keys"));
   display(lifecycle, part("display-form"));
+  scale(lifecycle, part("scale"));
   pasteBox(clipboard, lifecycle);
   guardFocus(lifecycle, screen, () => toolbar.enter());
   guardLeaving(lifecycle, screen);
