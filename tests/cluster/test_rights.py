@@ -12,7 +12,7 @@ import yaml
 from desktops.runtimes.base import Phase
 from desktops.runtimes.kubernetes import manifests
 from desktops.runtimes.kubernetes.client import ApiClient, ApiRequest
-from desktops.tests.support.kubernetes_namespace import KubeHouse
+from desktops.tests.support.kubernetes_namespace import KubeHarness
 from desktops.tests.support.runtime_specs import soon
 from podesk_cli.folders import CHECKOUT
 from tests.support.cluster.kubectl import Kube
@@ -120,36 +120,36 @@ class Lives:
 
     def begun_again(self, exposure: str) -> None:
         """Start again after the ConfigMap that owns all objects was deleted during a start. All are replaced."""
-        with self._house(exposure) as house:
-            spec = house.spec()
-            house.runtime.start(spec, deadline=soon())
+        with self._harness(exposure) as harness:
+            spec = harness.spec()
+            harness.runtime.start(spec, deadline=soon())
             self.kube("delete", "configmap", spec.name, "--cascade=orphan")
-            house.runtime.start(spec, deadline=soon())
-            house.wait(spec.name, Phase.READY)
-            list(house.runtime.watch(timeout=3))
-            assert house.runtime.list()
-            assert house.runtime.volumes() == [spec.volume]
-            house.runtime.renew_keys(spec.name, "ssh-ed25519 AAAA", deadline=soon())
-            house.runtime.usage(spec.name)
-            house.runtime.logs(spec.name)
-            house.runtime.worker.logs(spec.name)  # as for a failed desktop
-            house.runtime.stop(spec.name, deadline=soon())
-            house.delete_home(spec)
+            harness.runtime.start(spec, deadline=soon())
+            harness.wait(spec.name, Phase.READY)
+            list(harness.runtime.watch(timeout=3))
+            assert harness.runtime.list()
+            assert harness.runtime.volumes() == [spec.volume]
+            harness.runtime.renew_keys(spec.name, "ssh-ed25519 AAAA", deadline=soon())
+            harness.runtime.usage(spec.name)
+            harness.runtime.logs(spec.name)
+            harness.runtime.worker.logs(spec.name)  # as for a failed desktop
+            harness.runtime.stop(spec.name, deadline=soon())
+            harness.delete_home(spec)
 
     def cut_off(self, exposure: str) -> None:
         """Stop a desktop of which only the ConfigMap exists, so that no owner deletes it."""
-        with self._house(exposure) as house:
-            spec = house.spec()
-            self.kube.apply(manifests.config_map(spec, house.runtime.cluster))
-            house.runtime.stop(spec.name, deadline=soon())
+        with self._harness(exposure) as harness:
+            spec = harness.spec()
+            self.kube.apply(manifests.config_map(spec, harness.runtime.cluster))
+            harness.runtime.stop(spec.name, deadline=soon())
 
     @contextmanager
-    def _house(self, exposure: str) -> Iterator[KubeHouse]:
-        house = KubeHouse(self.kube, self.image, exposure=exposure)
-        yield house
-        for account, api in zip(ACCOUNTS, house.runtime.apis, strict=True):
+    def _harness(self, exposure: str) -> Iterator[KubeHarness]:
+        harness = KubeHarness(self.kube, self.image, exposure=exposure)
+        yield harness
+        for account, api in zip(ACCOUNTS, harness.runtime.apis, strict=True):
             self.used[account] |= api.used
-        house.close()
+        harness.close()
 
 
 def test_each_right_is_used(rights, bare, exposure):

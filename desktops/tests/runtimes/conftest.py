@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from desktops.tests.support.runtime_specs import ACCOUNT, LocalHouse
+from desktops.tests.support.runtime_specs import ACCOUNT, LocalHarness
 from tests.cluster.conftest import IMAGE, kube  # noqa: F401 - a fixture
 
 # Mounts disks and tests the change of accounts, which needs root.
@@ -36,17 +36,17 @@ def account() -> None:
 
 
 @pytest.fixture
-def house(account) -> Iterator[LocalHouse]:
-    house = LocalHouse()
-    yield house
-    house.close()
+def harness(account) -> Iterator[LocalHarness]:
+    harness = LocalHarness()
+    yield harness
+    harness.close()
 
 
 @pytest.fixture
-def kube_house(kube) -> Iterator[Any]:  # noqa: F811 - the fixture
+def kube_harness(kube) -> Iterator[Any]:  # noqa: F811 - the fixture
     # Imported here, because the cluster's client is slow to import and most tests do not need it.
-    from desktops.tests.support.kubernetes_namespace import KubeHouse
+    from desktops.tests.support.kubernetes_namespace import KubeHarness
 
-    house = KubeHouse(kube, IMAGE)
-    yield house
-    house.close()
+    harness = KubeHarness(kube, IMAGE)
+    yield harness
+    harness.close()

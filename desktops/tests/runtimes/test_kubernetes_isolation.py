@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from desktops.runtimes.base import NodePorts
-from desktops.tests.support.kubernetes_namespace import KubeHouse
+from desktops.tests.support.kubernetes_namespace import KubeHarness
 from desktops.tests.support.runtime_specs import until
 from tests.cluster.conftest import IMAGE
 from tests.support.cluster.kubectl import Kube
@@ -30,22 +30,22 @@ Target = tuple[str, int]
 
 
 @pytest.fixture(scope="module")
-def house(kube) -> Iterator[KubeHouse]:
-    house = KubeHouse(kube, IMAGE)
-    yield house
-    house.close()
+def harness(kube) -> Iterator[KubeHarness]:
+    harness = KubeHarness(kube, IMAGE)
+    yield harness
+    harness.close()
 
 
 @pytest.fixture(scope="module")
-def desktop(house) -> str:
-    return house.run(**QUARTER).name
+def desktop(harness) -> str:
+    return harness.run(**QUARTER).name
 
 
 @pytest.fixture(scope="module")
-def portal(house) -> Iterator[Kube]:
+def portal(harness) -> Iterator[Kube]:
     """Yield the portal's namespace, with pods that have the labels of its parts."""
     portal = Kube(f"test-{secrets.token_hex(4)}")
-    portal.make_namespace(**{"podesk/portal": house.installation})
+    portal.make_namespace(**{"podesk/portal": harness.installation})
     until(lambda: portal.get("serviceaccount", "default"), what="the account of pods")
     portal.apply(bystander("proxy"), bystander("web"))
     portal("wait", "pod", "--all", "--for=condition=Ready", "--timeout=60s")
@@ -79,10 +79,10 @@ def outside() -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def exposed(kube) -> Iterator[KubeHouse]:
-    house = KubeHouse(kube, IMAGE, exposure="nodeport")
-    yield house
-    house.close()
+def exposed(kube) -> Iterator[KubeHarness]:
+    harness = KubeHarness(kube, IMAGE, exposure="nodeport")
+    yield harness
+    harness.close()
 
 
 def bystander(component: str) -> dict[str, Any]:
@@ -125,19 +125,19 @@ def inside(kube: Kube, name: str) -> list[Target]:
     return [(pod, 5901), (pod, 6080), (pod, 2222), (way, 5901), (way, 6080), (way, 22)]
 
 
-def test_the_portal_s_proxy_reaches_it_and_nobody_else_does(house, desktop, portal, stranger):
-    screen_and_ssh = [target for target in inside(house.kube, desktop) if target[1] != 6080]
+def test_the_portal_s_proxy_reaches_it_and_nobody_else_does(harness, desktop, portal, stranger):
+    screen_and_ssh = [target for target in inside(harness.kube, desktop) if target[1] != 6080]
     until_reached(portal, "proxy", *screen_and_ssh)
-    assert reached(portal, "proxy", *inside(house.kube, desktop)) == set(screen_and_ssh)
-    assert not reached(portal, "web", *inside(house.kube, desktop))
-    assert not reached(house.kube, stranger, *inside(house.kube, desktop))
+    assert reached(portal, "proxy", *inside(harness.kube, desktop)) == set(screen_and_ssh)
+    assert not reached(portal, "web", *inside(harness.kube, desktop))
+    assert not reached(harness.kube, stranger, *inside(harness.kube, desktop))
 
 
-def test_it_reaches_no_other_desktop(house, desktop, portal):
-    other = house.run(**QUARTER).name
-    until_reached(portal, "proxy", *(target for target in inside(house.kube, other) if target[1] != 6080))
-    assert not reached(house.kube, desktop, *inside(house.kube, other))
-    until_reached(house.kube, desktop, *(("127.0.0.1", port) for port in (5901, 6080, 2222)))  # it can connect at all
+def test_it_reaches_no_other_desktop(harness, desktop, portal):
+    other = harness.run(**QUARTER).name
+    until_reached(portal, "proxy", *(target for target in inside(harness.kube, other) if target[1] != 6080))
+    assert not reached(harness.kube, desktop, *inside(harness.kube, other))
+    until_reached(harness.kube, desktop, *(("127.0.0.1", port) for port in (5901, 6080, 2222)))  # it can connect at all
 
 
 def test_it_reaches_no_desktop_that_is_open_to_all_others(exposed, stranger, outside):
@@ -153,31 +153,31 @@ def test_it_reaches_no_desktop_that_is_open_to_all_others(exposed, stranger, out
     assert not reached(kube, asks, *targets)
 
 
-def test_it_reaches_the_internet_but_neither_the_api_nor_the_cloud(house, desktop, stranger, outside):
+def test_it_reaches_the_internet_but_neither_the_api_nor_the_cloud(harness, desktop, stranger, outside):
     [subset] = Kube("default").get("endpoints", "kubernetes")["subsets"]
     api = (subset["addresses"][0]["ip"], subset["ports"][0]["port"])
     targets = (INTERNET, 80), (METADATA, 80), api, (service(Kube("default"), "kubernetes"), 443)
-    until_reached(house.kube, stranger, *targets)
-    assert reached(house.kube, desktop, *targets) == {(INTERNET, 80)}
+    until_reached(harness.kube, stranger, *targets)
+    assert reached(harness.kube, desktop, *targets) == {(INTERNET, 80)}
 
 
-def test_it_reaches_name_servers(house, desktop):
+def test_it_reaches_name_servers(harness, desktop):
     name = "kubernetes.default.svc.cluster.local"
-    assert service(Kube("default"), "kubernetes") in house.kube.exec(desktop, "getent", "hosts", name)
+    assert service(Kube("default"), "kubernetes") in harness.kube.exec(desktop, "getent", "hosts", name)
 
 
-def test_it_holds_no_key_to_the_cluster(house, desktop):
-    tried = house.kube.run("exec", desktop, "--", "ls", "/var/run/secrets/kubernetes.io", check=False)
+def test_it_holds_no_key_to_the_cluster(harness, desktop):
+    tried = harness.kube.run("exec", desktop, "--", "ls", "/var/run/secrets/kubernetes.io", check=False)
     assert "No such file" in tried.stderr
-    environment = house.kube.exec(desktop, "env")
+    environment = harness.kube.exec(desktop, "env")
     assert "s3cret" not in environment
     assert "VNC_" not in environment.replace("VNC_RESOLUTION", "")  # no addresses of other desktops' Services
 
 
-def test_it_may_do_nothing_as_root(house, desktop):
-    status = house.kube.exec(desktop, "cat", "/proc/1/status")
+def test_it_may_do_nothing_as_root(harness, desktop):
+    status = harness.kube.exec(desktop, "cat", "/proc/1/status")
     assert "Uid:\t1000\t1000\t1000\t1000" in status
     assert "CapEff:\t0000000000000000" in status
     assert "NoNewPrivs:\t1" in status
     assert "Seccomp:\t2" in status
-    assert house.kube.run("exec", desktop, "--", "touch", "/etc/x", check=False).returncode != 0
+    assert harness.kube.run("exec", desktop, "--", "touch", "/etc/x", check=False).returncode != 0

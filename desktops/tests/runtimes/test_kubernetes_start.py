@@ -14,7 +14,7 @@ from desktops.runtimes.kubernetes import kubernetes_runtime, network_manifests
 from desktops.runtimes.kubernetes.client import ApiClient, ApiRequest
 from desktops.runtimes.kubernetes.kubernetes_runtime import KubernetesRuntime
 from desktops.runtimes.kubernetes.operations import path
-from desktops.tests.support.kubernetes_namespace import KubeHouse, SharedRuntime, a_cluster
+from desktops.tests.support.kubernetes_namespace import KubeHarness, SharedRuntime, a_cluster
 from desktops.tests.support.runtime_specs import soon, until
 from tests.cluster.conftest import IMAGE
 from tests.support.cluster.service_accounts import AccountApi
@@ -43,152 +43,152 @@ class MortalApi(AccountApi):
         return answer
 
 
-def mortal(house: KubeHouse, calls: int) -> KubernetesRuntime:
+def mortal(harness: KubeHarness, calls: int) -> KubernetesRuntime:
     """Return a runtime with the worker's permissions that is killed after some calls."""
-    api = MortalApi(house.accounts.api("worker").kubeconfig)
+    api = MortalApi(harness.accounts.api("worker").kubeconfig)
     api.left = calls
-    return KubernetesRuntime(house.runtime.cluster, api)
+    return KubernetesRuntime(harness.runtime.cluster, api)
 
 
 @pytest.fixture(params=CALLS_BY_EXPOSURE)
-def exposed_house(kube, request):
-    house = KubeHouse(kube, IMAGE, exposure=request.param)
-    yield house
-    house.close()
+def exposed_harness(kube, request):
+    harness = KubeHarness(kube, IMAGE, exposure=request.param)
+    yield harness
+    harness.close()
 
 
-def specs_of(house: KubeHouse, count: int) -> list[DesktopSpec]:
-    return [house.spec(ports=some_ports(house), **TINY) for _ in range(count)]
+def specs_of(harness: KubeHarness, count: int) -> list[DesktopSpec]:
+    return [harness.spec(ports=some_ports(harness), **TINY) for _ in range(count)]
 
 
-def some_ports(house: KubeHouse) -> NodePorts | None:
+def some_ports(harness: KubeHarness) -> NodePorts | None:
     """Return random ports. All tests of a cluster share them, so a clash is possible but rare."""
-    if house.runtime.cluster.exposure != "nodeport":
+    if harness.runtime.cluster.exposure != "nodeport":
         return None
     return NodePorts(*random.sample(range(32000, 32768), 3))
 
 
-def nothing_is_left(house: KubeHouse) -> bool:
-    return all(each.startswith("PersistentVolumeClaim/") for each in house.objects())
+def nothing_is_left(harness: KubeHarness) -> bool:
+    return all(each.startswith("PersistentVolumeClaim/") for each in harness.objects())
 
 
-def test_a_start_that_was_cut_off_after_any_call_is_begun_again(exposed_house):
+def test_a_start_that_was_cut_off_after_any_call_is_begun_again(exposed_harness):
     """All starts run in parallel, because each waits for its pod."""
-    house = exposed_house
-    specs = specs_of(house, CALLS_BY_EXPOSURE[house.runtime.cluster.exposure])
+    harness = exposed_harness
+    specs = specs_of(harness, CALLS_BY_EXPOSURE[harness.runtime.cluster.exposure])
     for calls, spec in enumerate(specs, 1):
         with pytest.raises(Killed):
-            mortal(house, calls).start(spec, deadline=soon())
-        house.runtime.start(spec, deadline=soon())
+            mortal(harness, calls).start(spec, deadline=soon())
+        harness.runtime.start(spec, deadline=soon())
     for spec in specs:
-        seen = house.wait(spec.name, Phase.READY)
+        seen = harness.wait(spec.name, Phase.READY)
         assert (seen.run, seen.restarts) == (1, 0)
         assert bool(seen.exposed) == bool(spec.ports)
-    assert {seen.name for seen in house.runtime.list()} == {spec.name for spec in specs}
+    assert {seen.name for seen in harness.runtime.list()} == {spec.name for spec in specs}
     for spec in specs:
-        house.runtime.stop(spec.name, deadline=soon())
-    until(lambda: nothing_is_left(house), what="all to be collected", seconds=120)
+        harness.runtime.stop(spec.name, deadline=soon())
+    until(lambda: nothing_is_left(harness), what="all to be collected", seconds=120)
 
 
-def test_a_start_that_was_cut_off_and_given_up_leaves_nothing(exposed_house):
-    house = exposed_house
-    specs = specs_of(house, CALLS_BY_EXPOSURE[house.runtime.cluster.exposure])
+def test_a_start_that_was_cut_off_and_given_up_leaves_nothing(exposed_harness):
+    harness = exposed_harness
+    specs = specs_of(harness, CALLS_BY_EXPOSURE[harness.runtime.cluster.exposure])
     for calls, spec in enumerate(specs, 1):
         with pytest.raises(Killed):
-            mortal(house, calls).start(spec, deadline=soon())
-        house.runtime.stop(spec.name, deadline=soon())
-    until(lambda: nothing_is_left(house), what="all to be collected", seconds=120)
+            mortal(harness, calls).start(spec, deadline=soon())
+        harness.runtime.stop(spec.name, deadline=soon())
+    until(lambda: nothing_is_left(harness), what="all to be collected", seconds=120)
 
 
-def test_a_stop_that_was_cut_off_after_any_call_is_done_again(kube_house):
-    specs = [kube_house.spec(**TINY) for _ in range(3)]
+def test_a_stop_that_was_cut_off_after_any_call_is_done_again(kube_harness):
+    specs = [kube_harness.spec(**TINY) for _ in range(3)]
     for calls, spec in enumerate(specs, 1):
-        kube_house.runtime.start(spec, deadline=soon())
+        kube_harness.runtime.start(spec, deadline=soon())
         with pytest.raises(Killed):
-            mortal(kube_house, calls).stop(spec.name, deadline=soon())
-        kube_house.runtime.stop(spec.name, deadline=soon())
-    until(lambda: nothing_is_left(kube_house), what="all to be collected", seconds=120)
+            mortal(kube_harness, calls).stop(spec.name, deadline=soon())
+        kube_harness.runtime.stop(spec.name, deadline=soon())
+    until(lambda: nothing_is_left(kube_harness), what="all to be collected", seconds=120)
 
 
-def test_a_first_start_is_few_calls(kube_house):
-    kube_house.runtime.start(kube_house.spec(**TINY), deadline=soon())
-    assert [api.calls.total() for api in kube_house.runtime.apis] == [CALLS, 0, 0]
+def test_a_first_start_is_few_calls(kube_harness):
+    kube_harness.runtime.start(kube_harness.spec(**TINY), deadline=soon())
+    assert [api.calls.total() for api in kube_harness.runtime.apis] == [CALLS, 0, 0]
 
 
-def test_a_pod_deleted_from_outside_is_made_again_by_the_same_start(kube_house):
-    spec = kube_house.run(**TINY)
-    kube_house.kube("delete", "pod", spec.name, "--grace-period=1", "--wait=false")
-    kube_house.start(spec)
-    kube_house.wait(spec.name, Phase.READY)
-    assert len(kube_house.objects()) == 6  # garbage collection deletes nothing more
+def test_a_pod_deleted_from_outside_is_made_again_by_the_same_start(kube_harness):
+    spec = kube_harness.run(**TINY)
+    kube_harness.kube("delete", "pod", spec.name, "--grace-period=1", "--wait=false")
+    kube_harness.start(spec)
+    kube_harness.wait(spec.name, Phase.READY)
+    assert len(kube_harness.objects()) == 6  # garbage collection deletes nothing more
 
 
-def test_everything_is_collected_when_the_pod_is_deleted_from_outside(kube_house):
-    spec = kube_house.run(**TINY)
-    assert len(kube_house.objects()) == 6
-    kube_house.kube("delete", "pod", spec.name, "--grace-period=1")
-    until(lambda: nothing_is_left(kube_house), what="all to be collected")
+def test_everything_is_collected_when_the_pod_is_deleted_from_outside(kube_harness):
+    spec = kube_harness.run(**TINY)
+    assert len(kube_harness.objects()) == 6
+    kube_harness.kube("delete", "pod", spec.name, "--grace-period=1")
+    until(lambda: nothing_is_left(kube_harness), what="all to be collected")
 
 
-def test_a_pod_that_lost_its_parts_is_still_ended(kube_house):
-    spec = kube_house.run(**TINY)
-    kube_house.kube("delete", "configmap", spec.name)
-    assert kube_house.runtime.observe(spec.name).phase is Phase.READY
-    kube_house.runtime.stop(spec.name, deadline=soon())
-    until(lambda: nothing_is_left(kube_house), what="all to be collected")
+def test_a_pod_that_lost_its_parts_is_still_ended(kube_harness):
+    spec = kube_harness.run(**TINY)
+    kube_harness.kube("delete", "configmap", spec.name)
+    assert kube_harness.runtime.observe(spec.name).phase is Phase.READY
+    kube_harness.runtime.stop(spec.name, deadline=soon())
+    until(lambda: nothing_is_left(kube_harness), what="all to be collected")
 
 
-def test_a_missing_namespace_is_said(kube_house):
+def test_a_missing_namespace_is_said(kube_harness):
     """Only an account with all permissions sees that the namespace is missing. The portal's roles are gone with it."""
-    nowhere = a_cluster("test-nowhere", kube_house.installation)
+    nowhere = a_cluster("test-nowhere", kube_harness.installation)
     for runtime, reason in (
         (KubernetesRuntime(nowhere), "namespace_missing"),
-        (SharedRuntime(nowhere, kube_house.accounts), "cluster_forbids"),
+        (SharedRuntime(nowhere, kube_harness.accounts), "cluster_forbids"),
     ):
         with pytest.raises(RuntimeFault) as caught:
-            runtime.start(kube_house.spec(), deadline=soon())
+            runtime.start(kube_harness.spec(), deadline=soon())
         assert (caught.value.reason, caught.value.permanent) == (reason, True)
     assert KubernetesRuntime(nowhere).list() == []
 
 
-def test_a_quota_that_is_reached_is_said_but_not_of_what_is_there(kube_house):
-    spec = kube_house.run(**TINY)
+def test_a_quota_that_is_reached_is_said_but_not_of_what_is_there(kube_harness):
+    spec = kube_harness.run(**TINY)
     quota = {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "full"}}
     hard = {"pods": "1", "count/configmaps": "2", "persistentvolumeclaims": "1"}
-    kube_house.kube.apply(quota | {"spec": {"hard": hard}})
+    kube_harness.kube.apply(quota | {"spec": {"hard": hard}})
     try:
-        until(lambda: "hard" in kube_house.kube.get("resourcequota", "full")["status"], what="the quota")
+        until(lambda: "hard" in kube_harness.kube.get("resourcequota", "full")["status"], what="the quota")
         with pytest.raises(RuntimeFault) as caught:
-            kube_house.runtime.start(kube_house.spec(**TINY), deadline=soon())
+            kube_harness.runtime.start(kube_harness.spec(**TINY), deadline=soon())
         assert (caught.value.reason, caught.value.permanent) == ("namespace_quota", True)
-        kube_house.runtime.start(spec, deadline=soon())
+        kube_harness.runtime.start(spec, deadline=soon())
     finally:
-        kube_house.kube("delete", "resourcequota", "full")
+        kube_harness.kube("delete", "resourcequota", "full")
 
 
-@pytest.mark.parametrize("exposed_house", ["nodeport"], indirect=True)
-def test_a_restart_keeps_its_node_ports_though_the_service_before_still_has_them(exposed_house):
-    ports = some_ports(exposed_house)
-    spec = exposed_house.run(ports=ports, **TINY)
-    exposed_house.run(desktop_id=spec.desktop_id, run=2, ports=ports, **TINY)
-    seen = exposed_house.runtime.observe(spec.name)
+@pytest.mark.parametrize("exposed_harness", ["nodeport"], indirect=True)
+def test_a_restart_keeps_its_node_ports_though_the_service_before_still_has_them(exposed_harness):
+    ports = some_ports(exposed_harness)
+    spec = exposed_harness.run(ports=ports, **TINY)
+    exposed_harness.run(desktop_id=spec.desktop_id, run=2, ports=ports, **TINY)
+    seen = exposed_harness.runtime.observe(spec.name)
     assert (seen.run, seen.exposed.vnc, seen.exposed.novnc, seen.exposed.ssh) == (2, ports.vnc, ports.novnc, ports.ssh)
 
 
-@pytest.mark.parametrize("exposed_house", ["nodeport"], indirect=True)
-def test_a_start_repeated_with_other_ports_tells_those_that_are_so(exposed_house):
+@pytest.mark.parametrize("exposed_harness", ["nodeport"], indirect=True)
+def test_a_start_repeated_with_other_ports_tells_those_that_are_so(exposed_harness):
     """Another desktop may have taken one of the ports between the two starts."""
-    spec, other = specs_of(exposed_house, 2)
+    spec, other = specs_of(exposed_harness, 2)
     with pytest.raises(Killed):
-        mortal(exposed_house, 5).start(spec, deadline=soon())
-    exposed_house.start(replace(spec, ports=other.ports))
-    [service] = exposed_house.kube.list("service", f"podesk/installation={exposed_house.installation}")
-    seen = exposed_house.wait(spec.name, Phase.READY).exposed
+        mortal(exposed_harness, 5).start(spec, deadline=soon())
+    exposed_harness.start(replace(spec, ports=other.ports))
+    [service] = exposed_harness.kube.list("service", f"podesk/installation={exposed_harness.installation}")
+    seen = exposed_harness.wait(spec.name, Phase.READY).exposed
     assert [seen.vnc, seen.novnc, seen.ssh] == [port["nodePort"] for port in service["spec"]["ports"]]
 
 
 def test_a_node_port_that_something_else_has_is_told(kube):
-    exposed = KubeHouse(kube, IMAGE, exposure="nodeport", node_address="192.0.2.7")
+    exposed = KubeHarness(kube, IMAGE, exposure="nodeport", node_address="192.0.2.7")
     try:
         first = exposed.run(ports=NodePorts(30411, 30412, 31411), **TINY)
         assert exposed.runtime.observe(first.name).exposed == Exposed("192.0.2.7", 30411, 30412, 31411)
@@ -199,69 +199,69 @@ def test_a_node_port_that_something_else_has_is_told(kube):
         exposed.close()
 
 
-def test_a_claim_of_somebody_else_is_not_used(kube_house):
-    spec = kube_house.run(**TINY)
-    other = kube_house.spec(volume=spec.volume, owner_id="2")
+def test_a_claim_of_somebody_else_is_not_used(kube_harness):
+    spec = kube_harness.run(**TINY)
+    other = kube_harness.spec(volume=spec.volume, owner_id="2")
     with pytest.raises(RuntimeFault, match="name_taken"):
-        kube_house.runtime.start(other, deadline=soon())
+        kube_harness.runtime.start(other, deadline=soon())
 
 
-def test_a_key_that_is_removed_while_it_runs_opens_it_no_longer(kube_house):
-    spec = kube_house.run(authorized_keys="ssh-ed25519 OLD\n", **TINY)
-    kube_house.runtime.renew_keys(spec.name, "ssh-ed25519 NEW\n", deadline=soon())
+def test_a_key_that_is_removed_while_it_runs_opens_it_no_longer(kube_harness):
+    spec = kube_harness.run(authorized_keys="ssh-ed25519 OLD\n", **TINY)
+    kube_harness.runtime.renew_keys(spec.name, "ssh-ed25519 NEW\n", deadline=soon())
 
     def known() -> str:
-        return kube_house.shell(spec, "cat $(sed -n 's/^AuthorizedKeysFile //p' /opt/podesk/sshd_config)")
+        return kube_harness.shell(spec, "cat $(sed -n 's/^AuthorizedKeysFile //p' /opt/podesk/sshd_config)")
 
     until(lambda: known() == "ssh-ed25519 NEW\n", what="the new key in the pod", seconds=120, every=1)
 
 
 @pytest.mark.parametrize("watched", [False, True])
 def test_a_home_that_gets_no_volume_says_why(kube, watched):
-    house = KubeHouse(kube, IMAGE, storage_class="no-such-class")
+    harness = KubeHarness(kube, IMAGE, storage_class="no-such-class")
     try:
         if watched:
-            list(house.runtime.watch(timeout=0.1))
-        spec = house.spec(**TINY)
-        house.start(spec)
+            list(harness.runtime.watch(timeout=0.1))
+        spec = harness.spec(**TINY)
+        harness.start(spec)
 
         def told() -> bool:
-            seen = (house.runtime.observe(spec.name), *house.runtime.list())
+            seen = (harness.runtime.observe(spec.name), *harness.runtime.list())
             return all((each.reason, "no-such-class" in each.detail) == ("volume_unbound", True) for each in seen)
 
         until(told, what="the claim's own words", every=0.2)
     finally:
-        house.close()
+        harness.close()
 
 
-def test_an_earlier_run_that_takes_its_time_is_told_and_nobody_waits_for_it(kube_house):
-    spec = kube_house.run(**TINY)
-    again = kube_house.spec(desktop_id=spec.desktop_id, run=2, **TINY)
-    kube_house.shell(spec, "kill -STOP 1 $(pgrep -o Xvnc)")  # the pod uses all of its grace period
+def test_an_earlier_run_that_takes_its_time_is_told_and_nobody_waits_for_it(kube_harness):
+    spec = kube_harness.run(**TINY)
+    again = kube_harness.spec(desktop_id=spec.desktop_id, run=2, **TINY)
+    kube_harness.shell(spec, "kill -STOP 1 $(pgrep -o Xvnc)")  # the pod uses all of its grace period
     began = time.monotonic()
     with pytest.raises(RuntimeFault) as caught:
-        kube_house.runtime.start(again, deadline=soon())
+        kube_harness.runtime.start(again, deadline=soon())
     assert (caught.value.reason, caught.value.permanent) == ("still_stopping", False)
     assert time.monotonic() - began < 5
-    kube_house.start(again)
-    kube_house.wait(spec.name, Phase.READY)
-    assert [seen.run for seen in kube_house.runtime.list()] == [2]
+    kube_harness.start(again)
+    kube_harness.wait(spec.name, Phase.READY)
+    assert [seen.run for seen in kube_harness.runtime.list()] == [2]
 
 
-def test_a_start_that_nobody_begins_again_is_seen_after_a_while(kube_house, monkeypatch):
-    spec = kube_house.spec(**TINY)
+def test_a_start_that_nobody_begins_again_is_seen_after_a_while(kube_harness, monkeypatch):
+    spec = kube_harness.spec(**TINY)
     with pytest.raises(Killed):
-        mortal(kube_house, 3).start(spec, deadline=soon())
-    assert kube_house.runtime.list() == []
+        mortal(kube_harness, 3).start(spec, deadline=soon())
+    assert kube_harness.runtime.list() == []
     monkeypatch.setattr(kubernetes_runtime, "ABANDONED", timedelta(0))
-    assert [(seen.name, seen.phase) for seen in kube_house.runtime.list()] == [(spec.name, Phase.CREATED)]
-    kube_house.runtime.stop(spec.name, deadline=soon())
-    until(lambda: nothing_is_left(kube_house), what="all to be collected")
-    assert kube_house.runtime.list() == []
+    assert [(seen.name, seen.phase) for seen in kube_harness.runtime.list()] == [(spec.name, Phase.CREATED)]
+    kube_harness.runtime.stop(spec.name, deadline=soon())
+    until(lambda: nothing_is_left(kube_harness), what="all to be collected")
+    assert kube_harness.runtime.list() == []
 
 
 def test_a_load_balancer_s_address_is_told_when_there_is_one(kube):
-    exposed = KubeHouse(kube, IMAGE, exposure="loadbalancer")
+    exposed = KubeHarness(kube, IMAGE, exposure="loadbalancer")
     try:
         spec = exposed.run(**TINY)
         assert exposed.runtime.observe(spec.name).exposed is None
@@ -276,7 +276,7 @@ def test_a_load_balancer_s_address_is_told_when_there_is_one(kube):
 
 def test_a_way_by_ingress_is_made_with_the_desktop_and_goes_with_it(kube):
     """The ingress is also deleted if the start was interrupted just after it."""
-    exposed = KubeHouse(kube, IMAGE, exposure="ingress")
+    exposed = KubeHarness(kube, IMAGE, exposure="ingress")
     try:
         spec = exposed.spec(**TINY)
         wanted = network_manifests.ingress(spec, exposed.runtime.cluster)

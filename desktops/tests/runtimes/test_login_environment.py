@@ -14,36 +14,36 @@ from desktops.tests.support.runtime_specs import PASSWORD, soon, until
 CONTROL, ALT = 0xFFE3, 0xFFE9
 
 
-def run_with(house, profile: str, **programs: str) -> DesktopSpec:
+def run_with(harness, profile: str, **programs: str) -> DesktopSpec:
     """Start a desktop with this ~/.profile and these programs in ~/.local/bin."""
-    spec = house.spec()
-    home = house.home(spec)
+    spec = harness.spec()
+    home = harness.home(spec)
     home.parent.mkdir()
-    unix_account.make_home(home, unix_account.account(house.runtime.user), session_commands.SESSION / "skel")
+    unix_account.make_home(home, unix_account.account(harness.runtime.user), session_commands.SESSION / "skel")
     (home / ".profile").write_text(profile)
     for name, text in programs.items():
         program = home / ".local/bin" / name
         program.parent.mkdir(parents=True, exist_ok=True)
         program.write_text(text)
         program.chmod(0o755)
-    house.runtime.start(spec, deadline=soon())
-    house.wait(spec.name, Phase.READY)
+    harness.runtime.start(spec, deadline=soon())
+    harness.wait(spec.name, Phase.READY)
     return spec
 
 
-def of_menus(house, spec: DesktopSpec) -> dict[str, str]:
+def of_menus(harness, spec: DesktopSpec) -> dict[str, str]:
     """Return the environment in which the panel starts programs."""
-    environment: dict[str, str] = house.program(spec.name, "xfce4-panel").environ()
+    environment: dict[str, str] = harness.program(spec.name, "xfce4-panel").environ()
     return environment
 
 
-def type_into_terminal(house, spec: DesktopSpec, command: str) -> Callable[[], None]:
+def type_into_terminal(harness, spec: DesktopSpec, command: str) -> Callable[[], None]:
     """Type a command into the terminal. Return a function that waits until the command has run."""
-    client = RfbClient(house.runtime.observe(spec.name).endpoint.address, PASSWORD)
-    house.program(spec.name, "xfsettingsd")  # it handles shortcuts
+    client = RfbClient(harness.runtime.observe(spec.name).endpoint.address, PASSWORD)
+    harness.program(spec.name, "xfsettingsd")  # it handles shortcuts
 
     def try_once() -> None:
-        if house.programs(spec.name, "bash"):
+        if harness.programs(spec.name, "bash"):
             client.click(client.width // 2, client.height // 2)
             client.type(command + "\n")
         else:
@@ -53,11 +53,11 @@ def type_into_terminal(house, spec: DesktopSpec, command: str) -> Callable[[], N
     return try_once
 
 
-def test_a_terminal_knows_own_programs_and_variables(house):
+def test_a_terminal_knows_own_programs_and_variables(harness):
     profile = 'export GREETING="good morning"\nPATH="$HOME/.local/bin:$PATH"\n'
-    spec = run_with(house, profile, greet='#!/bin/sh\necho "$GREETING" >~/greeted\n')
-    greeted = house.home(spec) / "greeted"
-    try_once = type_into_terminal(house, spec, "greet")
+    spec = run_with(harness, profile, greet='#!/bin/sh\necho "$GREETING" >~/greeted\n')
+    greeted = harness.home(spec) / "greeted"
+    try_once = type_into_terminal(harness, spec, "greet")
 
     def has_greeted() -> bool:
         try_once()
@@ -66,54 +66,54 @@ def test_a_terminal_knows_own_programs_and_variables(house):
     until(has_greeted, what="the greeting")
 
 
-def test_so_do_the_menus_from_the_first_start(house):
+def test_so_do_the_menus_from_the_first_start(harness):
     """Debian's ~/.profile adds ~/.local/bin to PATH only if the folder exists."""
-    spec = house.run()
-    assert f"{house.home(spec)}/.local/bin" in of_menus(house, spec)["PATH"].split(":")
+    spec = harness.run()
+    assert f"{harness.home(spec)}/.local/bin" in of_menus(harness, spec)["PATH"].split(":")
 
 
-def test_a_profile_cannot_take_from_the_session_what_it_needs(house):
+def test_a_profile_cannot_take_from_the_session_what_it_needs(harness):
     spec = run_with(
-        house,
+        harness,
         "export PATH=/opt/mine XDG_DATA_DIRS=/opt/share HOME=/nowhere DISPLAY=:77 XAUTHORITY=/x XDG_RUNTIME_DIR=/x\n"
         "export PODESK_DESKTOP=another 'MANY=two\nlines' UID=0; f() { :; }; export -f f\n",
     )
-    environment = of_menus(house, spec)
-    assert environment["PATH"].split(":") == ["/opt/mine", *house.runtime.path.split(":")]
+    environment = of_menus(harness, spec)
+    assert environment["PATH"].split(":") == ["/opt/mine", *harness.runtime.path.split(":")]
     assert environment["XDG_DATA_DIRS"].split(":")[0] == "/opt/share"
     assert environment["XDG_DATA_DIRS"].endswith(":/usr/local/share:/usr/share")
-    assert environment["HOME"] == str(house.home(spec))
+    assert environment["HOME"] == str(harness.home(spec))
     assert environment["MANY"] == "two\nlines"
     assert environment["DISPLAY"] != ":77"
-    assert house.place(spec.name).marker == f"PODESK_DESKTOP={environment['PODESK_DESKTOP']}"
+    assert harness.place(spec.name).marker == f"PODESK_DESKTOP={environment['PODESK_DESKTOP']}"
 
 
-def test_nothing_of_the_portal_comes_with_it(house, monkeypatch):
+def test_nothing_of_the_portal_comes_with_it(harness, monkeypatch):
     monkeypatch.setenv("DATABASE_URL", "postgres://portal:hunter2@db/portal")
-    spec = run_with(house, "env >~/seen; env >/proc/$PPID/fd/2\n")
-    of_menus(house, spec)
-    seen = (house.home(spec) / "seen").read_text() + house.runtime.logs(spec.name, lines=1000)
+    spec = run_with(harness, "env >~/seen; env >/proc/$PPID/fd/2\n")
+    of_menus(harness, spec)
+    seen = (harness.home(spec) / "seen").read_text() + harness.runtime.logs(spec.name, lines=1000)
     assert "PODESK_DESKTOP=" in seen
     assert "hunter2" not in seen
     assert PASSWORD not in seen
 
 
 @pytest.mark.parametrize("profile", ["exit 1", "trap '' TERM\nsleep 1000", "exec sleep 1000"])
-def test_a_broken_or_hanging_profile_is_left_out_with_a_notice(house, profile):
-    spec = run_with(house, f"export HALF=done\n{profile}\n")
-    assert "HALF" not in of_menus(house, spec)
-    house.program(spec.name, "xfce4-notifyd")
-    assert "the login profile is not used" in house.runtime.logs(spec.name, lines=1000)
+def test_a_broken_or_hanging_profile_is_left_out_with_a_notice(harness, profile):
+    spec = run_with(harness, f"export HALF=done\n{profile}\n")
+    assert "HALF" not in of_menus(harness, spec)
+    harness.program(spec.name, "xfce4-notifyd")
+    assert "the login profile is not used" in harness.runtime.logs(spec.name, lines=1000)
 
 
-def test_an_error_in_a_profile_leaves_what_came_before(house):
-    spec = run_with(house, "export HALF=done\nexit 1 (((\n")
-    assert of_menus(house, spec)["HALF"] == "done"
+def test_an_error_in_a_profile_leaves_what_came_before(harness):
+    spec = run_with(harness, "export HALF=done\nexit 1 (((\n")
+    assert of_menus(harness, spec)["HALF"] == "done"
 
 
-def test_clocks_show_the_time_of_the_person(house):
-    spec = house.run(time_zone="Asia/Kathmandu")
-    environment = of_menus(house, spec)
+def test_clocks_show_the_time_of_the_person(harness):
+    spec = harness.run(time_zone="Asia/Kathmandu")
+    environment = of_menus(harness, spec)
     command = ["date", "+%z"]
     shown = subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
     assert (environment["TZ"], shown) == ("Asia/Kathmandu", "+0545\n")

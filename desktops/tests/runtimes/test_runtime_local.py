@@ -31,65 +31,65 @@ sys.stdin.read()
 """
 
 
-def starter(house, spec, code: str = STARTER) -> Any:
+def starter(harness, spec, code: str = STARTER) -> Any:
     """Start the desktop in another process, as a worker does, with its own terminal session."""
     process: Any = subprocess.Popen(
         [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True
     )
-    process.stdin.write(pickle.dumps((house.runtime, spec)))
+    process.stdin.write(pickle.dumps((harness.runtime, spec)))
     process.stdin.flush()
     assert process.stdout.readline() == b"begin\n"
     return process
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP, signal.SIGTERM, signal.SIGKILL])
-def test_a_desktop_survives_whoever_started_it(house, number):
-    spec = house.spec()
-    with starter(house, spec) as process:
+def test_a_desktop_survives_whoever_started_it(harness, number):
+    spec = harness.spec()
+    with starter(harness, spec) as process:
         assert process.stdout.readline() == b"started\n"
         os.killpg(process.pid, number)  # such as Ctrl-C in the terminal
         process.stdin.close()
         process.wait(5)
-    house.wait(spec.name, Phase.READY)
-    assert LocalRuntime(house.root, installation=house.installation, user=ACCOUNT).observe(spec.name)
+    harness.wait(spec.name, Phase.READY)
+    assert LocalRuntime(harness.root, installation=harness.installation, user=ACCOUNT).observe(spec.name)
 
 
-def test_a_starter_killed_at_any_moment_leaves_what_the_next_start_completes(house):
+def test_a_starter_killed_at_any_moment_leaves_what_the_next_start_completes(harness):
     for milliseconds in (0, 5, 12, 30, 80):
-        spec = house.spec()
-        with starter(house, spec) as process:
+        spec = harness.spec()
+        with starter(harness, spec) as process:
             time.sleep(milliseconds / 1000)
             process.kill()
-        house.runtime.start(spec, deadline=soon())
-        house.wait(spec.name, Phase.READY)
-        assert len(house.programs(spec.name, "Xvnc")) == 1
-        house.runtime.stop(spec.name, deadline=soon())
-        house.wait(spec.name, None)
+        harness.runtime.start(spec, deadline=soon())
+        harness.wait(spec.name, Phase.READY)
+        assert len(harness.programs(spec.name, "Xvnc")) == 1
+        harness.runtime.stop(spec.name, deadline=soon())
+        harness.wait(spec.name, None)
 
 
-def test_a_starter_killed_with_all_but_the_holder_made_counts_as_not_there(house):
+def test_a_starter_killed_with_all_but_the_holder_made_counts_as_not_there(harness):
     """Otherwise the portal would wait for it and would not queue its start again."""
-    spec = house.spec()
+    spec = harness.spec()
     killed = STARTER.replace(
         "runtime.start", "runtime._launcher.launch = lambda *_: os.kill(os.getpid(), 9)\nruntime.start"
     )
-    with starter(house, spec, f"import os\n{killed}") as process:
+    with starter(harness, spec, f"import os\n{killed}") as process:
         process.wait(10)
-    assert desktop_files.read(desktop_files.DesktopFolder(house.root, spec.name))
-    assert house.runtime.observe(spec.name) is None
-    assert house.runtime.list() == []
-    house.runtime.start(spec, deadline=soon())
-    house.wait(spec.name, Phase.READY)
+    assert desktop_files.read(desktop_files.DesktopFolder(harness.root, spec.name))
+    assert harness.runtime.observe(spec.name) is None
+    assert harness.runtime.list() == []
+    harness.runtime.start(spec, deadline=soon())
+    harness.wait(spec.name, Phase.READY)
 
 
-def test_many_starts_at_once_are_one_desktop(house):
-    spec, faults = house.spec(), []
+def test_many_starts_at_once_are_one_desktop(harness):
+    spec, faults = harness.spec(), []
     together = threading.Barrier(8)
 
     def start():
         together.wait()
         try:
-            house.runtime.start(spec, deadline=soon())
+            harness.runtime.start(spec, deadline=soon())
         except RuntimeFault as fault:
             faults.append(fault)
 
@@ -98,150 +98,150 @@ def test_many_starts_at_once_are_one_desktop(house):
         thread.start()
     for thread in threads:
         thread.join()
-    house.wait(spec.name, Phase.READY)
+    harness.wait(spec.name, Phase.READY)
     assert not faults
-    assert len(house.programs(spec.name, "Xvnc")) == 1
+    assert len(harness.programs(spec.name, "Xvnc")) == 1
 
 
-def test_a_killed_holder_is_a_crash_that_leaves_nothing(house):
-    spec = house.run()
-    leftover = house.processes(spec.name)
-    house.holder(spec.name).kill()
-    crashed = house.wait(spec.name, Phase.FAILED)
+def test_a_killed_holder_is_a_crash_that_leaves_nothing(harness):
+    spec = harness.run()
+    leftover = harness.processes(spec.name)
+    harness.holder(spec.name).kill()
+    crashed = harness.wait(spec.name, Phase.FAILED)
     assert (crashed.reason, crashed.endpoint) == ("session_crashed", None)
-    assert house.runtime.list() == [crashed]
-    assert house.runtime.usage(spec.name) is None
-    house.runtime.stop(spec.name, deadline=soon())
-    assert house.runtime.observe(spec.name) is None
+    assert harness.runtime.list() == [crashed]
+    assert harness.runtime.usage(spec.name) is None
+    harness.runtime.stop(spec.name, deadline=soon())
+    assert harness.runtime.observe(spec.name) is None
     assert not any(process.is_running() and process.status() != psutil.STATUS_ZOMBIE for process in leftover)
 
 
-def test_leftovers_end_before_a_new_run(house):
-    spec = house.run()
-    name, _, value = house.place(spec.name).marker.partition("=")
+def test_leftovers_end_before_a_new_run(harness):
+    spec = harness.run()
+    name, _, value = harness.place(spec.name).marker.partition("=")
     with subprocess.Popen(["sleep", "600"], env={name: value}, start_new_session=True) as left:
-        house.holder(spec.name).kill()
-        house.wait(spec.name, Phase.FAILED)
-        house.run(desktop_id=spec.desktop_id, run=2)
+        harness.holder(spec.name).kill()
+        harness.wait(spec.name, Phase.FAILED)
+        harness.run(desktop_id=spec.desktop_id, run=2)
         assert left.wait(1) == -signal.SIGKILL
 
 
-def test_a_holder_killed_while_it_stops_is_forgotten_all_the_same(house):
-    spec = house.run()
-    house.holder(spec.name).suspend()
-    house.runtime.stop(spec.name, deadline=soon())
-    assert house.runtime.observe(spec.name).phase is Phase.STOPPING
-    house.holder(spec.name).kill()
-    until(lambda: house.runtime.observe(spec.name) is None, what="its end")
-    assert house.runtime.list() == []
-    assert not house.place(spec.name).folder.exists()
-    assert not house.processes(spec.name)
+def test_a_holder_killed_while_it_stops_is_forgotten_all_the_same(harness):
+    spec = harness.run()
+    harness.holder(spec.name).suspend()
+    harness.runtime.stop(spec.name, deadline=soon())
+    assert harness.runtime.observe(spec.name).phase is Phase.STOPPING
+    harness.holder(spec.name).kill()
+    until(lambda: harness.runtime.observe(spec.name) is None, what="its end")
+    assert harness.runtime.list() == []
+    assert not harness.place(spec.name).folder.exists()
+    assert not harness.processes(spec.name)
 
 
-def test_a_start_while_the_run_before_is_being_forgotten(house):
+def test_a_start_while_the_run_before_is_being_forgotten(harness):
     """Deleting many files is slow. It must not delete those of the next run, which have the same names."""
-    spec = house.spec()
+    spec = harness.spec()
     for run in (1, 2, 3):
         this = replace(spec, run=run)
-        house.runtime.start(this, deadline=soon())
-        house.wait(spec.name, Phase.READY)
+        harness.runtime.start(this, deadline=soon())
+        harness.wait(spec.name, Phase.READY)
         for number in range(10_000):
-            (house.root / "desktops" / spec.name / f"{number}").touch()
-        house.runtime.stop(spec.name, deadline=soon())
-    house.wait(spec.name, None)
+            (harness.root / "desktops" / spec.name / f"{number}").touch()
+        harness.runtime.stop(spec.name, deadline=soon())
+    harness.wait(spec.name, None)
 
 
-def test_a_holder_that_hangs_is_killed_by_a_later_stop(house):
-    spec = house.run()
-    house.holder(spec.name).suspend()
-    house.runtime.stop(spec.name, deadline=soon())
+def test_a_holder_that_hangs_is_killed_by_a_later_stop(harness):
+    spec = harness.run()
+    harness.holder(spec.name).suspend()
+    harness.runtime.stop(spec.name, deadline=soon())
     long_ago = time.time() - 60
-    os.utime(house.place(spec.name).stop, (long_ago, long_ago))
-    house.runtime.stop(spec.name, deadline=soon())
-    until(lambda: not house.runtime.list(), what="its end")
-    assert not house.place(spec.name).folder.exists()
+    os.utime(harness.place(spec.name).stop, (long_ago, long_ago))
+    harness.runtime.stop(spec.name, deadline=soon())
+    until(lambda: not harness.runtime.list(), what="its end")
+    assert not harness.place(spec.name).folder.exists()
 
 
-def test_a_pid_alone_is_no_identity(house):
-    spec = house.run()
-    house.holder(spec.name).kill()
-    house.wait(spec.name, Phase.FAILED)
+def test_a_pid_alone_is_no_identity(harness):
+    spec = harness.run()
+    harness.holder(spec.name).kill()
+    harness.wait(spec.name, Phase.FAILED)
     with subprocess.Popen(["sleep", "600"]) as stranger:
         other = Process(stranger.pid, 1)
-        desktop_files.write(house.place(spec.name), house.state(spec.name)._replace(holder=other))
+        desktop_files.write(harness.place(spec.name), harness.state(spec.name)._replace(holder=other))
         assert not processes.send(other, signal.SIGKILL)
-        house.runtime.stop(spec.name, deadline=soon())
+        harness.runtime.stop(spec.name, deadline=soon())
         assert stranger.poll() is None
         assert (same := processes.find(stranger.pid))
         assert processes.send(same, signal.SIGKILL)
     assert not processes.send(same, signal.SIGKILL)
 
 
-def crash(house, name: str, program: str, signal_number: int = signal.SIGKILL) -> None:
+def crash(harness, name: str, program: str, signal_number: int = signal.SIGKILL) -> None:
     """Kill the program, and wait until the session has restarted."""
-    before, process = house.state(name).restarts, house.program(name, program)
+    before, process = harness.state(name).restarts, harness.program(name, program)
     process.send_signal(signal_number)
-    until(lambda: house.state(name).restarts == before + 1, what="another start")
-    house.wait(name, Phase.READY)
+    until(lambda: harness.state(name).restarts == before + 1, what="another start")
+    harness.wait(name, Phase.READY)
 
 
-def test_a_crashed_x_server_is_reported_and_the_session_started_again(house):
-    spec = house.run()
-    old = {process.pid for process in house.processes(spec.name)}
-    crash(house, spec.name, "Xvnc")
-    seen = house.runtime.observe(spec.name)
-    assert (seen.reason, seen.restarts, tuple(seen.steps)) == ("screen_crashed", 1, house.runtime.steps)
+def test_a_crashed_x_server_is_reported_and_the_session_started_again(harness):
+    spec = harness.run()
+    old = {process.pid for process in harness.processes(spec.name)}
+    crash(harness, spec.name, "Xvnc")
+    seen = harness.runtime.observe(spec.name)
+    assert (seen.reason, seen.restarts, tuple(seen.steps)) == ("screen_crashed", 1, harness.runtime.steps)
     assert "X server ended with -9" in seen.detail
     with RfbClient(seen.endpoint.address, PASSWORD) as client:
         until(lambda: colours(client.screen()) > 100, what="a picture")
-    assert not old & {process.pid for process in house.processes(spec.name)}
+    assert not old & {process.pid for process in harness.processes(spec.name)}
 
 
-def test_a_crashed_session_is_reported_and_started_again(house):
-    spec = house.run()
-    session = psutil.Process(int(house.program(spec.name, "xfwm4").environ()["PODESK_SESSION"]))
+def test_a_crashed_session_is_reported_and_started_again(harness):
+    spec = harness.run()
+    session = psutil.Process(int(harness.program(spec.name, "xfwm4").environ()["PODESK_SESSION"]))
     session.kill()
-    until(lambda: house.state(spec.name).restarts == 1, what="another start")
-    seen = house.wait(spec.name, Phase.READY)
+    until(lambda: harness.state(spec.name).restarts == 1, what="another start")
+    seen = harness.wait(spec.name, Phase.READY)
     assert (seen.reason, "session ended with" in seen.detail) == ("session_crashed", True)
-    house.program(spec.name, "xfce4-panel")
+    harness.program(spec.name, "xfce4-panel")
 
 
-def test_an_x_server_that_crashes_again_and_again_is_given_up(house):
-    spec = house.run()
+def test_an_x_server_that_crashes_again_and_again_is_given_up(harness):
+    spec = harness.run()
     for _ in range(3):
-        crash(house, spec.name, "Xvnc")
-    house.program(spec.name, "Xvnc").kill()
-    failed = house.wait(spec.name, Phase.FAILED)
+        crash(harness, spec.name, "Xvnc")
+    harness.program(spec.name, "Xvnc").kill()
+    failed = harness.wait(spec.name, Phase.FAILED)
     assert (failed.reason, "X server ended with -9" in failed.detail) == ("screen_crashed", True)
-    assert not house.processes(spec.name)
-    house.run(desktop_id=spec.desktop_id, run=2)
+    assert not harness.processes(spec.name)
+    harness.run(desktop_id=spec.desktop_id, run=2)
 
 
-def test_a_desktop_can_be_stopped_while_it_starts_again(house):
-    spec = house.run()
-    house.program(spec.name, "Xvnc").kill()
-    until(lambda: house.state(spec.name).restarts, what="another start")
-    house.runtime.stop(spec.name, deadline=soon())
-    house.wait(spec.name, None)
-    assert not house.processes(spec.name)
+def test_a_desktop_can_be_stopped_while_it_starts_again(harness):
+    spec = harness.run()
+    harness.program(spec.name, "Xvnc").kill()
+    until(lambda: harness.state(spec.name).restarts, what="another start")
+    harness.runtime.stop(spec.name, deadline=soon())
+    harness.wait(spec.name, None)
+    assert not harness.processes(spec.name)
 
 
-def test_a_part_of_the_desktop_that_dies_comes_back(house):
-    spec = house.run()
-    first = house.program(spec.name, "xfwm4")
+def test_a_part_of_the_desktop_that_dies_comes_back(harness):
+    spec = harness.run()
+    first = harness.program(spec.name, "xfwm4")
     first.kill()
-    until(lambda: set(house.programs(spec.name, "xfwm4")) - {first}, what="another window manager")
-    assert house.runtime.observe(spec.name).phase is Phase.READY
+    until(lambda: set(harness.programs(spec.name, "xfwm4")) - {first}, what="another window manager")
+    assert harness.runtime.observe(spec.name).phase is Phase.READY
 
 
-def test_stop_lets_programs_save_and_then_kills(house):
-    spec = house.run()
-    stubborn = house.program(spec.name, "xfwm4")
+def test_stop_lets_programs_save_and_then_kills(harness):
+    spec = harness.run()
+    stubborn = harness.program(spec.name, "xfwm4")
     stubborn.suspend()
     began = time.monotonic()
-    house.runtime.stop(spec.name, deadline=soon())
+    harness.runtime.stop(spec.name, deadline=soon())
     assert time.monotonic() - began < 0.5
-    house.wait(spec.name, None)
+    harness.wait(spec.name, None)
     assert not stubborn.is_running()
     assert time.monotonic() - began < 6

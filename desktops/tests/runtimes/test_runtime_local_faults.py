@@ -13,9 +13,9 @@ from desktops.runtimes.local.session_log import LIMIT, Log, tail
 from desktops.tests.support.runtime_specs import ACCOUNT, soon
 
 
-def programs_without(house, missing: str) -> str:
+def programs_without(harness, missing: str) -> str:
     """Return a folder with all programs that a desktop needs except one."""
-    folder = house.root / "bin"
+    folder = harness.root / "bin"
     folder.mkdir()
     for program in set(session_commands.PROGRAMS) - {missing}:
         (folder / program).symlink_to(shutil.which(program, path=PATH))
@@ -23,71 +23,71 @@ def programs_without(house, missing: str) -> str:
 
 
 @pytest.mark.parametrize("missing", ["Xvnc", "xfwm4"])
-def test_a_missing_program_is_named(house, missing):
-    house.runtime.path = programs_without(house, missing)
-    spec = house.spec()
+def test_a_missing_program_is_named(harness, missing):
+    harness.runtime.path = programs_without(harness, missing)
+    spec = harness.spec()
     with pytest.raises(RuntimeFault) as caught:
-        house.runtime.start(spec, deadline=soon())
+        harness.runtime.start(spec, deadline=soon())
     assert (caught.value.reason, caught.value.detail, caught.value.permanent) == ("program_missing", missing, True)
-    assert house.runtime.list() == []
-    house.runtime.path = PATH
-    house.run(desktop_id=spec.desktop_id, run=2)
+    assert harness.runtime.list() == []
+    harness.runtime.path = PATH
+    harness.run(desktop_id=spec.desktop_id, run=2)
 
 
-def test_a_session_that_cannot_start_fails_with_what_it_said(house):
-    folder = house.root / "bin"
+def test_a_session_that_cannot_start_fails_with_what_it_said(harness):
+    folder = harness.root / "bin"
     folder.mkdir()
     for program in session_commands.PROGRAMS:
         (folder / program).write_text(f"#!/bin/sh\necho {program} says no; exit 3\n")
         (folder / program).chmod(0o755)
-    house.runtime.path = f"{folder}:{PATH}"
-    spec = house.spec()
-    house.runtime.start(spec, deadline=soon())
-    failed = house.wait(spec.name, Phase.FAILED)
+    harness.runtime.path = f"{folder}:{PATH}"
+    spec = harness.spec()
+    harness.runtime.start(spec, deadline=soon())
+    failed = harness.wait(spec.name, Phase.FAILED)
     assert failed.reason == "start_failed"
     assert "X server ended with 3" in failed.detail
     assert "Xvnc says no" in failed.detail
 
 
-def test_a_folder_too_deep_for_a_socket_is_refused(house):
-    deep = LocalRuntime(house.root / ("x" * 90), installation=house.installation, user=ACCOUNT)
+def test_a_folder_too_deep_for_a_socket_is_refused(harness):
+    deep = LocalRuntime(harness.root / ("x" * 90), installation=harness.installation, user=ACCOUNT)
     with pytest.raises(RuntimeFault, match="path_too_long"):
-        deep.start(house.spec(), deadline=soon())
+        deep.start(harness.spec(), deadline=soon())
     assert deep.list() == []
 
 
-def test_a_folder_that_is_a_file_is_refused(house):
-    (house.root / "file").write_text("")
+def test_a_folder_that_is_a_file_is_refused(harness):
+    (harness.root / "file").write_text("")
     with pytest.raises(RuntimeFault, match=r"start_failed|dir_unusable"):
-        LocalRuntime(house.root / "file", installation="test", user=ACCOUNT).start(house.spec(), deadline=soon())
+        LocalRuntime(harness.root / "file", installation="test", user=ACCOUNT).start(harness.spec(), deadline=soon())
 
 
 @pytest.mark.parametrize("resolution", ["", "800", "800x600; rm", "99999999x1", "-1x600"])
-def test_a_resolution_that_is_none_is_refused(house, resolution):
+def test_a_resolution_that_is_none_is_refused(harness, resolution):
     with pytest.raises(RuntimeFault, match="bad_resolution"):
-        house.runtime.start(house.spec(resolution=resolution), deadline=soon())
+        harness.runtime.start(harness.spec(resolution=resolution), deadline=soon())
 
 
-def test_limits_are_enforced_or_it_is_said_why_not(house):
+def test_limits_are_enforced_or_it_is_said_why_not(harness):
     why_not = cgroups.hindrance()
-    spec = house.spec(memory_mib=24)
-    house.runtime.start(spec, deadline=soon())
+    spec = harness.spec(memory_mib=24)
+    harness.runtime.start(spec, deadline=soon())
     if why_not is None:
-        failed = house.wait(spec.name, Phase.FAILED)
+        failed = harness.wait(spec.name, Phase.FAILED)
         assert failed.reason == "out_of_memory"
     else:
-        house.wait(spec.name, Phase.READY)
-        assert house.runtime.usage(spec.name).memory_limit_mib is None
+        harness.wait(spec.name, Phase.READY)
+        assert harness.runtime.usage(spec.name).memory_limit_mib is None
         assert why_not.endswith(".")
 
 
-def test_control_groups_go_with_the_desktop(house):
-    spec = house.run(cpu=1)
-    groups = house.state(spec.name).groups
+def test_control_groups_go_with_the_desktop(harness):
+    spec = harness.run(cpu=1)
+    groups = harness.state(spec.name).groups
     assert bool(groups) == (cgroups.hindrance() is None)
-    assert cgroups.members(groups) >= ({house.program(spec.name, "Xvnc").pid} if groups else set())
-    house.runtime.stop(spec.name, deadline=soon())
-    house.wait(spec.name, None)
+    assert cgroups.members(groups) >= ({harness.program(spec.name, "Xvnc").pid} if groups else set())
+    harness.runtime.stop(spec.name, deadline=soon())
+    harness.wait(spec.name, None)
     assert not [group for group in groups if Path(group).exists() or Path(group).parent.exists()]
 
 
@@ -126,7 +126,7 @@ def test_the_settings_say_which_cluster(settings, fresh_runtime):
     assert cluster.ingress.host == "desktops.example.org"
 
 
-def test_a_watcher_takes_over_from_one_that_was_killed(house):
-    house.root.joinpath("events.sock").write_text("stale")
-    spec = house.run()
-    assert set(house.runtime.watch(timeout=0.2)) == {spec.name}
+def test_a_watcher_takes_over_from_one_that_was_killed(harness):
+    harness.root.joinpath("events.sock").write_text("stale")
+    spec = harness.run()
+    assert set(harness.runtime.watch(timeout=0.2)) == {spec.name}

@@ -18,13 +18,13 @@ from desktops.tests.support.runtime_specs import ACCOUNT, soon, until
 
 
 @pytest.fixture
-def small_disk(house):
+def small_disk(harness):
     """Put the runtime's folder on a disk of 2 MiB."""
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m,mode=755", "tmpfs", house.root], check=True)
-    yield house.root
-    house.close()
-    subprocess.run(["umount", "--lazy", house.root], check=True)
-    house.close()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m,mode=755", "tmpfs", harness.root], check=True)
+    yield harness.root
+    harness.close()
+    subprocess.run(["umount", "--lazy", harness.root], check=True)
+    harness.close()
 
 
 def fill(folder: Path) -> Path:
@@ -39,31 +39,31 @@ def fill(folder: Path) -> Path:
     return full
 
 
-def test_a_full_disk_is_told_at_once(house, small_disk):
-    full, spec = fill(small_disk), house.spec()
+def test_a_full_disk_is_told_at_once(harness, small_disk):
+    full, spec = fill(small_disk), harness.spec()
     with pytest.raises(RuntimeFault) as caught:
-        house.runtime.start(spec, deadline=soon())
+        harness.runtime.start(spec, deadline=soon())
     assert (caught.value.reason, caught.value.permanent) == ("disk_full", True)
-    assert house.runtime.list() == []
+    assert harness.runtime.list() == []
     full.unlink()
-    house.run(desktop_id=spec.desktop_id)
+    harness.run(desktop_id=spec.desktop_id)
 
 
-def test_a_disk_that_fills_up_does_not_hide_why_a_desktop_ended(house, small_disk):
-    spec = house.run()
+def test_a_disk_that_fills_up_does_not_hide_why_a_desktop_ended(harness, small_disk):
+    spec = harness.run()
     fill(small_disk)
-    house.program(spec.name, "Xvnc").kill()
-    assert house.wait(spec.name, Phase.FAILED).reason in ("session_crashed", "disk_full")
-    house.runtime.stop(spec.name, deadline=soon())
-    house.wait(spec.name, None)
-    assert house.runtime.list() == []
+    harness.program(spec.name, "Xvnc").kill()
+    assert harness.wait(spec.name, Phase.FAILED).reason in ("session_crashed", "disk_full")
+    harness.runtime.stop(spec.name, deadline=soon())
+    harness.wait(spec.name, None)
+    assert harness.runtime.list() == []
 
 
-def test_nothing_of_the_session_runs_as_root(house):
-    spec, entry = house.run(), pwd.getpwnam(ACCOUNT)
-    until(lambda: len(house.processes(spec.name)) > 6, what="the session")
+def test_nothing_of_the_session_runs_as_root(harness):
+    spec, entry = harness.run(), pwd.getpwnam(ACCOUNT)
+    until(lambda: len(harness.processes(spec.name)) > 6, what="the session")
     looked_at = 0
-    for process in house.processes(spec.name):
+    for process in harness.processes(spec.name):
         with suppress(psutil.NoSuchProcess, FileNotFoundError):  # some processes of a new session end quickly
             status = Path(f"/proc/{process.pid}/status").read_text().splitlines()
             assert set(process.uids()) == {entry.pw_uid}
@@ -72,24 +72,26 @@ def test_nothing_of_the_session_runs_as_root(house):
             assert groups.split()[1:] in ([], [str(entry.pw_gid)])
             looked_at += 1
     assert looked_at > 3
-    assert house.home(spec).owner() == ACCOUNT
-    assert all(path.owner() == ACCOUNT for path in house.home(spec).iterdir())
+    assert harness.home(spec).owner() == ACCOUNT
+    assert all(path.owner() == ACCOUNT for path in harness.home(spec).iterdir())
 
 
-def test_a_missing_account_is_named_with_its_remedy(house):
-    runtime = LocalRuntime(house.root, installation=house.installation, user="podesk-nobody")
+def test_a_missing_account_is_named_with_its_remedy(harness):
+    runtime = LocalRuntime(harness.root, installation=harness.installation, user="podesk-nobody")
     with pytest.raises(RuntimeFault, match=r"account_missing.*useradd --system --user-group podesk-nobody"):
-        runtime.start(house.spec(), deadline=soon())
+        runtime.start(harness.spec(), deadline=soon())
     with pytest.raises(RuntimeFault, match="account_missing"):
-        LocalRuntime(house.root, installation=house.installation, user="root").start(house.spec(), deadline=soon())
+        LocalRuntime(harness.root, installation=harness.installation, user="root").start(
+            harness.spec(), deadline=soon()
+        )
 
 
-def test_a_folder_that_the_account_cannot_enter_is_refused(house):
+def test_a_folder_that_the_account_cannot_enter_is_refused(harness):
     with tempfile.TemporaryDirectory() as closed:
         assert Path(closed).stat().st_mode & 0o777 == 0o700
-        runtime = LocalRuntime(Path(closed, "local"), installation=house.installation, user=ACCOUNT)
+        runtime = LocalRuntime(Path(closed, "local"), installation=harness.installation, user=ACCOUNT)
         with pytest.raises(RuntimeFault, match=r"dir_unusable.*LOCAL_RUNTIME_DIR"):
-            runtime.start(house.spec(), deadline=soon())
+            runtime.start(harness.spec(), deadline=soon())
         assert runtime.list() == []
 
 
@@ -102,13 +104,13 @@ runtime.start(spec, deadline=Deadline.after(10))
 """
 
 
-def test_a_closed_umask_keeps_no_desktop_from_starting(house):
+def test_a_closed_umask_keeps_no_desktop_from_starting(harness):
     before = os.umask(0o077)
     try:
-        spec = house.run()
+        spec = harness.run()
     finally:
         os.umask(before)
-    assert house.program(spec.name, "xfce4-panel").is_running()
+    assert harness.program(spec.name, "xfce4-panel").is_running()
 
 
 ORDINARY_USER = ("unshare", "--user", "--map-user=1000", "--map-group=1000")
@@ -122,14 +124,14 @@ def user_namespace(process: psutil.Process) -> Path:
     subprocess.run([*ORDINARY_USER, "true"], capture_output=True, check=False).returncode != 0,
     reason="this kernel opens no user namespace to us: a chroot, or a setting",
 )
-def test_without_root_a_desktop_runs_as_oneself(house):
+def test_without_root_a_desktop_runs_as_oneself(harness):
     """Run in a user namespace as an ordinary user, who owns root's files there and has no privileges."""
-    spec = house.spec()
+    spec = harness.spec()
     command = (*ORDINARY_USER, sys.executable, "-c", START)
-    subprocess.run(command, input=pickle.dumps((house.runtime, spec)), check=True, timeout=20)
-    house.wait(spec.name, Phase.READY)
-    namespaces = {user_namespace(house.program(spec.name, name)) for name in ("Xvnc", "xfwm4")}
-    assert namespaces == {user_namespace(house.holder(spec.name))}
-    assert house.state(spec.name).groups == ()
-    house.runtime.stop(spec.name, deadline=soon())
-    house.wait(spec.name, None)
+    subprocess.run(command, input=pickle.dumps((harness.runtime, spec)), check=True, timeout=20)
+    harness.wait(spec.name, Phase.READY)
+    namespaces = {user_namespace(harness.program(spec.name, name)) for name in ("Xvnc", "xfwm4")}
+    assert namespaces == {user_namespace(harness.holder(spec.name))}
+    assert harness.state(spec.name).groups == ()
+    harness.runtime.stop(spec.name, deadline=soon())
+    harness.wait(spec.name, None)

@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from desktops.runtimes.base import DesktopSpec
 from desktops.runtimes.kubernetes.cluster_settings import Cluster, IngressSettings
 from desktops.runtimes.kubernetes.kubernetes_runtime import KubernetesRuntime
-from desktops.tests.support.runtime_specs import House, until
+from desktops.tests.support.runtime_specs import RuntimeHarness, until
 from tests.support.cluster.kubectl import Kube
 from tests.support.cluster.service_accounts import Accounts, accounts_in
 
@@ -56,7 +56,7 @@ class SharedRuntime:
         self.logs, self.usage, self.unlimited = web.logs, web.usage, web.unlimited
 
 
-class KubeHouse(House):
+class KubeHarness(RuntimeHarness):
     every = 0.2
 
     def __init__(self, kube: Kube, image: str, **changes: Any) -> None:

@@ -71,7 +71,7 @@ def a_spec(**changes: Any) -> DesktopSpec:
     return DesktopSpec(**(common | changes))
 
 
-class House:
+class RuntimeHarness:
     """A runtime with its own desktops: everything that the tests of the runtime contract use."""
 
     runtime: Runtime
@@ -125,7 +125,7 @@ class House:
         return spec
 
 
-class LocalHouse(House):
+class LocalHarness(RuntimeHarness):
     """A local runtime in its own folder."""
 
     def __init__(self) -> None:
