@@ -148,4 +148,4 @@ def test_none_is_left_out():
     folder = CHECKOUT / "bench"
     runnable = [each for each in folder.rglob("*.py") if '__name__ == "__main__"' in each.read_text()]
     names = {".".join(each.relative_to(folder).with_suffix("").parts).removesuffix(".__main__") for each in runnable}
-    assert names - {"__main__", "relay.far_end", "relay.load"} == set(BY_NAME) == set(REPORTS)
+    assert names - {"__main__", "relay.vnc_server", "relay.load"} == set(BY_NAME) == set(REPORTS)

@@ -5,7 +5,7 @@
 Starts all parts, takes about five minutes, and writes bench/results/relay.md. Each round measures websockify, Podesk,
 websockify again; the ratio of a round compares Podesk with the mean of both; the table shows medians. Other work on the
 machine affects both alike; when root starts the benchmark, all parts run at a higher priority. Uploads are counted at
-the far end. The load line shows how busy the machine was.
+the VNC server. The load line shows how busy the machine was.
 """
 
 import argparse

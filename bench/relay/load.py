@@ -15,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from bench.relay.far_end import FENCE
+from bench.relay.vnc_server import FENCE
 from desktops.proxy import rfb
 
 MIB = 2**20
@@ -159,7 +159,7 @@ def down(total: int) -> dict[str, Any]:
 
 
 def up(total: int) -> dict[str, Any]:
-    """Return the seconds until the far end has counted `total` bytes."""
+    """Return the seconds until the VNC server has counted `total` bytes."""
     (session,) = _open
     message = session.message(UPLOAD)
     began = time.perf_counter()

@@ -1,4 +1,4 @@
-"""Start what the relay benchmark needs: Redis, a running desktop in a database, the portal, websockify, a far end."""
+"""Start what the relay benchmark needs: Redis, a running desktop in a database, the portal, websockify, and VNC."""
 
 import contextlib
 import json
@@ -89,9 +89,9 @@ def staged(folder: Path) -> Iterator[tuple[Load, list[Relay]]]:
         set_environment(folder, PROXY_STREAMS_PER_DESKTOP="1000")
         start(*redis_command(folder))
         wait_until((folder / "redis.sock").exists)
-        far_end = start(sys.executable, "-m", "bench.relay.far_end", PASSWORD)
-        assert far_end.stdout  # noqa: S101
-        with_login, without = json.loads(far_end.stdout.readline())
+        vnc_server = start(sys.executable, "-m", "bench.relay.vnc_server", PASSWORD)
+        assert vnc_server.stdout  # noqa: S101
+        with_login, without = json.loads(vnc_server.stdout.readline())
         target = _portal_target(with_login)
         portal = start(sys.executable, "-m", "portal.server", "--port", str(target.port))
         peer_port = free_port()
@@ -110,7 +110,7 @@ def staged(folder: Path) -> Iterator[tuple[Load, list[Relay]]]:
         )
 
 
-def _portal_target(far_end_port: int) -> Target:
+def _portal_target(vnc_port: int) -> Target:
     """Create a user, a running desktop and a token."""
     import django
     from django.core.management import call_command
@@ -134,7 +134,7 @@ def _portal_target(far_end_port: int) -> Target:
         storage_gib=1,
         endpoint_kind="tcp",
         endpoint_address="127.0.0.1",
-        endpoint_port=far_end_port,
+        endpoint_port=vnc_port,
         vnc_password_sealed=encryption.encrypt(PASSWORD),
     )
     scope = tokens.TokenScope(session_id="bench", pod_name=desktop.object_name)

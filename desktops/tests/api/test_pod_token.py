@@ -11,12 +11,12 @@ from accounts.models import AuditEvent, SessionToken
 from desktops.models import Status
 from desktops.tests.proxy.conftest import (  # noqa: F401 - fixtures
     committed,
-    far_end,
     folder,
     greet,
     lives,
-    make_far_end,
+    make_vnc_server,
     running_desktop,
+    vnc_server,
 )
 from desktops.tests.support.api_client import fields, script_of
 
@@ -109,8 +109,8 @@ def opened(server, desktop, told: dict, **options):
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("way", ["header", "subprotocols"])
-def test_opens_the_screen(live, alice, running_desktop, far_end, way):  # noqa: F811
-    desktop = running_desktop(alice, far_end.path)
+def test_opens_the_screen(live, alice, running_desktop, vnc_server, way):  # noqa: F811
+    desktop = running_desktop(alice, vnc_server.path)
     told = issued(alice, desktop).json()
     header = {"additional_headers": {told["header"]: told["token"]}}
     with opened(live, desktop, told, **(header if way == "header" else {"subprotocols": told["subprotocols"]})) as vnc:
@@ -118,8 +118,8 @@ def test_opens_the_screen(live, alice, running_desktop, far_end, way):  # noqa: 
 
 
 @pytest.mark.django_db(transaction=True)
-def test_opens_no_other_screen(live, alice, running_desktop, far_end):  # noqa: F811
-    mine, other = (running_desktop(alice, far_end.path, name=name) for name in ("mine", "other"))
+def test_opens_no_other_screen(live, alice, running_desktop, vnc_server):  # noqa: F811
+    mine, other = (running_desktop(alice, vnc_server.path, name=name) for name in ("mine", "other"))
     told = issued(alice, mine).json()
     with pytest.raises(InvalidStatus) as refused, opened(live, other, told, subprotocols=told["subprotocols"]):
         pass

@@ -16,10 +16,10 @@ from core import encryption
 from desktops.models import Desktop, Status
 from desktops.proxy import rfb
 from desktops.tests.support.portal_server import DAPHNE, Server, running
-from desktops.tests.support.rfb_server import SERVER_INIT, FarEnd, Manners
+from desktops.tests.support.rfb_server import SERVER_INIT, Behaviour, VNCServer
 from desktops.wording import close_codes
 
-PASSWORD = Manners().password
+PASSWORD = Behaviour().password
 REQUEST = b"\3\1" + bytes(4) + b"\0\x40\0\x30"  # FramebufferUpdateRequest
 
 
@@ -41,7 +41,7 @@ def daphne(folder, django_db_setup) -> Iterator[Server]:
 
 
 @pytest.fixture(scope="session")
-def impatient(folder, django_db_setup) -> Iterator[Server]:
+def short_timeout_server(folder, django_db_setup) -> Iterator[Server]:
     """Return a server with timeouts of a second."""
     with running(folder, PROXY_WRITE_TIMEOUT="1", PROXY_HANDSHAKE_TIMEOUT="1") as server:
         yield server
@@ -53,21 +53,21 @@ def committed(transactional_db) -> None:
 
 
 @pytest.fixture
-def make_far_end(folder) -> Iterator[Callable[..., FarEnd]]:
-    ends: list[FarEnd] = []
+def make_vnc_server(folder) -> Iterator[Callable[..., VNCServer]]:
+    servers: list[VNCServer] = []
 
-    def make(**manners: Any) -> FarEnd:
-        ends.append(FarEnd(folder, Manners(**manners)))
-        return ends[-1]
+    def make(**behaviour: Any) -> VNCServer:
+        servers.append(VNCServer(folder, Behaviour(**behaviour)))
+        return servers[-1]
 
     yield make
-    for end in ends:
-        end.close()
+    for server in servers:
+        server.close()
 
 
 @pytest.fixture
-def far_end(make_far_end) -> FarEnd:
-    return make_far_end()
+def vnc_server(make_vnc_server) -> VNCServer:
+    return make_vnc_server()
 
 
 @pytest.fixture
@@ -80,8 +80,8 @@ def running_desktop(committed, make_desktop) -> Callable[..., Desktop]:
 
 
 @pytest.fixture
-def desktop(running_desktop, alice, far_end) -> Desktop:
-    return running_desktop(alice, far_end.path)
+def desktop(running_desktop, alice, vnc_server) -> Desktop:
+    return running_desktop(alice, vnc_server.path)
 
 
 def token_for(desktop: Desktop, *, user: User | None = None, session: str = "sess_1", **scope: Any) -> str:

@@ -62,55 +62,55 @@ def with_other_claims(token: str) -> str:
 @pytest.mark.parametrize(
     "tamper", [unsigned, signed_with_the_public_key, signed_by_a_stranger, with_other_claims, lambda token: "x" * 7000]
 )
-def test_a_tampered_token_is_refused(uvicorn, desktop, far_end, route, tamper):
+def test_a_tampered_token_is_refused(uvicorn, desktop, vnc_server, route, tamper):
     token = tamper(token_for(desktop))
     assert refusal(uvicorn, routes(desktop)[route], token) == (401, "malformed")
-    assert not far_end.open
+    assert not vnc_server.open
 
 
 @ROUTES
-def test_no_token_is_refused_also_with_one_in_the_address(uvicorn, desktop, far_end, route):
+def test_no_token_is_refused_also_with_one_in_the_address(uvicorn, desktop, vnc_server, route):
     path = routes(desktop)[route]
     assert refusal(uvicorn, path) == (401, "missing")
     assert refusal(uvicorn, f"{path}?token={token_for(desktop)}") == (401, "missing")
-    assert not far_end.open
+    assert not vnc_server.open
 
 
 @ROUTES
-def test_an_endless_token_is_refused(uvicorn, desktop, far_end, route):
+def test_an_endless_token_is_refused(uvicorn, desktop, vnc_server, route):
     assert refusal(uvicorn, routes(desktop)[route], "x" * 9000) == (431, "")
-    assert not far_end.open
+    assert not vnc_server.open
 
 
 @ROUTES
-def test_an_expired_token_is_refused(uvicorn, desktop, far_end, route):
+def test_an_expired_token_is_refused(uvicorn, desktop, vnc_server, route):
     token = token_for(desktop, lifetime=timedelta(seconds=-5))
     assert refusal(uvicorn, routes(desktop)[route], token) == (401, "expired")
-    assert not far_end.open
+    assert not vnc_server.open
 
 
 @ROUTES
-def test_a_revoked_token_is_refused(uvicorn, desktop, far_end, route):
+def test_a_revoked_token_is_refused(uvicorn, desktop, vnc_server, route):
     token = token_for(desktop)
     revocation.revoke_session("sess_1", reason="logged_out")
     assert refusal(uvicorn, routes(desktop)[route], token) == (401, "revoked")
-    assert not far_end.open
+    assert not vnc_server.open
 
 
 @ROUTES
-def test_another_users_token_finds_nothing(uvicorn, desktop, bob, make_desktop, far_end, route):
+def test_another_users_token_finds_nothing(uvicorn, desktop, bob, make_desktop, vnc_server, route):
     bobs = token_for(make_desktop(bob))
     assert refusal(uvicorn, routes(desktop)[route], bobs) == (404, "not_found")
     forged = token_for(desktop, user=bob)  # in case a token for alice's desktop is ever issued to bob
     assert refusal(uvicorn, routes(desktop)[route], forged) == (404, "not_found")
     assert refusal(uvicorn, f"/user/{bob.pk}/vnc", forged) == (404, "not_found")
-    assert not far_end.open
+    assert not vnc_server.open
 
 
-def test_another_desktops_token_finds_nothing(uvicorn, desktop, make_desktop, far_end):
+def test_another_desktops_token_finds_nothing(uvicorn, desktop, make_desktop, vnc_server):
     other = make_desktop(desktop.owner, name="other")
     assert refusal(uvicorn, routes(desktop)[0], token_for(other)) == (404, "not_found")
-    assert not far_end.open
+    assert not vnc_server.open
 
 
 @ROUTES
@@ -121,40 +121,40 @@ def test_a_token_of_a_desktop_that_is_gone_finds_nothing(uvicorn, desktop, route
 
 
 @ROUTES
-def test_a_token_without_the_permission_is_refused(uvicorn, desktop, far_end, route):
+def test_a_token_without_the_permission_is_refused(uvicorn, desktop, vnc_server, route):
     token = token_for(desktop, permissions=("ssh",))
     assert refusal(uvicorn, routes(desktop)[route], token) == (403, "not_permitted")
-    assert not far_end.open
+    assert not vnc_server.open
 
 
 @ROUTES
-def test_a_disabled_owner_finds_nothing(uvicorn, desktop, far_end, route):
+def test_a_disabled_owner_finds_nothing(uvicorn, desktop, vnc_server, route):
     token = token_for(desktop)
     User.objects.update(is_active=False)
     assert refusal(uvicorn, routes(desktop)[route], token) == (404, "not_found")
-    assert not far_end.open
+    assert not vnc_server.open
 
 
 @ROUTES
 @pytest.mark.parametrize("status", [status for status in Status if status != Status.RUNNING])
-def test_a_desktop_that_does_not_run_is_refused(uvicorn, desktop, far_end, route, status):
+def test_a_desktop_that_does_not_run_is_refused(uvicorn, desktop, vnc_server, route, status):
     Desktop.objects.update(status=status)
     assert refusal(uvicorn, routes(desktop)[route], token_for(desktop)) == (409, "not_running")
-    assert not far_end.open
+    assert not vnc_server.open
 
 
 @ROUTES
 @pytest.mark.parametrize("origin", ["https://evil.example", "null", "http://testserver.evil.example", "testserver", ""])
-def test_a_foreign_page_is_refused(uvicorn, desktop, far_end, route, origin):
+def test_a_foreign_page_is_refused(uvicorn, desktop, vnc_server, route, origin):
     answer = refusal(uvicorn, routes(desktop)[route], token_for(desktop), additional_headers={"Origin": origin})
     assert answer == (403, "foreign_origin")
-    assert not far_end.open
+    assert not vnc_server.open
 
 
-def test_a_foreign_page_is_refused_also_when_it_lies_about_the_host(uvicorn, desktop, far_end):
+def test_a_foreign_page_is_refused_also_when_it_lies_about_the_host(uvicorn, desktop, vnc_server):
     lies = {"Origin": "http://evil.example", "Host": "evil.example"}
     assert refusal(uvicorn, routes(desktop)[0], token_for(desktop), additional_headers=lies)[0] == 403
-    assert not far_end.open
+    assert not vnc_server.open
 
 
 @ROUTES
@@ -167,12 +167,12 @@ def test_the_portals_own_pages_may_connect(uvicorn, desktop, route):
 
 
 @ROUTES
-def test_daphne_refuses_too(daphne, desktop, bob, make_desktop, far_end, route):
+def test_daphne_refuses_too(daphne, desktop, bob, make_desktop, vnc_server, route):
     path = routes(desktop)[route]
     for token in ("", unsigned(token_for(desktop)), token_for(make_desktop(bob))):
         assert refusal(daphne, path, token)[0] == 403
     assert refusal(daphne, path, token_for(desktop), additional_headers={"Origin": "https://evil.example"})[0] == 403
-    assert not far_end.open
+    assert not vnc_server.open
 
 
 def test_a_refusal_is_logged_with_its_reason_and_without_the_token(uvicorn, desktop, bob):

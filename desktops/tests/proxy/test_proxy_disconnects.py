@@ -26,7 +26,7 @@ def replica(folder, django_db_setup):
 
 
 @pytest.fixture(scope="module")
-def deaf(folder, django_db_setup):
+def server_without_redis(folder, django_db_setup):
     """Return a server that gets no broadcasts, because it has no Redis. It checks the rows each second."""
     with running(folder, REDIS_URL=f"unix://{folder}/nowhere.sock", PROXY_RECHECK_SECONDS="1") as server:
         yield server
@@ -62,11 +62,11 @@ def test_a_cut_ends_the_stream_on_every_replica_within_a_second(uvicorn, replica
             assert time.monotonic() - began < 1
 
 
-def test_others_go_on(uvicorn, desktop, running_desktop, far_end, bob):
+def test_others_go_on(uvicorn, desktop, running_desktop, vnc_server, bob):
     with (
         view(uvicorn, desktop) as gone,
         view(uvicorn, desktop, session="sess_2") as same_desktop,
-        view(uvicorn, running_desktop(bob, far_end.path), session="sess_3") as stranger,
+        view(uvicorn, running_desktop(bob, vnc_server.path), session="sess_3") as stranger,
     ):
         revocation.revoke_session("sess_1", reason="logged_out")
         assert ended(gone, within=1) == "logged_out"
@@ -80,34 +80,34 @@ def test_who_changes_the_password_stays_connected(uvicorn, desktop):
         assert lives(here)
 
 
-def test_a_stalled_browser_is_cut_too(uvicorn, running_desktop, make_far_end, alice):
-    end = make_far_end(then="flood")
-    desktop = running_desktop(alice, end.path)
+def test_a_stalled_browser_is_cut_too(uvicorn, running_desktop, make_vnc_server, alice):
+    vnc_server = make_vnc_server(then="flood")
+    desktop = running_desktop(alice, vnc_server.path)
     with view(uvicorn, desktop) as browser:
         browser.send(REQUEST)
         time.sleep(0.5)
         revocation.revoke_session("sess_1", reason="logged_out")
-        assert end.hung_up_on(within=2)
+        assert vnc_server.hung_up_on(within=2)
 
 
-def test_the_end_of_a_scripts_token_ends_what_it_opened(deaf, desktop):
+def test_the_end_of_a_scripts_token_ends_what_it_opened(server_without_redis, desktop):
     scope = tokens.TokenScope(session_id="script", pod_name=desktop.object_name)
     text = tokens.issue(desktop.owner, scope=scope, label="script", lifetime=timedelta(seconds=3))
-    with dial(deaf, routes(desktop)[0], text) as browser:
+    with dial(server_without_redis, routes(desktop)[0], text) as browser:
         greet(browser)
         assert ended(browser, within=15) == "token_expired"
 
 
-def test_the_end_of_a_page_tokens_life_does_not_end_a_stream(uvicorn, deaf, desktop):
+def test_the_end_of_a_page_tokens_life_does_not_end_a_stream(uvicorn, server_without_redis, desktop):
     with (
         view(uvicorn, desktop, lifetime=timedelta(seconds=2)) as one,
-        view(deaf, desktop, lifetime=timedelta(seconds=2)) as two,
+        view(server_without_redis, desktop, lifetime=timedelta(seconds=2)) as two,
     ):
         time.sleep(3.5)
         assert lives(one) and lives(two)
 
 
-def test_what_nobody_told_is_seen_in_the_rows(deaf, running_desktop, far_end, alice, bob):
+def test_what_nobody_told_is_seen_in_the_rows(server_without_redis, running_desktop, vnc_server, alice, bob):
     fates = {
         "revoked": lambda one: None,
         "stopped": lambda one: Desktop.objects.filter(pk=one.pk).update(status=Status.STOPPED),
@@ -119,12 +119,12 @@ def test_what_nobody_told_is_seen_in_the_rows(deaf, running_desktop, far_end, al
     with ExitStack() as stack:
         viewed = {}
         for reason in fates:
-            desktop = running_desktop(alice, far_end.path, name=reason)
+            desktop = running_desktop(alice, vnc_server.path, name=reason)
             brief = {"session": reason, "lifetime": timedelta(seconds=4 if reason == "revoked" else 60)}
-            viewed[reason] = (desktop, stack.enter_context(view(deaf, desktop, **brief)))
-        bobs = stack.enter_context(view(deaf, running_desktop(bob, far_end.path), session="bob"))
-        survivor = running_desktop(alice, far_end.path, name="survivor")
-        survives = stack.enter_context(view(deaf, survivor, session="survivor"))
+            viewed[reason] = (desktop, stack.enter_context(view(server_without_redis, desktop, **brief)))
+        bobs = stack.enter_context(view(server_without_redis, running_desktop(bob, vnc_server.path), session="bob"))
+        survivor = running_desktop(alice, vnc_server.path, name="survivor")
+        survives = stack.enter_context(view(server_without_redis, survivor, session="survivor"))
         time.sleep(4.1)  # the token has expired, and so has the record in Redis
         revocation.revoke_session("revoked", reason="logged_out")
         bob.is_active = False

@@ -22,7 +22,7 @@ def ask(server, desktop):
     return dial(server, routes(desktop)[0], subprotocols=offered)
 
 
-def test_is_answered_while_hands_are_shaken_and_after(server, desktop, far_end):
+def test_is_answered_while_hands_are_shaken_and_after(server, desktop, vnc_server):
     with ask(server, desktop) as browser:
         assert browser.subprotocol == SUBPROTOCOL
         browser.send(PING)
@@ -33,11 +33,11 @@ def test_is_answered_while_hands_are_shaken_and_after(server, desktop, far_end):
         for _ in range(3):
             browser.send(PING)
             assert browser.recv(timeout=5) == PONG
-    assert far_end.received == b""
+    assert vnc_server.received == b""
 
 
-def test_comes_between_messages(uvicorn, running_desktop, make_far_end, alice):
-    desktop = running_desktop(alice, make_far_end(then="echo").path)
+def test_comes_between_messages(uvicorn, running_desktop, make_vnc_server, alice):
+    desktop = running_desktop(alice, make_vnc_server(then="echo").path)
     text = b"\x06\0\0\0" + (3 * MESSAGE).to_bytes(4, "big") + os.urandom(3 * MESSAGE)
     with ask(uvicorn, desktop) as browser:
         greet(browser)
@@ -52,9 +52,9 @@ def test_comes_between_messages(uvicorn, running_desktop, make_far_end, alice):
         assert echoed == text
 
 
-def test_a_large_picture_comes_in_messages_that_a_slow_line_can_carry(uvicorn, running_desktop, make_far_end, alice):
+def test_a_large_picture_comes_in_messages_that_a_slow_line_can_carry(uvicorn, running_desktop, make_vnc_server, alice):
     """A browser gets a message only when all of it has arrived."""
-    desktop = running_desktop(alice, make_far_end(then="flood").path)
+    desktop = running_desktop(alice, make_vnc_server(then="flood").path)
     with view(uvicorn, desktop) as browser:
         browser.send(b"\3" + bytes(9))
         time.sleep(0.5)  # until much data is buffered
@@ -87,8 +87,8 @@ def test_a_client_that_has_not_offered_it_may_not_ask(server, desktop):
         assert ended(browser, within=3) == "bad_client"
 
 
-def test_asking_again_and_again_without_reading_keeps_nothing(uvicorn, running_desktop, make_far_end, alice):
-    desktop = running_desktop(alice, make_far_end(then="flood").path)
+def test_asking_again_and_again_without_reading_keeps_nothing(uvicorn, running_desktop, make_vnc_server, alice):
+    desktop = running_desktop(alice, make_vnc_server(then="flood").path)
     with ask(uvicorn, desktop) as hasty, view(uvicorn, desktop) as other:
         greet(hasty)
         hasty.send(b"\3" + bytes(9))

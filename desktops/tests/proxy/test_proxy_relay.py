@@ -25,11 +25,11 @@ def server(request):
 
 
 @pytest.fixture
-def desktop_that(running_desktop, make_far_end, alice):
-    """Return a function that makes a desktop with a far end of a given behaviour."""
+def desktop_that(running_desktop, make_vnc_server, alice):
+    """Return a function that makes a desktop whose VNC server has a given behaviour."""
 
-    def make(**manners) -> Desktop:
-        return running_desktop(alice, make_far_end(**manners).path)
+    def make(**behaviour) -> Desktop:
+        return running_desktop(alice, make_vnc_server(**behaviour).path)
 
     return make
 
@@ -44,7 +44,7 @@ def test_bytes_go_both_ways(server, desktop_that):
             assert exactly(browser, len(text)) == text
 
 
-def test_nothing_is_lost_or_turned_round_while_hands_are_shaken(server, desktop, far_end):
+def test_nothing_is_lost_or_turned_round_while_hands_are_shaken(server, desktop, vnc_server):
     """A fast browser sends everything at once: in messages, in fragments, and together with the handshake."""
     words = [b"\6\0\0\0\0\0\0\4" + number.to_bytes(4, "big") for number in range(500)]
     with dial(server, routes(desktop)[0], token_for(desktop)) as browser:
@@ -53,9 +53,9 @@ def test_nothing_is_lost_or_turned_round_while_hands_are_shaken(server, desktop,
         for number, word in enumerate(words[1:]):
             browser.send([word[:5], word[5:]] if number % 3 else word)
         expected, until = b"".join(words), time.monotonic() + 5
-        while len(far_end.received) < len(expected) and time.monotonic() < until:
+        while len(vnc_server.received) < len(expected) and time.monotonic() < until:
             time.sleep(0.01)
-        assert far_end.received == expected
+        assert vnc_server.received == expected
 
 
 def test_what_the_desktop_says_at_once_comes_first(server, desktop_that):
@@ -83,10 +83,10 @@ def test_a_tcp_endpoint_and_old_servers_work(uvicorn, desktop_that):
         desktop.delete()
 
 
-def test_a_second_window_does_not_throw_out_the_first(uvicorn, desktop, far_end):
+def test_a_second_window_does_not_throw_out_the_first(uvicorn, desktop, vnc_server):
     with view(uvicorn, desktop) as first, view(uvicorn, desktop):
         assert lives(first)
-    assert far_end.inits == [rfb.SHARED, rfb.SHARED]
+    assert vnc_server.inits == [rfb.SHARED, rfb.SHARED]
 
 
 def test_the_newest_of_too_many_windows_wins(uvicorn, desktop):
@@ -98,10 +98,10 @@ def test_the_newest_of_too_many_windows_wins(uvicorn, desktop):
         assert all(lives(other) for other in others)
 
 
-def test_a_closed_window_hangs_up_on_the_desktop(server, desktop, far_end):
+def test_a_closed_window_hangs_up_on_the_desktop(server, desktop, vnc_server):
     with view(server, desktop):
         pass
-    assert far_end.hung_up_on(within=3)
+    assert vnc_server.hung_up_on(within=3)
 
 
 # --- ended
@@ -112,7 +112,7 @@ def test_a_desktop_that_ends_says_so(server, desktop_that):
 
 
 @pytest.mark.parametrize(
-    "manners",
+    "behaviour",
     [
         {"password": "another's"},  # the address now belongs to another desktop
         {"security_types": b"\1"},  # without a password it may be any server
@@ -122,8 +122,8 @@ def test_a_desktop_that_ends_says_so(server, desktop_that):
     ],
     ids=["wrong password", "no password", "no password, 3.3", "unknown security", "no VNC"],
 )
-def test_of_a_desktop_that_is_not_ours_nothing_is_shown(uvicorn, desktop_that, manners):
-    desktop = desktop_that(then="flood_at_once", **manners)
+def test_of_a_desktop_that_is_not_ours_nothing_is_shown(uvicorn, desktop_that, behaviour):
+    desktop = desktop_that(then="flood_at_once", **behaviour)
     with dial(uvicorn, routes(desktop)[0], token_for(desktop)) as browser:
         seen = b""
         with pytest.raises(ConnectionClosed) as closed:
@@ -141,18 +141,18 @@ def test_an_address_where_nobody_answers(uvicorn, running_desktop, alice, folder
     wait_for(lambda: str(desktop.pk) in reachability.take_reports())  # other tests may have left reports
 
 
-def test_a_browser_that_speaks_no_vnc(uvicorn, impatient, desktop):
+def test_a_browser_that_speaks_no_vnc(uvicorn, short_timeout_server, desktop):
     for words in ("text", b"RFB 003.003\n", b"GET / HTTP/1.1\r\n\r\n", rfb.VERSION + b"\2"):
         with dial(uvicorn, routes(desktop)[0], token_for(desktop)) as browser:
             browser.send(words)
             assert ended(browser, within=3) == "bad_client"
-    with dial(impatient, routes(desktop)[0], token_for(desktop)) as silent:
+    with dial(short_timeout_server, routes(desktop)[0], token_for(desktop)) as silent:
         assert ended(silent, within=4) == "bad_client"
 
 
-def test_a_desktop_that_says_nothing(impatient, desktop_that):
+def test_a_desktop_that_says_nothing(short_timeout_server, desktop_that):
     desktop = desktop_that(banner=b"")
-    with dial(impatient, routes(desktop)[0], token_for(desktop)) as browser:
+    with dial(short_timeout_server, routes(desktop)[0], token_for(desktop)) as browser:
         browser.send(rfb.VERSION + b"\1" + b"\1")
         assert ended(browser, within=4) == "desktop_unreachable"
 
@@ -186,16 +186,16 @@ def test_a_graceful_stop_tells_viewers_to_come_back(folder, desktop_that, django
 
 
 # --- limited
-def test_a_browser_that_reads_nothing_costs_no_memory(uvicorn, desktop_that, make_far_end, running_desktop, bob):
-    end = make_far_end(then="flood")
-    desktop = running_desktop(bob, end.path)
+def test_a_browser_that_reads_nothing_costs_no_memory(uvicorn, desktop_that, make_vnc_server, running_desktop, bob):
+    vnc_server = make_vnc_server(then="flood")
+    desktop = running_desktop(bob, vnc_server.path)
     with view(uvicorn, desktop, session="s") as browser:
         before = uvicorn.memory
         browser.send(REQUEST)
         time.sleep(2)
-        stopped_at = end.sent
+        stopped_at = vnc_server.sent
         time.sleep(0.5)
-        assert end.sent == stopped_at
+        assert vnc_server.sent == stopped_at
         assert uvicorn.memory - before < 8 * MIB
         count = (stopped_at // 65536 + 200) * 65536  # everything in buffers, and more
         data = bytearray()
@@ -205,7 +205,7 @@ def test_a_browser_that_reads_nothing_costs_no_memory(uvicorn, desktop_that, mak
 
 
 def test_a_desktop_that_reads_nothing_costs_no_memory(uvicorn, desktop_that):
-    with view(uvicorn, desktop_that(then="deaf")) as browser:
+    with view(uvicorn, desktop_that(then="ignore_input")) as browser:
         before = uvicorn.memory
         sent = [0]
         threading.Thread(target=_upload, args=(browser, sent), daemon=True).start()
@@ -227,15 +227,15 @@ def _upload(browser, sent) -> None:
         pass
 
 
-def test_nobody_waits_for_ever(impatient, desktop_that, make_far_end, running_desktop, bob):
-    with view(impatient, desktop_that(then="deaf")) as browser:
+def test_nobody_waits_for_ever(short_timeout_server, desktop_that, make_vnc_server, running_desktop, bob):
+    with view(short_timeout_server, desktop_that(then="ignore_input")) as browser:
         threading.Thread(target=_upload, args=(browser, [0]), daemon=True).start()
         assert ended(browser, within=5) == "desktop_stuck"
-    end = make_far_end(then="flood")
-    with view(impatient, running_desktop(bob, end.path), session="s") as browser:
+    vnc_server = make_vnc_server(then="flood")
+    with view(short_timeout_server, running_desktop(bob, vnc_server.path), session="s") as browser:
         browser.send(REQUEST)
-        assert end.hung_up_on(within=5)
-    assert "reason=too_slow" in impatient.log
+        assert vnc_server.hung_up_on(within=5)
+    assert "reason=too_slow" in short_timeout_server.log
 
 
 def raw_session(server, desktop) -> socket.socket:
@@ -280,11 +280,11 @@ def test_a_flood_of_frames_costs_no_memory(uvicorn, desktop, frame):
         assert uvicorn.memory - before < 8 * MIB
 
 
-def test_a_message_without_end_is_cut_off(uvicorn, desktop, far_end):
+def test_a_message_without_end_is_cut_off(uvicorn, desktop, vnc_server):
     with raw_session(uvicorn, desktop) as connection:
         connection.sendall(b"\x02\x80" + bytes(4))
         assert flood(connection, (b"\x00\x80" + bytes(4)) * 10_000, most=32 * MIB) < 32 * MIB
-        assert far_end.hung_up_on(within=3)
+        assert vnc_server.hung_up_on(within=3)
 
 
 def test_who_does_not_wait_to_be_let_in_is_thrown_out(uvicorn, desktop):

@@ -102,10 +102,10 @@ def test_one_that_does_not_run(server, desktop, sshd):
     assert not sshd.open
 
 
-def test_a_desktop_of_this_machine_has_no_ssh(server, running_desktop, alice, far_end):
-    local = running_desktop(alice, far_end.path)
+def test_a_desktop_of_this_machine_has_no_ssh(server, running_desktop, alice, vnc_server):
+    local = running_desktop(alice, vnc_server.path)
     assert refusal(server, path(local), token_for(local, permissions=("ssh",))) == (404, "no_ssh")
-    assert not far_end.open
+    assert not vnc_server.open
 
 
 def test_logging_out_cuts_it(server, desktop):

@@ -16,24 +16,24 @@ SERVER_INIT = struct.pack(">HH16sI", 64, 48, bytes(16), 5) + b"tests"
 
 
 @dataclass
-class Manners:
+class Behaviour:
     """The behaviour of the server."""
 
     password: str = "pa55word"
     banner: bytes = b"RFB 003.008\n"
     security_types: bytes = b"\2"
-    then: str = "swallow"  # name of a method of FarEnd
+    then: str = "swallow"  # name of a method of VNCServer
 
 
 @dataclass
-class FarEnd:
+class VNCServer:
     """The server. `received` contains everything that arrived after ClientInit."""
 
     folder: Path
-    manners: Manners = field(default_factory=Manners)
+    behaviour: Behaviour = field(default_factory=Behaviour)
 
     def __post_init__(self) -> None:
-        self.path = str(self.folder / f"far-end-{os.urandom(4).hex()}")
+        self.path = str(self.folder / f"vnc-server-{os.urandom(4).hex()}")
         self.listener = socket.socket(socket.AF_UNIX)
         self.listener.bind(self.path)
         self.listener.listen(50)
@@ -52,16 +52,16 @@ class FarEnd:
 
     def _serve(self, connection: socket.socket) -> None:
         with contextlib.suppress(OSError, EOFError), connection:
-            connection.sendall(self.manners.banner)
+            connection.sendall(self.behaviour.banner)
             version = exactly(connection, 12)
             if not self._security(connection, version):
                 return
             self.inits.append(exactly(connection, 1))
             connection.sendall(SERVER_INIT)
-            getattr(self, self.manners.then)(connection)
+            getattr(self, self.behaviour.then)(connection)
 
     def _security(self, connection: socket.socket, version: bytes) -> bool:
-        types = self.manners.security_types
+        types = self.behaviour.security_types
         if version == b"RFB 003.003\n":
             connection.sendall(types[:1].rjust(4, b"\0"))
         else:
@@ -71,7 +71,7 @@ class FarEnd:
                 return True
         challenge = os.urandom(16)
         connection.sendall(challenge)
-        passed = exactly(connection, 16) == rfb.response(challenge, self.manners.password)
+        passed = exactly(connection, 16) == rfb.response(challenge, self.behaviour.password)
         connection.sendall(rfb.OK if passed else b"\0\0\0\1")
         return passed
 
@@ -102,7 +102,7 @@ class FarEnd:
     def hang_up(self, connection: socket.socket) -> None:
         connection.recv(65536)
 
-    def deaf(self, connection: socket.socket) -> None:
+    def ignore_input(self, connection: socket.socket) -> None:
         threading.Event().wait(30)
 
     def hung_up_on(self, *, within: float) -> bool:

@@ -1,6 +1,6 @@
-"""The far end of every stack: an RFB server that sends, counts or echoes as the first fence message asks.
+"""The VNC server behind every stack: it sends, counts or echoes as the first fence message asks.
 
-python -m bench.relay.far_end PASSWORD    prints the port that asks for VNC authentication, and the one that does not
+python -m bench.relay.vnc_server PASSWORD    prints the port that asks for VNC authentication, and the one that does not
 """
 
 import asyncio
@@ -19,7 +19,7 @@ SERVER_INIT = b"\0\x40\0\x30" + bytes(16) + b"\0\0\0\0"
 FENCE = 248  # its payload is our command: "down BYTES", "up BYTES", "echo", "idle"
 
 
-class FarEnd(asyncio.Protocol):
+class VNCServer(asyncio.Protocol):
     """One connection. `steps` are the remaining messages of the VNC login: length and answer."""
 
     def __init__(self, password: str | None) -> None:
@@ -84,7 +84,7 @@ class FarEnd(asyncio.Protocol):
 
 async def main(password: str) -> None:
     loop = asyncio.get_running_loop()
-    servers = [await loop.create_server(partial(FarEnd, word), "127.0.0.1", 0) for word in (password, None)]
+    servers = [await loop.create_server(partial(VNCServer, word), "127.0.0.1", 0) for word in (password, None)]
     print(json.dumps([server.sockets[0].getsockname()[1] for server in servers]), flush=True)
     await asyncio.Event().wait()
 
