@@ -87,8 +87,9 @@ async def _work(stream: Stream, browser: BrowserConnection) -> None:
         stream.end("bad_client")
     except* (rfb.Unreachable, OSError) as away:  # TimeoutError is an OSError
         log.warning("desktop_unreachable", detail=_texts(away))
-        stream.end("desktop_unreachable")
+        # Before the end, which cancels this task.
         await stream_checks.in_thread(reachability.report, stream.admission.desktop_id)
+        stream.end("desktop_unreachable")
     except* Exception:
         log.exception("stream_fault")
         stream.end("fault")

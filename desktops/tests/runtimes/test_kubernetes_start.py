@@ -1,6 +1,5 @@
 """Starts and stops on a real cluster: interrupted after any call, repeated, and changed by others in between."""
 
-import random
 import time
 from dataclasses import replace
 from datetime import timedelta
@@ -17,6 +16,7 @@ from desktops.runtimes.kubernetes.operations import path
 from desktops.tests.support.kubernetes_namespace import KubeHarness, SharedRuntime, a_cluster
 from desktops.tests.support.runtime_specs import soon, until
 from tests.cluster.conftest import IMAGE
+from tests.support.cluster.node_ports import free_ports
 from tests.support.cluster.service_accounts import AccountApi
 
 pytestmark = pytest.mark.cluster
@@ -62,10 +62,7 @@ def specs_of(harness: KubeHarness, count: int) -> list[DesktopSpec]:
 
 
 def some_ports(harness: KubeHarness) -> NodePorts | None:
-    """Return random ports. All tests of a cluster share them, so a clash is possible but rare."""
-    if harness.runtime.cluster.exposure != "nodeport":
-        return None
-    return NodePorts(*random.sample(range(32000, 32768), 3))
+    return NodePorts(*free_ports(harness.kube, 3)) if harness.runtime.cluster.exposure == "nodeport" else None
 
 
 def nothing_is_left(harness: KubeHarness) -> bool:
