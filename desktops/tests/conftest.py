@@ -15,6 +15,7 @@ from redis import RedisError
 from accounts.disconnects import Disconnect, channel
 from core.redis import client, key
 from desktops.lifecycle import controller
+from desktops.models import Desktop
 from desktops.runtimes import get_runtime
 from desktops.runtimes.base import Deadline, Runtime
 from desktops.tests.support.scripted_runtime import ControllerUnderTest, ScriptedRuntime
@@ -133,6 +134,21 @@ def controlled(scripted_runtime, monkeypatch, transactional_db, first_rows) -> I
     made.stop()
 
 
+def _state() -> str:
+    """Describe what a test may have waited for, to explain a failure that happens only under load."""
+    try:
+        return _queue_and_rows()
+    except Exception as error:  # a test may have stopped Redis, or use no database
+        return f"state unknown: {error}"
+
+
+def _queue_and_rows() -> str:
+    jobs = [(job.func_name, job.args, str(job.enqueued_at)) for job in django_rq.get_queue("desktops").jobs]
+    rows = list(Desktop.objects.values_list("pk", "status", "reason"))
+    beats = {name: client().get(key(*name)) for name in (("controller", "heartbeat"), ("runtime", "answers-since"))}
+    return f"queue {jobs}, rows {rows}, heartbeats {beats}"
+
+
 @pytest.fixture
 def wait_for():
     """Return a function that repeats a call until its result is true, and returns that. It fails after `seconds`."""
@@ -140,7 +156,7 @@ def wait_for():
     def wait(ask: Callable[[], Any], seconds: float = 60) -> Any:
         end = time.monotonic() + seconds
         while not (answer := ask()):
-            assert time.monotonic() < end, f"waited {seconds} s in vain"
+            assert time.monotonic() < end, f"waited {seconds} s in vain; {_state()}"
             time.sleep(0.05)
         return answer
 
