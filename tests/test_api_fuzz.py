@@ -43,9 +43,11 @@ def portal() -> Iterator[Portal]:
 
 
 def signed_in(portal: Portal, username: str, password: str) -> httpx.Client:
-    told = httpx.post(f"{portal.url}{API}/auth/token", json={"username": username, "password": password}, timeout=30)
-    assert told.status_code == 201, told.text
-    return httpx.Client(base_url=portal.url + API, headers={"X-User-Token": told.json()["token"]}, timeout=30)
+    response = httpx.post(
+        f"{portal.url}{API}/auth/token", json={"username": username, "password": password}, timeout=30
+    )
+    assert response.status_code == 201, response.text
+    return httpx.Client(base_url=portal.url + API, headers={"X-User-Token": response.json()["token"]}, timeout=30)
 
 
 def launched(person: httpx.Client, name: str) -> str:
@@ -95,14 +97,16 @@ def tried(
     header = [] if spends else ["--header", f"X-User-Token: {token}"]
     with tempfile.TemporaryDirectory(prefix="schemathesis-") as place:  # its folder for findings
         answered = Path(place) / "answered"
-        told = {"FUZZ_WORLD": json.dumps(world), "FUZZ_ANSWERED": str(answered)}
+        environment = {"FUZZ_WORLD": json.dumps(world), "FUZZ_ANSWERED": str(answered)}
         ended = subprocess.run(
             [
                 *(sys.executable, "-m", "schemathesis.cli", "--config-file", str(CONFIG)),
                 *("run", f"{portal.url}/api/schema/", *header, *options),
             ],
             cwd=place,
-            env=os.environ | told | {"SCHEMATHESIS_HOOKS": "tests.support.fuzz_hooks", "PYTHONPATH": str(CHECKOUT)},
+            env=os.environ
+            | environment
+            | {"SCHEMATHESIS_HOOKS": "tests.support.fuzz_hooks", "PYTHONPATH": str(CHECKOUT)},
             capture_output=True,
             text=True,
             timeout=600,

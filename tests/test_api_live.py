@@ -21,9 +21,9 @@ class Shell:
         (home / ".curlrc").write_text('silent\nshow-error\nwrite-out = "\\n%{http_code}"\n')  # commands stay as written
         login = json.dumps({"username": "admin", "password": portal.password})
         address = "http://vnc-api.example.com/api/v1/auth/token"
-        status, told = self(f"curl -X POST {address} -H 'Content-Type: application/json' -d '{login}'")
-        assert status == 201, told
-        self.token = told["token"]
+        status, body = self(f"curl -X POST {address} -H 'Content-Type: application/json' -d '{login}'")
+        assert status == 201, body
+        self.token = body["token"]
 
     def __call__(self, command: str) -> tuple[int, Any]:
         """Run the command and return the status and the JSON of the answer."""
@@ -78,33 +78,33 @@ def test_the_life_of_a_desktop_by_curl(shell):
 
     status, ready = shell.ask("POST", "pods/create?wait=120")
     assert (status, ready["status"], ready["desktop"]["status"]) == (200, "exists", "running")
-    status, told = shell(STATUS)
-    assert (status, told["pod_name"], told["status"]) == (200, shell.pod, "running")
-    assert told["access_info"]["vnc_websocket"] == ready["access_info"]["vnc_websocket"]
+    status, body = shell(STATUS)
+    assert (status, body["pod_name"], body["status"]) == (200, shell.pod, "running")
+    assert body["access_info"]["vnc_websocket"] == ready["access_info"]["vnc_websocket"]
 
-    status, told = shell(LOGS)
-    assert (status, told["pod_name"]) == (200, shell.pod)
-    assert told["logs"].strip()
-    status, told = shell.ask("GET", f"pods/{shell.pod}/metrics")
+    status, body = shell(LOGS)
+    assert (status, body["pod_name"]) == (200, shell.pod)
+    assert body["logs"].strip()
+    status, body = shell.ask("GET", f"pods/{shell.pod}/metrics")
     assert status == 200
-    assert told["metrics"]["memory_mib"] > 1
+    assert body["metrics"]["memory_mib"] > 1
 
-    status, told = shell.ask("POST", f"pods/{shell.pod}/restart?wait=120")
-    assert (status, told["desktop"]["status"]) == (200, "running")
-    status, told = shell.ask("POST", f"pods/{shell.pod}/stop?wait=60")
-    assert (status, told["desktop"]["status"]) == (200, "stopped")
+    status, body = shell.ask("POST", f"pods/{shell.pod}/restart?wait=120")
+    assert (status, body["desktop"]["status"]) == (200, "running")
+    status, body = shell.ask("POST", f"pods/{shell.pod}/stop?wait=60")
+    assert (status, body["desktop"]["status"]) == (200, "stopped")
     assert shell.ask("POST", f"pods/{shell.pod}/extend")[1]["slug"] == "not_running"
 
     assert shell(DELETE) == (202, {"status": "deleted", "pod_name": shell.pod})
     assert shell.ask("DELETE", f"pods/{shell.pod}?wait=60")[0] in (200, 404)  # 404 if the deletion was quick
-    status, told = shell(STATUS)
-    assert (status, told["slug"]) == (404, "not_found")
+    status, body = shell(STATUS)
+    assert (status, body["slug"]) == (404, "not_found")
 
     status, again = shell.ask("POST", "pods/create?wait=120")
     assert (status, again["status"], again["desktop"]["status"]) == (200, "created", "running")
     assert again["pod_name"] != shell.pod
-    status, told = shell.ask("DELETE", f"pods/{again['pod_name']}?keep_data=false&wait=60")
-    assert (status, told["status"]) == (200, "deleted")
+    status, body = shell.ask("DELETE", f"pods/{again['pod_name']}?keep_data=false&wait=60")
+    assert (status, body["status"]) == (200, "deleted")
 
 
 def test_nothing_is_left_when_a_delete_says_so(shell):

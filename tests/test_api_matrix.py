@@ -229,9 +229,9 @@ def test_permission(operation, held, body, status, things, alice):
 def test_only_what_the_token_permits_is_told(operation, held, things, alice):
     Desktop.objects.update(endpoint_kind="tcp", exposed_host="192.0.2.1", exposed_vnc=30001, exposed_ssh=31001)
     token = tokens.issue(alice, scope=tokens.TokenScope("some", permissions=(held,)))
-    told = ask(operation, things, token, {"name": "desktop"})
+    response = ask(operation, things, token, {"name": "desktop"})
     other = {"vnc": "ssh", "ssh": "vnc"}[held]
-    access = told.json().get("desktop", told.json())["access_info"]
+    access = response.json().get("desktop", response.json())["access_info"]
     assert (access[f"{held}_websocket"] is None, access[f"{other}_websocket"]) == (False, None)
     assert (access[f"{held}_port"] is None, access[f"{other}_port"]) == (False, None)
     assert (access["vnc_password"] is None) or held == "vnc"

@@ -28,7 +28,7 @@ TWICE = [{"introduced": "1.0"}, {"fixed": "1.5"}, {"introduced": "2.0"}, {"fixed
 
 
 @pytest.mark.parametrize(
-    ("told", "hit", "spared"),
+    ("affected", "hit", "spared"),
     [
         (advisory(FROM_1_TO_2), ["1.0", "1.10", "2.0rc1"], ["0.9", "1.0b1", "2.0", "2.0.post1", "10.0"]),
         (advisory(ALL_TO_3), ["0.0.1", "3.0"], ["3.0.1", "3.1"]),
@@ -40,8 +40,8 @@ TWICE = [{"introduced": "1.0"}, {"fixed": "1.5"}, {"introduced": "2.0"}, {"fixed
         (advisory(ALL_TO_3), [], [None]),  # not installed
     ],
 )
-def test_versions_that_are_hit(check, told, hit, spared):
-    assert [version for version in (*hit, *spared) if check.hits(told, version)] == hit
+def test_versions_that_are_hit(check, affected, hit, spared):
+    assert [version for version in (*hit, *spared) if check.hits(affected, version)] == hit
 
 
 def test_package_that_the_excerpt_does_not_know_is_named(check):

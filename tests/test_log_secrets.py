@@ -79,8 +79,8 @@ def run(folder: Path, code: str, *options: str) -> tuple[int, list[str]]:
 def test_run_fails_although_each_test_passed(tmp_path, workers):
     status, said = run(tmp_path, LEAKS, workers)
     assert status == 1, said
-    told = [match[1] for line in said if (match := re.match(r"FAILED .*::(.*) was logged$", line))]
-    assert told == FOUND
+    reported = [match[1] for line in said if (match := re.match(r"FAILED .*::(.*) was logged$", line))]
+    assert reported == FOUND
     assert re.match(r"7 passed in ", said[-1]), said
     assert not any("Sf3k9QpX" in line or "correct horse" in line for line in said)
 

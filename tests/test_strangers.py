@@ -89,8 +89,10 @@ def test_administrator_finds_nothing_either(page, client_for, admin, things):
 def test_who_has_not_logged_in_is_asked_to(page, client, things):
     address = of_alice(page, things)
     assert statuses(client, address) == {401 if page in (GATE, SCRIPTS) else 302}
-    told = [each.headers["Location"] for each in (client.get(address), client.post(address)) if each.status_code == 302]
-    assert all("/login/" in location for location in told)
+    locations = [
+        each.headers["Location"] for each in (client.get(address), client.post(address)) if each.status_code == 302
+    ]
+    assert all("/login/" in location for location in locations)
 
 
 @pytest.mark.parametrize("page", ADMIN)

@@ -27,9 +27,9 @@ def test_actions_are_pinned_by_commit_and_say_their_version(workflow):
 
 
 def test_rights_are_named_by_each_job(workflow):
-    told = yaml.safe_load(workflow.read_text())
-    assert told["permissions"] == {}
-    assert all("permissions" in job for job in told["jobs"].values())
+    content = yaml.safe_load(workflow.read_text())
+    assert content["permissions"] == {}
+    assert all("permissions" in job for job in content["jobs"].values())
 
 
 def test_oldest_and_newest_kubernetes_are_those_of_the_docs():

@@ -136,8 +136,8 @@ def test_own_quota_of_a_user(browser, alice):
     browser.post(f"{USERS}{alice.pk}/change/", user_form(alice, **there | {"quota-0-gpu": "1"}))
     browser.post(f"{USERS}{alice.pk}/change/", user_form(alice, **there | {"quota-0-DELETE": "on"}))
     assert not Quota.objects.filter(user=alice).exists()
-    told = AuditEvent.objects.order_by("pk").values_list("action", "target", "details")
-    assert list(told) == [
+    events = AuditEvent.objects.order_by("pk").values_list("action", "target", "details")
+    assert list(events) == [
         ("quota.add", "alice", {"fields": ["cpu"]}),
         ("quota.change", "alice", {"fields": ["gpu"]}),
         ("quota.delete", "alice", {}),

@@ -40,7 +40,7 @@ def tidy_room(*, by: Actor, room: str, late: bool) -> None:
     tidy(by=by, shelf="in " + room, late=late)
 
 
-def told() -> list[tuple[str, str, str]]:
+def audit_events() -> list[tuple[str, str, str]]:
     return list(AuditEvent.objects.order_by("pk").values_list("action", "target", "result"))
 
 
@@ -66,14 +66,14 @@ def test_strangers_and_podesk_itself_have_no_name(db):
 
 def test_deed_that_is_done_is_told_once(by):
     assert tidy(by=by, shelf="left", late=False) == "left"
-    assert told() == [("shelf.tidy", "left", "done")]
+    assert audit_events() == [("shelf.tidy", "left", "done")]
 
 
 @pytest.mark.django_db(transaction=True)
 def test_refused_deed_is_told_after_its_rollback(by):
     with pytest.raises(Late):
         tidy(by=by, shelf="left")
-    assert told() == [("shelf.tidy", "left", "too_late")]
+    assert audit_events() == [("shelf.tidy", "left", "too_late")]
     event = AuditEvent.objects.get()
     assert (event.actor, event.address) == (by.user, "192.0.2.7")
 
@@ -92,7 +92,7 @@ def test_of_services_that_call_each_other_the_outer_tells(by):
     tidy_room(by=by, room="attic", late=False)
     with pytest.raises(Late):
         tidy_room(by=by, room="attic", late=True)
-    assert told() == [("shelf.tidy", "in attic", "done"), ("room.tidy", "attic", "too_late")]
+    assert audit_events() == [("shelf.tidy", "in attic", "done"), ("room.tidy", "attic", "too_late")]
 
 
 @pytest.mark.django_db(transaction=True)
@@ -101,16 +101,16 @@ def test_refusal_that_a_wider_transaction_survives_is_kept_with_it(by):
         for shelf in ("left", "right"):
             with pytest.raises(Late):
                 tidy(by=by, shelf=shelf)
-    assert told() == [("shelf.tidy", "left", "too_late"), ("shelf.tidy", "right", "too_late")]
+    assert audit_events() == [("shelf.tidy", "left", "too_late"), ("shelf.tidy", "right", "too_late")]
 
 
 @pytest.mark.django_db(transaction=True)
 def test_deed_that_is_rolled_back_leaves_no_event(by):
     with pytest.raises(ZeroDivisionError), transaction.atomic():
         services.sign_out_everywhere(user=by.user, by=by)
-        assert told()
+        assert audit_events()
         raise ZeroDivisionError
-    assert told() == []
+    assert audit_events() == []
 
 
 @pytest.mark.parametrize("target", ["a\0b", "a\ud800b", "a\nb"])
@@ -122,7 +122,7 @@ def test_target_that_no_database_takes_is_told_with_a_mark(by, target):
 def test_pasted_private_key_is_refused_and_not_in_the_trail(by):
     with pytest.raises(ssh_keys.KeyRefused):
         ssh_keys.add_key(by=by, text="-----BEGIN OPENSSH PRIVATE KEY-----\nc2VjcmV0", name="mine")
-    assert told() == [("ssh_key.add", "", "ssh_key_refused")]
+    assert audit_events() == [("ssh_key.add", "", "ssh_key_refused")]
     assert AuditEvent.objects.get().details == {}
 
 
@@ -142,7 +142,7 @@ def test_pasted_private_key_is_refused_and_not_in_the_trail(by):
 def test_model_refuses_to_change_what_was_told(event, attempt):
     with pytest.raises(AppendOnly):
         attempt(event)
-    assert told() == [("shelf.tidy", "left", "done")]
+    assert audit_events() == [("shelf.tidy", "left", "done")]
 
 
 FIELDS: dict[str, Any] = {
@@ -164,7 +164,7 @@ def test_database_refuses_to_change_any_field(event, bob, field):
     value = bob.pk.hex if field == "actor_id" else FIELDS[field]
     with pytest.raises(DatabaseError, match="append-only"), transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(f"UPDATE accounts_auditevent SET {field} = %s", [value])
-    assert told() == [("shelf.tidy", "left", "done")]
+    assert audit_events() == [("shelf.tidy", "left", "done")]
 
 
 def test_database_refuses_to_hide_a_change_behind_an_emptied_actor(event):
@@ -182,7 +182,7 @@ def test_database_refuses_what_the_plain_manager_would_do(event):
 def test_postgresql_refuses_to_delete(event, where):
     with pytest.raises(DatabaseError, match="append-only"), transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(f"DELETE FROM accounts_auditevent{where}")
-    assert told() == [("shelf.tidy", "left", "done")]
+    assert audit_events() == [("shelf.tidy", "left", "done")]
 
 
 @pytest.mark.postgres
@@ -193,7 +193,7 @@ def test_postgresql_refuses_to_empty_it(event, table):
         cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
         cursor.execute("ALTER TABLE accounts_auditevent ENABLE TRIGGER accounts_auditevent_no_truncate")
         cursor.execute(f"TRUNCATE {table}")
-    assert told() == [("shelf.tidy", "left", "done")]
+    assert audit_events() == [("shelf.tidy", "left", "done")]
 
 
 @pytest.mark.postgres
@@ -217,7 +217,7 @@ def test_role_that_owns_nothing_can_only_add(event, by, attempt, answer):
             statements.replace("ROLE podesk ", f"ROLE {cursor.fetchone()[0]} ") + "SET LOCAL ROLE podesk_app"
         )
         audit.record("shelf.tidy", by=by, target="right")
-        assert len(told()) == 2
+        assert len(audit_events()) == 2
         cursor.execute(attempt)
 
 

@@ -69,7 +69,7 @@ def test_missing_default_quota(first_rows):
 def test_production_settings_are_clean():
     """Run the real command as an administrator does."""
     environment = os.environ | {"PUBLIC_URL": "https://desktops.example.org", "SECRET_KEY": keys.new_pem()}
-    told = subprocess.run(
+    completed = subprocess.run(
         [sys.executable, "manage.py", "check", "--deploy", "--fail-level", "WARNING"],
         cwd=real.BASE_DIR,
         env=environment,
@@ -77,4 +77,6 @@ def test_production_settings_are_clean():
         text=True,
         check=False,
     )
-    assert (told.returncode, told.stdout) == (0, "System check identified no issues (1 silenced).\n"), told.stderr
+    assert (completed.returncode, completed.stdout) == (0, "System check identified no issues (1 silenced).\n"), (
+        completed.stderr
+    )

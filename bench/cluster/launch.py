@@ -107,8 +107,8 @@ def measure(kube: Kube, rounds: int) -> tuple[list[Times], list[Times]]:
             desktop, above = podesk.launch()
             podesk.delete(desktop)
             above = _since_click(above)
-            told = {step: round(above[step], 2) for step in STEPS}
-            print(f"round {number}: kubectl {below['first pixels']:.2f} s, click {told}", file=sys.stderr)
+            seconds = {step: round(above[step], 2) for step in STEPS}
+            print(f"round {number}: kubectl {below['first pixels']:.2f} s, click {seconds}", file=sys.stderr)
             if number:
                 applied.append(below)
                 clicked.append(above)

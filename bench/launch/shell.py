@@ -44,7 +44,7 @@ def seconds_to_banner(root: Path, number: int) -> float:
 @contextmanager
 def _session(plan: SessionPlan) -> Iterator[None]:
     """Start the X server and, as soon as its display is known, the programs in it."""
-    told, tell = os.pipe()
+    reader, tell = os.pipe()
     common: dict[str, Any] = {
         "env": plan.environment,
         "cwd": plan.home,
@@ -54,7 +54,7 @@ def _session(plan: SessionPlan) -> Iterator[None]:
     common |= plan.account | {"start_new_session": True}
     server = subprocess.Popen([*plan.server, "-displayfd", str(tell)], pass_fds=[tell], **common)
     os.close(tell)
-    with os.fdopen(told) as said:
+    with os.fdopen(reader) as said:
         plan.environment["DISPLAY"] = f":{said.readline().strip()}"
     session = subprocess.Popen(plan.session, **common)
     try:

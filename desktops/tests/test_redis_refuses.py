@@ -43,9 +43,9 @@ def test_so_does_the_list_of_desktops(client_for, alice, make_desktop):
 def test_the_api_says_it(api_for, alice, make_desktop, why, said):
     desktop = make_desktop(alice, status=Status.STARTING)
     with redis_refuses_writes(why):
-        told = api_for(alice).get(f"/api/v1/pods/{desktop.object_name}")
-    assert told.status_code == 200
-    assert said in told.json()["sentence"]
+        response = api_for(alice).get(f"/api/v1/pods/{desktop.object_name}")
+    assert response.status_code == 200
+    assert said in response.json()["sentence"]
 
 
 def test_redis_that_is_gone_is_not_a_missing_controller(client_for, alice, make_desktop, redis_away):

@@ -20,10 +20,10 @@ def form(request) -> str:
 @pytest.fixture
 def written(form):
     """Return a function that returns the output of the handler alone. A dictConfig() would remove pytest's handler."""
-    told = logs.configuration(form, "INFO")["formatters"]["structured"]
+    formatter = logs.configuration(form, "INFO")["formatters"]["structured"]
     stream = io.StringIO()
     handler = logging.StreamHandler(stream)
-    handler.setFormatter(ProcessorFormatter(**{name: value for name, value in told.items() if name != "()"}))
+    handler.setFormatter(ProcessorFormatter(**{name: value for name, value in formatter.items() if name != "()"}))
     logging.getLogger().addHandler(handler)
     yield stream.getvalue
     logging.getLogger().removeHandler(handler)
@@ -45,9 +45,9 @@ def test_traceback_shows_no_values(written):
     ("given", "kept"), [("abcd-1234.x", True), ("short", False), ("a" * 65, False), ("in ject", False)]
 )
 def test_request_id(client, db, given, kept):
-    told = client.get("/accounts/login/", headers={"X-Request-ID": given}).headers["X-Request-ID"]
-    assert (told == given) is kept
-    assert kept or len(told) == 32
+    request_id = client.get("/accounts/login/", headers={"X-Request-ID": given}).headers["X-Request-ID"]
+    assert (request_id == given) is kept
+    assert kept or len(request_id) == 32
 
 
 def test_line_of_a_request(client, db, written, form):

@@ -19,8 +19,8 @@ def given(monkeypatch):
 
 def test_every_setting_is_documented_and_nothing_else():
     read = re.findall(r'env\.\w+\(\s*"(\w+)"', (settings.BASE_DIR / "portal/settings.py").read_text())
-    told = re.findall(r"^\| `(\w+)`", (settings.BASE_DIR / "docs/settings.md").read_text(), re.MULTILINE)
-    assert sorted(told) == sorted(read)
+    documented = re.findall(r"^\| `(\w+)`", (settings.BASE_DIR / "docs/settings.md").read_text(), re.MULTILINE)
+    assert sorted(documented) == sorted(read)
 
 
 def test_file_wins_and_its_last_newline_is_not_part_of_it(given, monkeypatch, tmp_path):

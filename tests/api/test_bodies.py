@@ -14,7 +14,7 @@ JSON = "application/json"
 THINGS = "/api/v1/ground/things"
 
 
-def told(answer) -> dict:
+def problem_of(answer) -> dict:
     assert answer["Content-Type"] == "application/problem+json"
     return answer.json()
 
@@ -56,14 +56,14 @@ def test_empty_body_is_an_empty_object(api, kind):
 )
 def test_what_cannot_be_read(api, body, why):
     answer = api.generic("POST", THINGS, body, JSON)
-    assert (answer.status_code, told(answer)["slug"]) == (400, "parse_error")
-    assert why in told(answer)["detail"]
+    assert (answer.status_code, problem_of(answer)["slug"]) == (400, "parse_error")
+    assert why in problem_of(answer)["detail"]
 
 
 @pytest.mark.parametrize("body", ["[1]", "null", '"text"', "7", "true", "[]", "1e300"])
 def test_what_is_no_object(api, body):
     answer = api.generic("POST", THINGS, body, JSON)
-    assert (answer.status_code, told(answer)["slug"]) == (422, "invalid")
+    assert (answer.status_code, problem_of(answer)["slug"]) == (422, "invalid")
 
 
 @pytest.mark.parametrize(
@@ -86,20 +86,20 @@ def test_what_is_no_object(api, body):
 def test_field_that_is_wrong_is_named(api, body, field):
     answer = api.post(THINGS, body, JSON)
     assert answer.status_code == 422
-    assert [each["field"] for each in told(answer)["errors"]] == [field]
+    assert [each["field"] for each in problem_of(answer)["errors"]] == [field]
 
 
 def test_hundreds_of_unknown_fields(api):
     answer = api.post(THINGS, {f"field{number}": 1 for number in range(3000)}, JSON)
     assert answer.status_code == 422
-    assert len(told(answer)["errors"]) == 20
+    assert len(problem_of(answer)["errors"]) == 20
 
 
 @pytest.mark.parametrize("size", [64 * 1024 + 1, 1024 * 1024, 3 * 1024 * 1024])  # the last: over Django's limit too
 @pytest.mark.parametrize("headers", [{}, {"Idempotency-Key": "k"}])
 def test_too_large(api, size, headers):
     answer = api.generic("POST", THINGS, b'{"word": "' + b"x" * size + b'"}', JSON, headers=headers)
-    assert (answer.status_code, told(answer)["slug"]) == (413, "too_large")
+    assert (answer.status_code, problem_of(answer)["slug"]) == (413, "too_large")
 
 
 def test_just_small_enough(api):
@@ -110,7 +110,7 @@ def test_just_small_enough(api):
 @pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x"])
 def test_other_types_than_json(api, kind):
     answer = api.generic("POST", THINGS, b'{"word": "a"}', kind)
-    assert (answer.status_code, told(answer)["slug"]) == (415, "unsupported_media_type")
+    assert (answer.status_code, problem_of(answer)["slug"]) == (415, "unsupported_media_type")
 
 
 @pytest.mark.parametrize("charset", ["utf-8", "base64", "utf-16", "nonsense", '"', "rot13", "idna"])

@@ -11,7 +11,7 @@ GROUND = "/api/v1/ground"
 MEMBERS = {"type", "title", "status", "detail", "instance", "slug", "next_step", "errors", "request_id"}
 
 
-def told(answer, status: int, slug: str) -> dict:
+def expect_problem(answer, status: int, slug: str) -> dict:
     assert (answer.status_code, answer["Content-Type"]) == (status, "application/problem+json")
     problem = answer.json()
     assert set(problem) == MEMBERS
@@ -23,7 +23,7 @@ def told(answer, status: int, slug: str) -> dict:
 
 def test_without_a_token(open_api):
     answer = open_api.get(f"{GROUND}/things")
-    told(answer, 401, "not_authenticated")
+    expect_problem(answer, 401, "not_authenticated")
     assert answer["WWW-Authenticate"].startswith("Bearer")
 
 
@@ -31,7 +31,7 @@ def test_without_a_token(open_api):
 @pytest.mark.parametrize("header", ["X-User-Token", "Authorization"])
 def test_token_that_is_none(open_api, header, text):
     value = f"Bearer {text}" if header == "Authorization" else text
-    told(open_api.get(f"{GROUND}/things", headers={header: value}), 401, "malformed")
+    expect_problem(open_api.get(f"{GROUND}/things", headers={header: value}), 401, "malformed")
 
 
 @pytest.mark.parametrize(
@@ -40,20 +40,20 @@ def test_token_that_is_none(open_api, header, text):
 @pytest.mark.parametrize("method", ["get", "post", "put", "delete", "options"])
 def test_address_where_nothing_is(path, method, db):
     visitor = Client(enforce_csrf_checks=True)  # CSRF must not be the reason, because a cookie is not needed here
-    problem = told(getattr(visitor, method)(f"/api/{path}"), 404, "no_such_address")
+    problem = expect_problem(getattr(visitor, method)(f"/api/{path}"), 404, "no_such_address")
     assert problem["instance"].startswith("/api/")
 
 
 def test_method_that_it_does_not_know(api):
     answer = api.put(f"{GROUND}/things")
-    told(answer, 405, "method_not_allowed")
+    expect_problem(answer, 405, "method_not_allowed")
     assert answer["Allow"] == "GET, POST, HEAD, OPTIONS"
-    told(api.generic("BREW", f"{GROUND}/things"), 405, "method_not_allowed")
+    expect_problem(api.generic("BREW", f"{GROUND}/things"), 405, "method_not_allowed")
 
 
 def test_schema_is_only_read(db):
     answer = Client(enforce_csrf_checks=True).post("/api/schema/")
-    told(answer, 405, "method_not_allowed")
+    expect_problem(answer, 405, "method_not_allowed")
     assert "GET" in answer["Allow"]
 
 
@@ -76,7 +76,7 @@ def test_head_may_no_more_than_get(open_api, alice):
 
 @pytest.mark.parametrize("accept", ["text/html", "application/xml", "image/*;q=0.1"])
 def test_accept_that_nothing_fits(api, accept):
-    told(api.get(f"{GROUND}/things", headers={"Accept": accept}), 406, "not_acceptable")
+    expect_problem(api.get(f"{GROUND}/things", headers={"Accept": accept}), 406, "not_acceptable")
 
 
 @pytest.mark.parametrize("accept", ["*/*", "application/*", "text/html, */*;q=0.1", "application/json; charset=x"])
@@ -91,11 +91,11 @@ def test_accept_that_is_nonsense(api, accept):
 
 @pytest.mark.parametrize("query", ["word=%00", "word=a%00b", "number=x", "number=", "flag=2", "nobody=asked", "%00=1"])
 def test_query_that_is_refused(api, query):
-    told(api.get(f"{GROUND}/things?{query}"), 422, "invalid")
+    expect_problem(api.get(f"{GROUND}/things?{query}"), 422, "invalid")
 
 
 def test_query_that_asks_twice(api):
-    problem = told(api.get(f"{GROUND}/things?number=1&number=2"), 422, "invalid")
+    problem = expect_problem(api.get(f"{GROUND}/things?number=1&number=2"), 422, "invalid")
     assert problem["errors"] == [{"field": "number", "message": "This parameter may appear only once."}]
 
 
@@ -107,12 +107,14 @@ def test_query_that_is_badly_encoded(api, query):
 
 
 def test_query_with_thousands_of_names(api):
-    told(api.get(f"{GROUND}/things?" + "&".join(f"a{number}=1" for number in range(2000))), 400, "bad_request")
+    expect_problem(
+        api.get(f"{GROUND}/things?" + "&".join(f"a{number}=1" for number in range(2000))), 400, "bad_request"
+    )
 
 
 def test_host_that_is_not_ours(open_api):
-    told(open_api.get(f"{GROUND}/things", headers={"Host": "evil.example"}), 400, "bad_request")
-    told(open_api.get("/api/nothing", headers={"Host": "a b"}), 400, "bad_request")
+    expect_problem(open_api.get(f"{GROUND}/things", headers={"Host": "evil.example"}), 400, "bad_request")
+    expect_problem(open_api.get("/api/nothing", headers={"Host": "a b"}), 400, "bad_request")
 
 
 def test_page_that_is_refused_stays_a_page(client, db):
@@ -125,7 +127,7 @@ def test_refusal_of_the_domain(api):
 
 
 def test_fault_of_ours_tells_nothing(api):
-    problem = told(api.post(f"{GROUND}/things", {"word": "broken"}, JSON), 500, "internal_error")
+    problem = expect_problem(api.post(f"{GROUND}/things", {"word": "broken"}, JSON), 500, "internal_error")
     assert "broken" not in problem["detail"]
 
 
@@ -136,7 +138,7 @@ def test_fault_outside_of_the_view(api, monkeypatch):
         raise ZeroDivisionError
 
     monkeypatch.setattr(Endpoint, "initialize_request", fails)
-    told(api.get(f"{GROUND}/things"), 500, "internal_error")
+    expect_problem(api.get(f"{GROUND}/things"), 500, "internal_error")
 
 
 def test_request_id_of_the_client(api):
@@ -146,7 +148,7 @@ def test_request_id_of_the_client(api):
 
 @pytest.mark.parametrize("given", ["short", "x" * 65, "a b c d e f", "é" * 10, "id\tid\tid\tid"])
 def test_request_id_that_is_not_taken(api, given):
-    told(api.get("/api/nothing", headers={"X-Request-ID": given}), 404, "no_such_address")
+    expect_problem(api.get("/api/nothing", headers={"X-Request-ID": given}), 404, "no_such_address")
 
 
 def test_answers_are_not_cached(api, open_api):
@@ -156,7 +158,7 @@ def test_answers_are_not_cached(api, open_api):
 
 @pytest.mark.parametrize("language", ["zh-hans", "zh-CN,zh;q=0.9", "en", "xx", "*", ";;", "a" * 5000])
 def test_any_language_may_be_asked_for(api, language):
-    told(api.put(f"{GROUND}/things", headers={"Accept-Language": language}), 405, "method_not_allowed")
+    expect_problem(api.put(f"{GROUND}/things", headers={"Accept-Language": language}), 405, "method_not_allowed")
 
 
 def test_readers_language(open_api):

@@ -172,8 +172,10 @@ class Load:
         lines = [
             line for name in names for line in self._deployed.system("logs", name, f"--since-time={since}").split("\n")
         ]
-        told = [json.loads(line) for line in lines if line.startswith("{")]
-        asked = [line for line in told if line.get("path") == "/api/v1/pods/create" and line.get("event") == "request"]
+        records = [json.loads(line) for line in lines if line.startswith("{")]
+        asked = [
+            line for line in records if line.get("path") == "/api/v1/pods/create" and line.get("event") == "request"
+        ]
         return Counter(line["status"] for line in asked)
 
 

@@ -173,8 +173,8 @@ def test_what_is_deleted_around_a_desktop_that_runs_comes_back(driven, bare_desk
     assert driven.kube.get("service", name)["spec"]["clusterIP"] == address
     assert driven.pods()[0]["metadata"]["uid"] == uid
     wait_for(lambda: driven.row(bare_desktop) == ("running", ""))
-    told = page(driven, bare_desktop)
-    assert "A part of it was deleted in the cluster" in told and "was put back" in told
+    html = page(driven, bare_desktop)
+    assert "A part of it was deleted in the cluster" in html and "was put back" in html
     driven.person.act(bare_desktop, "stop")  # all repaired objects are deleted with the pod
     driven.wait(bare_desktop, "stopped")
     wait_for(lambda: {each.split("/")[0] for each in driven.objects()} == {"PersistentVolumeClaim"}, 60)
@@ -408,10 +408,10 @@ def test_node_ports_that_something_else_has_are_skipped(by_node_port):
     service = driven.kube.get("service", driven.name(desktop))
     given = {port["nodePort"] for port in service["spec"]["ports"]}
     assert given == leased(driven) == {vnc + 1, vnc + 2, ssh + 1}
-    told = driven.person.http.get(f"/desktops/{desktop}/").text
+    html = driven.person.http.get(f"/desktops/{desktop}/").text
     for port in leased(driven) - {ssh + 1}:  # shown only to users who have added a key
-        assert re.search(rf"http://[^:]+:{port}/vnc.html|>[^:<]+:{port}<", told), port
-    assert not re.search(rf":({vnc}|{ssh})\b", told)
+        assert re.search(rf"http://[^:]+:{port}/vnc.html|>[^:<]+:{port}<", html), port
+    assert not re.search(rf":({vnc}|{ssh})\b", html)
     driven.clear()
 
 

@@ -67,8 +67,8 @@ def before_call(context: Any, case: Any, kwargs: Any) -> None:
 @schemathesis.hook
 def after_call(context: Any, case: Any, response: Any) -> None:
     name = _name(case.operation)
-    with ANSWERED.open("a") as told:
-        told.write(f"{name if case.method.upper() == case.operation.method.upper() else '-'} {response.status_code}\n")
+    with ANSWERED.open("a") as log:
+        log.write(f"{name if case.method.upper() == case.operation.method.upper() else '-'} {response.status_code}\n")
     if name == "revokeAllTokens" and response.status_code == 200:
         _spender.signed_in = ""
 

@@ -35,11 +35,11 @@ def assert_told(address: str, answer: Any) -> None:
     method, _, path = address.partition(" ")
     responses = document()["paths"][f"/api/v1/{path}"][method.lower()]["responses"]
     assert str(answer.status_code) in responses, f"{answer.status_code} is not documented"
-    told = resolved(responses[str(answer.status_code)])
+    documented = resolved(responses[str(answer.status_code)])
     kind = answer["Content-Type"].partition(";")[0]
-    assert kind in told["content"]
+    assert kind in documented["content"]
     if kind.endswith("json"):
         formats = jsonschema.FormatChecker()
-        jsonschema.validate(answer.json(), told["content"][kind]["schema"], format_checker=formats)
-    missing = {name for name, header in told["headers"].items() if header.get("required") and name not in answer}
+        jsonschema.validate(answer.json(), documented["content"][kind]["schema"], format_checker=formats)
+    missing = {name for name, header in documented["headers"].items() if header.get("required") and name not in answer}
     assert missing == set()

@@ -28,4 +28,4 @@ def obtained() -> Callable[..., dict[str, Any]]:
 @pytest.fixture
 def script() -> Callable[[dict[str, Any]], Client]:
     """Return a function that makes a client with the token of such an answer."""
-    return lambda told: Client(headers={"X-User-Token": told["token"]})
+    return lambda issued: Client(headers={"X-User-Token": issued["token"]})

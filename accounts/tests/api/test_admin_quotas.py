@@ -36,9 +36,9 @@ def group(db) -> Group:
 
 def test_list(api_for, own, group, alice, admin):
     of_group = Quota.objects.create(group=group, gpu=1)
-    told = api_for(admin).get(QUOTAS).json()
-    assert told["count"] == 3
-    default, mine, theirs = told["results"]
+    body = api_for(admin).get(QUOTAS).json()
+    assert body["count"] == 3
+    default, mine, theirs = body["results"]
     assert (default["user"], default["group"]) == (None, None)
     nothing = dict.fromkeys(LIMITS)
     assert mine == nothing | {
@@ -74,9 +74,9 @@ def test_add_for_a_user(api_for, alice, admin):
         api_for(admin), "post", QUOTAS, {"user": str(alice.pk), "cpu": "1.25", "gpu": None, "idle_minutes": 0}
     )
     assert answer.status_code == 201, answer.content
-    told = answer.json()
-    assert (told["username"], told["cpu"], told["gpu"], told["idle_minutes"]) == ("alice", "1.25", None, 0)
-    assert Quota.objects.get(pk=told["id"]).user == alice
+    body = answer.json()
+    assert (body["username"], body["cpu"], body["gpu"], body["idle_minutes"]) == ("alice", "1.25", None, 0)
+    assert Quota.objects.get(pk=body["id"]).user == alice
     event = AuditEvent.objects.get(action="quota.add")
     assert (event.actor, event.target) == (admin, "alice")
 
@@ -162,20 +162,20 @@ def test_unknown_and_nonsense(api_for, admin, number):
 def test_what_holds_in_the_end(api_for, own, group, alice, admin):
     Quota.objects.create(group=group, gpu=1, desktops=9)
     alice.groups.add(group)
-    told = api_for(admin).get(f"/api/v1/admin/users/{alice.pk}/quota").json()
-    assert (told["user"], told["username"]) == (str(alice.pk), "alice")
-    assert list(told["quota"]) == list(LIMITS)
-    assert told["quota"]["cpu"] == {"limit": "2.5", "source": "user"}
-    assert told["quota"]["desktops"] == {"limit": "3", "source": "user"}
-    assert told["quota"]["gpu"] == {"limit": "1", "source": "group Research"}
-    assert told["quota"]["memory_mib"]["source"] == "default"
+    body = api_for(admin).get(f"/api/v1/admin/users/{alice.pk}/quota").json()
+    assert (body["user"], body["username"]) == (str(alice.pk), "alice")
+    assert list(body["quota"]) == list(LIMITS)
+    assert body["quota"]["cpu"] == {"limit": "2.5", "source": "user"}
+    assert body["quota"]["desktops"] == {"limit": "3", "source": "user"}
+    assert body["quota"]["gpu"] == {"limit": "1", "source": "group Research"}
+    assert body["quota"]["memory_mib"]["source"] == "default"
     assert api_for(admin).get(f"/api/v1/admin/users/{uuid4()}/quota").status_code == 404
 
 
 def test_the_greatest_limit_is_told(api_for, own, alice, admin):
     Quota.objects.filter(pk=own.pk).update(memory_mib=2**31 - 1, cpu="9999.99")
-    told = api_for(admin).get(f"/api/v1/admin/users/{alice.pk}/quota").json()["quota"]
-    assert (told["memory_mib"]["limit"], told["cpu"]["limit"]) == ("2147483647", "9999.99")
+    body = api_for(admin).get(f"/api/v1/admin/users/{alice.pk}/quota").json()["quota"]
+    assert (body["memory_mib"]["limit"], body["cpu"]["limit"]) == ("2147483647", "9999.99")
 
 
 def asks(own) -> list[tuple[str, str, str]]:

@@ -35,12 +35,12 @@ def staff(bob):
 
 class TestList:
     def test_all_by_name(self, api_for, alice, bob, admin):
-        told = api_for(admin).get(USERS).json()
-        assert (told["count"], [row["username"] for row in told["results"]]) == (3, ["admin", "alice", "bob"])
-        assert told["results"][1] == {
+        body = api_for(admin).get(USERS).json()
+        assert (body["count"], [row["username"] for row in body["results"]]) == (3, ["admin", "alice", "bob"])
+        assert body["results"][1] == {
             **{"id": str(alice.pk), "username": "alice", "email": "", "first_name": "", "last_name": ""},
             **{"is_active": True, "is_staff": False, "is_superuser": False, "groups": [], "last_login": None},
-            "date_joined": told["results"][1]["date_joined"],
+            "date_joined": body["results"][1]["date_joined"],
         }
 
     @pytest.mark.parametrize(
@@ -63,9 +63,9 @@ class TestList:
             User.objects.create(username=f"u{number}", email="same@example.org")
         api, found, page = api_for(admin), [], f"{USERS}?ordering=email&limit=3"
         while page:
-            told = api.get(page).json()
-            found += [row["id"] for row in told["results"]]
-            page = told["next"]
+            body = api.get(page).json()
+            found += [row["id"] for row in body["results"]]
+            page = body["next"]
         assert len(found) == len(set(found)) == 8
 
     def test_number_of_queries_is_constant(self, api_for, admin, django_assert_max_num_queries):
@@ -89,10 +89,10 @@ class TestAdd:
         body = {"username": "carol", "password": GOOD, "email": "Carol@EXAMPLE.org", "first_name": "Carol"}
         answer = send(api_for(admin), "post", USERS, body)
         assert answer.status_code == 201, answer.content
-        told = answer.json()
-        assert (told["username"], told["is_active"], told["is_staff"]) == ("carol", True, False)
-        assert "password" not in told
-        assert User.objects.get(pk=told["id"]).check_password(GOOD)
+        created = answer.json()
+        assert (created["username"], created["is_active"], created["is_staff"]) == ("carol", True, False)
+        assert "password" not in created
+        assert User.objects.get(pk=created["id"]).check_password(GOOD)
         event = AuditEvent.objects.get(action="user.add")
         assert (event.actor, event.target, event.result) == (admin, "carol", "done")
         assert sorted(event.details["fields"]) == ["email", "first_name", "username"]
@@ -173,8 +173,8 @@ class TestChange:
         assert mine.get("/api/v1/auth/tokens").status_code == 401
         assert send(api_for(admin), "patch", one(alice), {"is_active": True}).json()["is_active"] is True
         assert mine.get("/api/v1/auth/tokens").status_code == 401  # revoked tokens stay revoked
-        told = AuditEvent.objects.filter(target="alice").values_list("action", flat=True).order_by("pk")
-        assert list(told) == ["user.disable", "user.enable"]
+        events = AuditEvent.objects.filter(target="alice").values_list("action", flat=True).order_by("pk")
+        assert list(events) == ["user.disable", "user.enable"]
 
     def test_new_password_ends_what_was_open(self, api_for, alice, admin):
         text = tokens.issue(alice, scope=tokens.TokenScope("x"))
@@ -241,8 +241,8 @@ class TestGroups:
 
     def test_by_name(self, api_for, alice, admin, groups):
         api = api_for(admin)
-        told = send(api, "post", USERS, {"username": "carol", "password": GOOD, "groups": ["b", "a"]})
-        assert (told.status_code, told.json()["groups"]) == (201, ["a", "b"])
+        response = send(api, "post", USERS, {"username": "carol", "password": GOOD, "groups": ["b", "a"]})
+        assert (response.status_code, response.json()["groups"]) == (201, ["a", "b"])
         assert send(api, "patch", one(alice), {"groups": ["a"]}).json()["groups"] == ["a"]
         assert send(api, "patch", one(alice), {"email": "a@example.org"}).json()["groups"] == [
             "a"

@@ -41,10 +41,10 @@ def lines(answer) -> list[dict]:
 def test_newest_first(script, trail, alice):
     answer = script.get(AUDIT)
     assert targets(answer) == ["desktop.stop one", "desktop.launch two", "desktop.launch one"]
-    told = answer.json()["results"][2]
-    assert (told["actor"], told["actor_id"], told["address"]) == ("alice", str(alice.pk), "192.0.2.1")
-    assert (told["pod_name"], told["result"], told["details"]) == ("vnc-one", "done", {"name": "büro"})
-    assert told["at"].endswith("Z")
+    body = answer.json()["results"][2]
+    assert (body["actor"], body["actor_id"], body["address"]) == ("alice", str(alice.pk), "192.0.2.1")
+    assert (body["pod_name"], body["result"], body["details"]) == ("vnc-one", "done", {"name": "büro"})
+    assert body["at"].endswith("Z")
 
 
 @pytest.mark.parametrize(
@@ -82,8 +82,8 @@ def test_lines(script, trail, admin):
     answer = script.get(f"{AUDIT}?action=desktop.launch", headers={"Accept": "application/x-ndjson"})
     assert answer["Content-Type"] == "application/x-ndjson"
     assert [event["target"] for event in lines(answer)] == ["two", "one"]
-    told = AuditEvent.objects.get(action="audit.export")
-    assert (told.actor, told.details) == (admin, {"filters": {"action": "desktop.launch"}})
+    export = AuditEvent.objects.get(action="audit.export")
+    assert (export.actor, export.details) == (admin, {"filters": {"action": "desktop.launch"}})
 
 
 def test_lines_are_what_pages_hold(script, trail):

@@ -100,10 +100,10 @@ def test_redis_away(alice, obtained):
 
 
 def test_a_new_key_logs_nobody_out(alice, obtained, script, settings):
-    told = obtained(alice)
+    issued = obtained(alice)
     settings.TOKEN_VERIFY_KEYS, settings.TOKEN_SIGNING_KEY = public(settings.TOKEN_SIGNING_KEY), keys.new_pem()
-    assert script(told).get(URL).status_code == 200
-    new = script(told).generic("POST", "/api/v1/auth/token/refresh").json()
+    assert script(issued).get(URL).status_code == 200
+    new = script(issued).generic("POST", "/api/v1/auth/token/refresh").json()
     settings.TOKEN_VERIFY_KEYS = ""
     assert script(new).get(URL).status_code == 200
-    assert script(told).get(URL).status_code == 401
+    assert script(issued).get(URL).status_code == 401

@@ -35,32 +35,32 @@ def payload(text: str) -> dict:
 def test_works(alice):
     answer = obtain()
     assert answer.status_code == 201
-    told = answer.json()
+    body = answer.json()
     row = SessionToken.objects.get()
-    assert list(told) == [
+    assert list(body) == [
         *("token", "id", "label", "session_id", "permissions", "created_at", "expires_at", "refresh_until")
     ]
-    assert (told["id"], told["label"], told["permissions"]) == (str(row.pk), "API token", ["vnc", "ssh"])
+    assert (body["id"], body["label"], body["permissions"]) == (str(row.pk), "API token", ["vnc", "ssh"])
     assert row.expires_at - row.created_at == timedelta(hours=24)
     assert row.refresh_until - row.created_at == timedelta(days=30)
-    assert datetime.fromisoformat(told["refresh_until"]) == row.refresh_until
+    assert datetime.fromisoformat(body["refresh_until"]) == row.refresh_until
     assert "no-store" in answer["Cache-Control"]
-    mine = Client().get("/api/v1/auth/tokens", headers={"X-User-Token": told["token"]})
-    assert [one["id"] for one in mine.json()["results"]] == [told["id"]]
+    mine = Client().get("/api/v1/auth/tokens", headers={"X-User-Token": body["token"]})
+    assert [one["id"] for one in mine.json()["results"]] == [body["id"]]
 
 
 def test_every_claim(alice, settings):
     Quota.objects.create(user=alice, cpu="2.50", memory_mib=4096, storage_gib=10)
-    told = obtain().json()
-    claims = payload(told["token"])
+    body = obtain().json()
+    claims = payload(body["token"])
     created = datetime.fromtimestamp(claims["iat"], UTC)
     assert claims == {
         "iss": settings.INSTALLATION_ID,
-        "jti": told["id"],
+        "jti": body["id"],
         "iat": claims["iat"],
         "exp": claims["iat"] + 24 * 3600,
         "user_id": str(alice.pk),
-        "session_id": told["session_id"],
+        "session_id": body["session_id"],
         "pod_name": "",
         "created_at": f"{created:%Y-%m-%dT%H:%M:%SZ}",
         "expires_at": f"{created + timedelta(days=1):%Y-%m-%dT%H:%M:%SZ}",
@@ -69,7 +69,7 @@ def test_every_claim(alice, settings):
     }
     assert abs(timezone.now() - created) < timedelta(seconds=30)
     assert claims["session_id"].startswith("sess_")
-    assert jwt.get_unverified_header(told["token"])["alg"] == "RS256"
+    assert jwt.get_unverified_header(body["token"])["alg"] == "RS256"
 
 
 def test_each_has_a_session_of_its_own(alice):
@@ -77,9 +77,9 @@ def test_each_has_a_session_of_its_own(alice):
 
 
 def test_label_permissions_and_lifetime_as_wanted(alice):
-    told = obtain(label="backup job", permissions=["ssh", "ssh"], lifetime=60).json()
-    assert (told["label"], told["permissions"]) == ("backup job", ["ssh"])
-    claims = payload(told["token"])
+    body = obtain(label="backup job", permissions=["ssh", "ssh"], lifetime=60).json()
+    assert (body["label"], body["permissions"]) == ("backup job", ["ssh"])
+    claims = payload(body["token"])
     assert (claims["permissions"], claims["exp"] - claims["iat"]) == (["ssh"], 60)
 
 
@@ -88,12 +88,12 @@ def test_one_that_lives_as_long_as_it_could_be_refreshed_cannot_be_refreshed(ali
 
 
 def test_is_audited(alice):
-    told = obtain(label="backup", permissions=["vnc"]).json()
+    body = obtain(label="backup", permissions=["vnc"]).json()
     event = AuditEvent.objects.get()
     assert (event.action, event.actor, event.address, event.target) == (
         *("token.issue", alice, "127.0.0.1", "alice backup"),
     )
-    assert event.details == {"id": told["id"], "label": "backup", "permissions": ["vnc"]}
+    assert event.details == {"id": body["id"], "label": "backup", "permissions": ["vnc"]}
 
 
 def test_it_is_a_login(alice):
@@ -162,8 +162,8 @@ def test_forms_are_no_json(alice):
 
 def test_wrong_password(alice):
     answer = obtain(password="wrong")
-    told = answer.json()
-    assert (answer.status_code, told["slug"], told["detail"]) == (
+    body = answer.json()
+    assert (answer.status_code, body["slug"], body["detail"]) == (
         *(401, "wrong_password", "The username or password is incorrect."),
     )
     assert answer["WWW-Authenticate"].startswith("Bearer")

@@ -29,24 +29,24 @@ def slug(client) -> str:
 
 
 def test_one(alice, obtained, script, published_disconnects):
-    told, other = obtained(alice, label="backup"), script(obtained(alice))
-    answer = other.delete(f"{URL}/{told['id']}")
-    assert (answer.status_code, answer.json()) == (200, {"status": "revoked", "id": told["id"]})
-    assert (slug(script(told)), slug(other)) == ("401 revoked", "")
-    assert published_disconnects() == {"scope": "session", "id": told["session_id"], "reason": "revoked", "spare": ""}
+    issued, other = obtained(alice, label="backup"), script(obtained(alice))
+    answer = other.delete(f"{URL}/{issued['id']}")
+    assert (answer.status_code, answer.json()) == (200, {"status": "revoked", "id": issued["id"]})
+    assert (slug(script(issued)), slug(other)) == ("401 revoked", "")
+    assert published_disconnects() == {"scope": "session", "id": issued["session_id"], "reason": "revoked", "spare": ""}
     event = AuditEvent.objects.latest("pk")
     assert (event.action, event.actor, event.target) == ("token.revoke", alice, "alice backup")
 
 
 def test_itself(alice, obtained, script):
-    told = obtained(alice)
-    assert script(told).delete(f"{URL}/{told['id']}").status_code == 200
-    assert slug(script(told)) == "401 revoked"
+    issued = obtained(alice)
+    assert script(issued).delete(f"{URL}/{issued['id']}").status_code == 200
+    assert slug(script(issued)) == "401 revoked"
 
 
 def test_again_is_fine_and_audited_once(alice, obtained, script):
-    told, other = obtained(alice), script(obtained(alice))
-    answers = [other.delete(f"{URL}/{told['id']}") for _ in range(2)]
+    issued, other = obtained(alice), script(obtained(alice))
+    answers = [other.delete(f"{URL}/{issued['id']}") for _ in range(2)]
     assert [answer.json()["status"] for answer in answers] == ["revoked", "revoked"]
     assert AuditEvent.objects.filter(action="token.revoke").count() == 1
 
@@ -60,9 +60,9 @@ def test_what_it_was_refreshed_to_ends_too(alice, obtained, script):
 
 
 def test_what_was_made_with_it_for_a_desktop_ends_too(alice, obtained, script):
-    told, other = obtained(alice), script(obtained(alice))
-    of_desktop = tokens.issue(alice, scope=TokenScope(told["session_id"], pod_name="vnc-alice"))
-    other.delete(f"{URL}/{told['id']}")
+    issued, other = obtained(alice), script(obtained(alice))
+    of_desktop = tokens.issue(alice, scope=TokenScope(issued["session_id"], pod_name="vnc-alice"))
+    other.delete(f"{URL}/{issued['id']}")
     with pytest.raises(tokens.TokenRefused, match="revoked"):
         tokens.verify(of_desktop)
 
@@ -78,10 +78,10 @@ def test_the_login_that_made_one_for_a_desktop_goes_on(alice, script, obtained):
 
 
 def test_strangers_find_nothing(alice, bob, admin, obtained, script):
-    told = obtained(alice)
+    issued = obtained(alice)
     for person in (bob, admin):
-        assert script(obtained(person)).delete(f"{URL}/{told['id']}").status_code == 404
-    assert slug(script(told)) == ""
+        assert script(obtained(person)).delete(f"{URL}/{issued['id']}").status_code == 404
+    assert slug(script(issued)) == ""
 
 
 def test_nothing_there(alice, api_for):
@@ -92,13 +92,13 @@ def test_nothing_there(alice, api_for):
 
 
 def test_anonymous_bound_query_and_other_methods(alice, obtained, script, api_for):
-    told = obtained(alice)
-    address = f"{URL}/{told['id']}"
+    issued = obtained(alice)
+    address = f"{URL}/{issued['id']}"
     assert Client().delete(address).status_code == 401
     assert api_for(alice, pod_name="vnc-alice").delete(address).status_code == 403
-    assert script(told).delete(f"{address}?force=1").json()["errors"][0]["field"] == "force"
+    assert script(issued).delete(f"{address}?force=1").json()["errors"][0]["field"] == "force"
     for method in ("get", "post", "put", "patch"):
-        assert getattr(script(told), method)(address).status_code == 405
+        assert getattr(script(issued), method)(address).status_code == 405
 
 
 # --- all tokens ---
@@ -126,16 +126,16 @@ def test_all_are_counted_once(alice, obtained, api_for):
 
 
 def test_all_cut_their_streams(alice, obtained, script, published_disconnects):
-    told = obtained(alice)
-    script(told).generic("POST", ALL)
-    assert published_disconnects()["id"] == told["session_id"]
+    issued = obtained(alice)
+    script(issued).generic("POST", ALL)
+    assert published_disconnects()["id"] == issued["session_id"]
 
 
 def test_all_cut_the_streams_of_what_has_just_expired(alice, obtained, api_for, published_disconnects):
-    told = obtained(alice)
+    issued = obtained(alice)
     SessionToken.objects.update(expires_at=timezone.now() - timedelta(seconds=5))
     assert api_for(alice).generic("POST", ALL).json()["count"] == 0
-    assert published_disconnects()["id"] == told["session_id"]
+    assert published_disconnects()["id"] == issued["session_id"]
 
 
 def test_all_anonymous_bound_and_other_methods(alice, api_for):
@@ -157,30 +157,30 @@ def test_password_disabling_and_signing_out_everywhere_end_them(alice, obtained,
         lambda: services.set_active(user=alice, active=False, by=by),
     )
     for deed in deeds:
-        told = obtained(alice)
+        issued = obtained(alice)
         deed()
-        assert slug(script(told)) == "401 revoked"
+        assert slug(script(issued)) == "401 revoked"
 
 
 def test_logging_out_of_a_browser_does_not(alice, obtained, script, client_for):
-    told = obtained(alice)
+    issued = obtained(alice)
     client_for(alice).post("/accounts/logout/")
-    assert slug(script(told)) == ""
+    assert slug(script(issued)) == ""
 
 
 def test_counts_with_redis_empty(alice, obtained, script):
-    told, other = obtained(alice), script(obtained(alice))
-    other.delete(f"{URL}/{told['id']}")
+    issued, other = obtained(alice), script(obtained(alice))
+    other.delete(f"{URL}/{issued['id']}")
     redis.client().flushdb()
-    assert slug(script(told)) == "401 revoked"
+    assert slug(script(issued)) == "401 revoked"
 
 
 def test_counts_with_redis_away(alice, obtained, script):
-    told, other = obtained(alice), obtained(alice)
+    issued, other = obtained(alice), obtained(alice)
     with environment.redis_away():
-        assert script(other).delete(f"{URL}/{told['id']}").status_code == 200
-        assert (slug(script(told)), slug(script(other))) == ("401 revoked", "")
-    assert slug(script(told)) == "401 revoked"
+        assert script(other).delete(f"{URL}/{issued['id']}").status_code == 200
+        assert (slug(script(issued)), slug(script(other))) == ("401 revoked", "")
+    assert slug(script(issued)) == "401 revoked"
 
 
 def test_disabled_in_this_very_moment(alice, obtained):

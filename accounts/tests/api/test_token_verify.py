@@ -27,16 +27,16 @@ def test_says_what_the_token_says(alice, obtained):
 
 def test_one_for_a_desktop(alice):
     scope = TokenScope("sess_1", pod_name="vnc-alice", resource_quota={"cpu": "2"})
-    told = verify({"token": tokens.issue(alice, scope=scope)}).json()
-    assert (told["pod_name"], told["permissions"], told["resource_quota"]) == ("vnc-alice", ["vnc"], {"cpu": "2"})
+    body = verify({"token": tokens.issue(alice, scope=scope)}).json()
+    assert (body["pod_name"], body["permissions"], body["resource_quota"]) == ("vnc-alice", ["vnc"], {"cpu": "2"})
 
 
 def test_is_no_use(alice, obtained):
     """Verifying a token does not record a use, and does not hide the next use as a cached answer would."""
-    told = obtained(alice)
-    verify({"token": told["token"]})
+    issued = obtained(alice)
+    verify({"token": issued["token"]})
     assert SessionToken.objects.get().last_used_at is None
-    Client().get("/api/v1/auth/tokens", headers={"X-User-Token": told["token"]})
+    Client().get("/api/v1/auth/tokens", headers={"X-User-Token": issued["token"]})
     assert SessionToken.objects.get().last_used_at is not None
 
 
@@ -52,9 +52,9 @@ def test_malformed(db, text):
 
 @pytest.mark.django_db(transaction=True)
 def test_revoked(alice, obtained, script):
-    told = obtained(alice)
-    script(told).delete(f"/api/v1/auth/tokens/{told['id']}")
-    assert slug(verify({"token": told["token"]})) == (401, "revoked")
+    issued = obtained(alice)
+    script(issued).delete(f"/api/v1/auth/tokens/{issued['id']}")
+    assert slug(verify({"token": issued["token"]})) == (401, "revoked")
 
 
 def test_expired(alice):

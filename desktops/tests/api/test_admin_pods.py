@@ -20,13 +20,13 @@ def named(answer) -> list[str]:
 def test_everyones_with_owner_and_without_a_way_in(api_for, make_desktop, alice, bob, admin):
     first = make_desktop(alice, status=Status.RUNNING, exposed_host="192.0.2.7", exposed_vnc=30001)
     second = make_desktop(bob)
-    told = api_for(admin).get(PODS).json()
-    assert [row["pod_name"] for row in told["results"]] == [first.object_name, second.object_name]
-    row = told["results"][0]
+    body = api_for(admin).get(PODS).json()
+    assert [row["pod_name"] for row in body["results"]] == [first.object_name, second.object_name]
+    row = body["results"][0]
     assert row["owner"] == {"id": str(alice.pk), "username": "alice"}
     assert (row["status"], row["resource_quota"]["cpu"]) == ("running", "1")
     assert "access_info" not in row
-    assert "192.0.2.7" not in str(told)
+    assert "192.0.2.7" not in str(body)
 
 
 @pytest.mark.parametrize(
@@ -51,9 +51,9 @@ def test_pages_in_a_stable_order(api_for, make_desktop, alice, admin):
     rows = [make_desktop(alice, name=str(number)) for number in range(5)]
     api, found, page = api_for(admin), [], PODS + "?ordering=status&limit=2"
     while page:
-        told = api.get(page).json()
-        found += [row["id"] for row in told["results"]]
-        page = told["next"]
+        body = api.get(page).json()
+        found += [row["id"] for row in body["results"]]
+        page = body["next"]
     assert sorted(found) == sorted(str(row.pk) for row in rows)
 
 
@@ -81,8 +81,8 @@ def test_stop(api_for, make_desktop, alice, admin, queued, django_capture_on_com
     assert queued() == [("stop_desktop", str(desktop.pk))]
     event = AuditEvent.objects.get(action="desktop.stop")
     assert (event.actor, event.target, event.result) == (admin, str(desktop.pk), "done")
-    told = api_for(alice).get(f"/api/v1/pods/{desktop.object_name}/events").json()
-    assert told["results"][0]["kind"] == "stopping"
+    body = api_for(alice).get(f"/api/v1/pods/{desktop.object_name}/events").json()
+    assert body["results"][0]["kind"] == "stopping"
 
 
 def test_stop_takes_nothing(api_for, make_desktop, alice, admin):

@@ -123,8 +123,8 @@ def test_all_my_desktops_come_and_go(live, listen, script_token, make_desktop, a
     assert stream.event()["pod_name"] == first.object_name
     second = make_desktop(alice, name="second")
     write(second, "queued")
-    told = [stream.event(), stream.event()]
-    assert [(line["_event"], line["pod_name"]) for line in told] == [
+    events = [stream.event(), stream.event()]
+    assert [(line["_event"], line["pod_name"]) for line in events] == [
         ("status", second.object_name),
         ("queued", second.object_name),
     ]

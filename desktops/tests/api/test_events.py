@@ -23,10 +23,10 @@ def written(desktop, *kinds, **params) -> list[int]:
 def test_newest_line_first_with_its_sentence(api_for, make_desktop, alice):
     desktop = make_desktop(alice)
     queued, _, stopped = written(desktop, "queued", "starting", "stopped", reason="idle")
-    told = api_for(alice).get(address(desktop)).json()
-    assert told["pod_name"] == desktop.object_name
-    assert told["count"] == 2  # the API leaves out what the page hides
-    newest, oldest = told["results"]
+    body = api_for(alice).get(address(desktop)).json()
+    assert body["pod_name"] == desktop.object_name
+    assert body["count"] == 2  # the API leaves out what the page hides
+    newest, oldest = body["results"]
     assert (newest["id"], newest["kind"], newest["sentence"]) == (stopped, "stopped", "Stopped")
     assert newest["why"] == "It was stopped because it was idle for too long."
     assert (oldest["id"], oldest["kind"], oldest["run"], oldest["why"]) == (queued, "queued", 1, "")
@@ -37,10 +37,10 @@ def test_pages_follow_each_other(api_for, make_desktop, alice):
     numbers = written(desktop, *["stopping", "stopped"] * 5)
     api, found, page = api_for(alice), [], address(desktop) + "?limit=3"
     while page:
-        told = api.get(page).json()
-        assert told["count"] == 10
-        found += [line["id"] for line in told["results"]]
-        page = told["next"]
+        body = api.get(page).json()
+        assert body["count"] == 10
+        found += [line["id"] for line in body["results"]]
+        page = body["next"]
     assert found == numbers[::-1]
 
 
@@ -56,8 +56,8 @@ def test_some_of_them_and_oldest_first(api_for, make_desktop, alice):
         ({"kind": "failed"}, []),
     ):
         for path in (address(desktop), "/api/v1/events"):
-            told = api_for(alice).get(path, asked).json()
-            assert [line["id"] for line in told["results"]] == found, asked
+            body = api_for(alice).get(path, asked).json()
+            assert [line["id"] for line in body["results"]] == found, asked
 
 
 @pytest.mark.parametrize(("field", "value"), [("kind", "starting"), ("kind", "x"), ("ordering", "id"), ("since", "x")])
@@ -70,8 +70,8 @@ def test_all_my_desktops_in_one(api_for, make_desktop, alice, bob):
     first, second, other = make_desktop(alice), make_desktop(alice, name="second"), make_desktop(bob)
     for desktop in (first, second, other):
         written(desktop, "queued")
-    told = api_for(alice).get("/api/v1/events").json()
-    assert {line["pod_name"] for line in told["results"]} == {first.object_name, second.object_name}
+    body = api_for(alice).get("/api/v1/events").json()
+    assert {line["pod_name"] for line in body["results"]} == {first.object_name, second.object_name}
 
 
 def test_number_of_queries_is_constant(api_for, make_desktop, alice, django_assert_max_num_queries):

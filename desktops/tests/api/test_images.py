@@ -11,20 +11,20 @@ IMAGES = "/api/v1/images"
 def test_enabled_images_with_sizes_as_pods_create_takes_them(api_for, alice, image, small):
     DesktopImage.objects.create(name="Old", enabled=False)
     DesktopSize.objects.create(name="Odd", cpu="0.5", memory_mib=1536, storage_gib=7).desktopimage_set.add(image)
-    told = api_for(alice).get(IMAGES).json()
-    assert [each["name"] for each in told["results"]] == [image.name]
-    sizes = {size["name"]: size for size in told["results"][0]["sizes"]}
+    body = api_for(alice).get(IMAGES).json()
+    assert [each["name"] for each in body["results"]] == [image.name]
+    sizes = {size["name"]: size for size in body["results"][0]["sizes"]}
     assert sizes["Odd"]["resource_quota"] == {"cpu": "0.5", "memory": "1536Mi", "storage": "7Gi"}
     assert sizes["Odd"]["fits"] is True
-    assert (told["can_launch"], told["why_not"]) == (True, "")
+    assert (body["can_launch"], body["why_not"]) == (True, "")
 
 
 def test_what_does_not_fit_says_why(api_for, alice, make_desktop):
     make_desktop(alice, status=Status.RUNNING, cpu=Quota.objects.get().cpu)
-    told = api_for(alice).get(IMAGES).json()
-    assert told["can_launch"] is False
-    size = told["results"][0]["sizes"][0]
-    assert (size["fits"], size["why_not"]) == (False, told["why_not"])
+    body = api_for(alice).get(IMAGES).json()
+    assert body["can_launch"] is False
+    size = body["results"][0]["sizes"][0]
+    assert (size["fits"], size["why_not"]) == (False, body["why_not"])
     assert "CPU" in size["why_not"]
 
 

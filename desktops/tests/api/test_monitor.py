@@ -29,11 +29,11 @@ def at_work():
 
 
 def test_all_is_well(api_for, alice, at_work):
-    told = api_for(alice).get(MONITOR)
-    assert told.status_code == 200
-    told = told.json()
-    assert told.pop("controller")["seconds_since"] < 20
-    assert told == {
+    response = api_for(alice).get(MONITOR)
+    assert response.status_code == 200
+    body = response.json()
+    assert body.pop("controller")["seconds_since"] < 20
+    assert body == {
         **{
             "status": "ok",
             "database": "ok",
@@ -58,34 +58,34 @@ def test_what_waits_in_the_queue(api_for, alice, at_work, django_capture_on_comm
 
 
 def test_nobody_at_work(api_for, alice, old_redis):
-    told = api_for(alice).get(MONITOR).json()
-    assert (told["status"], told["workers"]) == ("degraded", 0)
-    assert told["controller"] == {"status": "missing", "seconds_since": None}
+    body = api_for(alice).get(MONITOR).json()
+    assert (body["status"], body["workers"]) == ("degraded", 0)
+    assert body["controller"] == {"status": "missing", "seconds_since": None}
 
 
 def test_a_redis_that_was_started_a_moment_ago_knows_nobody_yet(api_for, alice, monkeypatch):
     monkeypatch.setattr(heartbeat, "NEW_FOR", 10**9)
-    told = api_for(alice).get(MONITOR).json()
-    assert (told["status"], told["workers"]) == ("degraded", None)
-    assert told["controller"] == {"status": "unknown", "seconds_since": None}
+    body = api_for(alice).get(MONITOR).json()
+    assert (body["status"], body["workers"]) == ("degraded", None)
+    assert body["controller"] == {"status": "unknown", "seconds_since": None}
 
 
 @pytest.mark.parametrize(("why", "said"), [("memory_full", "memory is full"), ("save_failed", "to disk")])
 def test_redis_that_refuses_writes(api_for, alice, at_work, why, said):
     api = api_for(alice)
     with redis_refuses_writes(why):
-        told = api.get(MONITOR).json()
-    assert (told["status"], told["redis"]) == ("degraded", "refuses_writes")
-    assert said in told["redis_detail"]
-    assert told["controller"] == {"status": "unknown", "seconds_since": None}
-    assert (told["workers"], told["runtime"], told["queue"]) == (None, "unknown", None)
+        body = api.get(MONITOR).json()
+    assert (body["status"], body["redis"]) == ("degraded", "refuses_writes")
+    assert said in body["redis_detail"]
+    assert body["controller"] == {"status": "unknown", "seconds_since": None}
+    assert (body["workers"], body["runtime"], body["queue"]) == (None, "unknown", None)
     assert api.get(MONITOR).json()["status"] == "ok"
 
 
 def test_runtime_away(api_for, alice, at_work):
     heartbeat.record_runtime_answer(answers=False)
-    told = api_for(alice).get(MONITOR).json()
-    assert (told["status"], told["runtime"]) == ("degraded", "away")
+    body = api_for(alice).get(MONITOR).json()
+    assert (body["status"], body["runtime"]) == ("degraded", "away")
 
 
 class TestScope:
@@ -96,8 +96,8 @@ class TestScope:
         make_desktop(bob, status=Status.RUNNING)
 
     def counts(self, api) -> tuple[str, int, int]:
-        told = api.get(MONITOR).json()
-        return told["scope"], told["desktops"]["running"], told["desktops"]["failed"]
+        body = api.get(MONITOR).json()
+        return body["scope"], body["desktops"]["running"], body["desktops"]["failed"]
 
     def test_mine(self, api_for, alice):
         assert self.counts(api_for(alice)) == ("mine", 1, 1)
@@ -134,11 +134,11 @@ def test_redis_away(api_for, make_desktop, alice, redis_away):
     with redis_away():
         answer = api.get(MONITOR)
     assert answer.status_code == 200
-    told = answer.json()
-    assert (told["status"], told["database"], told["redis"]) == ("degraded", "ok", "away")
-    assert told["controller"] == {"status": "unknown", "seconds_since": None}
-    assert (told["workers"], told["runtime"], told["queue"]) == (None, "unknown", None)
-    assert told["desktops"]["running"] == 1
+    body = answer.json()
+    assert (body["status"], body["database"], body["redis"]) == ("degraded", "ok", "away")
+    assert body["controller"] == {"status": "unknown", "seconds_since": None}
+    assert (body["workers"], body["runtime"], body["queue"]) == (None, "unknown", None)
+    assert body["desktops"]["running"] == 1
 
 
 def test_database_away(live_folder, ask, script_token, alice, transactional_db):
@@ -147,10 +147,10 @@ def test_database_away(live_folder, ask, script_token, alice, transactional_db):
     with running(live_folder, DATABASE_URL=f"sqlite:///{live_folder}/no/such/folder.sqlite3") as server:
         answer = ask(server, "monitor/", token)
     assert answer.status_code == 200
-    told = answer.json()
-    assert (told["status"], told["database"], told["redis"]) == ("degraded", "away", "ok")
-    assert (told["desktops"], told["scope"]) == (None, None)
-    assert told["queue"] == {"depth": 0, "oldest_seconds": 0.0}
+    body = answer.json()
+    assert (body["status"], body["database"], body["redis"]) == ("degraded", "away", "ok")
+    assert (body["desktops"], body["scope"]) == (None, None)
+    assert body["queue"] == {"depth": 0, "oldest_seconds": 0.0}
 
 
 def test_anonymous(client):

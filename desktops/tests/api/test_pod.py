@@ -18,13 +18,13 @@ def nodeport(settings):
 
 def test_tells_how_it_is(alice, make_desktop):
     desktop = make_desktop(alice, status=Status.STOPPED, reason="idle", cpu="0.5", memory_mib=1500)
-    told = script_of(alice).get(f"pods/{desktop.object_name}").json()
-    assert told == {
+    body = script_of(alice).get(f"pods/{desktop.object_name}").json()
+    assert body == {
         "pod_name": desktop.object_name,
         "id": str(desktop.pk),
         "name": "desktop",
         "status": "stopped",
-        "status_since": told["status_since"],
+        "status_since": body["status_since"],
         "reason": "idle",
         "sentence": "It was stopped because it was idle for too long.",
         "next_step": "Start it again; your files are there.",
@@ -32,12 +32,12 @@ def test_tells_how_it_is(alice, make_desktop):
         "image": "Linux desktop",
         "size": "Small",
         "resource_quota": {"cpu": "0.5", "memory": "1500Mi", "storage": "5Gi"},
-        "created_at": told["created_at"],
+        "created_at": body["created_at"],
         "started_at": None,
         "expires_at": None,
-        "access_info": told["access_info"],
+        "access_info": body["access_info"],
     }
-    assert told["created_at"].endswith("Z")
+    assert body["created_at"].endswith("Z")
 
 
 def test_in_the_language_of_the_reader(alice, make_desktop):
@@ -50,18 +50,18 @@ def test_in_the_language_of_the_reader(alice, make_desktop):
 def test_tells_of_a_crash_that_it_has_survived(alice, make_desktop):
     desktop = make_desktop(alice, status=Status.RUNNING, reason="restarted_screen")
     DesktopEvent.write(desktop, "restarted", reason="restarted_screen")
-    told = script_of(alice).get(f"pods/{desktop.object_name}").json()
-    assert told["status"] == "running"
-    assert told["sentence"].startswith("The screen of the desktop crashed and its session was started again")
+    body = script_of(alice).get(f"pods/{desktop.object_name}").json()
+    assert body["status"] == "running"
+    assert body["sentence"].startswith("The screen of the desktop crashed and its session was started again")
     [event] = script_of(alice).get(f"pods/{desktop.object_name}/events").json()["results"]
     assert event["kind"] == "restarted"
-    assert told["sentence"] in event.values()
+    assert body["sentence"] in event.values()
 
 
 @pytest.mark.parametrize("status", Status.values)
 def test_each_status_can_be_told(alice, make_desktop, status):
-    told = script_of(alice).get(f"pods/{make_desktop(alice, status=status).object_name}").json()
-    assert (told["status"], bool(told["sentence"])) == (status, status != Status.RUNNING)
+    body = script_of(alice).get(f"pods/{make_desktop(alice, status=status).object_name}").json()
+    assert (body["status"], bool(body["sentence"])) == (status, status != Status.RUNNING)
 
 
 def test_exposed_directly(alice, make_desktop, nodeport):

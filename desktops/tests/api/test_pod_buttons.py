@@ -87,11 +87,11 @@ def limited(user, minutes: int) -> None:
 def test_extend_counts_from_now(alice, make_desktop, press):
     limited(alice, 60)
     desktop = make_desktop(alice, status=Status.RUNNING, expires_at=timezone.now() + timedelta(minutes=5))
-    told = press("extend", desktop).json()["desktop"]
+    body = press("extend", desktop).json()["desktop"]
     desktop.refresh_from_db()
     left = desktop.expires_at - timezone.now()
     assert timedelta(minutes=59) < left <= timedelta(minutes=60)
-    assert told["expires_at"][:19] == desktop.expires_at.isoformat()[:19]
+    assert body["expires_at"][:19] == desktop.expires_at.isoformat()[:19]
     assert AuditEvent.objects.get(action="desktop.extend").target == str(desktop.pk)
 
 

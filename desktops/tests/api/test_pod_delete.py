@@ -28,8 +28,8 @@ def test_asked_again_without_the_files_they_go(alice, make_desktop):
     for asked in ("", "?keep_data=false", ""):
         assert script.delete(f"{address}{asked}").status_code == 202
     assert not Desktop.objects.get().keep_data
-    told = AuditEvent.objects.filter(action="desktop.delete").order_by("pk")
-    assert [event.details["keep_data"] for event in told] == [True, False]
+    events = AuditEvent.objects.filter(action="desktop.delete").order_by("pk")
+    assert [event.details["keep_data"] for event in events] == [True, False]
 
 
 @pytest.mark.parametrize("asked", ["keep_data=perhaps", "wait=-1", "force=true"])

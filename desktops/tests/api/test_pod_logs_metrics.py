@@ -21,9 +21,9 @@ def desktop(alice, make_desktop, runtime, wait_for):
 
 def test_of_one_that_runs(alice, desktop):
     script = script_of(alice)
-    told = script.get(f"pods/{desktop.object_name}/logs").json()
-    assert told["pod_name"] == desktop.object_name
-    assert told["logs"].strip()
+    body = script.get(f"pods/{desktop.object_name}/logs").json()
+    assert body["pod_name"] == desktop.object_name
+    assert body["logs"].strip()
     last = script.get(f"pods/{desktop.object_name}/logs?tail_lines=1").json()["logs"]
     assert "\n" not in last.strip()
     metrics = script.get(f"pods/{desktop.object_name}/metrics").json()["metrics"]

@@ -26,7 +26,7 @@ def desktop(alice, make_desktop):
     )
 
 
-def told(user, desktop, **scope):
+def ask_for_password(user, desktop, **scope):
     return script_of(user, **scope).post(f"pods/{desktop.object_name}/password")
 
 
@@ -35,21 +35,21 @@ def shown() -> int:
 
 
 def test_is_told_and_noted(alice, desktop, nodeport):
-    answer = told(alice, desktop)
+    answer = ask_for_password(alice, desktop)
     assert answer.json() == {"pod_name": desktop.object_name, "vnc_password": "pass1234"}
     assert answer["Cache-Control"] == "no-store"
     assert shown() == 1
 
 
 def test_through_the_portal_it_never_leaves_the_server(alice, desktop):
-    answer = told(alice, desktop)
+    answer = ask_for_password(alice, desktop)
     assert (answer.status_code, answer.json()["slug"]) == (404, "no_password")
     assert script_of(alice).post("pods/create").json()["access_info"]["vnc_password"] is None
     assert not shown()
 
 
 def test_only_with_the_permission(alice, desktop, nodeport):
-    assert told(alice, desktop, permissions=("ssh",)).status_code == 403
+    assert ask_for_password(alice, desktop, permissions=("ssh",)).status_code == 403
     access = script_of(alice, permissions=("ssh",)).post("pods/create").json()["access_info"]
     assert (access["vnc_password"], access["vnc_port"], access["vnc_websocket"]) == (None, None, None)
     assert not shown()
@@ -62,19 +62,19 @@ def test_create_tells_it_and_that_is_noted_too(alice, desktop, nodeport):
 
 
 def test_not_while_it_does_not_run(alice, make_desktop, nodeport):
-    answer = told(alice, make_desktop(alice))
+    answer = ask_for_password(alice, make_desktop(alice))
     assert (answer.status_code, answer.json()["slug"]) == (409, "not_running")
 
 
 def test_one_that_cannot_be_read(alice, desktop, nodeport):
     type(desktop).objects.update(vnc_password_sealed="lost")
-    assert told(alice, desktop).json()["slug"] == "password_unreadable"
+    assert ask_for_password(alice, desktop).json()["slug"] == "password_unreadable"
     assert script_of(alice).post("pods/create").json()["access_info"]["vnc_password"] is None
 
 
 def test_who_may_not(alice, bob, admin, desktop, nodeport):
-    assert [told(user, desktop).status_code for user in (bob, admin, None)] == [404, 404, 401]
-    assert told(alice, desktop, pod_name=desktop.object_name).status_code == 403
+    assert [ask_for_password(user, desktop).status_code for user in (bob, admin, None)] == [404, 404, 401]
+    assert ask_for_password(alice, desktop, pod_name=desktop.object_name).status_code == 403
     assert script_of(alice).get(f"pods/{desktop.object_name}/password").status_code == 405
     assert not shown()
 

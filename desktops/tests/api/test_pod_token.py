@@ -34,8 +34,8 @@ def issued(user, desktop, body=None, **scope):
 
 def test_is_bound_to_the_desktop(alice, desktop):
     answer = issued(alice, desktop)
-    told = answer.json()
-    claims = tokens.verify(told["token"])
+    body = answer.json()
+    claims = tokens.verify(body["token"])
     assert answer.status_code == 201
     assert (claims.pod_name, claims.session_id, claims.permissions) == (
         desktop.object_name,
@@ -43,19 +43,19 @@ def test_is_bound_to_the_desktop(alice, desktop):
         {"vnc", "ssh"},
     )
     assert claims.resource_quota == {"cpu": "1", "memory": "2Gi", "storage": "5Gi"}
-    assert told["vnc_websocket"] == f"ws://testserver/ws/desktops/{desktop.pk}/vnc"
-    assert told["ssh_websocket"] == f"ws://testserver/ws/desktops/{desktop.pk}/ssh"
-    assert (told["header"], told["subprotocols"]) == ("X-User-Token", ["binary", f"podesk.token.{told['token']}"])
-    assert (told["label"], told["refresh_until"]) == ("desktop", None)
+    assert body["vnc_websocket"] == f"ws://testserver/ws/desktops/{desktop.pk}/vnc"
+    assert body["ssh_websocket"] == f"ws://testserver/ws/desktops/{desktop.pk}/ssh"
+    assert (body["header"], body["subprotocols"]) == ("X-User-Token", ["binary", f"podesk.token.{body['token']}"])
+    assert (body["label"], body["refresh_until"]) == ("desktop", None)
     assert AuditEvent.objects.filter(action="token.issue", result="done").count() == 1
 
 
 def test_less_than_the_token_that_asks(alice, desktop):
-    told = issued(alice, desktop, {"permissions": ["ssh"], "lifetime": 60, "label": "backup"}).json()
-    claims = tokens.verify(told["token"])
+    body = issued(alice, desktop, {"permissions": ["ssh"], "lifetime": 60, "label": "backup"}).json()
+    claims = tokens.verify(body["token"])
     assert (claims.permissions, claims.expires_at - claims.created_at) == ({"ssh"}, timedelta(minutes=1))
-    assert (told["label"], told["vnc_websocket"]) == ("backup", None)
-    assert told["ssh_websocket"]
+    assert (body["label"], body["vnc_websocket"]) == ("backup", None)
+    assert body["ssh_websocket"]
 
 
 def test_never_more_permissions(alice, desktop):
@@ -103,7 +103,7 @@ def test_who_may_not(alice, bob, admin, desktop):
 # --- on a live server ---
 
 
-def opened(server, desktop, told: dict, **options):
+def opened(server, desktop, body: dict, **options):
     return connect(server.url(f"/ws/desktops/{desktop.pk}/vnc"), compression=None, **options)
 
 
@@ -111,16 +111,16 @@ def opened(server, desktop, told: dict, **options):
 @pytest.mark.parametrize("way", ["header", "subprotocols"])
 def test_opens_the_screen(live, alice, running_desktop, vnc_server, way):  # noqa: F811
     desktop = running_desktop(alice, vnc_server.path)
-    told = issued(alice, desktop).json()
-    header = {"additional_headers": {told["header"]: told["token"]}}
-    with opened(live, desktop, told, **(header if way == "header" else {"subprotocols": told["subprotocols"]})) as vnc:
+    body = issued(alice, desktop).json()
+    header = {"additional_headers": {body["header"]: body["token"]}}
+    with opened(live, desktop, body, **(header if way == "header" else {"subprotocols": body["subprotocols"]})) as vnc:
         assert lives(greet(vnc))
 
 
 @pytest.mark.django_db(transaction=True)
 def test_opens_no_other_screen(live, alice, running_desktop, vnc_server):  # noqa: F811
     mine, other = (running_desktop(alice, vnc_server.path, name=name) for name in ("mine", "other"))
-    told = issued(alice, mine).json()
-    with pytest.raises(InvalidStatus) as refused, opened(live, other, told, subprotocols=told["subprotocols"]):
+    body = issued(alice, mine).json()
+    with pytest.raises(InvalidStatus) as refused, opened(live, other, body, subprotocols=body["subprotocols"]):
         pass
     assert refused.value.response.status_code == 404

@@ -31,11 +31,11 @@ def keep_files(desktop: Desktop, year: int = 2026) -> Volume:
 def test_creates_a_desktop(alice, queued):
     answer = script_of(alice).post("pods/create", SEED)
     desktop = Desktop.objects.get()
-    told = answer.json()
-    assert (answer.status_code, told["status"], told["pod_name"]) == (202, "created", desktop.object_name)
-    assert told["desktop"]["resource_quota"] == {"cpu": "2", "memory": "4Gi", "storage": "5Gi"}
-    assert told["desktop"]["sentence"]
-    assert told["access_info"] == told["desktop"]["access_info"]
+    body = answer.json()
+    assert (answer.status_code, body["status"], body["pod_name"]) == (202, "created", desktop.object_name)
+    assert body["desktop"]["resource_quota"] == {"cpu": "2", "memory": "4Gi", "storage": "5Gi"}
+    assert body["desktop"]["sentence"]
+    assert body["access_info"] == body["desktop"]["access_info"]
     assert queued() == [("start_desktop", str(desktop.pk))]
 
 
@@ -176,10 +176,10 @@ def test_too_many_desktops_names_no_field(alice, make_desktop):
 def test_one_that_is_there_is_told_as_it_is(alice, make_desktop, status):
     desktop = make_desktop(alice, status=status)
     answer = script_of(alice).post("pods/create", {"resource_quota": {"cpu": "64"}})
-    told = answer.json()
-    assert (answer.status_code, told["status"], told["pod_name"]) == (200, "exists", desktop.object_name)
-    assert told["desktop"]["resource_quota"] == {"cpu": "1", "memory": "2Gi", "storage": "5Gi"}
-    assert told["desktop"]["status"] == status
+    body = answer.json()
+    assert (answer.status_code, body["status"], body["pod_name"]) == (200, "exists", desktop.object_name)
+    assert body["desktop"]["resource_quota"] == {"cpu": "1", "memory": "2Gi", "storage": "5Gi"}
+    assert body["desktop"]["status"] == status
 
 
 @pytest.mark.parametrize("status", [Status.STOPPED, Status.FAILED])
@@ -237,8 +237,8 @@ def test_an_image_that_is_not_offered(alice, image):
     assert (fields(script.post("pods/create", {"image": image.name}))) == ["image"]
     nothing = script.post("pods/create")
     assert (nothing.status_code, nothing.json()["slug"]) == (409, "image_unavailable")
-    told = AuditEvent.objects.get(action="desktop.launch")
-    assert (told.actor, told.target, told.result) == (alice, "desktop", "image_unavailable")
+    event = AuditEvent.objects.get(action="desktop.launch")
+    assert (event.actor, event.target, event.result) == (alice, "desktop", "image_unavailable")
 
 
 def test_files_that_were_kept_of_a_desktop_of_that_name_are_taken_again(alice, make_desktop):
@@ -246,10 +246,10 @@ def test_files_that_were_kept_of_a_desktop_of_that_name_are_taken_again(alice, m
     keep_files(make_desktop(alice), 2024)
     newest = keep_files(make_desktop(alice), 2025)
     keep_files(make_desktop(alice, name="other"))
-    told = script_of(alice).post("pods/create", {"resource_quota": {"storage": "50Gi"}}).json()
+    body = script_of(alice).post("pods/create", {"resource_quota": {"storage": "50Gi"}}).json()
     desktop = Desktop.objects.get()
     assert (desktop.volume, desktop.storage_gib) == (newest, 5)
-    assert told["desktop"]["resource_quota"]["storage"] == "5Gi"
+    assert body["desktop"]["resource_quota"]["storage"] == "5Gi"
 
 
 def test_new_files_though_some_were_kept(alice, make_desktop):

@@ -27,11 +27,11 @@ def fifty(alice):
 def test_of_nothing_make_one_desktop(fifty, queued):
     answers = fifty({"resource_quota": {"cpu": "2", "memory": "4Gi"}})
     desktop = Desktop.objects.get()
-    told = [answer.json() for answer in answers]
+    body = [answer.json() for answer in answers]
     assert Counter(answer.status_code for answer in answers) == {202: 1, 200: 49}
-    assert Counter(each["status"] for each in told) == {"created": 1, "exists": 49}
-    assert {each["pod_name"] for each in told} == {desktop.object_name}
-    assert {str(each["desktop"]["resource_quota"]) for each in told} == {
+    assert Counter(each["status"] for each in body) == {"created": 1, "exists": 49}
+    assert {each["pod_name"] for each in body} == {desktop.object_name}
+    assert {str(each["desktop"]["resource_quota"]) for each in body} == {
         "{'cpu': '2', 'memory': '4Gi', 'storage': '5Gi'}"
     }
     assert queued() == [("start_desktop", str(desktop.pk))]

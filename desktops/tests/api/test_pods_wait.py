@@ -53,9 +53,13 @@ def test_create_is_answered_when_it_runs(ask, in_background, wait_for):
     assert waiting(answer)
     assert row().move(to=Status.RUNNING)
     moved = time.monotonic()
-    told = answer.result(10)
+    response = answer.result(10)
     assert time.monotonic() - moved < 1.5  # faster than the next poll, so Redis woke it
-    assert (told.status_code, told.json()["status"], told.json()["desktop"]["status"]) == (200, "created", "running")
+    assert (response.status_code, response.json()["status"], response.json()["desktop"]["status"]) == (
+        200,
+        "created",
+        "running",
+    )
 
 
 def test_create_that_fails_is_a_problem_with_its_reason(ask, in_background, wait_for):
@@ -69,8 +73,8 @@ def test_create_that_fails_is_a_problem_with_its_reason(ask, in_background, wait
 
 def test_time_over(ask):
     began = time.monotonic()
-    told = ask("POST", "pods/create?wait=1", json={})
-    assert (told.status_code, told.json()["desktop"]["status"]) == (202, "pending")
+    response = ask("POST", "pods/create?wait=1", json={})
+    assert (response.status_code, response.json()["desktop"]["status"]) == (202, "pending")
     assert 0.9 < time.monotonic() - began < 5
 
 
@@ -207,7 +211,7 @@ def test_a_server_that_stops_answers_with_how_it_is(live_folder, in_background, 
         wait_for(Desktop.objects.exists)
         assert waiting(answer)
         server.process.terminate()
-        told = answer.result(20)
-        assert (told.status_code, told.json()["desktop"]["status"]) == (202, "pending")
+        response = answer.result(20)
+        assert (response.status_code, response.json()["desktop"]["status"]) == (202, "pending")
         server.process.wait(10)
         assert "Cancel" not in server.log

@@ -25,9 +25,9 @@ def test_kept_files_alone(api_for, keep, make_desktop, alice, bob):
     kept = keep(alice)
     keep(bob)
     make_desktop(alice)
-    told = api_for(alice).get(VOLUMES).json()
-    assert told["count"] == 1
-    line = told["results"][0]
+    body = api_for(alice).get(VOLUMES).json()
+    assert body["count"] == 1
+    line = body["results"][0]
     assert (line["id"], line["desktop_name"], line["storage"]) == (str(kept.pk), "old", "10Gi")
     assert line["kept_at"]
 
@@ -37,9 +37,9 @@ def test_pages_in_a_stable_order(api_for, keep, alice):
     rows = [keep(alice, str(number), kept_at=moment - timedelta(minutes=number // 3)) for number in range(9)]
     api, found, page = api_for(alice), [], VOLUMES + "?limit=2"
     while page:
-        told = api.get(page).json()
-        found += [line["id"] for line in told["results"]]
-        page = told["next"]
+        body = api.get(page).json()
+        found += [line["id"] for line in body["results"]]
+        page = body["next"]
     assert found == [str(row.pk) for row in sorted(rows, key=lambda row: (row.kept_at, row.pk.hex))]
 
 
@@ -48,8 +48,8 @@ def test_pages_in_a_stable_order(api_for, keep, alice):
 )
 def test_order(api_for, keep, alice, ordering, found):
     keep(alice, "b", kept_at=timezone.now() - timedelta(minutes=1)), keep(alice, "a")
-    told = api_for(alice).get(VOLUMES, {"ordering": ordering}).json()["results"]
-    assert [line["desktop_name"] for line in told] == found
+    body = api_for(alice).get(VOLUMES, {"ordering": ordering}).json()["results"]
+    assert [line["desktop_name"] for line in body] == found
     assert api_for(alice).get(VOLUMES, {"ordering": "-storage"}).status_code == 200
     assert api_for(alice).get(VOLUMES, {"ordering": "owner"}).status_code == 422
 

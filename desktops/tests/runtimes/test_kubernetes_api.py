@@ -257,9 +257,9 @@ RANGE = 'Service "x" is invalid: spec.ports[0].nodePort: Invalid value: 80: prov
     ],
 )
 def test_faults(status, message, reason, permanent):
-    told = fault(ApiRefused(status, {"message": message}))
-    assert (told.reason, told.permanent) == (reason, permanent)
-    assert told.detail == "31290" if reason == "port_taken" else message in told.detail
+    raised = fault(ApiRefused(status, {"message": message}))
+    assert (raised.reason, raised.permanent) == (reason, permanent)
+    assert raised.detail == "31290" if reason == "port_taken" else message in raised.detail
 
 
 FORBIDDEN = 'pods "vnc-x" is forbidden: '
@@ -321,11 +321,11 @@ TWO_LIMITS = (
     ],
 )
 def test_what_an_admission_refusal_says(message, reason, facts):
-    told = fault(ApiRefused(403, {"message": message}))
-    assert (told.reason, told.facts) == (reason, facts)
+    raised = fault(ApiRefused(403, {"message": message}))
+    assert (raised.reason, raised.facts) == (reason, facts)
 
 
 def test_a_namespace_that_is_missing():
-    told = fault(ApiRefused(404, {"reason": "NotFound", "details": {"kind": "namespaces", "name": "here"}}))
-    assert isinstance(told, RuntimeFault)
-    assert (told.reason, told.permanent) == ("namespace_missing", True)
+    raised = fault(ApiRefused(404, {"reason": "NotFound", "details": {"kind": "namespaces", "name": "here"}}))
+    assert isinstance(raised, RuntimeFault)
+    assert (raised.reason, raised.permanent) == ("namespace_missing", True)

@@ -222,11 +222,11 @@ def test_a_home_that_gets_no_volume_says_why(kube, watched):
         spec = harness.spec(**TINY)
         harness.start(spec)
 
-        def told() -> bool:
+        def claim_reported() -> bool:
             seen = (harness.runtime.observe(spec.name), *harness.runtime.list())
             return all((each.reason, "no-such-class" in each.detail) == ("volume_unbound", True) for each in seen)
 
-        until(told, what="the claim's own words", every=0.2)
+        until(claim_reported, what="the claim's own words", every=0.2)
     finally:
         harness.close()
 

@@ -28,7 +28,7 @@ def listed(*things: dict, version: int = 10):
     return says(200, {"metadata": {"resourceVersion": str(version)}, "items": list(things)})
 
 
-def told(kind: str, thing: dict) -> dict:
+def watch_event(kind: str, thing: dict) -> dict:
     return {"type": kind, "object": thing}
 
 
@@ -75,26 +75,28 @@ def hear(watch: Informer, *names: str) -> list[str]:
 
 
 def test_at_first_all_that_is_there_then_each_change(cluster, watch):
-    gone = told("DELETED", pod("vnc-b", 12))
-    cluster.pods = [listed(pod("vnc-a"), pod("vnc-b")), streams(told("ADDED", pod("vnc-c", 11)), gone)]
+    gone = watch_event("DELETED", pod("vnc-b", 12))
+    cluster.pods = [listed(pod("vnc-a"), pod("vnc-b")), streams(watch_event("ADDED", pod("vnc-c", 11)), gone)]
     hear(watch, "vnc-a", "vnc-b", "vnc-c")
     [listing, *_] = [path for path in cluster.asked if "/pods" in path]
     assert "labelSelector=podesk%2Finstallation%3Dtest" in listing
 
 
 def test_a_watch_that_ended_goes_on_where_it_was(cluster, watch):
-    bookmark = told("BOOKMARK", {"metadata": {"resourceVersion": "70"}})
+    bookmark = watch_event("BOOKMARK", {"metadata": {"resourceVersion": "70"}})
     cluster.pods = [
         listed(),
-        streams(told("ADDED", pod("vnc-a", 60)), bookmark),
-        streams(told("ADDED", pod("vnc-b", 80))),
+        streams(watch_event("ADDED", pod("vnc-a", 60)), bookmark),
+        streams(watch_event("ADDED", pod("vnc-b", 80))),
     ]
     assert hear(watch, "vnc-a", "vnc-b") == ["vnc-a", "vnc-b"]
     versions = [path.rpartition("resourceVersion=")[2] for path in cluster.asked if "/pods" in path]
     assert versions[:3] == ["0", "10", "70"]
 
 
-EXPIRED = told("ERROR", {"kind": "Status", "code": 410, "reason": "Expired", "message": "too old resource version"})
+EXPIRED = watch_event(
+    "ERROR", {"kind": "Status", "code": 410, "reason": "Expired", "message": "too old resource version"}
+)
 
 
 @pytest.mark.parametrize(
@@ -134,7 +136,7 @@ def test_what_is_said_of_a_claim_is_told_of_the_pod_that_waits_for_it(cluster, w
     cluster.pods = [listed(pod("vnc-a"), pod("vnc-b"))]
     failed = of_claim("home-a", "ProvisioningFailed")
     other = of_claim("home-of-others", "ProvisioningFailed")
-    cluster.events = [listed(), streams(told("ADDED", other), told("ADDED", failed))]
+    cluster.events = [listed(), streams(watch_event("ADDED", other), watch_event("ADDED", failed))]
     hear(watch, "vnc-a", "vnc-b")
     until(lambda: watch.events_of(pod("vnc-a")) == [failed], what="the event")
     assert watch.events_of(pod("vnc-b")) == []
@@ -144,7 +146,7 @@ def test_what_is_said_of_a_claim_is_told_of_the_pod_that_waits_for_it(cluster, w
 
 def test_events_are_told_as_they_happen(cluster, watch):
     cluster.pods = [listed(pod("vnc-a"))]
-    cluster.events = [listed(event("vnc-a")), streams(told("MODIFIED", event("vnc-a", count=2)))]
+    cluster.events = [listed(event("vnc-a")), streams(watch_event("MODIFIED", event("vnc-a", count=2)))]
     hear(watch, "vnc-a")
     assert until(lambda: [each["count"] for each in watch.events_of(pod("vnc-a")) or ()] == [2], what="the event")
 
@@ -154,14 +156,14 @@ def test_an_event_that_leaves_something_out_is_taken(cluster, watch, missing):
     cluster.pods = [listed(pod("vnc-a"))]
     odd = event("vnc-a")
     odd.pop(missing, None)
-    cluster.events = [listed(odd), streams(told("ADDED", odd), told("ADDED", event("vnc-a", uid="e-2")))]
+    cluster.events = [listed(odd), streams(watch_event("ADDED", odd), watch_event("ADDED", event("vnc-a", uid="e-2")))]
     hear(watch, "vnc-a")
     until(lambda: "e-2" in str(watch.events_of(pod("vnc-a"))), what="the event after it")
 
 
 @pytest.mark.parametrize("odd", [[], {"kind": "Pod"}, {"metadata": {}}])
 def test_what_nobody_expected_ends_no_feed(cluster, watch, odd):
-    cluster.pods = [listed(), streams(told("ADDED", odd)), listed(pod("vnc-a"), version=20)]
+    cluster.pods = [listed(), streams(watch_event("ADDED", odd)), listed(pod("vnc-a"), version=20)]
     hear(watch, "vnc-a")
     assert len(threads()) == 2
 
@@ -169,7 +171,7 @@ def test_what_nobody_expected_ends_no_feed(cluster, watch, odd):
 def test_a_feed_that_broke_is_no_longer_live(cluster, watch, monkeypatch):
     """Otherwise events that the watch misses would not be requested."""
     monkeypatch.setattr(informer, "FIRST_PAUSE", 60)
-    cluster.pods = [listed(), streams(told("ADDED", {}), then=lambda: cluster.silent.wait(1))]
+    cluster.pods = [listed(), streams(watch_event("ADDED", {}), then=lambda: cluster.silent.wait(1))]
     list(watch.names(0.1))
     until(lambda: watch.events_of(pod("any")) is None, what="the feed to break")
     time.sleep(0.3)

@@ -47,11 +47,11 @@ def test_what_is_remembered_is_renewed_before_anybody_is_told(running):
     with client().monitor() as heard:
         assert Desktop.objects.get(pk=running.pk).move(to=Status.FAILED, reason="vanished")
         order: list[str] = []
-        while "told" not in order:
+        while "reported" not in order:
             command = heard.next_command()["command"]
             order += ["renewed"] * command.startswith(f"SET {status_cache._version_key(running.object_name)} ")
-            order += ["told"] * (command.startswith("PUBLISH ") and "failed" in command)  # not an earlier message
-    assert order == ["renewed", "told"]
+            order += ["reported"] * (command.startswith("PUBLISH ") and "failed" in command)  # not an earlier message
+    assert order == ["renewed", "reported"]
 
 
 def broken_cut() -> None:

@@ -67,8 +67,8 @@ def test_the_browser_gets_a_cookie_for_that_desktops_path_and_goes_there(client_
     claims = tokens.verify(cookie.value)
     assert (claims.pod_name, claims.permissions) == (desktop.object_name, {"vnc"})
     assert cookie["max-age"] == (claims.expires_at - claims.created_at).total_seconds()
-    told = AuditEvent.objects.get(action="token.issue")
-    assert (told.actor, told.details["id"], told.details["permissions"]) == (alice, claims.jti, ["vnc"])
+    event = AuditEvent.objects.get(action="token.issue")
+    assert (event.actor, event.details["id"], event.details["permissions"]) == (alice, claims.jti, ["vnc"])
     assert asks(desktop, cookie.value) == 204
 
 

@@ -73,9 +73,9 @@ def test_page_speaks_the_language_of_the_person(client_for, alice, desktop, sett
 
 
 def test_every_word_of_the_scripts_is_told_and_used(client_for, alice, desktop, settings):
-    told = data_block(page(client_for(alice), desktop), "viewer-words")
+    words = data_block(page(client_for(alice), desktop), "viewer-words")
     scripts = "".join(path.read_text() for path in (settings.BASE_DIR / "static/js/viewer").glob("*.js"))
-    assert [word for word in told if f'"{word}"' not in scripts] == []
+    assert [word for word in words if f'"{word}"' not in scripts] == []
 
 
 def test_a_strange_name_does_no_harm(client_for, alice, make_desktop):

@@ -28,8 +28,8 @@ class Accounts:
 
     def __init__(self, kube: Kube, exposure: str) -> None:
         kube.apply(*manifests(kube.namespace, exposure))
-        told = json.loads(kube("config", "view", "--raw", "--minify", "--flatten", "-o", "json"))
-        self.cluster: dict[str, str] = told["clusters"][0]["cluster"]
+        config = json.loads(kube("config", "view", "--raw", "--minify", "--flatten", "-o", "json"))
+        self.cluster: dict[str, str] = config["clusters"][0]["cluster"]
         self.tokens = {process: _token(kube, process) for process in PROCESSES}
         last = f"system:serviceaccount:{kube.namespace}:podesk-web"
         wait_for(lambda: kube.run("auth", "can-i", "get", "pods", f"--as={last}", check=False).returncode == 0)
