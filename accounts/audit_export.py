@@ -18,17 +18,27 @@ _AT_ONCE = 500  # events held in memory
 
 
 class AuditOut(serializers.ModelSerializer[AuditEvent]):
-    """`actor_id` is null if the account was deleted or the person had not signed in; `actor` keeps the name."""
+    """An event of the audit trail."""
 
-    at = serializers.DateTimeField(default_timezone=UTC)
-    actor = serializers.CharField(source="actor_name")
-    actor_id = serializers.UUIDField(allow_null=True)
-    details = serializers.DictField()
+    at = serializers.DateTimeField(default_timezone=UTC, help_text="Time of the event.")
+    actor = serializers.CharField(source="actor_name", help_text="Username at the time of the event.")
+    actor_id = serializers.UUIDField(
+        allow_null=True, help_text="ID of the account. Null if it was deleted or no user was signed in."
+    )
+    details = serializers.DictField(help_text="Further facts, which depend on the action.")
 
     class Meta:
         model = AuditEvent
         fields = ("id", "at", "actor", "actor_id", "action", "target", "pod_name", "address", "result", "details")
         read_only_fields = fields
+        extra_kwargs = {
+            "id": {"help_text": "ID of the event."},
+            "action": {"help_text": "What was done, such as desktop.launch."},
+            "target": {"help_text": "The object concerned, such as the ID of a desktop or a username."},
+            "pod_name": {"help_text": "Object name of the desktop. Empty if the event is not about a desktop."},
+            "address": {"help_text": "IP address of the client. Null if unknown."},
+            "result": {"help_text": '"done", or the slug of the refusal.'},
+        }
 
 
 def newest_first(events: QuerySet[AuditEvent]) -> QuerySet[AuditEvent]:

@@ -1,4 +1,4 @@
-"""`GET /api/v1/admin/audit`: the audit trail, in pages of JSON or completely as JSON lines."""
+"""Serve the audit trail at `admin/audit`, as pages of JSON or as one stream of JSON lines."""
 
 from typing import Any
 
@@ -22,35 +22,31 @@ _EXACT = ("action", "target", "pod_name", "result")
 
 
 class Filters(StrictSerializer):
-    actor = Filter(max_length=150, help_text="The user's name at the time, or their id.")
-    action = Filter(max_length=50, help_text='For example "desktop.launch".')
-    target = Filter(max_length=200, help_text="A desktop's id, a username, …")
-    pod_name = Filter(max_length=63, help_text="Object name of a desktop, including deleted ones.")
-    result = Filter(max_length=50, help_text='"done", or the slug of a refusal.')
-    since = Moment(help_text="At this time or later.")
-    until = Moment(help_text="Before this time.")
+    actor = Filter(max_length=150, help_text="Username at the time of the event, or ID of the account.")
+    action = Filter(max_length=50, help_text="Action, such as desktop.launch.")
+    target = Filter(max_length=200, help_text="Object concerned, such as the ID of a desktop or a username.")
+    pod_name = Filter(max_length=63, help_text="Object name of a desktop, which may be deleted.")
+    result = Filter(max_length=50, help_text='Result: "done", or the slug of a refusal.')
+    since = Moment(help_text="Only events at or after this time.")
+    until = Moment(help_text="Only events before this time.")
 
 
 class AuditQuery(PageQuery, Filters):
-    """The filters, with the page to return."""
+    """The filters and the requested page."""
 
 
 class JSONLines(JSONRenderer):
-    """Renders problems too, as JSON."""
+    """The renderer for `Accept: application/x-ndjson`. It renders problems as JSON."""
 
     media_type, format = audit_export.JSON_LINES, "jsonl"
 
 
 class Audit(Endpoint):
-    """Who did what to what, from where, with what result; newest first."""
-
     administers = {"GET": "accounts.view_auditevent"}
     renderer_classes = [JSONRenderer, JSONLines]
     tag = "Administration"
     operations = {
-        "GET": Operation(
-            "listAuditEvents", "Who did what, when and from where", answered={200: page_example(examples.AUDIT_EVENT)}
-        ),
+        "GET": Operation("listAuditEvents", "List audit events", answered={200: page_example(examples.AUDIT_EVENT)}),
     }
 
     @extend_schema(
@@ -61,10 +57,10 @@ class Audit(Endpoint):
         },
     )
     def get(self, request: Request) -> HttpResponseBase:
-        """List events, newest first.
+        """Return the events that match the filters, newest first.
 
-        With `Accept: application/x-ndjson` the answer contains all matching events, one object per line, whatever
-        `limit` and `offset` are.
+        With `Accept: application/x-ndjson`, the response contains all matching events, one JSON object per line. It
+        has no pages, so do not send `limit` or `offset`.
         """
         if isinstance(request.accepted_renderer, JSONLines):
             asked = self.query(Filters)

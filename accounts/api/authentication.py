@@ -16,9 +16,9 @@ from core.request_token import token_from
 
 
 class SessionTokenAuthentication(JWTAuthentication):
-    """`request.auth` is the token's Claims. `request.user` is loaded from the database on first use.
+    """Sets `request.auth` to the token's Claims and `request.user` to its user.
 
-    Verifying a token needs only Redis.
+    Verifying a token needs only Redis; the user is loaded from the database on first use.
     """
 
     def authenticate(self, request: Request) -> tuple[Any, Any] | None:
@@ -36,7 +36,7 @@ class SessionTokenAuthentication(JWTAuthentication):
 
 
 def _user(claims: tokens.Claims) -> User:
-    """Return the token's user. Disabling revokes tokens, but the account may have ended since the verification."""
+    """Return the token's user. Raises AuthenticationFailed if the account was disabled or deleted just now."""
     user = User.objects.filter(pk=claims.user_id, is_active=True).first()
     if user is None:
         raise AuthenticationFailed(TOKEN_SENTENCES["revoked"], code="revoked")

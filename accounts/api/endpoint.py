@@ -1,4 +1,4 @@
-"""Base class of views that need a session token: required permissions, the requester, and audited refusals."""
+"""Provide the base class of views that need a session token: permissions, the requester and audited refusals."""
 
 from typing import Any, ClassVar
 
@@ -17,7 +17,7 @@ from core.api.endpoint import BaseEndpoint
 
 
 class Endpoint(BaseEndpoint):
-    """By default any valid token that is not bound to a desktop may be used; subclasses change that per HTTP method."""
+    """Accepts any valid token that is not bound to a desktop. Subclasses declare other rules per HTTP method."""
 
     needs: ClassVar[dict[str, tuple[str, ...]]] = {}  # permissions that the token must have
     administers: ClassVar[dict[str, str]] = {}  # Django permission that the user, a staff member, must have
@@ -30,11 +30,11 @@ class Endpoint(BaseEndpoint):
 
     def handle_exception(self, exc: Exception) -> Response:
         if isinstance(exc, PermissionDenied) and self.request.method not in SAFE_METHODS:
-            self._tell_of(exc)
+            self._audit(exc)
         return super().handle_exception(exc)
 
-    def _tell_of(self, refused: PermissionDenied) -> None:
-        """Audit a request that lacks a permission; it reaches no service that would audit it."""
+    def _audit(self, refused: PermissionDenied) -> None:
+        """Audit a request that lacks a permission. It reaches no service, and services write the other audit events."""
         user = User.objects.filter(pk=self.claims.user_id).first()  # None: the account was deleted just now
         if user:
             by = Actor(user, client_address.address(self.request) or None)

@@ -16,8 +16,8 @@ ISSUED: Node = {
     "refresh_until": "2026-04-01T09:15:27Z",
 }
 OBTAIN: Node = {"username": "ada", "password": "correct horse", "label": "nightly build", "lifetime": 86400}
-ISSUE: Node = {"label": "only looks", "permissions": ["vnc"], "lifetime": 3600}
-NARROWER: Node = ISSUED | {"label": "only looks", "permissions": ["vnc"], "refresh_until": None}
+ISSUE: Node = {"label": "screen only", "permissions": ["vnc"], "lifetime": 3600}
+NARROWER: Node = ISSUED | {"label": "screen only", "permissions": ["vnc"], "refresh_until": None}
 KEPT: Node = (
     {name: ISSUED[name] for name in ("id", "label", "permissions", "session_id", "created_at", "expires_at")}
     | {"pod_name": "", "last_used_at": AT, "last_used_from": "203.0.113.7", "current": True}

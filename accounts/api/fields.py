@@ -1,4 +1,4 @@
-"""Serializer fields for accounts and quotas."""
+"""Define serializer fields for accounts and quotas."""
 
 import re
 from decimal import Decimal
@@ -14,7 +14,7 @@ _DECIMAL = re.compile(r"[0-9]{1,4}(\.[0-9]{1,2})?")
 
 
 class Username(Text):
-    """A normalized username. Its length is checked afterwards, since one letter may become eighteen."""
+    """A normalized username. Its length is checked after normalization, which may turn one letter into eighteen."""
 
     def to_internal_value(self, data: Any) -> str:
         return User.normalize_username(super().to_internal_value(data))
@@ -29,13 +29,13 @@ class Username(Text):
     }
 )
 class QuotaCores(serializers.DecimalField):
-    """The range of Quota.cpu."""
+    """A number of cores within the range of Quota.cpu."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(max_digits=6, decimal_places=2, min_value=0, **options)
 
     def validate_empty_values(self, data: Any) -> tuple[bool, Any]:
-        """Refuse an empty text, which DRF's field takes for null."""
+        """Refuse an empty string, which DRF's field treats as null."""
         return (False, data) if isinstance(data, str) else super().validate_empty_values(data)
 
     def to_internal_value(self, data: Any) -> Decimal:

@@ -1,4 +1,4 @@
-"""Messages of the API about tokens. Each key is a `TokenRefused.reason` or a permission's code."""
+"""Define the API's messages about tokens. The keys of TOKEN_SENTENCES are the values of `TokenRefused.reason`."""
 
 from typing import Any
 
@@ -12,5 +12,5 @@ TOKEN_SENTENCES: dict[str, Any] = {
     "revoked": _("The session token has been revoked."),
 }
 NOT_PERMITTED: Any = _("The session token does not permit this.")
-BOUND: Any = _("This session token is for one desktop only.")
+BOUND: Any = _("This session token is only valid for one desktop.")
 NOT_ADMINISTRATOR: Any = _("Only administrators can do this.")

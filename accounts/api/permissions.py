@@ -1,4 +1,4 @@
-"""Check what a token permits. Selectors check ownership: for other people's desktops the answer is 404."""
+"""Check what a token permits. Selectors check ownership: for other users' desktops, the answer is 404."""
 
 from typing import Any, ClassVar, Protocol
 
@@ -12,7 +12,7 @@ from core.api.methods import read_as
 
 
 class Guarded(Protocol):
-    """The attributes of a view that permissions read; see accounts.api.endpoint.Endpoint."""
+    """The attributes of a view that permissions read. accounts.api.endpoint.Endpoint defines them."""
 
     needs: ClassVar[dict[str, tuple[str, ...]]]
     administers: ClassVar[dict[str, str]]

@@ -1,4 +1,4 @@
-"""`admin/quotas`: the default quota, quotas of groups and users, and a user's effective quota."""
+"""Manage quotas at `admin/quotas`: the default, those of groups and users, and a user's effective quota."""
 
 from typing import Any
 from uuid import UUID
@@ -21,25 +21,34 @@ from core.api.operations import Operation, page_example
 from core.api.serializers import EmptySerializer, PageQuery, StrictSerializer
 
 _INHERITED: dict[str, Any] = {"required": False, "allow_null": True}
+_HELP = {
+    "cpu": "Maximum CPU cores of all active desktops together.",
+    "memory_mib": "Maximum memory of all active desktops together, in MiB.",
+    "storage_gib": "Maximum size of all home folders together, in GiB.",
+    "gpu": "Maximum number of GPUs of all active desktops together.",
+    "desktops": "Maximum number of desktops.",
+    "max_lifetime_minutes": "Minutes after its start when a desktop is stopped. 0 means never.",
+    "idle_minutes": "Minutes without keyboard, mouse or clipboard input when a desktop is stopped. 0 means never.",
+}
 
 
 class QuotaChange(StrictSerializer):
-    """null: inherited from the groups' quotas or the default."""
+    """The limits to change. A limit that is null is inherited from the groups' quotas or the default."""
 
-    cpu = QuotaCores(help_text="Cores.", **_INHERITED)
-    memory_mib = Count(**_INHERITED)
-    storage_gib = Count(**_INHERITED)
-    gpu = Count(**_INHERITED)
-    desktops = Count(**_INHERITED)
-    max_lifetime_minutes = Count(help_text="A desktop is stopped this long after its start. 0: never.", **_INHERITED)
-    idle_minutes = Count(help_text="A desktop is stopped after this long without input. 0: never.", **_INHERITED)
+    cpu = QuotaCores(help_text=_HELP["cpu"], **_INHERITED)
+    memory_mib = Count(help_text=_HELP["memory_mib"], **_INHERITED)
+    storage_gib = Count(help_text=_HELP["storage_gib"], **_INHERITED)
+    gpu = Count(help_text=_HELP["gpu"], **_INHERITED)
+    desktops = Count(help_text=_HELP["desktops"], **_INHERITED)
+    max_lifetime_minutes = Count(help_text=_HELP["max_lifetime_minutes"], **_INHERITED)
+    idle_minutes = Count(help_text=_HELP["idle_minutes"], **_INHERITED)
 
 
 class NewQuota(QuotaChange):
-    """The quota of a user, of a group, or if both are missing, the default."""
+    """The quota of a user or of a group. Without `user` and `group`, it is the default quota."""
 
     user = serializers.PrimaryKeyRelatedField(
-        queryset=User.objects.all(), pk_field=serializers.UUIDField(), help_text="Id of a user.", **_INHERITED
+        queryset=User.objects.all(), pk_field=serializers.UUIDField(), help_text="ID of a user.", **_INHERITED
     )
     group = serializers.SlugRelatedField(
         queryset=Group.objects.all(), slug_field="name", help_text="Name of a group.", **_INHERITED
@@ -47,56 +56,77 @@ class NewQuota(QuotaChange):
 
 
 class QuotaOut(serializers.ModelSerializer[Quota]):
-    cpu = serializers.DecimalField(max_digits=6, decimal_places=2, normalize_output=True, allow_null=True)
-    username = serializers.CharField(source="user.username", default=None, allow_null=True)
-    group = serializers.CharField(source="group.name", default=None, allow_null=True)
+    """A quota. A limit that is null is inherited from the groups' quotas or the default."""
+
+    cpu = serializers.DecimalField(
+        max_digits=6, decimal_places=2, normalize_output=True, allow_null=True, help_text=_HELP["cpu"]
+    )
+    username = serializers.CharField(
+        source="user.username", default=None, allow_null=True, help_text="Name of the user. Null if it has no user."
+    )
+    group = serializers.CharField(
+        source="group.name", default=None, allow_null=True, help_text="Name of the group. Null if it has no group."
+    )
 
     class Meta:
         model = Quota
         # The same range as in requests: the range of the model's fields depends on the database.
-        extra_kwargs = {name: {"max_value": Count.MOST} for name in LIMITS if name != "cpu"}
+        extra_kwargs: dict[str, dict[str, Any]] = {
+            name: {"max_value": Count.MOST, "help_text": _HELP[name]} for name in LIMITS if name != "cpu"
+        } | {
+            "id": {"help_text": "ID of the quota."},
+            "user": {"help_text": "ID of the user. Null if it has no user."},
+        }
         fields = ("id", "user", "username", "group", *LIMITS)
 
 
 class QuotaQuery(PageQuery):
-    user = serializers.UUIDField(required=False, help_text="Id of a user, to find that user's own quota.")
-    group = Filter(max_length=150, help_text="Name of a group.")
+    user = serializers.UUIDField(required=False, help_text="ID of a user. Returns only the quota of this user.")
+    group = Filter(max_length=150, help_text="Name of a group. Returns only the quota of this group.")
 
 
 class LimitOut(serializers.Serializer[quotas.Limit[Any]]):
-    limit = serializers.DecimalField(source="value", max_digits=12, decimal_places=2, normalize_output=True)
-    source: Any = serializers.CharField(help_text="The quota that sets this limit, in your language.")
+    """An effective limit and its source."""
+
+    limit = serializers.DecimalField(
+        source="value", max_digits=12, decimal_places=2, normalize_output=True, help_text="Effective limit."
+    )
+    source: Any = serializers.CharField(help_text="Quota that sets the limit, in your language.")
 
 
 class LimitsOut(serializers.Serializer[quotas.EffectiveQuota]):
+    """All effective limits of a user."""
+
     def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
         return {name: LimitOut() for name in LIMITS}
 
 
 class EffectiveQuotaOut(serializers.Serializer[Any]):
-    user = serializers.UUIDField()
-    username = serializers.CharField()
+    """The effective quota of a user."""
+
+    user = serializers.UUIDField(help_text="ID of the user.")
+    username = serializers.CharField(help_text="Name of the user.")
     quota = LimitsOut()
 
 
 class DeletedQuotaOut(serializers.Serializer[Any]):
-    status = serializers.ChoiceField(["deleted"])
-    id = serializers.IntegerField()
+    """Confirmation that a quota was deleted."""
+
+    status = serializers.ChoiceField(["deleted"], help_text='Always "deleted".')
+    id = serializers.IntegerField(help_text="ID of the deleted quota.")
 
 
 class Quotas(Endpoint):
     administers = {"GET": "accounts.view_quota", "POST": "accounts.add_quota"}
     tag = "Administration"
     operations = {
-        "GET": Operation("listQuotas", "All quotas", answered={200: page_example(examples.QUOTA)}),
-        "POST": Operation(
-            "createQuota", "Add a quota for a user or a group", sent=examples.NEW_QUOTA, answered={201: examples.QUOTA}
-        ),
+        "GET": Operation("listQuotas", "List quotas", answered={200: page_example(examples.QUOTA)}),
+        "POST": Operation("createQuota", "Create a quota", sent=examples.NEW_QUOTA, answered={201: examples.QUOTA}),
     }
 
     @extend_schema(parameters=[QuotaQuery], responses=QuotaOut(many=True))
     def get(self, request: Request) -> Response:
-        """List all quotas in the order of their creation."""
+        """Return the quotas that match the filters, in order of creation."""
         asked = self.query(QuotaQuery)
         named = {"user": "user_id", "group": "group__name"}
         rows = Quota.objects.filter(**{lookup: asked[name] for name, lookup in named.items() if name in asked})
@@ -104,7 +134,7 @@ class Quotas(Endpoint):
 
     @extend_schema(request=NewQuota, responses={201: QuotaOut})
     def post(self, request: Request) -> Response:
-        """Add a quota for a user or a group, or the default quota if there is none."""
+        """Create the quota of a user or a group, or the default quota. Each can have only one."""
         self.query(EmptySerializer)
         fields = self.body(NewQuota)
         quota = Quota(**fields)
@@ -120,21 +150,22 @@ class OneQuota(Endpoint):
     }
     tag = "Administration"
     operations = {
-        "GET": Operation("getOneQuota", "One quota", answered={200: examples.QUOTA}),
+        "GET": Operation("getOneQuota", "Get a quota", answered={200: examples.QUOTA}),
         "PATCH": Operation(
-            "changeQuota", "Change a quota", sent={"desktops": 3}, answered={200: examples.QUOTA | {"desktops": 3}}
+            "changeQuota", "Update a quota", sent={"desktops": 3}, answered={200: examples.QUOTA | {"desktops": 3}}
         ),
         "DELETE": Operation("deleteQuota", "Delete a quota", answered={200: {"status": "deleted", "id": 7}}),
     }
 
     @extend_schema(responses=QuotaOut)
     def get(self, request: Request, quota_id: int) -> Response:
+        """Return a quota."""
         self.query(EmptySerializer)
         return Response(QuotaOut(_quota(quota_id)).data)
 
     @extend_schema(request=QuotaChange, responses=QuotaOut)
     def patch(self, request: Request, quota_id: int) -> Response:
-        """Change the fields that you send. A quota cannot be moved to another user or group."""
+        """Change the limits that you send. You cannot assign a quota to another user or group."""
         self.query(EmptySerializer)
         quota, fields = _quota(quota_id), self.body(QuotaChange)
         for name, value in fields.items():
@@ -144,7 +175,7 @@ class OneQuota(Endpoint):
 
     @extend_schema(request=None, responses={200: DeletedQuotaOut})
     def delete(self, request: Request, quota_id: int) -> Response:
-        """Delete a quota, so that its limits are inherited. Without a default quota, limits set nowhere are zero."""
+        """Delete a quota. Its user or group then inherits its limits. A limit that no quota sets is 0."""
         self.query(EmptySerializer)
         self.body(EmptySerializer)
         quota_services.delete_quota(quota=_quota(quota_id), by=self.actor)
@@ -157,18 +188,18 @@ class UserQuota(Endpoint):
     operations = {
         "GET": Operation(
             "getUserQuota",
-            "The effective quota of a user",
+            "Get a user's effective quota",
             answered={200: examples.EFFECTIVE_QUOTA},
         ),
     }
 
     @extend_schema(responses=EffectiveQuotaOut)
     def get(self, request: Request, user_id: UUID) -> Response:
-        """Return each of a user's effective limits, and the quota that sets it."""
+        """Return the effective limits of a user and the quota that sets each of them."""
         self.query(EmptySerializer)
         user = get_object_or_404(User, pk=user_id)
-        told = {"user": user.pk, "username": user.username, "quota": quotas.effective(user)}
-        return Response(EffectiveQuotaOut(told).data)
+        found = {"user": user.pk, "username": user.username, "quota": quotas.effective(user)}
+        return Response(EffectiveQuotaOut(found).data)
 
 
 def _quota(quota_id: int) -> Quota:

@@ -1,7 +1,6 @@
-"""Rate limits: requests per minute, per user and per address.
+"""Limit the requests per minute, per user and per address.
 
-Without Redis no request is refused. Guessing one account's password is still limited, since the database counts
-failed logins.
+Without Redis, no request is refused. Password guesses are still limited, since the database counts failed logins.
 """
 
 from math import ceil
@@ -17,13 +16,13 @@ from core.rate_limits import WINDOW, Limits
 
 
 class RateLimit(BaseThrottle):
-    """Sets RateLimit-Policy and RateLimit as in the IETF draft "RateLimit header fields for HTTP"."""
+    """Sets the headers RateLimit-Policy and RateLimit of the IETF draft "RateLimit header fields for HTTP"."""
 
     def allow_request(self, request: Request, view: Any) -> bool:
         limits = _limits(request, view)
         left = rate_limits.remaining(limits) if limits else {}
         if left:
-            _tell(view, limits, left)
+            _set_headers(view, limits, left)
         return all(rest >= 0 for rest in left.values())
 
     def wait(self) -> float:
@@ -39,8 +38,8 @@ def _limits(request: Request, view: Any) -> Limits:
     return {policy: (limit, who) for policy, who in wanted.items() if (limit := settings.API_RATES[policy])}
 
 
-def _tell(view: Any, limits: Limits, left: dict[str, int]) -> None:
-    """Set the headers. DRF adds `view.headers` to every response."""
+def _set_headers(view: Any, limits: Limits, left: dict[str, int]) -> None:
+    """Add the headers to `view.headers`, which DRF adds to every response."""
     wait = ceil(rate_limits.seconds_until_reset())
     policies = [f'"{policy}";q={limit};w={WINDOW}' for policy, (limit, _) in limits.items()]
     states = [f'"{policy}";r={max(0, rest)};t={wait}' for policy, rest in left.items()]

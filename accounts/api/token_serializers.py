@@ -1,4 +1,4 @@
-"""Requests and responses of the session token endpoints."""
+"""Define the requests and responses of the session token endpoints."""
 
 from datetime import timedelta
 from typing import Any
@@ -22,20 +22,37 @@ from core.api.serializers import PageQuery, StrictSerializer
 from core.errors import Refusal
 
 _PASSWORD_LONGEST = 4096  # characters
+_UTC = "%Y-%m-%dT%H:%M:%SZ"
+_HELP = {
+    "id": "ID of the token.",
+    "label": "Label of the token.",
+    "permissions": "Permissions of the token.",
+    "pod_name": "Desktop that the token is valid for. Empty means all desktops of the user.",
+    "session_id": "ID of the login, which all tokens of the same login share.",
+    "created_at": "Time when the token was issued.",
+    "last_used_at": "Time of the last use, accurate to the minute. Null if it was never used.",
+    "last_used_from": "IP address of the last use. Null if it was never used.",
+    "expires_at": "Time when the token expires.",
+    "refresh_until": "Time until which you can refresh the token. Null if it cannot be refreshed.",
+    "revoked_at": "Time when the token was revoked. Null if it was not.",
+    "revoked_reason": "Slug of the reason for the revocation. Empty if it was not revoked.",
+}
 
 
 class WrongPassword(Refusal):
-    """The answer is the same for unknown names and for disabled accounts."""
+    """Raised for a wrong password. The answer is the same for unknown names and for disabled accounts."""
 
     slug, status_code = "wrong_password", 401
     message = gettext_lazy("The username or password is incorrect.")
-    next_step = gettext_lazy("Check both and try again. After several failures you have to wait.")
+    next_step = gettext_lazy("Check both and try again. After several failed attempts, you have to wait.")
 
 
 class LockedOut(Refusal):
     slug, status_code = "locked_out", 429
     message = gettext_lazy("Too many wrong passwords.")
-    next_step = gettext_lazy("Wait for the seconds in Retry-After. An administrator can unlock the account earlier.")
+    next_step = gettext_lazy(
+        "Wait for the number of seconds in Retry-After, or ask an administrator to unlock the account."
+    )
 
     def __init__(self, *, wait: int) -> None:
         super().__init__()
@@ -47,69 +64,84 @@ _PERMISSION = {"type": "string", "enum": list(PERMISSIONS)}
 
 @extend_schema_field({"type": "array", "items": _PERMISSION, "minItems": 1})
 class Permissions(serializers.ListField):
-    """A token's permissions; drf-spectacular ignores allow_empty."""
+    """The permissions of a token. The schema is declared here, since drf-spectacular ignores allow_empty."""
 
     child = serializers.ChoiceField(PERMISSIONS)
 
 
 @extend_schema_field({"type": "integer", "minimum": SHORTEST, "maximum": settings.TOKEN_LIFETIME_MAX})
 class Seconds(Whole):
-    """A lifetime."""
+    """A lifetime in seconds."""
 
 
 class TokenForm(StrictSerializer):
-    """The properties of a new token."""
+    """The properties of a new token. All are optional."""
 
     label = Text(  # type: ignore[assignment]  # hides a Field's own label, which is not used
-        max_length=100, required=False, allow_blank=True, help_text="A name for your token. Default: API token."
+        max_length=100,
+        required=False,
+        allow_blank=True,
+        help_text="Label in the list of your tokens. Default: API token.",
     )
     permissions = Permissions(
         allow_empty=False,
         required=False,
-        help_text="Default: all permissions of the token that you send, or all that you have.",
+        help_text="Permissions. Default: all that you have, or all of the token that you send.",
     )
     lifetime = Seconds(
-        min_value=SHORTEST, required=False, help_text="Seconds. The installation sets the default and the maximum."
+        min_value=SHORTEST,
+        required=False,
+        help_text="Lifetime in seconds. The portal sets its default and maximum.",
     )
 
     def validate_lifetime(self, seconds: int) -> int:
         if seconds > settings.TOKEN_LIFETIME_MAX:
-            raise serializers.ValidationError(_("At most %(most)s seconds.") % {"most": settings.TOKEN_LIFETIME_MAX})
+            raise serializers.ValidationError(
+                _("The maximum is %(most)s seconds.") % {"most": settings.TOKEN_LIFETIME_MAX}
+            )
         return seconds
 
 
 class ObtainForm(TokenForm, TokenObtainSerializer):
-    """A request with username and password. If it is valid, `user` is the authenticated user."""
+    """Your username and password, and the properties of the new token."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         # simplejwt's own field strips spaces, but a password may begin or end with spaces.
-        self.fields["username"] = Username(max_length=User._meta.get_field("username").max_length)
+        self.fields["username"] = Username(
+            max_length=User._meta.get_field("username").max_length, help_text="Your username."
+        )
         self.fields["password"] = serializers.CharField(
-            max_length=_PASSWORD_LONGEST, trim_whitespace=False, write_only=True, style={"input_type": "password"}
+            max_length=_PASSWORD_LONGEST,
+            trim_whitespace=False,
+            write_only=True,
+            style={"input_type": "password"},
+            help_text="Your password.",
         )
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        """Raises WrongPassword, LockedOut."""
+        """Check the password and add the authenticated `user`. Raises WrongPassword, LockedOut."""
         request = self.context["request"]
         try:
             super().validate(attrs)
         except AuthenticationFailed:
             lockout.record_failure(request, attrs["username"], locked=False)
-            # Axes marks the request object that it gets. That is DRF's, so axes' middleware does not return a page.
+            # Axes sets this on DRF's request, which axes' middleware does not see. So it returns no page for it.
             if request.axes_locked_out:
                 lockout.record_failure(request, attrs["username"], locked=True)
                 wait = lockout.seconds_left(attrs["username"], lockout.counted_address(request))
                 raise LockedOut(wait=wait)
             raise WrongPassword
-        user_logged_in.send(User, request=request, user=self.user)  # makes axes forget the failures
+        user_logged_in.send(User, request=request, user=self.user)  # axes resets the failures
         return attrs | {"user": self.user}
 
 
 class VerifyForm(StrictSerializer):
-    # Not trimmed, so that every text that the schema allows is accepted as input.
+    """The token to verify."""
+
+    # Not trimmed, so that every string that the schema allows is accepted.
     token = serializers.CharField(
-        trim_whitespace=False, help_text="The token to verify; it may differ from the one in the header."
+        trim_whitespace=False, help_text="Token to verify. It may differ from the one in the header."
     )
 
     def validate_token(self, text: str) -> str:
@@ -120,12 +152,20 @@ _ORDERS = ("created_at", "expires_at", "label")
 
 
 class TokenQuery(PageQuery):
-    active = serializers.BooleanField(required=False, help_text="true: valid tokens. false: revoked or expired tokens.")
-    ordering = serializers.ChoiceField([*(f"-{name}" for name in _ORDERS), *_ORDERS], default="-created_at")
+    active = serializers.BooleanField(
+        required=False, help_text="true returns valid tokens only, false revoked or expired ones."
+    )
+    ordering = serializers.ChoiceField(
+        [*(f"-{name}" for name in _ORDERS), *_ORDERS],
+        default="-created_at",
+        help_text="Field to sort by. A leading - reverses the order.",
+    )
 
 
 class TokenOut(serializers.ModelSerializer[SessionToken]):
-    permissions = serializers.ListField(child=serializers.ChoiceField(PERMISSIONS))
+    """A session token, without its text."""
+
+    permissions = serializers.ListField(child=serializers.ChoiceField(PERMISSIONS), help_text=_HELP["permissions"])
     current = serializers.SerializerMethodField(help_text="Whether it is the token that you sent.")
 
     class Meta:
@@ -134,6 +174,7 @@ class TokenOut(serializers.ModelSerializer[SessionToken]):
             *("id", "label", "permissions", "pod_name", "session_id", "created_at", "last_used_at", "last_used_from"),
             *("expires_at", "refresh_until", "revoked_at", "revoked_reason", "current"),
         )
+        extra_kwargs = {name: {"help_text": _HELP[name]} for name in fields if name in _HELP}
 
     def get_current(self, token: SessionToken) -> bool:
         claims = self.context["request"].auth
@@ -141,32 +182,42 @@ class TokenOut(serializers.ModelSerializer[SessionToken]):
 
 
 class IssuedOut(serializers.Serializer[Issued]):
-    token = serializers.CharField(source="text", help_text="Send it as X-User-Token. It is shown only once.")
-    id = serializers.UUIDField(source="token.id")
-    label = serializers.CharField(source="token.label")  # type: ignore[assignment]  # as above
-    session_id = serializers.CharField(source="token.session_id")
-    permissions = serializers.ListField(source="token.permissions", child=serializers.ChoiceField(PERMISSIONS))
-    created_at = serializers.DateTimeField(source="token.created_at")
-    expires_at = serializers.DateTimeField(source="token.expires_at")
+    """A new session token."""
+
+    token = serializers.CharField(
+        source="text", help_text="Text of the token, to send as X-User-Token. It is shown only once."
+    )
+    id = serializers.UUIDField(source="token.id", help_text=_HELP["id"])
+    label = serializers.CharField(  # type: ignore[assignment]  # hides a Field's own label, which is not used
+        source="token.label", help_text=_HELP["label"]
+    )
+    session_id = serializers.CharField(source="token.session_id", help_text=_HELP["session_id"])
+    permissions = serializers.ListField(
+        source="token.permissions", child=serializers.ChoiceField(PERMISSIONS), help_text=_HELP["permissions"]
+    )
+    created_at = serializers.DateTimeField(source="token.created_at", help_text=_HELP["created_at"])
+    expires_at = serializers.DateTimeField(source="token.expires_at", help_text=_HELP["expires_at"])
     refresh_until = serializers.DateTimeField(
-        source="token.refresh_until", allow_null=True, help_text="null: the token cannot be refreshed."
+        source="token.refresh_until", allow_null=True, help_text=_HELP["refresh_until"]
     )
 
 
 class ClaimsOut(serializers.Serializer[Claims]):
-    """The token's claims, as they are in the token."""
+    """The claims of a token."""
 
-    iss = serializers.SerializerMethodField()
-    jti = serializers.UUIDField()
-    iat = serializers.SerializerMethodField()
-    exp = serializers.SerializerMethodField()
-    user_id = serializers.UUIDField()
-    session_id = serializers.CharField()
-    pod_name = serializers.CharField(help_text="Empty: all desktops of the user.")
-    created_at = serializers.DateTimeField(format="%Y-%m-%dT%H:%M:%SZ")
-    expires_at = serializers.DateTimeField(format="%Y-%m-%dT%H:%M:%SZ")
-    permissions = serializers.SerializerMethodField()
-    resource_quota = serializers.DictField(child=serializers.CharField())
+    iss = serializers.SerializerMethodField(help_text="ID of the installation that issued the token.")
+    jti = serializers.UUIDField(help_text=_HELP["id"])
+    iat = serializers.SerializerMethodField(help_text="Time when the token was issued, in seconds since 1970 (UTC).")
+    exp = serializers.SerializerMethodField(help_text="Time when the token expires, in seconds since 1970 (UTC).")
+    user_id = serializers.UUIDField(help_text="ID of the user.")
+    session_id = serializers.CharField(help_text=_HELP["session_id"])
+    pod_name = serializers.CharField(help_text=_HELP["pod_name"])
+    created_at = serializers.DateTimeField(format=_UTC, help_text=_HELP["created_at"])
+    expires_at = serializers.DateTimeField(format=_UTC, help_text=_HELP["expires_at"])
+    permissions = serializers.SerializerMethodField(help_text=_HELP["permissions"])
+    resource_quota = serializers.DictField(
+        child=serializers.CharField(), help_text="Quota of the user at that time, or size of the desktop."
+    )
 
     def get_iss(self, claims: Claims) -> str:
         return str(settings.INSTALLATION_ID)
@@ -182,17 +233,21 @@ class ClaimsOut(serializers.Serializer[Claims]):
 
 
 class RevokedOut(serializers.Serializer[Any]):
-    status = serializers.ChoiceField(["revoked"])
-    id = serializers.UUIDField()
+    """Confirmation that a token was revoked."""
+
+    status = serializers.ChoiceField(["revoked"], help_text='Always "revoked".')
+    id = serializers.UUIDField(help_text=_HELP["id"])
 
 
 class RevokedAllOut(serializers.Serializer[Any]):
-    status = serializers.ChoiceField(["revoked"])
-    count = serializers.IntegerField()
+    """Confirmation that all tokens were revoked."""
+
+    status = serializers.ChoiceField(["revoked"], help_text='Always "revoked".')
+    count = serializers.IntegerField(help_text="Number of revoked tokens.")
 
 
 def wanted(asked: dict[str, Any]) -> TokenRequest:
-    """Return the requested properties. `asked` is the data of a valid TokenForm."""
+    """Return the requested properties. `asked`: the data of a valid TokenForm."""
     permissions = asked.get("permissions")
     lifetime = asked.get("lifetime")
     return TokenRequest(

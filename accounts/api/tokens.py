@@ -1,4 +1,4 @@
-"""Session tokens: obtain, refresh, verify, list, issue, revoke."""
+"""Obtain, refresh, verify, list, issue and revoke session tokens."""
 
 from uuid import UUID
 
@@ -34,7 +34,7 @@ from core.errors import Refusal
 
 
 class TokenRefusal(Refusal):
-    """The token in the body is refused, not the one in the header."""
+    """Raised for an invalid token in the body, not in the header."""
 
     status_code = 401
 
@@ -49,7 +49,7 @@ class Obtain(OpenEndpoint):
     operations = {
         "POST": Operation(
             "obtainToken",
-            "Get a session token for username and password",
+            "Get a token with your password",
             sent=examples.OBTAIN,
             answered={201: examples.ISSUED},
             refused=(401,),
@@ -58,7 +58,7 @@ class Obtain(OpenEndpoint):
 
     @extend_schema(request=ObtainForm, responses={201: IssuedOut})
     def post(self, request: Request) -> Response:
-        """Get a session token for your username and password."""
+        """Return a session token for your username and password. This request needs no token."""
         self.query(EmptySerializer)
         asked = self.body(ObtainForm)
         by = Actor(asked["user"], client_address.address(request) or None)
@@ -68,26 +68,24 @@ class Obtain(OpenEndpoint):
 class Refresh(Endpoint):
     tag = "Tokens"
     operations = {
-        "POST": Operation(
-            "refreshToken", "Replace your token by one that is valid longer", answered={201: examples.ISSUED}
-        ),
+        "POST": Operation("refreshToken", "Refresh your token", answered={201: examples.ISSUED}),
     }
 
     @extend_schema(request=EmptySerializer, responses={201: IssuedOut})
     def post(self, request: Request) -> Response:
-        """Replace the session token that you send by one that is valid longer. The old token is revoked."""
+        """Replace the token that you send with one that expires later. The old token is revoked."""
         self.query(EmptySerializer)
         self.body(EmptySerializer)
         return _shown_once(token_services.refresh(by=self.actor, claims=self.claims))
 
 
 class Verify(OpenEndpoint):
-    rates = {"POST": "read"}  # verifying tokens must not use up the attempts to log in from the same address
+    rates = {"POST": "read"}  # verifying tokens must not use up the login attempts of the address
     tag = "Tokens"
     operations = {
         "POST": Operation(
             "verifyToken",
-            "Verify a token and read its claims",
+            "Verify a token",
             sent={"token": examples.TOKEN},
             answered={200: examples.CLAIMS},
             refused=(401,),
@@ -96,7 +94,7 @@ class Verify(OpenEndpoint):
 
     @extend_schema(request=VerifyForm, responses=ClaimsOut)
     def post(self, request: Request) -> Response:
-        """Return the claims of a session token if it is valid."""
+        """Return the claims of a token if it is valid. This request needs no token in the header."""
         self.query(EmptySerializer)
         try:
             claims = tokens.verify(self.body(VerifyForm)["token"])  # without an address, since this is not a use
@@ -108,13 +106,13 @@ class Verify(OpenEndpoint):
 class Tokens(Endpoint):
     tag = "Tokens"
     operations = {
-        "GET": Operation("listTokens", "Your tokens", answered={200: page_example(examples.KEPT)}),
+        "GET": Operation("listTokens", "List your tokens", answered={200: page_example(examples.KEPT)}),
         "POST": Operation("issueToken", "Issue another token", sent=examples.ISSUE, answered={201: examples.NARROWER}),
     }
 
     @extend_schema(parameters=[TokenQuery], responses=TokenOut(many=True))
     def get(self, request: Request) -> Response:
-        """List your session tokens that have a label, by default newest first."""
+        """Return your tokens, by default newest first. Tokens of the portal's own pages are not included."""
         asked = self.query(TokenQuery)
         mine = token_services.kept_by(self.claims.user_id).order_by(asked["ordering"], "-id")
         live = token_services.live(mine)
@@ -123,7 +121,7 @@ class Tokens(Endpoint):
 
     @extend_schema(request=TokenForm, responses={201: IssuedOut})
     def post(self, request: Request) -> Response:
-        """Issue another session token, which cannot have more permissions than the one that you send."""
+        """Issue a token whose permissions and lifetime do not exceed those of the token that you send."""
         self.query(EmptySerializer)
         asked = wanted(self.body(TokenForm))
         return _shown_once(token_services.issue_from_token(by=self.actor, claims=self.claims, wanted=asked))
@@ -132,12 +130,12 @@ class Tokens(Endpoint):
 class OneToken(Endpoint):
     tag = "Tokens"
     operations = {
-        "DELETE": Operation("revokeToken", "Revoke one of your tokens", answered={200: examples.REVOKED}),
+        "DELETE": Operation("revokeToken", "Revoke a token", answered={200: examples.REVOKED}),
     }
 
     @extend_schema(request=None, responses={200: RevokedOut})
     def delete(self, request: Request, token_id: UUID) -> Response:
-        """Revoke one of your session tokens and close the connections that it opened."""
+        """Revoke one of your tokens and close the connections that it opened."""
         self.query(EmptySerializer)
         self.body(EmptySerializer)
         token = get_object_or_404(token_services.kept_by(self.claims.user_id), pk=token_id)
@@ -155,7 +153,7 @@ class RevokeAll(Endpoint):
 
     @extend_schema(request=EmptySerializer, responses=RevokedAllOut)
     def post(self, request: Request) -> Response:
-        """Revoke all your session tokens that have a label, including the one that you send."""
+        """Revoke all your tokens, including the one that you send. Tokens of the portal's own pages stay valid."""
         self.query(EmptySerializer)
         self.body(EmptySerializer)
         return Response({"status": "revoked", "count": token_services.revoke_all(by=self.actor)})

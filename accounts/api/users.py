@@ -1,4 +1,4 @@
-"""`admin/users`: manage accounts. The rules are in accounts.user_services."""
+"""Manage accounts at `admin/users`. accounts.user_services contains the rules."""
 
 from functools import reduce
 from operator import or_
@@ -26,45 +26,71 @@ from core.api.serializers import EmptySerializer, PageQuery, StrictSerializer
 
 _ORDERS = ("username", "email", "date_joined", "last_login")
 _SEARCHED = ("username", "email", "first_name", "last_name")
+_HELP = {
+    "id": "ID of the user.",
+    "username": "Name to sign in with.",
+    "email": "Email address. May be empty.",
+    "first_name": "First name. May be empty.",
+    "last_name": "Last name. May be empty.",
+    "is_active": "Whether the user can sign in.",
+    "is_staff": "Whether the user may use the administration.",
+    "is_superuser": "Whether the user has all permissions.",
+    "groups": "Names of the user's groups.",
+    "date_joined": "Time when the account was created.",
+    "last_login": "Time of the last login. Null if the user has never signed in.",
+}
 
 
 class PasswordField(Text):
     def __init__(self, **options: Any) -> None:
         style = {"input_type": "password"}
+        options["help_text"] = "Password. It must satisfy the portal's rules."
         super().__init__(max_length=4096, trim_whitespace=False, write_only=True, style=style, **options)
 
 
 class UserChange(StrictSerializer):
-    email = Email(max_length=254, allow_blank=True, required=False)
-    first_name = Text(max_length=150, allow_blank=True, required=False)
-    last_name = Text(max_length=150, allow_blank=True, required=False)
+    """The fields of a user to change. All are optional."""
+
+    email = Email(max_length=254, allow_blank=True, required=False, help_text=_HELP["email"])
+    first_name = Text(max_length=150, allow_blank=True, required=False, help_text=_HELP["first_name"])
+    last_name = Text(max_length=150, allow_blank=True, required=False, help_text=_HELP["last_name"])
     is_active = Flag(
         required=False,
-        help_text="false: the user cannot sign in; connections close at once, desktops stop within a minute.",
+        help_text=f"{_HELP['is_active']} false also closes their connections at once and stops their desktops within "
+        "a minute.",
     )
-    is_staff = Flag(required=False, help_text="May use the administration. Only superusers can change this.")
+    is_staff = Flag(required=False, help_text=f"{_HELP['is_staff']} Only superusers can change this.")
     password = PasswordField(required=False)
     groups = serializers.ListField(
         child=Text(max_length=150),
         max_length=100,
         required=False,
-        help_text="Group names. Only superusers can change them.",
+        help_text=f"{_HELP['groups']} Only superusers can change them.",
     )
 
     def validate_groups(self, names: list[str]) -> list[Group]:
         found = list(Group.objects.filter(name__in=names))
         if missing := set(names) - {group.name for group in found}:
-            raise serializers.ValidationError(_("There is no such group: %(name)s.") % {"name": min(missing)})
+            raise serializers.ValidationError(_("Unknown group: %(name)s.") % {"name": min(missing)})
         return found
 
 
 class NewUser(UserChange):
-    username = Username(max_length=150, trim_whitespace=False, validators=[UnicodeUsernameValidator()])
+    """A new user."""
+
+    username = Username(
+        max_length=150,
+        trim_whitespace=False,
+        validators=[UnicodeUsernameValidator()],
+        help_text=f"{_HELP['username']} Letters, digits and @ . + - _ are allowed.",
+    )
     password = PasswordField()
 
 
 class UserOut(serializers.ModelSerializer[User]):
-    groups = serializers.SerializerMethodField(help_text="Names.")
+    """A user account."""
+
+    groups = serializers.SerializerMethodField(help_text=_HELP["groups"])
 
     class Meta:
         model = User
@@ -72,41 +98,52 @@ class UserOut(serializers.ModelSerializer[User]):
             *("id", "username", "email", "first_name", "last_name"),
             *("is_active", "is_staff", "is_superuser", "groups", "date_joined", "last_login"),
         )
+        extra_kwargs = {name: {"help_text": _HELP[name]} for name in fields if name != "groups"}
 
     def get_groups(self, user: User) -> list[str]:
         return sorted(group.name for group in user.groups.all())
 
 
 class UserQuery(PageQuery):
-    q = Filter(max_length=150, help_text="Part of a username or of an email address.")
-    group = Filter(max_length=150, help_text="Name of a group.")
-    is_active = serializers.BooleanField(required=False)
-    is_staff = serializers.BooleanField(required=False)
-    ordering = serializers.ChoiceField([*_ORDERS, *(f"-{name}" for name in _ORDERS)], default="username")
+    q = Filter(max_length=150, help_text="Text to search for in usernames, email addresses and names.")
+    group = Filter(max_length=150, help_text="Name of a group. Returns only its members.")
+    is_active = serializers.BooleanField(
+        required=False, help_text="true returns only enabled users, false only disabled ones."
+    )
+    is_staff = serializers.BooleanField(
+        required=False, help_text="true returns only users who may use the administration, false only others."
+    )
+    ordering = serializers.ChoiceField(
+        [*_ORDERS, *(f"-{name}" for name in _ORDERS)],
+        default="username",
+        help_text="Field to sort by. A leading - reverses the order.",
+    )
 
 
 class DeletedUserOut(serializers.Serializer[Any]):
-    status = serializers.ChoiceField(["deleted"])
-    id = serializers.UUIDField()
+    """Confirmation that a user was deleted."""
+
+    status = serializers.ChoiceField(["deleted"], help_text='Always "deleted".')
+    id = serializers.UUIDField(help_text="ID of the deleted user.")
 
 
 class Users(Endpoint):
     administers = {"GET": "accounts.view_user", "POST": "accounts.add_user"}
     tag = "Administration"
     operations = {
-        "GET": Operation("listUsers", "All users", answered={200: page_example(examples.USER)}),
-        "POST": Operation("createUser", "Add a user", sent=examples.NEW_USER, answered={201: examples.USER}),
+        "GET": Operation("listUsers", "List users", answered={200: page_example(examples.USER)}),
+        "POST": Operation("createUser", "Create a user", sent=examples.NEW_USER, answered={201: examples.USER}),
     }
 
     @extend_schema(parameters=[UserQuery], responses=UserOut(many=True))
     def get(self, request: Request) -> Response:
-        """List all accounts, by default sorted by name."""
+        """Return the users that match the filters, by default sorted by username."""
         asked = self.query(UserQuery)
         return self.paged(_found(asked), asked, UserOut)
 
     @extend_schema(request=NewUser, responses={201: UserOut})
     def post(self, request: Request) -> Response:
-        """Add a user. The password must satisfy the portal's rules."""
+        """Create a user. Usernames are unique in any case and Unicode form."""
         self.query(EmptySerializer)
         user = user_services.add_user(fields=self.body(NewUser), by=self.actor)
         return Response(UserOut(user).data, status=201)
@@ -120,28 +157,29 @@ class OneUser(Endpoint):
     }
     tag = "Administration"
     operations = {
-        "GET": Operation("getUser", "One user", answered={200: examples.USER}),
+        "GET": Operation("getUser", "Get a user", answered={200: examples.USER}),
         "PATCH": Operation(
             "changeUser",
-            "Change, disable or enable a user",
+            "Update a user",
             sent={"is_active": False},
             answered={200: examples.USER | {"is_active": False}},
         ),
         "DELETE": Operation(
             "deleteUser",
-            "Delete a user who owns no desktops or files",
+            "Delete a user",
             answered={200: {"status": "deleted", "id": examples.USER_ID}},
         ),
     }
 
     @extend_schema(responses=UserOut)
     def get(self, request: Request, user_id: UUID) -> Response:
+        """Return a user."""
         self.query(EmptySerializer)
         return Response(UserOut(_user(user_id)).data)
 
     @extend_schema(request=UserChange, responses=UserOut)
     def patch(self, request: Request, user_id: UUID) -> Response:
-        """Change the fields that you send. A new password or disabling ends all logins and tokens of the user."""
+        """Change the fields that you send. A new password, or disabling the user, ends all their logins and tokens."""
         self.query(EmptySerializer)
         user = _user(user_id)
         user_services.change_user(user=user, fields=self.body(UserChange), by=self.actor)
@@ -149,7 +187,7 @@ class OneUser(Endpoint):
 
     @extend_schema(request=None, responses={200: DeletedUserOut})
     def delete(self, request: Request, user_id: UUID) -> Response:
-        """Delete a user who no longer owns desktops or kept files."""
+        """Delete a user who owns no desktops and no kept files."""
         self.query(EmptySerializer)
         self.body(EmptySerializer)
         user_services.delete_user(user=_user(user_id), by=self.actor)

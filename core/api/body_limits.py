@@ -1,4 +1,4 @@
-"""ASGI wrapper that limits the bodies of API requests: Django would write all of a body to a file first."""
+"""Limit the size of API request bodies in ASGI, before Django writes a whole body to a file."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -10,7 +10,7 @@ Application = Callable[[dict[str, Any], Receive, Any], Awaitable[None]]
 
 
 def bounded(application: Application) -> Application:
-    """Wrap an application. The rest of a body is received and dropped, so that the client gets its 413 response."""
+    """Wrap an application. The rest of a body is received and discarded, so that the client gets its 413 response."""
 
     async def serve(scope: dict[str, Any], receive: Receive, send: Any) -> None:
         below = scope["path"].startswith("/api/")

@@ -1,4 +1,4 @@
-"""Base class of all API views: rate limits, validated input, idempotency. It does not depend on accounts."""
+"""Provide the base class of all API views: rate limits, validated input and idempotency, without accounts."""
 
 from typing import Any, ClassVar, TypeVar
 
@@ -32,12 +32,12 @@ class BaseEndpoint(APIView):
         return self.rates.get(read_as(method), "read" if method in SAFE_METHODS else "write")
 
     def initialize_request(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Request:
-        if "CONTENT_LENGTH" not in request.META:  # sent in chunks; DRF would take the body for empty
+        if "CONTENT_LENGTH" not in request.META:  # sent in chunks; DRF would treat the body as empty
             request.META["CONTENT_LENGTH"] = str(len(request.body))
         return super().initialize_request(request, *args, **kwargs)
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
-        """Count the request first, unlike DRF, so that requests with invalid tokens are limited too."""
+        """Apply the rate limits first, unlike DRF, so that they include requests with invalid tokens."""
         self.format_kwarg = None
         try:
             self.perform_authentication(request)
@@ -60,41 +60,38 @@ class BaseEndpoint(APIView):
         finished = super().finalize_response(request, response, *args, **kwargs)
         try:
             idempotency.finish(request, finished)
-        except (
-            DatabaseError
-        ) as error:  # the client still gets the answer; the key stays in progress until it is given up
+        except DatabaseError as error:  # the client still gets the answer; the key stays in progress until GIVEN_UP
             log.warning("answer_not_kept", error=str(error))
         return finished
 
     @property
     def default_response_headers(self) -> dict[str, str]:
-        return super().default_response_headers | {
-            "Cache-Control": "no-store"
-        }  # responses may contain passwords or tokens
+        # Responses may contain passwords or tokens.
+        return super().default_response_headers | {"Cache-Control": "no-store"}
 
     def body(self, form: type[Serializer[Any]]) -> dict[str, Any]:
-        """Return the validated body. Raises ValidationError with the names of the fields."""
+        """Return the validated body. Raises ValidationError, which names the invalid fields."""
         data = self.request.data
-        # DRF gives a QueryDict for an empty body; a serializer would treat that as an HTML form with unchecked boxes.
+        # DRF returns a QueryDict for an empty body; a serializer would treat it as an HTML form with unchecked boxes.
         data = {} if isinstance(data, QueryDict) else data
         return _checked(form(data=data, context={"request": self.request}))
 
     def query(self, form: type[Serializer[Any]]) -> dict[str, Any]:
-        """Return the validated query parameters. Raises ValidationError like body()."""
+        """Return the validated query parameters. Raises ValidationError, which names the invalid parameters."""
         given = self.request.query_params
         if twice := [name for name, values in given.lists() if len(values) > 1]:
             raise ValidationError({name[:100]: [_("This parameter may appear only once.")] for name in twice[:20]})
         return _checked(form(data=given.dict(), context={"request": self.request}))
 
     def paged(self, rows: QuerySet[Row], asked: dict[str, Any], shown_by: type[Serializer[Any]]) -> Response:
-        """Return one page of `rows`; `asked` is the data of a core.api.serializers.PageQuery."""
+        """Return one page of `rows`. `asked`: the data of a valid PageQuery. `shown_by`: the serializer of a row."""
         pages = Pagination(limit=asked["limit"], offset=asked["offset"])
         found = pages.paginate_queryset(rows, self.request, self)
         return pages.get_paginated_response(shown_by(found, many=True, context={"request": self.request}).data)
 
 
 class OpenEndpoint(BaseEndpoint):
-    """Base class of views that need no token."""
+    """The base class of views that need no token."""
 
     authentication_classes = []
     permission_classes = []

@@ -1,4 +1,4 @@
-"""Answer every API error with application/problem+json (RFC 9457), including a slug and a next step."""
+"""Return every API error as application/problem+json (RFC 9457), with a slug and a next step."""
 
 from http import HTTPStatus
 from math import ceil
@@ -34,7 +34,7 @@ def handler(error: Exception, context: dict[str, Any]) -> Response:
 
 @csrf_exempt  # otherwise a POST would fail with a message about a cookie that the API does not use
 def not_found(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-    """Answer requests for URLs below /api/ that do not exist."""
+    """Return a 404 problem for a URL below /api/ that does not exist."""
     problem = Problem(404, "no_such_address", _("This URL does not exist."))
     return JsonResponse(problem.body(request), status=404, content_type=CONTENT_TYPE)
 
@@ -60,9 +60,8 @@ def _problem(error: Exception) -> Problem:
 _OF_DJANGO: dict[type[Exception], Problem] = {
     Http404: Problem(404, "not_found", _("This object does not exist.")),
     PermissionDenied: Problem(403, "not_permitted", _("You do not have permission to do this.")),
-    RequestDataTooBig: Problem(
-        413, "too_large", _("The request is too large.")
-    ),  # before SuspiciousOperation, its base
+    # RequestDataTooBig comes before SuspiciousOperation, its base class.
+    RequestDataTooBig: Problem(413, "too_large", _("The request is too large.")),
     SuspiciousOperation: Problem(400, "bad_request", _("The request cannot be read.")),
 }
 

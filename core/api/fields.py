@@ -1,4 +1,4 @@
-"""Strict serializer fields for JSON bodies. They accept the declared type only, without DRF's conversions.
+"""Define strict serializer fields for JSON bodies. They accept only the declared type, without DRF's conversions.
 
 Query parameters are always text, so DRF's own fields are used for them.
 """
@@ -10,7 +10,7 @@ from rest_framework import serializers
 
 
 class Text(serializers.CharField):
-    """Refuses numbers, which DRF's field converts."""
+    """A string. Refuses numbers, which DRF's field converts."""
 
     def to_internal_value(self, data: Any) -> str:
         if not isinstance(data, str):
@@ -19,16 +19,16 @@ class Text(serializers.CharField):
 
 
 class Filter(serializers.CharField):
-    """A query parameter that is not trimmed, so that every text that the schema allows is accepted."""
+    """A query parameter that is not trimmed, so that every string that the schema allows is accepted."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(required=False, trim_whitespace=False, **options)
 
 
 class Moment(serializers.DateTimeField):
-    """A time in a query parameter, converted to UTC. Without an offset it is in the portal's time zone.
+    """A time in a query parameter, converted to UTC. Without an offset, it is in the portal's time zone.
 
-    Unlike DRF's field it refuses times that fall outside the calendar when they are converted.
+    Unlike DRF's field, it refuses times that fall outside the calendar when they are converted.
     """
 
     def __init__(self, **options: Any) -> None:
@@ -49,7 +49,7 @@ class Email(serializers.EmailField):
 
 
 class Flag(serializers.BooleanField):
-    """Refuses "yes" and 1, which DRF's field converts."""
+    """A boolean. Refuses "yes" and 1, which DRF's field converts."""
 
     def to_internal_value(self, data: Any) -> bool:
         if not isinstance(data, bool):
@@ -58,7 +58,7 @@ class Flag(serializers.BooleanField):
 
 
 class Whole(serializers.IntegerField):
-    """Refuses "1" and 1.0, which DRF's field converts."""
+    """An integer. Refuses "1" and 1.0, which DRF's field converts."""
 
     def to_internal_value(self, data: Any) -> int:
         if isinstance(data, bool) or not isinstance(data, int):
@@ -67,7 +67,7 @@ class Whole(serializers.IntegerField):
 
 
 class Count(Whole):
-    """The range of a PositiveIntegerField on every database."""
+    """An integer from 0 to the maximum that a PositiveIntegerField has on every database."""
 
     MOST = 2**31 - 1
 

@@ -1,7 +1,7 @@
-"""`Idempotency-Key`: a POST that is sent again with the same key is executed once and gets the same answer.
+"""Handle `Idempotency-Key`: a POST that is sent again with the same key runs once and gets the same answer.
 
 It follows the IETF draft "The Idempotency-Key HTTP Header Field": 409 while the first request is in progress, 422 if
-the key was used for another request. Answers are kept for a day, encrypted, since they may contain a password.
+the key was used for another request. Answers are stored for a day, encrypted, since they may contain a password.
 """
 
 import json
@@ -31,14 +31,14 @@ _HEADERS = ("Location",)
 
 @dataclass(frozen=True)
 class Requester:
-    """The account and its token's rights: a token with other rights does not get the answer."""
+    """The account and the rights of its token. A token with other rights does not get a stored answer."""
 
     user_id: str
     rights: list[str]
 
 
 class Repeated(Exception):
-    """The request was answered before. `answer` is that answer."""
+    """Raised for a request that was answered before. `answer` is the stored answer."""
 
     def __init__(self, answer: Response) -> None:
         super().__init__("repeated")
@@ -47,18 +47,18 @@ class Repeated(Exception):
 
 class UnderWay(Refusal):
     slug = "idempotency_under_way"
-    message = _("The first request with this Idempotency-Key has not been answered yet.")
+    message = _("The first request with this Idempotency-Key is still in progress.")
     next_step = _("Try again in a moment.")
 
 
 class KeyUsed(Refusal):
     slug, status_code = "idempotency_key_used", 422
-    message = _("This Idempotency-Key was used for a different request, or with another token.")
+    message = _("This Idempotency-Key was used for another request or with another token.")
     next_step = _("Use a new key for each new request.")
 
 
 def begin(request: Request, by: Requester, records: type[Any]) -> None:
-    """Register the request. `records` is the model that stores requests and answers.
+    """Register the request. `records`: the model that stores requests and answers.
 
     Raises Repeated, UnderWay, KeyUsed, ValidationError.
     """
@@ -92,7 +92,7 @@ def _earlier(row: Any, records: type[Any]) -> Any:
 
 
 def finish(request: Request, response: Any) -> None:
-    """Store the answer. Refusals and server errors are forgotten: nothing was done, so the key may be used again."""
+    """Store the answer. Errors are not stored: nothing was done, so the key can be used again."""
     row = getattr(request, "idempotent", None)
     if row is None:
         return
@@ -117,8 +117,8 @@ def _answer(row: Any) -> Response:
 def _digest(request: Request, rights: list[str]) -> str:
     """Return a digest of the request and the rights of its token.
 
-    The answer may contain a token or password, so another token with other rights must not get it; a refreshed token
-    has the same rights. The digest is keyed, since it covers passwords: the database alone must not allow guessing.
+    The answer may contain a token or a password, so a token with other rights must not get it. A refreshed token has
+    the same rights. The digest is keyed, since the body may contain a password that could be guessed from a plain hash.
     """
     asked = f"{json.dumps(rights)} {request.method} {request.get_full_path()}\n".encode() + request._request.body
     return salted_hmac("podesk.idempotency", asked, algorithm="sha256").hexdigest()

@@ -1,4 +1,4 @@
-"""Describe our views to drf-spectacular, with the names and examples declared on them."""
+"""Describe the views to drf-spectacular, with the names and examples that they declare."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The OpenAPI description of an operation, declared on its view."""
+"""Define the OpenAPI description of an operation, which its view declares."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -9,16 +9,16 @@ Node = dict[str, Any]
 
 @dataclass(frozen=True)
 class Operation:
-    """One method of a view. `name` must not change, since clients are generated from it."""
+    """One method of a view. `name` must not change, since client libraries are generated from it."""
 
     name: str
     summary: str
     sent: Node | None = None  # an example of the request body
     answered: Mapping[int, Node] = field(default_factory=dict)  # examples of responses by status
-    refused: tuple[
-        int, ...
-    ] = ()  # statuses in addition to those that portal/api/schema.py derives from method and path
+    # Statuses of refusals in addition to those that portal/api/schema.py derives from method and path.
+    refused: tuple[int, ...] = ()
 
 
 def page_example(*rows: Node, **more: Any) -> Node:
+    """Return an example of a page with these rows. `more`: fields that precede those of a page."""
     return more | {"count": len(rows), "next": None, "previous": None, "results": list(rows)}

@@ -1,4 +1,4 @@
-"""Paginate lists: `?limit=&offset=` in, count, next, previous and results out."""
+"""Paginate lists by `limit` and `offset`. A page has `count`, `next`, `previous` and `results`."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ LIMIT, LONGEST, FARTHEST = 50, 200, 1_000_000
 
 
 class Pagination(LimitOffsetPagination):
-    """Takes limit and offset that PageQuery has validated. DRF's own parsing silently ignores invalid numbers."""
+    """A page whose limit and offset PageQuery has validated. DRF's own parsing silently ignores invalid numbers."""
 
     default_limit, max_limit = LIMIT, LONGEST
 

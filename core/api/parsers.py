@@ -1,4 +1,4 @@
-"""Parse JSON request bodies, with limits on size, depth and numbers, and no characters that cannot be stored."""
+"""Parse JSON request bodies. Size, depth and numbers are limited; characters that cannot be stored are refused."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -12,7 +12,7 @@ from rest_framework.exceptions import APIException, ParseError
 from rest_framework.parsers import BaseParser
 
 DEEPEST = 20  # levels; no valid request has more than two
-_LARGEST = 2**63  # the database's integers end here
+_LARGEST = 2**63  # the range of the database's integers
 
 
 class TooLarge(APIException):
@@ -53,7 +53,7 @@ def read(text: bytes) -> Any:
 
 
 def _refuse_constant(constant: str) -> None:
-    raise ValueError(f"{constant} is not a number in JSON")
+    raise ValueError(f"{constant} is not a JSON number")
 
 
 def _finite_float(text: str) -> float:
@@ -70,7 +70,7 @@ def _bounded_int(text: str) -> int:
 
 
 def _unique_names(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Refuse duplicate names: parsers disagree about which of the two values is valid."""
+    """Refuse duplicate names, since parsers disagree about which of the two values applies."""
     found = dict(pairs)
     if len(found) < len(pairs):
         raise ValueError("an object contains the same name twice")
@@ -93,7 +93,7 @@ def _inside(value: Any) -> list[Any]:
 
 
 def _refuse_unstorable(string: str) -> None:
-    """Refuse NUL, which PostgreSQL cannot store, and unpaired surrogates, which cannot be encoded."""
+    """Refuse NUL, which PostgreSQL cannot store, and unpaired surrogates, which cannot be encoded as UTF-8."""
     if "\0" in string:
-        raise ValueError("a text contains NUL")
+        raise ValueError("a string contains NUL")
     string.encode()

@@ -18,7 +18,7 @@ _SENTENCES: dict[int, tuple[str, Any]] = {
 
 
 class ProblemMiddleware:
-    """Must come after RequestContextMiddleware, whose request id each problem contains."""
+    """The middleware. It must come after RequestContextMiddleware, whose request ID each problem contains."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response

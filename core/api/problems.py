@@ -10,16 +10,16 @@ from django.http import HttpRequest
 from django.utils.translation import gettext, gettext_lazy
 
 CONTENT_TYPE = "application/problem+json"
-READ_THE_SCHEMA = gettext_lazy("Check the URL in /api/docs/.")
-SLOW_DOWN = gettext_lazy("Wait for the seconds in Retry-After, then send requests more slowly.")
+READ_THE_SCHEMA = gettext_lazy("Compare the URL with /api/docs/.")
+SLOW_DOWN = gettext_lazy("Wait for the number of seconds in Retry-After, then send requests less often.")
 REPORT_IT = gettext_lazy("Try again. If this keeps happening, contact an administrator and quote the request ID.")
 NEXT_STEPS: dict[int, Any] = {
     400: gettext_lazy("Send a JSON object as described in /api/docs/."),
     401: gettext_lazy("Get a token from POST /api/v1/auth/token and send it as X-User-Token."),
-    403: gettext_lazy("Use a token that has permission for this."),
+    403: gettext_lazy("Use a token that has this permission."),
     404: READ_THE_SCHEMA,
     405: gettext_lazy("Check in /api/docs/ which methods this URL allows."),
-    406: gettext_lazy("Accept application/json."),
+    406: gettext_lazy("Send the header Accept: application/json."),
     413: gettext_lazy("Send a smaller request."),
     415: gettext_lazy("Send JSON, with the header Content-Type: application/json."),
     429: SLOW_DOWN,
@@ -31,7 +31,7 @@ NEXT_STEPS: dict[int, Any] = {
 class Problem:
     status: int
     slug: str
-    detail: Any  # a sentence; may be a lazy translation
+    detail: Any  # a sentence, which may be a lazy translation
     next_step: Any = ""
     errors: list[dict[str, str]] = field(default_factory=list)
     headers: dict[str, str] = field(default_factory=dict)
@@ -52,7 +52,7 @@ class Problem:
 
 
 def of_fields(detail: Any) -> Problem:
-    """Return a 422 problem that names each invalid field; names of nested fields contain dots."""
+    """Return a 422 problem that lists the invalid fields. Names of nested fields contain dots."""
     errors = [{"field": name, "message": message} for name, message in _flat(detail, "")]
     first = errors[0] if errors else {"field": "", "message": ""}
     sentence = f"{first['field']}: {first['message']}" if first["field"] else first["message"]

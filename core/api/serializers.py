@@ -1,4 +1,4 @@
-"""Base serializers of the API. Unknown fields are refused by name, so that a misspelt field is not ignored."""
+"""Define the base serializers of the API. They refuse unknown fields, so that a misspelt field is not ignored."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -18,11 +18,15 @@ class StrictSerializer(serializers.Serializer[Any]):
 
 
 class EmptySerializer(StrictSerializer):
-    """For requests that take no fields."""
+    """A request without fields."""
 
 
 class PageQuery(StrictSerializer):
     """The query parameters of a list. Subclasses add filters."""
 
-    limit = serializers.IntegerField(min_value=1, max_value=pagination.LONGEST, default=pagination.LIMIT)
-    offset = serializers.IntegerField(min_value=0, max_value=pagination.FARTHEST, default=0)
+    limit = serializers.IntegerField(
+        min_value=1, max_value=pagination.LONGEST, default=pagination.LIMIT, help_text="Number of results per page."
+    )
+    offset = serializers.IntegerField(
+        min_value=0, max_value=pagination.FARTHEST, default=0, help_text="Number of results to skip."
+    )

@@ -1,4 +1,4 @@
-"""`admin/pods`: administrators view, stop and delete everyone's desktops, but never open them."""
+"""Let administrators view, stop and delete all users' desktops at `admin/pods`, but not open them."""
 
 from typing import Any
 
@@ -15,39 +15,45 @@ from core.api.serializers import EmptySerializer
 from desktops import selectors, services
 from desktops.api import examples
 from desktops.api.input_serializers import PodQuery
-from desktops.api.output_serializers import DeletedOut, PodOut
+from desktops.api.output_serializers import POD_NAME, DeletedOut, PodOut
 from desktops.models import Desktop
 
 
 class OwnerOut(serializers.Serializer[Any]):
-    id = serializers.UUIDField()
-    username = serializers.CharField()
+    """The owner of a desktop."""
+
+    id = serializers.UUIDField(help_text="ID of the user.")
+    username = serializers.CharField(help_text="Name of the user.")
 
 
 class AnyPodOut(PodOut):
-    """A desktop without its connection details, which only the owner sees."""
+    """A desktop and its owner. Connection details are not included, since only the owner may use them."""
 
     access_info: Any = None
     owner = OwnerOut()
 
     def to_representation(self, instance: Desktop) -> dict[str, Any]:
-        told = super().to_representation(instance)
-        del told["access_info"]
-        return told | {"owner": {"id": str(instance.owner_id), "username": instance.owner.get_username()}}
+        pod = super().to_representation(instance)
+        del pod["access_info"]
+        return pod | {"owner": {"id": str(instance.owner_id), "username": instance.owner.get_username()}}
 
 
 class AnyPodQuery(PodQuery):
-    owner = Filter(max_length=150, help_text="Name of a user.")
+    owner = Filter(max_length=150, help_text="Name of a user. Returns only their desktops.")
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         attrs = super().validate(attrs)
         if "owner" in attrs:
-            attrs["where"]["owner"] = User.objects.named(attrs["owner"])  # None finds nothing: each has an owner
+            attrs["where"]["owner"] = User.objects.named(
+                attrs["owner"]
+            )  # None matches nothing, since each desktop has an owner
         return attrs
 
 
 class StoppedOut(serializers.Serializer[Any]):
-    pod_name = serializers.CharField()
+    """The desktop that is being stopped."""
+
+    pod_name = serializers.CharField(help_text=POD_NAME)
     desktop = AnyPodOut()
 
 
@@ -55,12 +61,14 @@ class AnyPods(Endpoint):
     administers = {"GET": "desktops.view_desktop"}
     tag = "Administration"
     operations = {
-        "GET": Operation("listAllPods", "Everybody's desktops", answered={200: page_example(examples.ANYONES_DESKTOP)}),
+        "GET": Operation(
+            "listAllPods", "List the desktops of all users", answered={200: page_example(examples.ANYONES_DESKTOP)}
+        ),
     }
 
     @extend_schema(parameters=[AnyPodQuery], responses=AnyPodOut(many=True))
     def get(self, request: Request) -> Response:
-        """List everyone's desktops, in pages."""
+        """Return the desktops of all users that match the filters, by default oldest first."""
         asked = self.query(AnyPodQuery)
         rows = selectors.all_desktops().filter(**asked["where"]).order_by(asked["ordering"], "pk")
         return self.paged(rows, asked, AnyPodOut)
@@ -72,32 +80,32 @@ class StopAny(Endpoint):
     operations = {
         "POST": Operation(
             "stopAnyPod",
-            "Stop anybody's desktop",
+            "Stop the desktop of any user",
             answered={202: examples.acted(examples.ANYONES_DESKTOP, status="stopping")},
         ),
     }
 
     @extend_schema(request=EmptySerializer, responses={202: StoppedOut})
     def post(self, request: Request, pod_name: str) -> Response:
-        """Stop a desktop. Its files stay, and its owner sees that an administrator stopped it."""
+        """Stop the desktop of any user. Its files are kept. Its owner sees that an administrator stopped it."""
         self.query(EmptySerializer)
         self.body(EmptySerializer)
         desktop = selectors.any_desktop_named(pod_name=pod_name)
         services.stop_desktop(desktop=desktop, by=self.actor)
-        told = AnyPodOut(selectors.any_desktop_named(pod_name=pod_name), context={"request": request}).data
-        return Response({"pod_name": pod_name, "desktop": told}, status=202)
+        pod = AnyPodOut(selectors.any_desktop_named(pod_name=pod_name), context={"request": request}).data
+        return Response({"pod_name": pod_name, "desktop": pod}, status=202)
 
 
 class AnyPod(Endpoint):
     administers = {"DELETE": "desktops.change_desktop"}
     tag = "Administration"
     operations = {
-        "DELETE": Operation("deleteAnyPod", "Delete anybody's desktop", answered={202: examples.DELETED}),
+        "DELETE": Operation("deleteAnyPod", "Delete the desktop of any user", answered={202: examples.DELETED}),
     }
 
     @extend_schema(request=None, responses={202: DeletedOut})
     def delete(self, request: Request, pod_name: str) -> Response:
-        """Delete a desktop. Its files are kept for its owner."""
+        """Delete the desktop of any user. Its files are kept for its owner."""
         self.query(EmptySerializer)
         self.body(EmptySerializer)
         desktop = selectors.any_desktop_named(pod_name=pod_name)

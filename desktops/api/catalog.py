@@ -1,4 +1,4 @@
-"""List what users can launch, their quota and their kept files."""
+"""Return what users can launch, their quota and their kept volumes."""
 
 from typing import Any
 from uuid import UUID
@@ -19,11 +19,15 @@ from desktops.quota import ImageOffer, LaunchOffer, QuotaLine, SizeOffer, launch
 
 
 class SizeOut(serializers.Serializer[SizeOffer]):
-    name = serializers.CharField(source="size.name")
-    resource_quota = serializers.SerializerMethodField(help_text="What POST pods/create takes.")
-    gpu = serializers.IntegerField(source="size.gpu")
-    fits = serializers.BooleanField(help_text="Whether your quota leaves room for it now.")
-    why_not = serializers.CharField(help_text="Empty when it fits, unless that is with kept files only.")
+    """A size of an image."""
+
+    name = serializers.CharField(source="size.name", help_text="Name of the size.")
+    resource_quota = serializers.SerializerMethodField(help_text="Resources, as POST pods/create accepts them.")
+    gpu = serializers.IntegerField(source="size.gpu", help_text="Number of GPUs.")
+    fits = serializers.BooleanField(help_text="Whether your remaining quota is sufficient.")
+    why_not = serializers.CharField(
+        help_text="Why your quota is not sufficient, or is sufficient only with a kept volume. Otherwise empty."
+    )
 
     @extend_schema_field(QuantitiesOut)
     def get_resource_quota(self, offer: SizeOffer) -> dict[str, str]:
@@ -31,26 +35,34 @@ class SizeOut(serializers.Serializer[SizeOffer]):
 
 
 class ImageOut(serializers.Serializer[ImageOffer]):
-    id = serializers.IntegerField(source="image.pk")
-    name = serializers.CharField(source="image.name")
-    description = serializers.CharField(source="image.description")
-    icon = serializers.CharField(source="image.icon")
-    sizes = SizeOut(many=True)
+    """An image that you can launch."""
+
+    id = serializers.IntegerField(source="image.pk", help_text="ID of the image.")
+    name = serializers.CharField(source="image.name", help_text="Name of the image.")
+    description = serializers.CharField(source="image.description", help_text="Description for people.")
+    icon = serializers.CharField(source="image.icon", help_text="Name of the icon on the portal's pages.")
+    sizes = SizeOut(many=True, help_text="Available sizes.")
 
 
 class OfferOut(serializers.Serializer[LaunchOffer]):
-    can_launch = serializers.BooleanField()
-    why_not = serializers.CharField()
-    results = ImageOut(source="images", many=True)
+    """The images that you can launch."""
+
+    can_launch = serializers.BooleanField(help_text="Whether at least one size fits your remaining quota.")
+    why_not = serializers.CharField(help_text="Why you cannot launch a desktop. Empty if you can.")
+    results = ImageOut(source="images", many=True, help_text="Available images.")
 
 
 class QuotaLineOut(serializers.Serializer[QuotaLine]):
-    key = serializers.ChoiceField(["cpu", "memory_mib", "storage_gib", "gpu", "desktops"])
-    label: Any = serializers.CharField()
-    used = serializers.SerializerMethodField()
-    limit = serializers.SerializerMethodField()
-    unit = serializers.CharField()
-    source: Any = serializers.CharField(help_text="Where the limit comes from.")
+    """Your usage and limit of a resource."""
+
+    key = serializers.ChoiceField(
+        ["cpu", "memory_mib", "storage_gib", "gpu", "desktops"], help_text="Resource, and the unit of the numbers."
+    )
+    label: Any = serializers.CharField(help_text="Name of the resource, in your language.")
+    used = serializers.SerializerMethodField(help_text="Amount in use.")
+    limit = serializers.SerializerMethodField(help_text="Effective limit.")
+    unit = serializers.CharField(help_text="Unit of the numbers, in your language. Empty for plain numbers.")
+    source: Any = serializers.CharField(help_text="Quota that sets the limit, in your language.")
 
     def get_used(self, line: QuotaLine) -> float:
         return float(line.used)
@@ -60,16 +72,20 @@ class QuotaLineOut(serializers.Serializer[QuotaLine]):
 
 
 class MyQuotaOut(serializers.Serializer[Any]):
-    results = QuotaLineOut(many=True)
+    """Your quota."""
+
+    results = QuotaLineOut(many=True, help_text="Usage and limit of each resource.")
 
 
 class VolumeOut(serializers.Serializer[Volume]):
-    id = serializers.UUIDField(help_text="What POST pods/create takes as volume.")
-    desktop_name = serializers.CharField(help_text="Name of the deleted desktop that they belonged to.")
-    storage = serializers.SerializerMethodField()
-    kept_at = serializers.DateTimeField()
+    """A kept volume: the home folder of a deleted desktop."""
+
+    id = serializers.UUIDField(help_text="ID of the volume, for the field volume of POST pods/create.")
+    desktop_name = serializers.CharField(help_text="Name of the deleted desktop.")
+    storage = serializers.SerializerMethodField(help_text="Size, such as 10Gi.")
+    kept_at = serializers.DateTimeField(help_text="Time when the desktop was deleted.")
     lost_at = serializers.DateTimeField(
-        allow_null=True, help_text="Since when the files are gone; then they take no storage. Null: they are there."
+        allow_null=True, help_text="Time when the files were found to be lost. Null if they exist."
     )
 
     def get_storage(self, volume: Volume) -> str:
@@ -80,25 +96,29 @@ _ORDERS = ("kept_at", "desktop_name", "storage")
 
 
 class VolumeQuery(PageQuery):
-    ordering = serializers.ChoiceField([*_ORDERS, *(f"-{name}" for name in _ORDERS)], default="kept_at")
+    ordering = serializers.ChoiceField(
+        [*_ORDERS, *(f"-{name}" for name in _ORDERS)],
+        default="kept_at",
+        help_text="Field to sort by. A leading - reverses the order.",
+    )
 
 
 class DeletedVolumeOut(serializers.Serializer[Any]):
-    status = serializers.ChoiceField(["deleted"])
-    id = serializers.UUIDField()
+    """Confirmation that a volume is being deleted."""
+
+    status = serializers.ChoiceField(["deleted"], help_text='Always "deleted".')
+    id = serializers.UUIDField(help_text="ID of the volume.")
 
 
 class Images(Endpoint):
     tag = "Desktops"
     operations = {
-        "GET": Operation(
-            "listImages", "What kinds of desktops there are, and their sizes", answered={200: examples.IMAGES}
-        ),
+        "GET": Operation("listImages", "List images and sizes", answered={200: examples.IMAGES}),
     }
 
     @extend_schema(responses=OfferOut)
     def get(self, request: Request) -> Response:
-        """List the images and sizes that you can launch, and which of them fit your quota."""
+        """Return the images and sizes that you can launch, and whether they fit your remaining quota."""
         self.query(EmptySerializer)
         return Response(OfferOut(launch_offer(self.actor.user)).data)
 
@@ -106,12 +126,12 @@ class Images(Endpoint):
 class MyQuota(Endpoint):
     tag = "Files and quota"
     operations = {
-        "GET": Operation("getQuota", "What you may have, and what you use of it", answered={200: examples.QUOTA}),
+        "GET": Operation("getQuota", "Get your quota", answered={200: examples.QUOTA}),
     }
 
     @extend_schema(responses=MyQuotaOut)
     def get(self, request: Request) -> Response:
-        """Show your quota and how much of it you use."""
+        """Return your effective limits and your current usage."""
         self.query(EmptySerializer)
         return Response(MyQuotaOut({"results": quota_lines(self.actor.user)}).data)
 
@@ -119,14 +139,12 @@ class MyQuota(Endpoint):
 class Volumes(Endpoint):
     tag = "Files and quota"
     operations = {
-        "GET": Operation(
-            "listVolumes", "Files of your desktops, also of deleted ones", answered={200: page_example(examples.VOLUME)}
-        ),
+        "GET": Operation("listVolumes", "List your kept volumes", answered={200: page_example(examples.VOLUME)}),
     }
 
     @extend_schema(parameters=[VolumeQuery], responses=VolumeOut(many=True))
     def get(self, request: Request) -> Response:
-        """List files that were kept when their desktop was deleted, by default longest kept first."""
+        """Return the home folders that were kept when their desktops were deleted, by default longest kept first."""
         asked = self.query(VolumeQuery)
         order = asked["ordering"].replace("storage", "storage_gib")
         return self.paged(selectors.kept_volumes(self.actor.user).order_by(order, "pk"), asked, VolumeOut)
@@ -137,14 +155,14 @@ class OneVolume(Endpoint):
     operations = {
         "DELETE": Operation(
             "deleteVolume",
-            "Delete files that no desktop uses",
+            "Delete a kept volume",
             answered={202: {"status": "deleted", "id": examples.DESKTOP_ID}},
         ),
     }
 
     @extend_schema(request=None, responses={202: DeletedVolumeOut})
     def delete(self, request: Request, volume_id: UUID) -> Response:
-        """Delete kept files permanently."""
+        """Delete a kept volume and its files permanently. You cannot undo this."""
         self.query(EmptySerializer)
         self.body(EmptySerializer)
         volume = selectors.volume_for(user=self.actor.user, volume_id=volume_id)

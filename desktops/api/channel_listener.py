@@ -1,4 +1,4 @@
-"""Listen on the channel layer for changes to a user's desktops, and clean up there afterwards."""
+"""Listen on the channel layer for changes to a user's desktops, and leave the layer clean afterwards."""
 
 import asyncio
 from contextlib import suppress
@@ -17,22 +17,24 @@ _undoing: set[asyncio.Task[None]] = set()  # the event loop has only weak refere
 
 
 async def listen(group: str, woken: asyncio.Event) -> None:
-    """Set `woken` for each change, until this task is cancelled. Run it as a separate task.
+    """Set `woken` for each change until this task is cancelled. Run it as a separate task.
 
-    Without Redis, `woken` is only set when the server stops, so callers must also check for changes regularly.
+    Without Redis, `woken` is set only when the server stops, so callers must also check for changes regularly.
     """
-    shutdown.wakes(woken)
+    shutdown.register(woken)
     layer: Any = get_channel_layer()
     while True:
         channel = ""
         try:
-            await asyncio.to_thread(client().ping)  # if the subscription failed, the channel would remain in the layer
+            await asyncio.to_thread(
+                client().ping
+            )  # without Redis, the subscription would fail and leave its channel in the layer
             channel = await _joined(layer, group)
             woken.set()  # for changes before the subscription
             while await layer.receive(channel):
                 woken.set()
         except (RedisError, OSError) as error:
-            log.info("not_woken", error=str(error))
+            log.info("listening_failed", error=str(error))
         finally:
             with suppress(RedisError, OSError):
                 await layer.group_discard(group, channel)

@@ -1,4 +1,4 @@
-"""Produce a stream of events: the state of each desktop, then each new line of the timelines."""
+"""Produce a stream of events: the status of each desktop, then each new event of the timelines."""
 
 import time
 from dataclasses import dataclass, field
@@ -17,22 +17,22 @@ from desktops.models import Desktop, DesktopEvent
 from desktops.notify import owner_group
 from desktops.wording import diagnosis, timeline
 
-CHUNK = 200  # lines per query
-_SETTLED = 10.0  # seconds after a line was read until no line with a smaller number can appear
+CHUNK = 200  # events per query
+_COMMIT_DELAY = 10.0  # seconds after reading an event during which one with a smaller ID may still appear
 
 
 @dataclass(frozen=True)
 class Listener:
     claims: Claims
-    token: str = field(repr=False)  # the signed text, which is verified repeatedly; never in a log
+    token: str = field(repr=False)  # the signed text, which is verified repeatedly and never logged
     address: str
 
 
 class EventFeed:
     """Produces the events for one listener.
 
-    `pod_name`: one desktop; empty for all desktops of the user. `after`: the number of the last line that the listener
-    has; None to begin with the lines from now on.
+    `pod_name`: one desktop; empty for all desktops of the user. `after`: the ID of the last event that the listener
+    has; None to begin with new events.
     """
 
     def __init__(self, listener: Listener, *, pod_name: str = "", after: int | None = None) -> None:
@@ -41,7 +41,7 @@ class EventFeed:
         self._pod_name, self._floor = pod_name, after
         self._known: set[str] = set()
         self._last = 0
-        self._sent: dict[int, float] = {}  # lines above the floor, and when they were read
+        self._sent: dict[int, float] = {}  # events above the floor: ID, and when they were read
 
     @property
     def group(self) -> str:
@@ -49,13 +49,13 @@ class EventFeed:
 
     def restarting(self) -> Message:
         with translation.override(self._language):
-            return _closed("restarting", _("The portal is restarting. Open the stream again to go on where it ended."))
+            return _closed("restarting", _("The portal is restarting. Reopen the stream to continue where it ended."))
 
-    def tell(self, look: bool) -> tuple[list[Message], bool]:
+    def poll(self, query: bool) -> tuple[list[Message], bool]:
         with translation.override(self._language):
             if closed := self._closed():
                 return [closed], False
-            return self._news() if look else ([], False)
+            return self._news() if query else ([], False)
 
     def _closed(self) -> Message | None:
         try:
@@ -66,39 +66,41 @@ class EventFeed:
 
     def _news(self) -> tuple[list[Message], bool]:
         fresh = self._floor is None
-        if self._floor is None:  # read before the desktops, so that a change in between is sent twice and not missed
+        if (
+            self._floor is None
+        ):  # read before the desktops, so that a change in between is sent twice rather than missed
             newest = self._events().order_by("-pk").values_list("pk", flat=True).first()
             self._floor = newest or 0
         desktops = {row.object_name: row for row in self._desktops()}
         if self._pod_name and self._pod_name not in desktops:
             return [_deleted(self._pod_name, last=True)], False
         messages = [_deleted(name) for name in sorted(self._known - desktops.keys())]
-        number = str(self._floor) if fresh else ""  # a listener that reconnects has a number already
+        number = str(self._floor) if fresh else ""  # a listener that reconnects already has an ID
         messages += [_status(row, number) for name, row in desktops.items() if name not in self._known]
         self._known = set(desktops)
         lines = self._lines(self._floor)
         for event in lines:
             self._last = max(self._last, event.pk)
             if event.kind not in timeline.HIDDEN:
-                # A line that appears late gets the highest number sent so far: a listener that reconnects with it has
-                # both lines.
+                # An event that appears late is sent with the highest ID so far. A listener that reconnects with this
+                # ID has received both.
                 messages.append(Message(event.kind, of_event(event), id=str(self._last)))
         return messages, len(lines) == CHUNK
 
     def _lines(self, floor: int) -> list[DesktopEvent]:
-        """Return the lines above this number that were not sent yet.
+        """Return the events with larger IDs than `floor` that were not sent yet.
 
-        PostgreSQL numbers lines when they are written but shows them when they are committed, maybe in another order.
-        So for a while, smaller numbers are queried again.
+        PostgreSQL assigns IDs when rows are written but shows the rows when they are committed, possibly in another
+        order. So smaller IDs are queried again for a while.
         """
         rows = self._events().filter(pk__gt=floor).exclude(pk__in=self._sent)
         lines = list(rows.select_related("desktop").order_by("pk")[:CHUNK])
         now = time.monotonic()
-        if len(lines) == CHUNK:  # a backlog, so these lines are old
+        if len(lines) == CHUNK:  # a backlog, so these events are old
             self._floor, self._sent = lines[-1].pk, {}
             return lines
         self._sent |= dict.fromkeys((line.pk for line in lines), now)
-        self._floor = max((number for number, at in self._sent.items() if now - at > _SETTLED), default=floor)
+        self._floor = max((number for number, at in self._sent.items() if now - at > _COMMIT_DELAY), default=floor)
         self._sent = {number: at for number, at in self._sent.items() if number > self._floor}
         return lines
 
@@ -125,7 +127,7 @@ def of_event(event: DesktopEvent) -> dict[str, Any]:
 
 def _status(desktop: Desktop, number: str) -> Message:
     found = selectors.diagnosis_of(desktop)
-    said = {
+    data = {
         "pod_name": desktop.object_name,
         "status": desktop.status,
         "status_since": desktop.status_since,
@@ -133,7 +135,7 @@ def _status(desktop: Desktop, number: str) -> Message:
         "sentence": found.sentence,
         "next_step": found.next_step,
     }
-    return Message("status", said, id=number)
+    return Message("status", data, id=number)
 
 
 def _closed(reason: str, sentence: Any) -> Message:

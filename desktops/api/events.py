@@ -1,4 +1,4 @@
-"""Serve the timelines, as pages of JSON or as a stream of server-sent events."""
+"""Serve the timelines of desktops, as pages of JSON or as streams of server-sent events."""
 
 import re
 from typing import Any
@@ -23,6 +23,7 @@ from core.concurrency import ConcurrencySlot
 from core.request_token import token_from
 from desktops import selectors
 from desktops.api import event_feed, examples, sse
+from desktops.api.output_serializers import POD_NAME
 from desktops.exceptions import DesktopNotFound
 from desktops.models import DesktopEvent
 from desktops.wording import timeline
@@ -30,20 +31,22 @@ from desktops.wording import timeline
 _NUMBER = re.compile("[0-9]{1,18}")  # within 64 bits
 _AFTER = OpenApiParameter(
     "Last-Event-ID",
-    {"type": "string", "pattern": "^[0-9]{0,18}$"},  # empty: a client that has received no event may send this
+    {"type": "string", "pattern": "^[0-9]{0,18}$"},  # a client that has received no event may send an empty one
     OpenApiParameter.HEADER,
-    description="Of a stream: go on after the event of this number.",
+    description="For streams: ID of the last event that you received. The stream continues after it.",
 )
 
 
 class EventOut(serializers.Serializer[DesktopEvent]):
-    id = serializers.IntegerField()
-    pod_name = serializers.CharField()
-    at = serializers.DateTimeField()
-    run = serializers.IntegerField(help_text="Counts the starts of the desktop.")
-    kind = serializers.CharField()
-    sentence = serializers.CharField()
-    why = serializers.CharField()
+    """An event in the timeline of a desktop."""
+
+    id = serializers.IntegerField(help_text="ID of the event.")
+    pod_name = serializers.CharField(help_text=POD_NAME)
+    at = serializers.DateTimeField(help_text="Time of the event.")
+    run = serializers.IntegerField(help_text="Number of the start that the event belongs to. The first start is 1.")
+    kind = serializers.CharField(help_text="Kind of the event, for programs.")
+    sentence = serializers.CharField(help_text="Description of the event, in your language.")
+    why = serializers.CharField(help_text="Reason for the event, in your language. Empty if there is none.")
 
     def to_representation(self, instance: DesktopEvent) -> dict[str, Any]:
         return event_feed.of_event(instance)
@@ -59,9 +62,11 @@ _KINDS = [kind for kind in timeline.SENTENCES if kind not in timeline.HIDDEN]
 
 
 class EventQuery(PageQuery):
-    kind = serializers.ChoiceField(_KINDS, required=False, help_text="One kind of line only.")
-    since = Moment(help_text="At this moment or later.")
-    ordering = serializers.ChoiceField(["-at", "at"], default="-at", help_text="-at: newest first.")
+    kind = serializers.ChoiceField(_KINDS, required=False, help_text="Only events of this kind.")
+    since = Moment(help_text="Only events at or after this time.")
+    ordering = serializers.ChoiceField(
+        ["-at", "at"], default="-at", help_text="-at returns the newest first, at the oldest."
+    )
 
 
 class _Streaming(Endpoint):
@@ -73,7 +78,7 @@ class _Streaming(Endpoint):
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)
-        self.after = _after(request)  # pages do not use it, but a wrong value is refused there too
+        self.after = _after(request)  # not used for pages, but an invalid value is always refused
 
     def lines(self, rows: QuerySet[DesktopEvent]) -> Response:
         asked = self.query(EventQuery)
@@ -98,7 +103,7 @@ class PodEvents(_Streaming):
     operations = {
         "GET": Operation(
             "getPodEvents",
-            "What happened to a desktop",
+            "List or stream the events of a desktop",
             answered={200: page_example(examples.EVENT, pod_name=examples.POD_NAME)},
             refused=(409,),
         ),
@@ -106,7 +111,11 @@ class PodEvents(_Streaming):
 
     @extend_schema(parameters=[EventQuery, _AFTER], responses=_ANSWERS)
     def get(self, request: Request, pod_name: str) -> HttpResponseBase:
-        """The timeline of a desktop, newest line first; with `Accept: text/event-stream`, each line as it comes."""
+        """Return the timeline of a desktop, by default newest first.
+
+        With `Accept: text/event-stream`, the response is an open stream of server-sent events. Streams accept no query
+        parameters.
+        """
         if self.claims.pod_name not in ("", pod_name):
             raise DesktopNotFound
         desktop = selectors.named(user=self.actor.user, pod_name=pod_name)
@@ -120,13 +129,17 @@ class PodEvents(_Streaming):
 class Events(_Streaming):
     operations = {
         "GET": Operation(
-            "getEvents", "What happens to all your desktops", answered={200: page_example(examples.EVENT)}
+            "getEvents", "List or stream the events of all your desktops", answered={200: page_example(examples.EVENT)}
         ),
     }
 
     @extend_schema(parameters=[EventQuery, _AFTER], responses=_ANSWERS)
     def get(self, request: Request) -> HttpResponseBase:
-        """The timelines of all my desktops in one, newest line first; or as a stream."""
+        """Return the events of all your desktops, by default newest first.
+
+        With `Accept: text/event-stream`, the response is an open stream of server-sent events. Streams accept no query
+        parameters.
+        """
         if self.wants_stream():
             return self.stream()
         return self.lines(selectors.events_of(self.actor.user))
@@ -137,5 +150,5 @@ def _after(request: Request) -> int | None:
     if not given:
         return None
     if not _NUMBER.fullmatch(given):
-        raise ValidationError({"Last-Event-ID": [_("Expected the number of an event.")]})
+        raise ValidationError({"Last-Event-ID": [_("Expected the ID of an event.")]})
     return int(given)

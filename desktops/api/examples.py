@@ -83,7 +83,7 @@ EVENT: Node = {
     "at": AT,
     "run": 1,
     "kind": "running",
-    "sentence": "The desktop is ready.",
+    "sentence": "Ready to use",
     "why": "",
 }
 QUOTA: Node = {

@@ -1,4 +1,4 @@
-"""The serializers for what scripts send about desktops."""
+"""Define the serializers of requests about desktops."""
 
 from typing import Any
 
@@ -13,12 +13,12 @@ from core.api.serializers import PageQuery, StrictSerializer
 from desktops.api.quantities import Cores, GiB, MiB
 from desktops.models import Status
 
-_NEW_FILES = "true: a desktop whose files are lost (files_lost) begins with an empty home folder."
+_NEW_FILES = "Whether to start with an empty home folder if the files are lost (files_lost)."
 _ORDERS = ("created_at", "name", "status", "status_since")
 
 
 class ResourceQuota(StrictSerializer):
-    """Each is optional: what is missing is taken from the image's first size that the quota allows."""
+    """The requested resources. Missing ones are those of the image's first size that fits your quota."""
 
     cpu = Cores(required=False)
     memory = MiB(required=False)
@@ -28,40 +28,49 @@ class ResourceQuota(StrictSerializer):
 @extend_schema_serializer(
     examples=[
         OpenApiExample("Two cores and 4 GiB", value={"resource_quota": {"cpu": "2", "memory": "4Gi"}}),
-        OpenApiExample("The usual size", value={}),
-        OpenApiExample("A second one, with an empty home", value={"name": "build", "volume": "new"}),
+        OpenApiExample("The default size", value={}),
+        OpenApiExample("A second desktop with an empty home folder", value={"name": "build", "volume": "new"}),
     ]
 )
 class PodCreate(StrictSerializer):
-    resource_quota = ResourceQuota(required=False, allow_null=True)
+    """A desktop to create or start. All fields are optional."""
+
+    resource_quota = ResourceQuota(
+        required=False, allow_null=True, help_text="Resources. Default: the image's first size that fits your quota."
+    )
     name = serializers.CharField(
-        max_length=40, required=False, allow_null=True, help_text="One desktop per name. Default: desktop."
+        max_length=40,
+        required=False,
+        allow_null=True,
+        help_text="Name of the desktop, unique among yours. Default: desktop.",
     )
     image = serializers.CharField(
-        max_length=100, required=False, allow_null=True, help_text="Name or number. Default: the first."
+        max_length=100, required=False, allow_null=True, help_text="Name or ID of an image. Default: the first image."
     )
     volume = serializers.CharField(
         max_length=36,
         required=False,
         allow_null=True,
-        help_text='Id of kept files, or "new". Default: the files that were kept of a desktop of this name, if any.',
+        help_text='ID of a kept volume, or "new". Default: the last kept volume of this name, or a new one.',
     )
     time_zone = serializers.CharField(
         max_length=time_zones.LONGEST,
         required=False,
         allow_null=True,
-        help_text="Of the clocks in a new desktop, such as Europe/Berlin. Default: yours, else the installation's.",
+        help_text="Time zone of a new desktop, such as Europe/Berlin. Default: yours, or else that of the portal.",
     )
 
     def validate_time_zone(self, zone: str | None) -> str | None:
         if zone and zone not in time_zones.known_zones():
-            raise serializers.ValidationError(_("There is no such time zone. A name is like Europe/Berlin."))
+            raise serializers.ValidationError(_("Unknown time zone. Send a name such as Europe/Berlin."))
         return zone
 
     new_files = Flag(default=False, help_text=_NEW_FILES)
 
 
 class PodStart(StrictSerializer):
+    """How to start a desktop."""
+
     new_files = Flag(default=False, help_text=_NEW_FILES)
 
 
@@ -70,12 +79,12 @@ class WaitQuery(StrictSerializer):
         min_value=0,
         max_value=settings.API_WAIT_LIMIT,
         default=0,
-        help_text="Seconds to wait for the final status before answering.",
+        help_text="Seconds to wait for a final status. 0 returns at once.",
     )
 
 
 class DeleteQuery(WaitQuery):
-    keep_data = serializers.BooleanField(default=True, help_text="false: the home folder is deleted as well.")
+    keep_data = serializers.BooleanField(default=True, help_text="false also deletes the home folder.")
 
 
 _ONE = f"({'|'.join(Status.values)})"
@@ -83,30 +92,36 @@ _ONE = f"({'|'.join(Status.values)})"
 
 @extend_schema_field({"type": "string", "pattern": f"^{_ONE}(,{_ONE})*$", "maxLength": 100})
 class Statuses(serializers.CharField):
-    """One or more."""
+    """One or more statuses, separated by commas."""
 
 
 class PodQuery(PageQuery):
     status = Statuses(
-        max_length=100, required=False, help_text=f"One or more of {', '.join(Status.values)}, separated by commas."
+        max_length=100, required=False, help_text=f"Statuses, separated by commas: {', '.join(Status.values)}."
     )
-    name = Filter(max_length=40)
+    name = Filter(max_length=40, help_text="Name of the desktop.")
     image = Filter(max_length=100, help_text="Name of an image.")
-    ordering = serializers.ChoiceField([*_ORDERS, *(f"-{order}" for order in _ORDERS)], default="created_at")
+    ordering = serializers.ChoiceField(
+        [*_ORDERS, *(f"-{order}" for order in _ORDERS)],
+        default="created_at",
+        help_text="Field to sort by. A leading - reverses the order.",
+    )
 
     def validate_status(self, text: str) -> list[str]:
         wanted = text.split(",")
         if unknown := [status for status in wanted if status not in Status.values]:
-            message = _("There is no such status: %(unknown)s. Known: %(known)s.")
+            message = _("Unknown status: %(unknown)s. Known statuses: %(known)s.")
             known = ", ".join(Status.values)
             raise serializers.ValidationError(message % {"unknown": ", ".join(unknown), "known": known})
         return wanted
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        """Add `where`: the filters as arguments for a QuerySet."""
+        """Add `where`, the filters as arguments for QuerySet.filter."""
         lookups = {"status": "status__in", "name": "name", "image": "image__name"}
         return attrs | {"where": {lookup: attrs[name] for name, lookup in lookups.items() if name in attrs}}
 
 
 class LogQuery(StrictSerializer):
-    tail_lines = serializers.IntegerField(min_value=1, max_value=5000, default=100)
+    tail_lines = serializers.IntegerField(
+        min_value=1, max_value=5000, default=100, help_text="Number of lines to return, counted from the end."
+    )

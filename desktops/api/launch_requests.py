@@ -1,4 +1,4 @@
-"""Find the image, size and files that a script's launch request means."""
+"""Find the image, size and volume that a launch request of the API refers to."""
 
 from decimal import Decimal
 from typing import Any
@@ -16,7 +16,7 @@ from desktops.exceptions import DesktopNotFound, ImageUnavailable
 from desktops.models import AT_REST, Desktop, DesktopImage, DesktopSize, Status, Volume
 from desktops.services import Launched, LaunchRequest
 
-_MATTERS = (*AT_REST, Status.DELETING)  # for these, the service starts the desktop or refuses
+_NEEDS_SERVICE = (*AT_REST, Status.DELETING)  # the service starts such a desktop or refuses
 _COLUMNS = {"cpu": "cpu", "memory": "memory_mib", "storage": "storage_gib"}
 
 
@@ -24,9 +24,9 @@ def launch(by: Actor, asked: dict[str, Any]) -> Launched:
     """Launch the desktop of that name, or start the existing one. `asked`: the data of a valid PodCreate."""
     name, wanted = asked.get("name") or "desktop", asked.get("image")
     existing = selectors.visible_to(by.user).filter(name=name).first()
-    # An unknown image is refused in any case. The image of an existing desktop is known even if it is disabled.
+    # An unknown image is always refused. The image of an existing desktop is known even if it is disabled.
     image = _image(wanted, of=existing) if wanted else None
-    if existing and existing.status not in _MATTERS:  # nothing to do, so no lock is needed
+    if existing and existing.status not in _NEEDS_SERVICE:  # nothing to do, so no lock is needed
         return Launched(existing)
     if existing:
         launched = services.launch_existing(desktop=existing, by=by, new_files=bool(asked.get("new_files")))
@@ -37,7 +37,7 @@ def launch(by: Actor, asked: dict[str, Any]) -> Launched:
 
 @audited("desktop.launch", target=lambda given: given["name"])
 def _request(*, by: Actor, name: str, image: DesktopImage | None, asked: dict[str, Any]) -> LaunchRequest:
-    """Return what to launch. Audited here, because a refusal occurs before the service is called.
+    """Return what to launch. Audited here, because refusals happen before the service is called.
 
     Raises ImageUnavailable.
     """
@@ -50,9 +50,9 @@ def _request(*, by: Actor, name: str, image: DesktopImage | None, asked: dict[st
 
 
 def _image(wanted: str | None, *, of: Desktop | None = None) -> DesktopImage | None:
-    """Return the image of this name, or else of this number. Without `wanted`, return the first image or None.
+    """Return the image with this name, or else with this ID. Without `wanted`, return the first image or None.
 
-    `of`: a desktop whose image may be named even if it is disabled.
+    `of`: a desktop whose image is found even if it is disabled.
     """
     own = Q(desktop=of) if of else Q()
     offered = list(DesktopImage.objects.filter(Q(enabled=True) | own).distinct())
@@ -62,7 +62,7 @@ def _image(wanted: str | None, *, of: Desktop | None = None) -> DesktopImage | N
     matches += [image for image in offered if str(image.pk) == wanted]
     if not matches:
         names = ", ".join(image.name for image in offered) or "-"
-        raise ValidationError({"image": [_("There is no such image. Known: %(names)s.") % {"names": names}]})
+        raise ValidationError({"image": [_("Unknown image. Available images: %(names)s.") % {"names": names}]})
     return matches[0]
 
 
@@ -75,7 +75,7 @@ def _volume(owner: User, name: str, wanted: str | None) -> Volume | None:
     try:
         return selectors.volume_for(user=owner, volume_id=UUID(wanted))
     except (ValueError, DesktopNotFound):
-        raise ValidationError({"volume": [_("There are no such files.")]})
+        raise ValidationError({"volume": [_("This volume does not exist.")]})
 
 
 def _size(owner: User, image: DesktopImage, asked: dict[str, Decimal], *, kept: Volume | None) -> DesktopSize:

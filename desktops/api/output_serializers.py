@@ -1,4 +1,4 @@
-"""The serializers that describe desktops in responses and in the schema."""
+"""Define the serializers of responses about desktops."""
 
 from typing import Any
 
@@ -9,50 +9,65 @@ from desktops import desktop_snapshot
 from desktops.api import pod_representation
 from desktops.models import Desktop, Status
 
+POD_NAME = "Name of the desktop's objects in the cluster, which identifies the desktop in URLs."
+_VNC_SOCKET = "URL of the WebSocket for VNC. Null if the token does not permit it."
+_SSH_SOCKET = "URL of the WebSocket for SSH. Null if the token does not permit it or the desktop has no SSH at present."
+
 
 class QuantitiesOut(serializers.Serializer[Any]):
-    cpu = serializers.CharField(help_text='Cores: "2", "0.5".')
-    memory = serializers.CharField(help_text='"4Gi", "512Mi".')
-    storage = serializers.CharField(help_text='"10Gi".')
+    """The resources of a desktop."""
+
+    cpu = serializers.CharField(help_text='CPU cores, such as "2" or "0.5".')
+    memory = serializers.CharField(help_text='Memory, such as "4Gi" or "512Mi".')
+    storage = serializers.CharField(help_text='Size of the home folder, such as "10Gi".')
 
 
 class WayOut(serializers.Serializer[Any]):
-    kind = serializers.ChoiceField(["vnc", "novnc", "ssh"])
-    address = serializers.CharField(help_text="Address or command to use.")
+    """A direct connection to the desktop, without the portal."""
+
+    kind = serializers.ChoiceField(["vnc", "novnc", "ssh"], help_text="Kind of the connection.")
+    address = serializers.CharField(help_text="Address to connect to, or command to run.")
 
 
 class AccessInfo(serializers.Serializer[Any]):
-    """Where it is reached. Through the portal alone: at the WebSockets. Null: not there, or not permitted."""
+    """How to connect to a desktop. Addresses that do not exist or that the token does not permit are null."""
 
-    host = serializers.CharField(allow_null=True)
-    vnc_port = serializers.IntegerField(allow_null=True)
-    novnc_port = serializers.IntegerField(allow_null=True)
-    ssh_port = serializers.IntegerField(allow_null=True)
+    host = serializers.CharField(allow_null=True, help_text="Host for direct connections.")
+    vnc_port = serializers.IntegerField(allow_null=True, help_text="Port for direct VNC connections.")
+    novnc_port = serializers.IntegerField(allow_null=True, help_text="Port for direct noVNC connections.")
+    ssh_port = serializers.IntegerField(allow_null=True, help_text="Port for direct SSH connections.")
     vnc_password = serializers.CharField(
-        allow_null=True, help_text="Told when it is created and by POST …/password, where desktops are exposed."
+        allow_null=True,
+        help_text="Password for direct VNC connections. Only in the response of POST pods/create; otherwise null.",
     )
-    url = serializers.CharField(help_text="Its page in the portal.")
-    vnc_websocket = serializers.CharField(allow_null=True)
-    ssh_websocket = serializers.CharField(allow_null=True, help_text="Null also while it does not run.")
-    ways = WayOut(many=True)
+    url = serializers.CharField(help_text="URL of the desktop's page in the portal.")
+    vnc_websocket = serializers.CharField(allow_null=True, help_text=_VNC_SOCKET)
+    ssh_websocket = serializers.CharField(allow_null=True, help_text=_SSH_SOCKET)
+    ways = WayOut(many=True, help_text="Direct connections. Empty if the desktop is only reached through the portal.")
 
 
 class PodOut(serializers.Serializer[Desktop]):
-    pod_name = serializers.CharField()
-    id = serializers.UUIDField()
-    name = serializers.CharField()
-    status = serializers.ChoiceField(Status.values)
-    status_since = serializers.DateTimeField()
-    reason = serializers.CharField(help_text="Slug: why it failed, stopped or waits; empty without.")
-    sentence = serializers.CharField(help_text="Explanation of the reason for people. Empty if there is none.")
-    next_step = serializers.CharField()
-    files_lost = serializers.BooleanField(help_text="Its home folder is gone. new_files begins with an empty one.")
-    image = serializers.CharField()
-    size = serializers.CharField(help_text="Empty for a custom size.")
+    """A desktop."""
+
+    pod_name = serializers.CharField(help_text=POD_NAME)
+    id = serializers.UUIDField(help_text="ID of the desktop.")
+    name = serializers.CharField(help_text="Name of the desktop, unique among those of its owner.")
+    status = serializers.ChoiceField(Status.values, help_text="Status of the desktop.")
+    status_since = serializers.DateTimeField(help_text="Time of the last change of status.")
+    reason = serializers.CharField(help_text="Slug of the reason why it failed, stopped or waits. Empty if none.")
+    sentence = serializers.CharField(help_text="Explanation of the reason, in your language. Empty if none.")
+    next_step = serializers.CharField(help_text="What you can do about it, in your language. Empty if nothing.")
+    files_lost = serializers.BooleanField(help_text="Whether the home folder was deleted in the cluster.")
+    image = serializers.CharField(help_text="Name of the image.")
+    size = serializers.CharField(help_text="Name of the size. Empty for a custom size.")
     resource_quota = QuantitiesOut()
-    created_at = serializers.DateTimeField()
-    started_at = serializers.DateTimeField(allow_null=True)
-    expires_at = serializers.DateTimeField(allow_null=True, help_text="When it is stopped. Null: never.")
+    created_at = serializers.DateTimeField(help_text="Time when the desktop was created.")
+    started_at = serializers.DateTimeField(
+        allow_null=True, help_text="Time when the last start was completed. Null if it is not completed yet."
+    )
+    expires_at = serializers.DateTimeField(
+        allow_null=True, help_text="Time when the desktop will be stopped. Null if it has no time limit."
+    )
     access_info = AccessInfo()
 
     def to_representation(self, instance: Desktop) -> dict[str, Any]:
@@ -64,49 +79,71 @@ class PodOut(serializers.Serializer[Desktop]):
 
 
 class CreatedOut(serializers.Serializer[Any]):
-    status = serializers.ChoiceField(["created", "exists"])
-    pod_name = serializers.CharField()
+    """The desktop that was created, or the existing one."""
+
+    status = serializers.ChoiceField(
+        ["created", "exists"], help_text="Whether this request created the desktop or it existed before."
+    )
+    pod_name = serializers.CharField(help_text=POD_NAME)
     access_info = AccessInfo()
     desktop = PodOut()
 
 
 class DeletedOut(serializers.Serializer[Any]):
-    status = serializers.ChoiceField(["deleted"])
-    pod_name = serializers.CharField()
+    """Confirmation that a desktop was deleted or is being deleted."""
+
+    status = serializers.ChoiceField(["deleted"], help_text='Always "deleted".')
+    pod_name = serializers.CharField(help_text=POD_NAME)
 
 
 class ActionOut(serializers.Serializer[Any]):
-    pod_name = serializers.CharField()
+    """The desktop after the action."""
+
+    pod_name = serializers.CharField(help_text=POD_NAME)
     desktop = PodOut()
 
 
 class PasswordOut(serializers.Serializer[Any]):
-    pod_name = serializers.CharField()
-    vnc_password = serializers.CharField()
+    """The VNC password of a desktop."""
+
+    pod_name = serializers.CharField(help_text=POD_NAME)
+    vnc_password = serializers.CharField(help_text="Password for direct VNC connections.")
 
 
 class PodTokenOut(IssuedOut):
-    """`token` goes into the header X-User-Token, or, from a browser, among the WebSocket's subprotocols."""
+    """A session token for one desktop. Send it in a header, or from a browser as a WebSocket subprotocol."""
 
-    pod_name = serializers.CharField()
-    vnc_websocket = serializers.CharField(allow_null=True)
-    ssh_websocket = serializers.CharField(allow_null=True)
-    header = serializers.CharField(help_text="Name of the header that takes the token.")
-    subprotocols = serializers.ListField(child=serializers.CharField(), help_text="To offer instead, all of them.")
+    pod_name = serializers.CharField(help_text=POD_NAME)
+    vnc_websocket = serializers.CharField(allow_null=True, help_text=_VNC_SOCKET)
+    ssh_websocket = serializers.CharField(allow_null=True, help_text=_SSH_SOCKET)
+    header = serializers.CharField(help_text="Name of the header for the token.")
+    subprotocols = serializers.ListField(
+        child=serializers.CharField(), help_text="WebSocket subprotocols to offer, all of them, instead of the header."
+    )
 
 
 class LogsOut(serializers.Serializer[Any]):
-    pod_name = serializers.CharField()
-    logs = serializers.CharField(allow_blank=True)
+    """The log of a desktop."""
+
+    pod_name = serializers.CharField(help_text=POD_NAME)
+    logs = serializers.CharField(allow_blank=True, help_text="Last lines of the log, separated by line feeds.")
 
 
 class MetricsNow(serializers.Serializer[Any]):
-    cpu = serializers.FloatField(help_text="Cores in use.")
-    memory_mib = serializers.FloatField()
-    cpu_limit = serializers.FloatField(allow_null=True, help_text="Null: not limited, or not known.")
-    memory_limit_mib = serializers.FloatField(allow_null=True)
+    """The current resource usage of a desktop."""
+
+    cpu = serializers.FloatField(help_text="CPU cores in use.")
+    memory_mib = serializers.FloatField(help_text="Memory in use, in MiB.")
+    cpu_limit = serializers.FloatField(allow_null=True, help_text="CPU limit in cores. Null if none or unknown.")
+    memory_limit_mib = serializers.FloatField(
+        allow_null=True, help_text="Memory limit in MiB. Null if none or unknown."
+    )
 
 
 class MetricsOut(serializers.Serializer[Any]):
-    pod_name = serializers.CharField()
-    metrics = MetricsNow(allow_null=True, help_text="Null unless it runs and is measured.")
+    """The resource usage of a desktop."""
+
+    pod_name = serializers.CharField(help_text=POD_NAME)
+    metrics = MetricsNow(
+        allow_null=True, help_text="Current usage. Null if the desktop is not running or its usage is not measured."
+    )

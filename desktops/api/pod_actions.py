@@ -1,4 +1,4 @@
-"""`pods/<pod_name>/…`: actions on a desktop, and its log, metrics and password."""
+"""Serve the actions on a desktop below `pods/<pod_name>/`, and its log, metrics, password and tokens."""
 
 from dataclasses import asdict, replace
 from typing import Any
@@ -31,26 +31,24 @@ _ANSWERS = {200: ActionOut, 202: ActionOut}
 
 class Action(PodEndpoint):
     def asked(self, pod_name: str) -> tuple[Desktop, int]:
-        """Return the desktop, and how many seconds to wait."""
+        """Return the desktop and the number of seconds to wait."""
         self.body(EmptySerializer)
         return self.desktop_of(pod_name), self.query(WaitQuery)["wait"]
 
     def answer(self, desktop: Desktop) -> Response:
-        told = pod_representation.represent_pod(desktop, may=self.claims.permissions)
+        pod = pod_representation.represent_pod(desktop, may=self.claims.permissions)
         status = 202 if desktop.status in MOVING else 200
-        return Response({"pod_name": desktop.object_name, "desktop": told}, status=status)
+        return Response({"pod_name": desktop.object_name, "desktop": pod}, status=status)
 
 
 class Start(Action):
     operations = {
-        "POST": Operation(
-            "startPod", "Start a desktop that is stopped", sent={"new_files": False}, answered=examples.STARTED
-        ),
+        "POST": Operation("startPod", "Start a desktop", sent={"new_files": False}, answered=examples.STARTED),
     }
 
     @extend_schema(request=PodStart, parameters=[WaitQuery], responses=_ANSWERS)
     def post(self, request: Request, pod_name: str) -> Response:
-        """Start a stopped or failed desktop. A running desktop keeps running."""
+        """Start a stopped or failed desktop. Does nothing if it is already running."""
         new_files = self.body(PodStart)["new_files"]
         desktop, seconds = self.desktop_of(pod_name), self.query(WaitQuery)["wait"]
         with concurrency.waiting_slot(self.claims.user_id, seconds):
@@ -61,16 +59,16 @@ class Start(Action):
 
 class Stop(Action):
     operations = {
-        "POST": Operation("stopPod", "Stop a desktop; its files stay", answered=examples.STOPPED),
+        "POST": Operation("stopPod", "Stop a desktop", answered=examples.STOPPED),
     }
 
     @extend_schema(request=EmptySerializer, parameters=[WaitQuery], responses=_ANSWERS)
     def post(self, request: Request, pod_name: str) -> Response:
-        """Stop a desktop, or cancel its start. Its files stay."""
+        """Stop a desktop or cancel its start. Its files are kept."""
         desktop, seconds = self.asked(pod_name)
         with concurrency.waiting_slot(self.claims.user_id, seconds):
             services.stop_desktop(desktop=desktop, by=self.actor)
-            found = wait.until_settled(desktop, seconds)
+            found = wait.until_final(desktop, seconds)
         if found is None:
             raise DesktopNotFound
         return self.answer(found)
@@ -78,12 +76,12 @@ class Stop(Action):
 
 class Restart(Action):
     operations = {
-        "POST": Operation("restartPod", "Stop a desktop and start it again", answered=examples.RESTARTED),
+        "POST": Operation("restartPod", "Restart a desktop", answered=examples.RESTARTED),
     }
 
     @extend_schema(request=EmptySerializer, parameters=[WaitQuery], responses=_ANSWERS)
     def post(self, request: Request, pod_name: str) -> Response:
-        """Stop a desktop and start it again, or start one that is at rest."""
+        """Stop a desktop and start it again. Starts it if it is stopped or failed."""
         desktop, seconds = self.asked(pod_name)
         with concurrency.waiting_slot(self.claims.user_id, seconds):
             services.restart_desktop(desktop=desktop, by=self.actor)
@@ -93,12 +91,12 @@ class Restart(Action):
 
 class Extend(Action):
     operations = {
-        "POST": Operation("extendPod", "Let a desktop run longer", answered={200: examples.EXTENDED}),
+        "POST": Operation("extendPod", "Extend the time limit of a desktop", answered={200: examples.EXTENDED}),
     }
 
     @extend_schema(request=EmptySerializer, responses={200: ActionOut})
     def post(self, request: Request, pod_name: str) -> Response:
-        """Count its longest allowed time from now on. `expires_at` null: there is no such time."""
+        """Set the time limit of a running desktop as if it had just started. Never shortens the time."""
         self.body(EmptySerializer)
         self.query(EmptySerializer)
         desktop = self.desktop_of(pod_name)
@@ -109,13 +107,15 @@ class Extend(Action):
 class Password(PodEndpoint):
     needs = {"POST": ("vnc",)}
     operations = {
-        "POST": Operation("showPodPassword", "The VNC password of a desktop", answered={200: examples.PASSWORD}),
+        "POST": Operation("showPodPassword", "Show the VNC password of a desktop", answered={200: examples.PASSWORD}),
     }
 
     @extend_schema(request=EmptySerializer, responses=PasswordOut)
     def post(self, request: Request, pod_name: str) -> Response:
-        """The VNC password, for programs that go past the portal; it is noted that you asked. 404 where all goes
-        through the portal."""
+        """Return the VNC password for direct connections. The audit trail records each such request.
+
+        The response is 404 if the desktop is only reached through the portal.
+        """
         self.body(EmptySerializer)
         self.query(EmptySerializer)
         password = services.show_password(desktop=self.desktop_of(pod_name), by=self.actor)
@@ -124,15 +124,15 @@ class Password(PodEndpoint):
 
 class Token(PodEndpoint):
     operations = {
-        "POST": Operation(
-            "issuePodToken", "A session token for this desktop only", sent={}, answered={201: examples.POD_TOKEN}
-        ),
+        "POST": Operation("issuePodToken", "Issue a token for a desktop", sent={}, answered={201: examples.POD_TOKEN}),
     }
 
     @extend_schema(request=TokenForm, responses={201: PodTokenOut})
     def post(self, request: Request, pod_name: str) -> Response:
-        """A session token for this desktop alone, to open its screen or SSH. It has no more permissions and no longer
-        life than the token that asks, and ends with that one's login. In the API it may look, and change nothing."""
+        """Issue a token that opens the WebSockets of one desktop. In the API, it can only read this desktop.
+
+        Its permissions and lifetime do not exceed those of the token that you send, and it ends with the same login.
+        """
         self.query(EmptySerializer)
         asked, desktop = self.body(TokenForm), self.desktop_of(pod_name)
         if not self.claims.permissions:  # the issued token would permit nothing
@@ -143,10 +143,10 @@ class Token(PodEndpoint):
             resource_quota=token_scopes.quantities(desktop),
         )
         issued = token_services.issue_from_token(by=self.actor, claims=self.claims, wanted=wanted)
-        return Response(_told_once(issued, desktop_snapshot.snapshot_of(desktop)), status=201)
+        return Response(_shown_once(issued, desktop_snapshot.snapshot_of(desktop)), status=201)
 
 
-def _told_once(issued: Issued, of: DesktopSnapshot) -> dict[str, Any]:
+def _shown_once(issued: Issued, of: DesktopSnapshot) -> dict[str, Any]:
     access = pod_representation.access_info(of, may=frozenset(issued.token.permissions))
     return {
         **IssuedOut(issued).data,
@@ -161,12 +161,12 @@ def _told_once(issued: Issued, of: DesktopSnapshot) -> dict[str, Any]:
 class Logs(PodEndpoint):
     opens_to_bound = True
     operations = {
-        "GET": Operation("getPodLogs", "What a desktop printed", answered={200: examples.LOGS}, refused=(409,)),
+        "GET": Operation("getPodLogs", "Get the log of a desktop", answered={200: examples.LOGS}, refused=(409,)),
     }
 
     @extend_schema(parameters=[LogQuery], responses=LogsOut)
     def get(self, request: Request, pod_name: str) -> Response:
-        """Return the last lines that the desktop's session printed."""
+        """Return the last lines of the log of the desktop's session."""
         lines = self.query(LogQuery)["tail_lines"]
         return Response({"pod_name": pod_name, "logs": selectors.log_of(self.desktop_of(pod_name), lines)})
 
@@ -174,12 +174,14 @@ class Logs(PodEndpoint):
 class Metrics(PodEndpoint):
     opens_to_bound = True
     operations = {
-        "GET": Operation("getPodMetrics", "What a desktop uses", answered={200: examples.METRICS}, refused=(409,)),
+        "GET": Operation(
+            "getPodMetrics", "Get the resource usage of a desktop", answered={200: examples.METRICS}, refused=(409,)
+        ),
     }
 
     @extend_schema(responses=MetricsOut)
     def get(self, request: Request, pod_name: str) -> Response:
-        """Show what the desktop uses now."""
+        """Return the current CPU and memory usage of a desktop."""
         self.query(EmptySerializer)
         usage = selectors.measured(self.desktop_of(pod_name))
         return Response({"pod_name": pod_name, "metrics": asdict(usage) if usage else None})

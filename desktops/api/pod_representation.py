@@ -1,4 +1,4 @@
-"""Describe a desktop for scripts, in the reader's language, with the addresses that their token permits."""
+"""Represent a desktop for the API, in the client's language, with the addresses that its token permits."""
 
 from datetime import datetime
 from functools import cached_property
@@ -18,7 +18,7 @@ facts = rows.snapshot_of
 
 
 class Machinery:
-    """The state of the parts that moving desktops wait for. It is read when first needed, once per list."""
+    """The state of the parts that desktops in transition wait for. It is read when first needed, once per list."""
 
     @cached_property
     def facts(self) -> dict[str, Any]:
@@ -28,11 +28,11 @@ class Machinery:
 def represent_snapshot(
     facts: DesktopSnapshot, *, may: frozenset[str], password: str | None = None, machinery: Machinery | None = None
 ) -> dict[str, Any]:
-    """Return the description of a desktop. Queries Redis for moving desktops, and nothing else.
+    """Return the representation of a desktop. Queries Redis for desktops in transition, and nothing else.
 
     `may`: the permissions of the request's token.
     """
-    told = _words(facts, machinery)
+    found = _diagnosis(facts, machinery)
     return {
         "pod_name": facts.pod_name,
         "id": facts.id,
@@ -40,8 +40,8 @@ def represent_snapshot(
         "status": facts.status,
         "status_since": facts.status_since,
         "reason": diagnosis.reason_of(facts.status, facts.reason, files_lost=facts.files_lost),
-        "sentence": told.sentence,
-        "next_step": told.next_step,
+        "sentence": found.sentence,
+        "next_step": found.next_step,
         "image": facts.image,
         "size": facts.size,
         "files_lost": facts.files_lost,
@@ -58,10 +58,9 @@ def represent_pod(desktop: Desktop, *, may: frozenset[str], password: str | None
 
 
 def access_info(facts: DesktopSnapshot, *, may: frozenset[str], password: str | None = None) -> dict[str, Any]:
-    """Return the addresses of a desktop.
+    """Return the addresses of a desktop. Those that the token does not permit or that do not exist are None.
 
-    Addresses that the token does not permit or that do not exist are None. So are ports if desktops are only reached
-    through the portal.
+    Host and ports are None if desktops are only reached through the portal.
     """
     permitted = {"vnc": "vnc" in may, "novnc": "vnc" in may, "ssh": "ssh" in may}
     ways = {way.kind: way for way in connection_info.access_methods(facts) if permitted[way.kind]}
@@ -78,11 +77,11 @@ def access_info(facts: DesktopSnapshot, *, may: frozenset[str], password: str | 
 
 
 def websocket(desktop_id: object, kind: str) -> str:
-    """Return the WebSocket address of a desktop. `kind`: "vnc" or "ssh"."""
+    """Return the URL of a desktop's WebSocket. `kind`: "vnc" or "ssh"."""
     return f"{settings.PUBLIC_URL.replace('http', 'ws', 1)}/ws/desktops/{desktop_id}/{kind}"
 
 
-def _words(facts: DesktopSnapshot, machinery: Machinery | None) -> diagnosis.Diagnosis:
+def _diagnosis(facts: DesktopSnapshot, machinery: Machinery | None) -> diagnosis.Diagnosis:
     if facts.status not in MOVING:
         return diagnosis.explain(
             diagnosis.DiagnosisInput(

@@ -1,4 +1,4 @@
-"""`pods`, `pods/create`, `pods/<pod_name>`: list, launch, show and delete desktops."""
+"""List, launch, show and delete desktops at `pods`, `pods/create` and `pods/<pod_name>`."""
 
 from contextlib import suppress
 from typing import Any
@@ -22,7 +22,7 @@ from desktops.models import MOVING, Desktop, Status
 
 
 class PodEndpoint(Endpoint):
-    """About one desktop, or those of one person."""
+    """The base class of views for the desktops of one user."""
 
     tag = "Desktops"
 
@@ -39,7 +39,7 @@ class PodEndpoint(Endpoint):
         return selectors.named(user=self.actor.user, pod_name=pod_name)
 
     def password_of(self, desktop: Desktop) -> str | None:
-        """Return the VNC password if the token permits it and the desktop is reached directly, else None."""
+        """Return the VNC password if the token permits it and the desktop has direct connections, else None."""
         if "vnc" in self.claims.permissions and connection_info.is_direct(desktop):
             with suppress(DesktopRefusal):  # POST …/password explains the refusal
                 return services.show_password(desktop=desktop, by=self.actor)
@@ -52,25 +52,25 @@ class PodEndpoint(Endpoint):
         """
         if not seconds:
             return desktop
-        found = wait.until_settled(desktop, seconds)
+        found = wait.until_final(desktop, seconds)
         if found is None:
-            raise DesktopNotFound(_("The desktop was deleted meanwhile."))
+            raise DesktopNotFound(_("The desktop was deleted in the meantime."))
         if found.status == Status.FAILED:
             why = selectors.diagnosis_of(found)
             raise DidNotStart(found.reason or "failed", why.sentence, why.next_step)
         if found.status not in MOVING and found.status != Status.RUNNING:
-            raise NotRunning(_("The desktop was stopped meanwhile."))
+            raise NotRunning(_("The desktop was stopped in the meantime."))
         return found
 
 
 class Pods(PodEndpoint):
     operations = {
-        "GET": Operation("listPods", "Your desktops", answered={200: page_example(examples.DESKTOP)}),
+        "GET": Operation("listPods", "List your desktops", answered={200: page_example(examples.DESKTOP)}),
     }
 
     @extend_schema(parameters=[PodQuery], responses=PodOut(many=True))
     def get(self, request: Request) -> Response:
-        """List your desktops, in pages."""
+        """Return your desktops that match the filters, by default oldest first."""
         asked = self.query(PodQuery)
         order = asked["ordering"]
         rows = selectors.visible_to(self.actor.user).filter(**asked["where"]).order_by(order, "pk")
@@ -82,7 +82,7 @@ class Create(PodEndpoint):
     operations = {
         "POST": Operation(
             "createPod",
-            "Launch a desktop, or start the one of that name",
+            "Create or start a desktop",
             sent={"resource_quota": examples.QUANTITIES},
             answered={202: examples.CREATED, 200: examples.EXISTS},
         ),
@@ -94,41 +94,40 @@ class Create(PodEndpoint):
         responses={200: CreatedOut, 202: CreatedOut},
     )
     def post(self, request: Request) -> Response:
-        """Launch a desktop, or find the one of that name. 202: it is on its way. 200: it was there already, or runs
-        now that you waited. What is there keeps its size, image and files, whatever is sent."""
+        """Create a desktop. If you already have one of this name, start it if it is stopped or failed.
+
+        An existing desktop keeps its image, size and files. The response is 202 while the desktop is starting, and 200
+        if it needed no start or is running after `wait`.
+        """
         asked, seconds = self.body(PodCreate), self.query(WaitQuery)["wait"]
         with concurrency.waiting_slot(self.claims.user_id, seconds):
             launched = launch_requests.launch(self.actor, asked)
             desktop = self.started(launched.desktop, seconds)
-        on_its_way = desktop.status in MOVING and (launched.ordered or seconds)
-        told = pod_representation.represent_pod(
-            desktop, may=self.claims.permissions, password=self.password_of(desktop)
-        )
+        is_starting = desktop.status in MOVING and (launched.ordered or seconds)
+        pod = pod_representation.represent_pod(desktop, may=self.claims.permissions, password=self.password_of(desktop))
         answer = {
             "status": "created" if launched.created else "exists",
             "pod_name": desktop.object_name,
-            "access_info": told["access_info"],
-            "desktop": told,
+            "access_info": pod["access_info"],
+            "desktop": pod,
         }
-        return Response(answer, status=202 if on_its_way else 200)
+        return Response(answer, status=202 if is_starting else 200)
 
 
 class Pod(PodEndpoint):
     opens_to_bound = True
     operations = {
-        "GET": Operation(
-            "getPod", "One desktop, and how to connect to it", answered={200: examples.DESKTOP}, refused=(409,)
-        ),
+        "GET": Operation("getPod", "Get a desktop", answered={200: examples.DESKTOP}, refused=(409,)),
         "DELETE": Operation(
             "deletePod",
-            "Delete a desktop; its files stay unless you say otherwise",
+            "Delete a desktop",
             answered={200: examples.DELETED, 202: examples.DELETED},
         ),
     }
 
     @extend_schema(responses=PodOut)
     def get(self, request: Request, pod_name: str) -> Response:
-        """Show a desktop as it is now."""
+        """Return a desktop and how to connect to it."""
         self.query(EmptySerializer)
         return Response(pod_representation.represent_snapshot(self.snapshot_of(pod_name), may=self.claims.permissions))
 
@@ -138,8 +137,10 @@ class Pod(PodEndpoint):
         responses={200: DeletedOut, 202: DeletedOut},
     )
     def delete(self, request: Request, pod_name: str) -> Response:
-        """Delete a desktop. Its files are kept, unless keep_data=false. 202: it is being deleted. 200: you waited, and
-        nothing of it is left, nor of files that were to go with it."""
+        """Delete a desktop. Its files are kept unless you send `keep_data=false`.
+
+        The response is 202 while the desktop is being deleted. With `wait`, it is 200 once nothing is left.
+        """
         self.body(EmptySerializer)
         asked, desktop = self.query(DeleteQuery), self.desktop_of(pod_name)
         with concurrency.waiting_slot(self.claims.user_id, asked["wait"]):

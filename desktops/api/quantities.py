@@ -1,4 +1,4 @@
-"""Parse quantities in Kubernetes notation ("2", "500m", "4Gi") to cores, MiB and GiB, rounded up."""
+"""Convert quantities in Kubernetes notation ("2", "500m", "4Gi") to cores, MiB and GiB, rounded up."""
 
 import re
 from decimal import ROUND_CEILING, Decimal
@@ -14,18 +14,18 @@ _BYTES |= {letter: 1000**n for n, letter in enumerate("kMGTP", 1)}
 
 
 class Quantity(serializers.Field[Decimal, Any, str, Any]):
-    """A text, or a number of cores or bytes without a unit."""
+    """A string with an optional unit, or a number of cores or bytes."""
 
     units: ClassVar[dict[str, Decimal | int]]
-    one: ClassVar[int] = 1  # size of the result's unit, in the unit ""
+    one: ClassVar[int] = 1  # size of the result's unit, in cores or bytes
     step = Decimal(1)
     least: ClassVar[Decimal]
     most: ClassVar[Decimal]
     written: ClassVar[dict[str, str]]  # bounds and examples for messages
     default_error_messages = {
         "form": _("Expected a quantity such as %(examples)s."),
-        "small": _("This is too small. At least %(least)s."),
-        "large": _("This is too large. At most %(most)s."),
+        "small": _("This is too small. The minimum is %(least)s."),
+        "large": _("This is too large. The maximum is %(most)s."),
     }
 
     def to_internal_value(self, data: Any) -> Decimal:
@@ -47,17 +47,17 @@ class Quantity(serializers.Field[Decimal, Any, str, Any]):
         raise serializers.ValidationError(self.error_messages[code] % self.written, code=code)
 
 
-def _schema(units: str, least: float, most: float, **told: str) -> dict[str, Any]:
-    """Return the schema of a quantity. It limits numbers only: a schema cannot express the bounds of texts."""
+def _schema(units: str, least: float, most: float, **more: str) -> dict[str, Any]:
+    """Return the schema of a quantity. It limits only numbers, since a schema cannot limit the value of a string."""
     pattern = rf"^[0-9]{{1,20}}(\.[0-9]{{1,20}})?({units}|[eE][+-]?[0-9]{{1,2}})?$"
     text = {"type": "string", "maxLength": 50, "pattern": pattern}
-    return {"oneOf": [text, {"type": "number", "minimum": least, "maximum": most}], **told}
+    return {"oneOf": [text, {"type": "number", "minimum": least, "maximum": most}], **more}
 
 
 _UNITS = "[KMGTP]i|[kMGTP]"
 
 
-@extend_schema_field(_schema("m", 0.1, 9999.99, description="Cores.", example="2"))
+@extend_schema_field(_schema("m", 0.1, 9999.99, description="CPU cores.", example="2"))
 class Cores(Quantity):
     units = {"": 1, "m": Decimal("0.001")}
     step = Decimal("0.01")
@@ -66,7 +66,7 @@ class Cores(Quantity):
 
 
 @extend_schema_field(
-    _schema(_UNITS, 2**27, (2**31 - 1) * 2**20, description="Memory; without a unit: bytes.", example="4Gi")
+    _schema(_UNITS, 2**27, (2**31 - 1) * 2**20, description="Memory, in bytes if you send no unit.", example="4Gi")
 )
 class MiB(Quantity):
     units = _BYTES
@@ -76,7 +76,13 @@ class MiB(Quantity):
 
 
 @extend_schema_field(
-    _schema(_UNITS, 2**30, (2**31 - 1) * 2**30, description="Home folder; without a unit: bytes.", example="10Gi")
+    _schema(
+        _UNITS,
+        2**30,
+        (2**31 - 1) * 2**30,
+        description="Size of the home folder, in bytes if you send no unit.",
+        example="10Gi",
+    )
 )
 class GiB(Quantity):
     units = _BYTES

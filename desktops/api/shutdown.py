@@ -1,4 +1,4 @@
-"""Notify long requests that the server is stopping, so that they end with an answer."""
+"""Notify long requests that the server is stopping, so that they end with a response."""
 
 import asyncio
 from weakref import WeakSet
@@ -8,7 +8,7 @@ _waiting: WeakSet[asyncio.Event] = WeakSet()
 
 
 def begin() -> None:
-    """Wake all waiting requests. Called once, in the event loop of the server."""
+    """Wake all waiting requests. The server calls this once, in its event loop."""
     _begun.set()
     for woken in list(_waiting):
         woken.set()
@@ -18,8 +18,8 @@ def has_begun() -> bool:
     return _begun.is_set()
 
 
-def wakes(woken: asyncio.Event) -> None:
-    """Set this event as well when the server stops."""
+def register(woken: asyncio.Event) -> None:
+    """Set this event when the server stops, or now if it is stopping already."""
     _waiting.add(woken)
     if has_begun():
         woken.set()

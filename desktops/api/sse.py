@@ -1,4 +1,4 @@
-"""Send a stream of server-sent events, keep it alive and end it. An EventProducer supplies the events."""
+"""Send, keep alive and end a stream of server-sent events. An EventProducer supplies the events."""
 
 import asyncio
 import json
@@ -23,8 +23,8 @@ log = structlog.get_logger("podesk.events")
 MEDIA_TYPE = "text/event-stream"
 CONTENT_TYPE = f"{MEDIA_TYPE}; charset=utf-8"
 # Seconds between two checks of the token, between two queries without a message, and until a keepalive is sent.
-TICK, LOOK, SILENCE = 0.8, 3.0, 5.0
-COME_BACK = 2  # seconds after which a browser reopens a broken stream
+TICK, QUERY_INTERVAL, KEEPALIVE = 0.8, 3.0, 5.0
+RETRY = 2  # seconds after which a browser reopens a broken stream
 
 
 @dataclass(frozen=True)
@@ -45,81 +45,81 @@ class EventProducer(Protocol):
         """Return the group of the channel layer whose messages report new events."""
 
     def restarting(self) -> Message:
-        """Return the last message of a stream that ends because the server stops."""
+        """Return the last message of a stream that ends because the server is stopping."""
 
-    def tell(self, look: bool) -> tuple[list[Message], bool]:
+    def poll(self, query: bool) -> tuple[list[Message], bool]:
         """Return the messages to send, and whether there are more. Called in a thread after each TICK.
 
-        Without `look`, it only checks whether the stream may continue.
+        `query`: whether to query for messages, and not only check whether the stream may continue.
         """
 
 
 class EventStreamRenderer(JSONRenderer):
-    """Lets a request accept a stream. It renders refusals only, and those are JSON."""
+    """Lets requests accept a stream. The renderer itself is used only for refusals, which it renders as JSON."""
 
     media_type, format, charset = MEDIA_TYPE, "event-stream", "utf-8"
 
 
-def answer(teller: EventProducer, slot: ConcurrencySlot) -> StreamingHttpResponse:
-    """Return the response that streams the events. `slot`: already acquired; the stream releases it."""
-    response = StreamingHttpResponse(_stream(teller, slot), content_type=CONTENT_TYPE)
+def answer(producer: EventProducer, slot: ConcurrencySlot) -> StreamingHttpResponse:
+    """Return the response that streams the events. The stream releases `slot`, which the caller has acquired."""
+    response = StreamingHttpResponse(_stream(producer, slot), content_type=CONTENT_TYPE)
     response["X-Accel-Buffering"] = "no"  # otherwise nginx buffers several kilobytes of events
     return response
 
 
-async def _stream(teller: EventProducer, slot: ConcurrencySlot) -> AsyncIterator[bytes]:
+async def _stream(producer: EventProducer, slot: ConcurrencySlot) -> AsyncIterator[bytes]:
     woken = asyncio.Event()
-    beside = [asyncio.create_task(work) for work in (channel_listener.listen(teller.group, woken), _keep(slot))]
+    tasks = [asyncio.create_task(work) for work in (channel_listener.listen(producer.group, woken), _renew(slot))]
     try:
-        await _let_go()
-        yield f"retry: {COME_BACK * 1000}\n\n".encode()
-        async for frame in _frames(teller, woken):
+        await _release_thread()
+        yield f"retry: {RETRY * 1000}\n\n".encode()
+        async for frame in _frames(producer, woken):
             yield frame
     except Error as error:  # the client reopens the stream and continues where it ended
         log.warning("stream_broken", error=str(error))
     finally:
-        for task in beside:
+        for task in tasks:
             task.cancel()
         asyncio.get_running_loop().run_in_executor(None, slot.release)  # not awaited: this task may have been cancelled
 
 
-async def _keep(slot: ConcurrencySlot) -> None:
+async def _renew(slot: ConcurrencySlot) -> None:
     while True:
         await asyncio.sleep(LEASE / 3)
         await asyncio.to_thread(slot.renew)
 
 
-async def _frames(teller: EventProducer, woken: asyncio.Event) -> AsyncIterator[bytes]:
-    tell = DatabaseSyncToAsync(teller.tell, thread_sensitive=False)
-    looked, heard = 0.0, time.monotonic()
+async def _frames(producer: EventProducer, woken: asyncio.Event) -> AsyncIterator[bytes]:
+    poll = DatabaseSyncToAsync(producer.poll, thread_sensitive=False)
+    queried, sent = 0.0, time.monotonic()
     while True:
         if shutdown.has_begun():
-            yield teller.restarting().frame()
+            yield producer.restarting().frame()
             return
         now = time.monotonic()
-        if look := woken.is_set() or now - looked >= LOOK:
+        if query := woken.is_set() or now - queried >= QUERY_INTERVAL:
             woken.clear()
-            looked = now
-        messages, more = await tell(look)
+            queried = now
+        messages, more = await poll(query)
         for message in messages:
             yield message.frame()
             if message.last:
                 return
         if messages:
-            heard = now
-        elif now - heard >= SILENCE:
-            yield b": still here\n\n"
-            heard = now
+            sent = now
+        elif now - sent >= KEEPALIVE:
+            yield b": keepalive\n\n"
+            sent = now
         if more:
             woken.set()
         with suppress(TimeoutError):
             await asyncio.wait_for(woken.wait(), TICK)
 
 
-async def _let_go() -> None:
+async def _release_thread() -> None:
     """Release the request's thread and its database connection.
 
-    Django would keep both until the response has been sent, which takes hours here. A later use gets a new thread.
+    Django would hold both until the response has been sent, which can take hours. A later query gets a new thread.
     """
     await sync_to_async(connections.close_all)()
     context = SyncToAsync.thread_sensitive_context.get(None)

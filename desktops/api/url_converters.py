@@ -1,8 +1,8 @@
-"""Match the name of a desktop's objects in a URL."""
+"""Define the URL converter for the object name of a desktop."""
 
 
 class PodName:
-    """Match a DNS label. Anything else is not found (404)."""
+    """Matches a DNS label. Other values lead to a 404."""
 
     regex = "[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 

@@ -1,7 +1,7 @@
-"""`?wait=SECONDS`: delay the answer until a desktop has its final status, the time is over, or the server stops.
+"""Delay an answer (`?wait=SECONDS`) until a desktop has a final status, the time is over, or the server stops.
 
-A waiting request holds only the thread that Django made for it: no database connection, and no place in a pool. The
-messages to open pages wake it, and it also checks regularly in case a message is lost.
+A waiting request holds only the thread that Django created for it: no database connection, and no slot of a pool. It
+is woken by the messages that open pages get, and it also checks regularly in case a message is lost.
 """
 
 import asyncio
@@ -19,27 +19,27 @@ from desktops.models import MOVING, Desktop, Volume
 from desktops.notify import owner_group
 
 log = structlog.get_logger("podesk.api")
-_LOOK = 2.0  # seconds between two checks without a message
-_LEAVE = 1.0  # timeout in seconds for the cleanup in Redis
+_CHECK_INTERVAL = 2.0  # seconds between two checks without a message
+_CLEANUP_TIMEOUT = 1.0  # seconds
 
 IsOver = Callable[[Desktop], bool]
 
 
-def until_settled(desktop: Desktop, seconds: int) -> Desktop | None:
-    """Wait until the desktop has its final status, and return its row, or None if it was deleted.
+def until_final(desktop: Desktop, seconds: int) -> Desktop | None:
+    """Wait until the desktop has a final status, and return its row, or None if it was deleted.
 
-    If the client disconnects, it returns at once: the answer is then stored for the request's Idempotency-Key.
+    If the client disconnects, return at once: the answer is then stored for the request's Idempotency-Key.
     """
     if not seconds:
         return desktop
-    _hold(desktop, seconds, _is_settled)
+    _hold(desktop, seconds, _is_final)
     return _row(desktop.pk)
 
 
 def until_gone(desktop: Desktop, seconds: int) -> bool:
     """Wait until the desktop and the files to delete with it are gone, and return whether they are.
 
-    Without `seconds`, it returns False at once.
+    Without `seconds`, return False at once.
     """
     if not seconds:
         return False
@@ -51,7 +51,7 @@ def _hold(desktop: Desktop, seconds: int, is_over: IsOver) -> None:
     try:
         async_to_sync(_watch)(desktop, seconds, is_over)
     except asyncio.CancelledError:
-        log.info("client_gone", desktop=str(desktop.pk))
+        log.info("client_disconnected", desktop=str(desktop.pk))
 
 
 async def _watch(desktop: Desktop, seconds: int, is_over: IsOver) -> None:
@@ -60,26 +60,26 @@ async def _watch(desktop: Desktop, seconds: int, is_over: IsOver) -> None:
     woken = asyncio.Event()
     listening = asyncio.create_task(channel_listener.listen(owner_group(desktop.owner_id), woken))
     try:
-        while not await sync_to_async(_look)(desktop, is_over) and (left := end - clock()) > 0:
+        while not await sync_to_async(_check)(desktop, is_over) and (left := end - clock()) > 0:
             if shutdown.has_begun():
                 return
             with suppress(TimeoutError):
-                await asyncio.wait_for(woken.wait(), min(left, _LOOK))
+                await asyncio.wait_for(woken.wait(), min(left, _CHECK_INTERVAL))
             woken.clear()
     finally:
         listening.cancel()
-        await asyncio.wait({listening}, timeout=_LEAVE)
+        await asyncio.wait({listening}, timeout=_CLEANUP_TIMEOUT)
 
 
-def _look(desktop: Desktop, is_over: IsOver) -> bool:
-    """Return whether the wait is over, also because the account was disabled. Runs in the request's own thread."""
+def _check(desktop: Desktop, is_over: IsOver) -> bool:
+    """Return whether the wait is over, or the account was disabled. Runs in the request's own thread."""
     try:
         return is_over(desktop) or not User.objects.filter(pk=desktop.owner_id, is_active=True).exists()
     finally:
         close_old_connections()
 
 
-def _is_settled(desktop: Desktop) -> bool:
+def _is_final(desktop: Desktop) -> bool:
     row = _row(desktop.pk)
     return row is None or row.status not in MOVING
 
@@ -87,7 +87,7 @@ def _is_settled(desktop: Desktop) -> bool:
 def _is_gone(desktop: Desktop) -> bool:
     """Return whether the desktop and the files to delete with it are gone.
 
-    The desktop is checked first: the transaction that deletes it also decides about its files.
+    The desktop is checked first, since the transaction that deletes it also decides whether its files are kept.
     """
     if Desktop.objects.filter(pk=desktop.pk).exists():
         return False

@@ -1,4 +1,4 @@
-"""The API's OpenAPI document, and a page to read it and try it out, without resources from other sites."""
+"""Serve the OpenAPI document of the API, and a page to read it and try it out that loads nothing from other sites."""
 
 import json
 from functools import cache
@@ -12,7 +12,7 @@ from django.views.decorators.http import require_safe
 from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.renderers import OpenApiYamlRenderer
 
-from portal.api import schema as _scheme  # noqa: F401 - registers our authentication with drf-spectacular
+from portal.api import schema as _schema  # noqa: F401 - registers SessionTokenScheme with drf-spectacular
 
 YAML, JSON = "application/vnd.oai.openapi", "application/vnd.oai.openapi+json"
 
@@ -30,12 +30,13 @@ def schema(request: HttpRequest) -> HttpResponse:
 @csrf_exempt
 @require_safe
 def page(request: HttpRequest) -> HttpResponse:
+    """Return the page that displays the document."""
     return render(request, "api_docs.html")
 
 
 @cache
 def document() -> dict[str, Any]:
-    """Return the document. It is generated once, since that takes a second and it is the same for all users."""
+    """Return the document. It is the same for all users and takes a second to generate, so it is generated once."""
     with translation.override("en"):
         generated = SchemaGenerator().get_schema(request=None, public=True)  # type: ignore[no-untyped-call]
     return dict(json.loads(json.dumps(generated, default=str)))  # evaluates the lazy help texts

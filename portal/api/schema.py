@@ -1,4 +1,4 @@
-"""Complete the OpenAPI document with what is common to all views: security, problems, limits, pages, examples."""
+"""Complete the OpenAPI document with what all views share: security, problems, headers, pages and descriptions."""
 
 from typing import Any
 
@@ -10,10 +10,10 @@ Node = dict[str, Any]
 _BODY_METHODS = {"post", "put", "patch", "delete"}  # a DELETE must have an empty body
 
 TAGS = {
-    "Desktops": "Launch, watch, connect, stop and delete your desktops. A desktop is called pod here.",
-    "Files and quota": "What you may have, and the files that outlive a desktop.",
-    "Tokens": "Session tokens: what scripts show in place of a password.",
-    "Administration": "For administrators.",
+    "Desktops": "Create, watch, connect to, stop and delete your desktops. In paths and fields, a desktop is a pod.",
+    "Files and quota": "Your quota, and the home folders that are kept when you delete a desktop.",
+    "Tokens": "Session tokens, which identify you in all other requests.",
+    "Administration": "Users, quotas, desktops and the audit trail of the portal, for administrators.",
 }
 
 
@@ -22,17 +22,22 @@ class SessionTokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-unt
     name = ["X-User-Token", "Bearer"]
 
     def get_security_requirement(self, auto_schema: Any) -> list[dict[str, list[str]]]:
-        return [{name: []} for name in self.name]  # either
+        return [{name: []} for name in self.name]  # one of them is enough
 
     def get_security_definition(self, auto_schema: Any) -> list[dict[str, str]]:
         return [
-            {"type": "apiKey", "in": "header", "name": "X-User-Token", "description": "A session token."},
-            {"type": "http", "scheme": "bearer", "bearerFormat": "JWT", "description": "The same, by another name."},
+            {"type": "apiKey", "in": "header", "name": "X-User-Token", "description": "Session token."},
+            {
+                "type": "http",
+                "scheme": "bearer",
+                "bearerFormat": "JWT",
+                "description": "Session token. Ignored if X-User-Token is sent.",
+            },
         ]
 
 
 def complete(result: Node, **_generator: Any) -> Node:
-    """Complete the document. Called by drf-spectacular as a postprocessing hook."""
+    """Complete the document. drf-spectacular calls this as a postprocessing hook."""
     components = result["components"]
     components["schemas"]["Problem"] = schema_parts.PROBLEM
     components["schemas"]["FieldError"] = schema_parts.FIELD_ERROR
@@ -40,10 +45,10 @@ def complete(result: Node, **_generator: Any) -> Node:
     components["parameters"] = schema_parts.PARAMETERS
     components["responses"] = schema_parts.responses()
     sent = _used(result["paths"], components["schemas"], "requestBody")
-    told = _used(result["paths"], components["schemas"], "responses")
-    for name in sent | told:  # what is sent refuses unknown fields: core.api.serializers
+    returned = _used(result["paths"], components["schemas"], "responses")
+    for name in sent | returned:  # requests allow no other fields either: core.api.serializers
         _close(components["schemas"][name], whole=name not in sent)
-    result["tags"] = [{"name": name, "description": told} for name, told in TAGS.items()]
+    result["tags"] = [{"name": name, "description": description} for name, description in TAGS.items()]
     for path, methods in result["paths"].items():
         for method, operation in methods.items():
             _complete(operation, method, path)
@@ -52,19 +57,23 @@ def complete(result: Node, **_generator: Any) -> Node:
 
 def _complete(operation: Node, method: str, path: str) -> None:
     _page(operation, path)
+    for parameter in operation.get("parameters", []):
+        if parameter["in"] == "path":
+            parameter["description"] = schema_parts.PATH_PARAMETERS[parameter["name"]]
     if method == "post" and operation.get("security"):
         operation.setdefault("parameters", []).append({"$ref": "#/components/parameters/IdempotencyKey"})
     for status in _problems(operation, method, path):
         operation["responses"].setdefault(str(status), {"$ref": f"#/components/responses/Problem{status}"})
     replayed = schema_parts.REPLAYED if method == "post" and operation.get("security") else {}
-    for response in operation["responses"].values():
+    for status, response in operation["responses"].items():
         if "$ref" not in response:
+            response["description"] = schema_parts.SUCCESS[int(status)]
             response.setdefault("headers", {}).update(schema_parts.ALWAYS | replayed)
     operation["responses"] = dict(sorted(operation["responses"].items()))
 
 
 def _close(schema: Node, *, whole: bool) -> None:
-    """Allow only the named properties; `whole`: require all of them, since responses always contain all."""
+    """Allow only the named properties. `whole`: require all of them, since responses always contain all."""
     if "properties" in schema:
         schema["additionalProperties"] = False
         if whole:
@@ -72,7 +81,7 @@ def _close(schema: Node, *, whole: bool) -> None:
 
 
 def _used(paths: Node, schemas: Node, place: str) -> set[str]:
-    """Return the names of the schemas that operations use at that place, including nested ones."""
+    """Return the names of the schemas that operations use at `place`, including nested ones."""
     found: set[str] = set()
     new = _referred([each.get(place, {}) for methods in paths.values() for each in methods.values()])
     while new - found:

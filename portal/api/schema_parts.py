@@ -1,4 +1,4 @@
-"""Parts of the OpenAPI document that many operations share."""
+"""Define the parts of the OpenAPI document that many operations share."""
 
 from http import HTTPStatus
 from typing import Any
@@ -14,61 +14,68 @@ FIELD_ERROR: Node = {
     "properties": {
         "field": {
             "type": "string",
-            "description": "Its name; names of nested fields contain dots, such as resource_quota.cpu.",
+            "description": "Name of the field. Names of nested fields contain dots, such as resource_quota.cpu.",
         },
-        "message": {"type": "string", "description": "What is wrong with the field, in your language."},
+        "message": {"type": "string", "description": "Description of the error, in your language."},
     },
     "required": ["field", "message"],
     "additionalProperties": False,
 }
 PROBLEM: Node = {
     "type": "object",
-    "description": "Why a request was refused, as in RFC 9457.",
+    "description": "A problem document (RFC 9457) that explains why a request was refused.",
     "properties": {
-        "type": {"type": "string", "format": "uri", "description": "urn:podesk:problem: followed by the slug."},
-        "title": {"type": "string", "description": "The name of the HTTP status."},
-        "status": {"type": "integer", "minimum": 400, "maximum": 599},
-        "detail": {"type": "string", "description": "What is wrong, as a sentence in your language."},
-        "instance": {"type": "string", "description": "The path of the request."},
+        "type": {"type": "string", "format": "uri", "description": "The prefix urn:podesk:problem: and the slug."},
+        "title": {"type": "string", "description": "Name of the HTTP status."},
+        "status": {"type": "integer", "minimum": 400, "maximum": 599, "description": "HTTP status."},
+        "detail": {"type": "string", "description": "Description of the problem, in your language."},
+        "instance": {"type": "string", "description": "Path of the request."},
         "slug": {
             "type": "string",
-            "description": "The problem's name for programs; it does not change with language or version.",
+            "description": "Name of the problem, for programs. It does not depend on language or version.",
         },
-        "next_step": {"type": "string", "description": "What you can do about it, in your language."},
-        "errors": {"type": "array", "items": {"$ref": "#/components/schemas/FieldError"}},
-        "request_id": {"type": "string", "description": "The id in the logs and in the header X-Request-ID."},
+        "next_step": {"type": "string", "description": "What you can do, in your language. May be empty."},
+        "errors": {
+            "type": "array",
+            "items": {"$ref": "#/components/schemas/FieldError"},
+            "description": "Invalid fields. Empty if the problem is not about a field.",
+        },
+        "request_id": {
+            "type": "string",
+            "description": "ID of the request in the logs and in X-Request-ID.",
+        },
     },
     "required": ["type", "title", "status", "detail", "instance", "slug", "next_step", "errors", "request_id"],
     "additionalProperties": False,
 }
 HEADERS: Node = {
     "RateLimit": {
-        "description": "The remaining requests of each limit (r), and the seconds until it is reset (t).",
+        "description": "Remaining requests of each limit (r), and the seconds until it is reset (t).",
         "schema": _TEXT,
         "example": '"read";r=599;t=41, "address";r=2999;t=41',
     },
     "RateLimitPolicy": {
-        "description": "The limits that apply here: requests (q) per number of seconds (w).",
+        "description": "Limits that apply to this request: number of requests (q) per number of seconds (w).",
         "schema": _TEXT,
         "example": '"read";q=600;w=60, "address";q=3000;w=60',
     },
     "RetryAfter": {
-        "description": "Seconds to wait before you retry.",
+        "description": "Seconds to wait before you retry the request.",
         "required": True,
         "schema": {"type": "integer", "minimum": 1},
     },
     "MayRetryAfter": {
-        "description": "Seconds to wait before you retry; missing if unknown.",
+        "description": "Seconds to wait before you retry the request. Missing if unknown.",
         "schema": {"type": "integer", "minimum": 1},
     },
     "RequestID": {
-        "description": "The request's id in the logs: yours if you sent a valid one.",
+        "description": "ID of the request in the logs. It is yours if you sent a valid one.",
         "required": True,
         "schema": {"type": "string", "pattern": "^[A-Za-z0-9._-]{8,64}$"},
         "example": "5d0cf2b1d3e14b7f8e2b5a0f6c7d8e9f",
     },
     "IdempotentReplayed": {
-        "description": "The answer is that of the first request with this Idempotency-Key; nothing was done now.",
+        "description": "Present if this is the stored response to an earlier request with the same Idempotency-Key.",
         "schema": {"type": "string", "enum": ["true"]},
     },
 }
@@ -82,24 +89,48 @@ PARAMETERS: Node = {
     "IdempotencyKey": {
         "name": "Idempotency-Key",
         "in": "header",
-        "description": "Any text of your own, new for each new request. If you repeat a request with its key within a "
-        "day, you get the same answer, and the request is executed only once.",
+        "description": "Any text, unique for each request. If you repeat a request with the same key within a day, it "
+        "runs only once and you get the same response.",
         "schema": {"type": "string", "pattern": "^[!-~]{1,200}$"},
         "example": "5f1c3c1e-launch",
     }
 }
+PATH_PARAMETERS = {
+    "pod_name": "Name of the desktop's objects in the cluster.",
+    "quota_id": "ID of the quota.",
+    "token_id": "ID of the token.",
+    "user_id": "ID of the user.",
+    "volume_id": "ID of the volume.",
+}
+SUCCESS = {
+    200: "The request succeeded.",
+    201: "The object was created.",
+    202: "The request was accepted and is in progress.",
+}
 _PROBLEMS: dict[int, tuple[str, str, str]] = {
-    400: ("parse_error", "The body is not JSON, or the URL is malformed.", "This is not JSON."),
-    401: ("not_authenticated", "The token is missing or not valid.", "The session token has expired."),
-    403: ("not_permitted", "The token or its owner lacks permission.", "The session token does not permit this."),
+    400: ("parse_error", "The body is not valid JSON, or the URL is malformed.", "The JSON is nested too deeply."),
+    401: ("expired", "The token is missing or not valid.", "The session token has expired."),
+    403: ("not_permitted", "The token or its user lacks a permission.", "The session token does not permit this."),
     404: ("not_found", "The object does not exist, or belongs to another user.", "There is no such desktop."),
     405: ("method_not_allowed", "This URL does not allow this method.", 'Method "PUT" not allowed.'),
-    406: ("not_acceptable", "No format that you accept is available.", "Could not satisfy the request Accept header."),
-    409: ("wrong_status", "This is not possible at the moment.", "The desktop is busy with something else."),
+    406: (
+        "not_acceptable",
+        "Accept contains no available format.",
+        "Could not satisfy the request Accept header.",
+    ),
+    409: (
+        "wrong_status",
+        "This is not possible in the current state.",
+        "The desktop is busy with something else.",
+    ),
     413: ("too_large", "The body is too large.", "The request is too large."),
-    415: ("unsupported_media_type", "The body is not sent as JSON.", 'Unsupported media type "text/plain" in request.'),
-    422: ("invalid", "Fields are invalid or unknown.", "limit: A valid integer is required."),
-    429: ("too_many_requests", "You send requests too often.", "Too many requests."),
+    415: (
+        "unsupported_media_type",
+        "The Content-Type is not JSON.",
+        'Unsupported media type "text/plain" in request.',
+    ),
+    422: ("invalid", "Fields or query parameters are invalid or unknown.", "limit: A valid integer is required."),
+    429: ("too_many_requests", "You have sent too many requests.", "Too many requests."),
     503: (
         "runtime_away",
         "A required component is unavailable.",
@@ -109,7 +140,8 @@ _PROBLEMS: dict[int, tuple[str, str, str]] = {
 
 
 def responses() -> Node:
-    return {f"Problem{status}": _response(status, *told) for status, told in _PROBLEMS.items()}
+    """Return the components `Problem400` and so on."""
+    return {f"Problem{status}": _response(status, *problem) for status, problem in _PROBLEMS.items()}
 
 
 def _response(status: int, slug: str, description: str, detail: str) -> Node:
@@ -136,7 +168,13 @@ def _example(status: int, slug: str, detail: str) -> Node:
 
 
 def page_of(rows: Node, *, of_pod: bool) -> Node:
+    """Return the schema of a page. `rows`: the schema of the results. `of_pod`: whether it also has `pod_name`."""
     link: Node = {"type": "string", "format": "uri", "nullable": True}
-    properties: Node = {"pod_name": _TEXT} if of_pod else {}
-    properties |= {"count": {"type": "integer", "minimum": 0}, "next": link, "previous": link, "results": rows}
+    properties: Node = {"pod_name": _TEXT | {"description": PATH_PARAMETERS["pod_name"]}} if of_pod else {}
+    properties |= {
+        "count": {"type": "integer", "minimum": 0, "description": "Number of results on all pages."},
+        "next": link | {"description": "URL of the next page. Null on the last page."},
+        "previous": link | {"description": "URL of the previous page. Null on the first page."},
+        "results": rows | {"description": "Results on this page."},
+    }
     return {"type": "object", "properties": properties, "required": list(properties), "additionalProperties": False}

@@ -37,8 +37,8 @@ def test_empty_body_is_an_empty_object(api, kind):
         (b"{}{}", "Extra data"),
         (b'{"word": "\xff"}', "codec"),
         (b"\xff\xfe{\x00}\x00", "codec"),  # UTF-16
-        (b'{"number": NaN}', "NaN is not a number"),
-        (b'{"number": -Infinity}', "Infinity is not a number"),
+        (b'{"number": NaN}', "NaN is not a JSON number"),
+        (b'{"number": -Infinity}', "Infinity is not a JSON number"),
         (b'{"number": 1e400}', "too large"),
         (b'{"number": ' + b"9" * 400 + b"}", "too large"),
         (b'{"number": ' + b"9" * 10_000 + b"}", "too large"),
