@@ -1,4 +1,4 @@
-"""The ASGI application: pages, status socket and VNC relay, routed by path."""
+"""Define the ASGI application, which routes pages, the status socket and the VNC relay by path."""
 
 import os
 from typing import Any

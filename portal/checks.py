@@ -1,4 +1,4 @@
-"""System checks: combinations of settings that would be unsafe or cannot work."""
+"""Check the settings for combinations that would be unsafe or cannot work."""
 
 from ipaddress import ip_network
 from typing import Any

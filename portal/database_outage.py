@@ -1,4 +1,4 @@
-"""Answer with 503 and Retry-After while the database is unavailable."""
+"""Return 503 with Retry-After while the database is unavailable."""
 
 from collections.abc import Callable
 

@@ -1,4 +1,4 @@
-"""Health checks: whether this process is alive, and whether it can serve."""
+"""Serve the health checks: whether this process is alive, and whether it can serve requests."""
 
 from django.conf import settings
 from django.db import Error, connection
@@ -18,15 +18,15 @@ _TIMEOUT = 2  # seconds for each check; the kubelet waits five for the whole ans
 
 
 def healthz(request: HttpRequest) -> HttpResponse:
-    """Answer 200 while the process works. It checks nothing else, so that a lost database restarts no web server."""
+    """Return 200 while the process works. Nothing else is checked, so that a database outage restarts no web server."""
     return HttpResponse("ok\n", content_type="text/plain")
 
 
 @never_cache
 def readyz(request: HttpRequest) -> HttpResponse:
-    """Answer 200 when the database answers; Redis and the controller are only reported.
+    """Return 200 if the database responds. Redis and the controller are only reported.
 
-    Screens, pages and API work without them, and all pods would be taken out of their Services at the same time.
+    Screens, pages and API work without them, and a failure would remove all pods from their Services at the same time.
     """
     report = {"database": _database(), "redis": _redis()}
     ready = report["database"] == "ok"
@@ -43,7 +43,7 @@ def _database() -> str:
 
 
 def _ask_database() -> None:
-    """Raises django.db.Error, with a shorter timeout than requests have for a pooled connection."""
+    """Query the database, with a shorter timeout than requests have for a pooled connection. Raises django.db.Error."""
     pool = getattr(connection, "pool", None)
     if pool is None:  # SQLite
         with connection.cursor() as cursor:

@@ -1,4 +1,4 @@
-"""`python -m portal.keys`: all secrets of an installation, random, into the cluster or a folder. Needs no settings."""
+"""Create random secrets for an installation, in the cluster or a folder: `python -m portal.keys`. Needs no settings."""
 
 import argparse
 import base64

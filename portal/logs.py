@@ -1,4 +1,4 @@
-"""Structured logs: one line per event, with the request id and the desktop id."""
+"""Configure structured logs: one line per event, with the request ID and the desktop ID."""
 
 from collections.abc import MutableMapping
 from typing import Any

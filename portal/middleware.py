@@ -1,4 +1,4 @@
-"""Middleware for all requests: answer probes, and give each other request an id for logs and response."""
+"""Answer probes, and give every other request an ID for its logs and its response."""
 
 import re
 import time
@@ -15,7 +15,7 @@ _ACCEPTABLE = re.compile(r"[\w.-]{8,64}")
 
 
 class ProbeMiddleware:
-    """Must come first: a kubelet uses plain HTTP and the pod's address, which is not in ALLOWED_HOSTS."""
+    """Answers probes. It must come first: a kubelet uses plain HTTP and an address that is not in ALLOWED_HOSTS."""
 
     answers = {
         "/healthz": health.healthz,
@@ -32,7 +32,7 @@ class ProbeMiddleware:
 
 
 class RequestContextMiddleware:
-    """Adds a request id to each log line and to the response's X-Request-ID."""
+    """Adds a request ID to each log line and to the response's X-Request-ID."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response

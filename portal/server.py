@@ -1,4 +1,4 @@
-"""`python -m portal.server`: uvicorn with the options that Podesk needs, on one machine and in a container."""
+"""Run uvicorn with the options that Podesk needs: `python -m portal.server`."""
 
 import argparse
 import contextlib
@@ -21,7 +21,7 @@ def main() -> None:
     """Serve until SIGTERM, then shut down in order.
 
     New connections are refused and WebSockets close with 1012, so that browsers reconnect to another process. Event
-    streams and waiting requests are answered with the current state; others have SHUTDOWN_GRACE seconds to finish.
+    streams and waiting requests end with the current state; other requests have SHUTDOWN_GRACE seconds to finish.
     """
     parser = argparse.ArgumentParser(prog="python -m portal.server", description=__doc__)
     parser.add_argument("--host", default="127.0.0.1")

@@ -1,4 +1,4 @@
-"""All settings, read once. docs/settings.md explains each; portal/checks.py refuses unsafe combinations."""
+"""Define all settings. docs/settings.md explains each; portal/checks.py refuses unsafe combinations."""
 
 from pathlib import Path
 from urllib.parse import urlsplit

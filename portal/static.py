@@ -1,4 +1,4 @@
-"""Static files with a content hash in their names, compressed, with rewritten imports of ES modules."""
+"""Store static files with a content hash in their names, compressed, with rewritten imports of ES modules."""
 
 from whitenoise.storage import CompressedManifestStaticFilesStorage
 

@@ -1,4 +1,4 @@
-"""`{% version %}` in templates: also on error pages, which are rendered without any context."""
+"""Define the template tag `{% version %}`, which also works on error pages, rendered without context."""
 
 from django import template
 

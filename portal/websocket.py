@@ -1,4 +1,4 @@
-"""uvicorn's WebSocket protocol with limits on everything that a hostile or unresponsive peer can make it store.
+"""Extend uvicorn's WebSocket protocol with limits on what a hostile or unresponsive peer can make it store.
 
 uvicorn portal.asgi:application --ws portal.websocket:BoundedWebSocket ...
 """
@@ -41,7 +41,7 @@ class BoundedWebSocket(WebSocketsSansIOProtocol):
         if self.handshake_complete:
             self._receive(data)
             return
-        # Before the connection is accepted only the library can tell where the client's frames end.
+        # Before the connection is accepted, only the library knows where the client's frames end.
         if self.handshake_initiated or not data.endswith(b"\r\n\r\n"):
             self._receive = super().data_received
         self._early += len(data)
@@ -74,7 +74,7 @@ class BoundedWebSocket(WebSocketsSansIOProtocol):
         if not self.close_sent:
             self.scope["extensions"][DIRECT] = {"connection": self}
 
-    # --- desktops.proxy.direct_relay calls these
+    # --- Called by desktops.proxy.direct_relay
     def has_messages(self) -> bool:
         return not self.queue.empty()
 
@@ -110,7 +110,7 @@ class BoundedWebSocket(WebSocketsSansIOProtocol):
             self.read_paused = False
             self.transport.resume_reading()
 
-    # --- and these tell it
+    # --- Passed to desktops.proxy.direct_relay
     def send_receive_event_to_app(self) -> None:
         if self.listener is None or self.close_sent:
             super().send_receive_event_to_app()
@@ -132,7 +132,7 @@ class BoundedWebSocket(WebSocketsSansIOProtocol):
         if self.listener:
             self.listener.browser_free()
 
-    # --- bounds
+    # --- Limits
     def handle_ping(self) -> None:
         if self.writable.is_set():
             super().handle_ping()

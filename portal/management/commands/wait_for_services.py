@@ -1,4 +1,4 @@
-"""`manage.py wait_for_services`: wait for database, migrations and Redis. Each missing service is reported once."""
+"""Wait for the database, its migrations and Redis: `manage.py wait_for_services`. Reports each missing service once."""
 
 import time
 from argparse import ArgumentParser
@@ -20,11 +20,11 @@ class Command(BaseCommand):
         parser.add_argument("--unmigrated", action="store_true", help="only until the database answers: for `migrate`")
 
     def handle(self, *args: Any, unmigrated: bool, **options: Any) -> None:
-        told = ""
+        reported = ""
         while missing := _database(unmigrated) or ("" if unmigrated else _redis()):
-            if missing != told:
+            if missing != reported:
                 self.stdout.write(missing)
-                told = missing
+                reported = missing
             time.sleep(1)
 
 
