@@ -1,7 +1,6 @@
 """What a local desktop offers its user, and what it hides from others. All tests use a real Xvnc."""
 
 import struct
-import subprocess
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -105,23 +104,6 @@ def test_the_clipboard_speaks_utf8(harness):
         flags = struct.unpack(">I", body[:4])[0]
         assert length < 0, "not the extended clipboard"
         assert flags & 1, "no UTF-8 text"
-
-
-def test_characters_of_any_script_find_a_key_code(harness):
-    spec = harness.run()
-    environment = harness.program(spec.name, "xfwm4").environ()
-    harness.program(spec.name, "python3")  # session/keycodes.py
-    with RfbClient(harness.runtime.observe(spec.name).endpoint.address, PASSWORD) as client:
-        for codepoint in range(0xAC00, 0xAC00 + 300):
-            client.key(0x100_0000 + codepoint)
-            time.sleep(0.02)
-            if codepoint == 0xAC00 + 150:  # the user selects another layout in the desktop
-                subprocess.run(["setxkbmap", "us,ru"], env=environment, check=True)
-        client.key(0x100_0000 + 0x1F600)
-        client.screen()  # the answer shows that all keys have arrived
-    log = harness.place(spec.name).log.read_text()
-    assert "Failure adding new keysym" not in log
-    assert "Traceback" not in log
 
 
 def test_own_settings_win_over_ours(harness):

@@ -70,7 +70,7 @@ class RfbClient:
 
     def type(self, text: str) -> None:
         for character in text:
-            self.key(0xFF0D if character == "\n" else ord(character))
+            self.key(keysym(character))
 
     def click(self, x: int, y: int, *, times: int = 1) -> None:
         for _ in range(times):
@@ -106,6 +106,11 @@ class RfbClient:
             self._skip(kind)
         length = struct.unpack(">3xi", self.read(7))[0]
         return length, self.read(abs(length))
+
+
+def keysym(character: str) -> int:
+    code = ord(character)
+    return 0xFF0D if character == "\n" else code if code < 0x100 else 0x100_0000 + code
 
 
 def colours(pixels: bytes) -> int:

@@ -11,9 +11,7 @@ export function scale(lifecycle, select) {
   let timer = 0;
   const send = () => {
     const { rfb } = lifecycle;
-    if (!rfb || rfb.viewOnly || !(select.value in KEYS)) return;
-    // Twice: Xvnc loses the meaning of a new key if it is the first key of all, or if a program sent the last one.
-    for (let time = 0; time < 2; time++) rfb.sendKey(KEYS[select.value], null);
+    if (rfb && !rfb.viewOnly && select.value in KEYS) rfb.sendKey(KEYS[select.value], null);
   };
   const sendAfter = (milliseconds) => {
     clearTimeout(timer);
