@@ -27,8 +27,8 @@ _HELP = {
     "storage_gib": "Maximum size of all home folders together, in GiB.",
     "gpu": "Maximum number of GPUs of all active desktops together.",
     "desktops": "Maximum number of desktops.",
-    "max_lifetime_minutes": "Minutes after its start when a desktop is stopped. 0 means never.",
-    "idle_minutes": "Minutes without keyboard, mouse or clipboard input when a desktop is stopped. 0 means never.",
+    "max_lifetime_minutes": "Minutes from its start until a desktop is stopped. 0 means never.",
+    "idle_minutes": "Minutes without any input (keyboard, mouse, clipboard) until a desktop is stopped. 0 means never.",
 }
 
 

@@ -81,7 +81,7 @@ class TokenForm(StrictSerializer):
         max_length=100,
         required=False,
         allow_blank=True,
-        help_text="Label in the list of your tokens. Default: API token.",
+        help_text="Label in your list of tokens. Default: API token, or the name of the desktop.",
     )
     permissions = Permissions(
         allow_empty=False,
