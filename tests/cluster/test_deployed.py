@@ -229,11 +229,11 @@ def test_an_operator_looks_backs_up_and_brings_back(launch, deployed, tmp_path):
     pod = deployed.pod(launch())
     said = {
         heading: "".join(typed(command, tmp_path) for command in commands(heading))
-        for heading in ("Watch", "Room", "When something is wrong", "What desktops reach")
+        for heading in ("Watch", "Capacity", "When something is wrong", "What desktops can reach")
     }
     assert '"ready": true' in said["Watch"]
     assert pod in said["Watch"]
-    assert re.search(r"^home-\S+ +admin +\d+", said["Room"], re.MULTILINE)
+    assert re.search(r"^home-\S+ +admin +\d+", said["Capacity"], re.MULTILINE)
 
     dump, secret, *_restore, pods, take_home, bring_home = commands("Back up")
     for command in (dump, secret):
