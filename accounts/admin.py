@@ -162,10 +162,10 @@ class UserAdmin(DjangoUserAdmin[User]):
         changed = [user for user in queryset.exclude(is_active=active) if user_services.manages(by, user)]
         for user in changed:
             services.set_active(user=user, active=active, by=client.actor(request))
-        said = ngettext("%d user changed.", "%d users changed.", len(changed)) % len(changed)
+        message = ngettext("%d user changed.", "%d users changed.", len(changed)) % len(changed)
         if not active:
-            said += " " + gettext("Their desktops stop within a minute. Files are kept.")
-        self.message_user(request, said, messages.SUCCESS)
+            message += " " + gettext("Their desktops stop within a minute. Files are kept.")
+        self.message_user(request, message, messages.SUCCESS)
 
     @admin.action(description=_("Unlock sign-in for selected users"), permissions=["change"])
     def unlock(self, request: HttpRequest, queryset: QuerySet[User]) -> None:

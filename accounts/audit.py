@@ -84,7 +84,7 @@ def audited(
 
     def decorate(service: Callable[Given, Made]) -> Callable[Given, Made]:
         @wraps(service)
-        def told(*args: Given.args, **given: Given.kwargs) -> Made:
+        def recorded(*args: Given.args, **given: Given.kwargs) -> Made:
             try:
                 return service(*args, **given)
             except Refusal as refused:
@@ -92,7 +92,7 @@ def audited(
                 record_refusal(action, by=by, target=target(given), result=refused.slug, **more(given))
                 raise
 
-        return told
+        return recorded
 
     return decorate
 

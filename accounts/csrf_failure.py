@@ -35,10 +35,10 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
     if HtmxDetails(request):  # the page has the old token until it is reloaded
         messages.info(request, _say_stale())
         return HttpResponseClientRefresh()
-    return _lead_back(request)
+    return _redirect_back(request)
 
 
-def _lead_back(request: HttpRequest) -> HttpResponse:
+def _redirect_back(request: HttpRequest) -> HttpResponse:
     if request.path == reverse("set_language"):
         return set_language(
             request

@@ -51,7 +51,8 @@ def may_try(request: HttpRequest) -> bool:
     return left.get("login", 0) >= 0
 
 
-def got_in(request: HttpRequest) -> None:
+def record_success(request: HttpRequest) -> None:
+    """Take a successful login out of the rate limit."""
     if settings.API_RATES["login"]:
         rate_limits.refund("login", counted_address(request))
 

@@ -56,18 +56,18 @@ def effective(user: User) -> EffectiveQuota:
 
 
 def _limit(rows: list[Quota], name: str, nothing: T) -> Limit[T]:
-    said = [quota for quota in rows if getattr(quota, name) is not None]
-    if not said:
+    given = [quota for quota in rows if getattr(quota, name) is not None]
+    if not given:
         return Limit(nothing, _("default"))
-    best = max(said, key=lambda quota: (_closeness(quota), _generosity(name, getattr(quota, name))))
+    best = max(given, key=lambda quota: (_specificity(quota), _comparable(name, getattr(quota, name))))
     return Limit(getattr(best, name), _source(best))
 
 
-def _closeness(quota: Quota) -> int:
+def _specificity(quota: Quota) -> int:
     return 2 if quota.user_id else 1 if quota.group_id else 0
 
 
-def _generosity(name: str, value: Decimal | int) -> Decimal | int:
+def _comparable(name: str, value: Decimal | int) -> Decimal | int:
     return _ENDLESS if name in _ENDLESS_IS_ZERO and value == 0 else value
 
 

@@ -19,7 +19,7 @@ from core.redis import client, key
 
 log = structlog.get_logger("podesk.revocation")
 _VALID, _REVOKED = "valid", "revoked"
-_NOT_NOTED = "not noted"  # valid, but the check was not a use of the token
+_NOT_RECORDED = "not noted"  # valid, but the check was not a use of the token
 _REMEMBERED = 60  # seconds
 _STREAMS_OUTLIVE = timedelta(hours=1)  # after a token expires, its streams end within this time at the latest
 # Never overwrite an existing answer other than "not noted": a revocation may have been committed in the meantime.
@@ -42,10 +42,10 @@ def is_revoked(jti: str, *, used_from: str = "") -> bool:
         answer = client().get(name)
     except redis.RedisError:
         return _revoked_in_database(jti)
-    if answer is not None and not (answer == _NOT_NOTED and used_from):
+    if answer is not None and not (answer == _NOT_RECORDED and used_from):
         return bool(answer == _REVOKED)
     revoked = not _note_use(jti, used_from) if used_from else _revoked_in_database(jti)
-    _remember(name, _REVOKED if revoked else _VALID if used_from else _NOT_NOTED)
+    _remember(name, _REVOKED if revoked else _VALID if used_from else _NOT_RECORDED)
     return revoked
 
 
@@ -122,7 +122,7 @@ def _remember_revoked(ends: dict[UUID, datetime]) -> None:
 
 def _remember(name: str, answer: str) -> None:
     try:
-        client().eval(_REMEMBER, 1, name, answer, _REMEMBERED, _NOT_NOTED)
+        client().eval(_REMEMBER, 1, name, answer, _REMEMBERED, _NOT_RECORDED)
     except redis.RedisError as error:
         log.warning("token_state_not_remembered", error=str(error))
 

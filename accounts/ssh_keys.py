@@ -112,7 +112,7 @@ def parse(text: str) -> PublicKey:
     _refuse_other_things(line)
     kind, key, comment = (*line.split(None, 2), "", "")[:3]
     if kind not in _KINDS:
-        raise KeyRefused(_why_not(line))
+        raise KeyRefused(_reason_refused(line))
     try:
         public = PublicKey.of(kind, key, "".join(letter for letter in comment if letter.isprintable()).strip())
         _refuse_weak(load_ssh_public_key(str(public).encode()))
@@ -136,7 +136,7 @@ def _refuse_other_things(text: str) -> None:
         raise KeyRefused(_("A public key is a single line. Add your keys one at a time."))
 
 
-def _why_not(line: str) -> Promise:
+def _reason_refused(line: str) -> Promise:
     words = line.split()
     if words[0] == "ssh-dss":
         return _("DSA keys are no longer secure. Create a new key with: ssh-keygen -t ed25519")

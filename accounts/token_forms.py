@@ -12,7 +12,7 @@ from django.utils.translation import ngettext
 from accounts.token_services import TokenRequest
 
 _HOUR, _DAY = 3600, 24 * 3600
-_LIVES = (_HOUR, _DAY, 7 * _DAY, 30 * _DAY)  # seconds
+_LIFETIMES = (_HOUR, _DAY, 7 * _DAY, 30 * _DAY)  # seconds
 PERMISSIONS = [
     ("vnc", _("Screen: open desktops by VNC")),
     ("ssh", _("Terminal: log in to desktops by SSH")),
@@ -38,9 +38,11 @@ class NewTokenForm(forms.Form):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        lives = lifetimes()
-        self.fields["lifetime"].choices = [(life, _words(life)) for life in lives]  # type: ignore[attr-defined]
-        self.fields["lifetime"].initial = max((life for life in lives if life <= settings.TOKEN_LIFETIME), default=None)
+        offered = lifetimes()
+        self.fields["lifetime"].choices = [(each, _words(each)) for each in offered]  # type: ignore[attr-defined]
+        self.fields["lifetime"].initial = max(
+            (each for each in offered if each <= settings.TOKEN_LIFETIME), default=None
+        )
 
     def wanted(self) -> TokenRequest:
         """Return the token that a valid form asks for."""
@@ -50,7 +52,7 @@ class NewTokenForm(forms.Form):
 
 def lifetimes() -> list[int]:
     """Return the lifetimes to choose from, in seconds: at least one, and none above the installation's maximum."""
-    return [life for life in _LIVES if life <= settings.TOKEN_LIFETIME_MAX] or [settings.TOKEN_LIFETIME_MAX]
+    return [each for each in _LIFETIMES if each <= settings.TOKEN_LIFETIME_MAX] or [settings.TOKEN_LIFETIME_MAX]
 
 
 def _words(seconds: int) -> str:

@@ -174,11 +174,11 @@ def _issue(
     by: Actor, wanted: TokenRequest, *, session_id: str, refresh_until: datetime, action: str = "token.issue"
 ) -> Issued:
     """Create the token. It cannot be refreshed if a refresh would not extend its lifetime."""
-    life = tokens.living(wanted.lifetime)
+    validity = tokens.validity_from_now(wanted.lifetime)
     if wanted.ends_by:
-        life = replace(life, expires_at=min(life.expires_at, wanted.ends_by))
-    if not wanted.pod_name and life.expires_at < refresh_until:
-        life = replace(life, refresh_until=refresh_until)
+        validity = replace(validity, expires_at=min(validity.expires_at, wanted.ends_by))
+    if not wanted.pod_name and validity.expires_at < refresh_until:
+        validity = replace(validity, refresh_until=refresh_until)
     scope = TokenScope(
         session_id=session_id,
         issuer_session=wanted.issuer_session,
@@ -186,9 +186,9 @@ def _issue(
         permissions=PERMISSIONS if wanted.permissions is None else wanted.permissions,
         resource_quota=wanted.resource_quota or quotas.effective(by.user).as_claims(),
     )
-    text, token = tokens.issue_row(by.user, scope=scope, life=life, label=wanted.label)
-    told = {"id": str(token.pk), "label": token.label, "permissions": token.permissions}
-    audit.record(action, by=by, target=token, pod_name=token.pod_name, **told)
+    text, token = tokens.issue_row(by.user, scope=scope, validity=validity, label=wanted.label)
+    details = {"id": str(token.pk), "label": token.label, "permissions": token.permissions}
+    audit.record(action, by=by, target=token, pod_name=token.pod_name, **details)
     return Issued(text, token)
 
 

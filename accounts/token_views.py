@@ -45,8 +45,8 @@ def revoke(request: HttpRequest, token_id: UUID) -> HttpResponse:
 @button
 def revoke_all(request: HttpRequest) -> HttpResponse:
     count = token_services.revoke_all(by=client.actor(request))
-    said = ngettext("%d token was revoked.", "%d tokens were revoked.", count) % count
-    messages.success(request, said)
+    message = ngettext("%d token was revoked.", "%d tokens were revoked.", count) % count
+    messages.success(request, message)
     return redirect("accounts:tokens")
 
 

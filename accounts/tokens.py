@@ -62,7 +62,7 @@ class TokenScope:
 
 
 @dataclass(frozen=True)
-class Life:
+class Validity:
     """The validity of a token in whole seconds, as in a JWT, so that row and token agree."""
 
     created_at: datetime
@@ -70,10 +70,10 @@ class Life:
     refresh_until: datetime | None = None  # None: the token cannot be refreshed
 
 
-def living(lifetime: timedelta | None = None) -> Life:
+def validity_from_now(lifetime: timedelta | None = None) -> Validity:
     """Return a validity that starts now. `lifetime` None: the TOKEN_LIFETIME setting."""
     now = timezone.now().replace(microsecond=0)
-    return Life(now, now + (lifetime or timedelta(seconds=settings.TOKEN_LIFETIME)))
+    return Validity(now, now + (lifetime or timedelta(seconds=settings.TOKEN_LIFETIME)))
 
 
 def fresh_session_id() -> str:
@@ -82,10 +82,10 @@ def fresh_session_id() -> str:
 
 def issue(user: User, *, scope: TokenScope, lifetime: timedelta | None = None, label: str = "") -> str:
     """Return a new signed token, which is not stored. Raises TokenRefused("disabled"), ValueError."""
-    return issue_row(user, scope=scope, life=living(lifetime), label=label)[0]
+    return issue_row(user, scope=scope, validity=validity_from_now(lifetime), label=label)[0]
 
 
-def issue_row(user: User, *, scope: TokenScope, life: Life, label: str = "") -> tuple[str, SessionToken]:
+def issue_row(user: User, *, scope: TokenScope, validity: Validity, label: str = "") -> tuple[str, SessionToken]:
     """Return a new signed token and its database row. Raises like issue()."""
     if unknown := set(scope.permissions) - set(PERMISSIONS):
         raise ValueError(f"unknown permissions: {sorted(unknown)}")
@@ -97,7 +97,7 @@ def issue_row(user: User, *, scope: TokenScope, life: Life, label: str = "") -> 
         pod_name=scope.pod_name,
         permissions=list(scope.permissions),
         label=label,
-        **asdict(life),
+        **asdict(validity),
     )
     with transaction.atomic():
         _refuse_disabled(user)

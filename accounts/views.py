@@ -44,7 +44,7 @@ class Login(LoginView):
     @transaction.atomic
     def form_valid(self, form: AuthenticationForm) -> HttpResponse:
         response = super().form_valid(form)
-        lockout.got_in(self.request)
+        lockout.record_success(self.request)
         session_id(self.request)  # created now, so that two concurrent first pages do not create two
         services.record_login(by=client.actor(self.request))
         return response
@@ -66,8 +66,8 @@ def login_again(request: HttpRequest) -> HttpResponse:
         return view.render_to_response(context, status=403)
     name = request.user.get_username()
     if username_key(typed) != username_key(name):
-        said = _("You are signed in as %(name)s. To use another account, sign out first.")
-        messages.info(request, said % {"name": name})
+        message = _("You are signed in as %(name)s. To use another account, sign out first.")
+        messages.info(request, message % {"name": name})
     return redirect(view.get_success_url())
 
 
@@ -80,8 +80,8 @@ def locked_out(request: HttpRequest, *rest: Any) -> HttpResponse:
 
 
 def _wait(request: HttpRequest, seconds: float, *, locked: bool = False) -> HttpResponse:
-    told = {"minutes": ceil(seconds / 60), "locked": locked}
-    answer = render(request, "accounts/locked_out.html", told, status=429)
+    context = {"minutes": ceil(seconds / 60), "locked": locked}
+    answer = render(request, "accounts/locked_out.html", context, status=429)
     answer["Retry-After"] = str(ceil(seconds))
     return answer
 

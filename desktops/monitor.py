@@ -33,7 +33,7 @@ class Parts:
     queue: QueueHealth | None = None
 
     @property
-    def all_well(self) -> bool:
+    def all_ok(self) -> bool:
         return self.redis == "ok" and self.controller.status == "ok" and bool(self.workers) and self.runtime == "ok"
 
 
@@ -47,7 +47,7 @@ class Report:
 
     @property
     def status(self) -> str:
-        return "ok" if self.database == "ok" and self.parts.all_well else "degraded"
+        return "ok" if self.database == "ok" and self.parts.all_ok else "degraded"
 
 
 def report(*, user_id: str) -> Report:

@@ -102,12 +102,13 @@ def refuse_if_over(owner: User, need: QuotaUse, *, asked_in: str = "") -> None:
     """
     if short := _shortage(effective(owner), use_of(owner), need):
         field = f"{asked_in}.{_FIELDS[short.key]}" if asked_in and short.key in _FIELDS else ""
-        raise QuotaExceeded(short.sentence, next_step=_way_out(short.key, new=bool(need.desktops)), field=field)
+        raise QuotaExceeded(short.sentence, next_step=_next_step(short.key, new=bool(need.desktops)), field=field)
 
 
 def is_offered(image: DesktopImage, size: DesktopSize) -> bool:
-    """Say whether people may launch this image in this size. A size without a key is custom: every image accepts it,
-    and only the quota limits it.
+    """Say whether people may launch this image in this size.
+
+    A size without a key is custom: every image accepts it, and only the quota limits it.
     """
     images = DesktopImage.objects.filter(pk=image.pk, enabled=True)
     return (images.filter(sizes=size) if size.pk else images).exists()
@@ -171,7 +172,7 @@ def _size_offer(size: DesktopSize, quota: EffectiveQuota, use: QuotaUse, volumes
     return SizeOffer(size, fits=False, why_not=short.sentence)
 
 
-def _way_out(key: str, *, new: bool) -> str:
+def _next_step(key: str, *, new: bool) -> str:
     """Return the advice for a person who is short of `key`. An existing desktop keeps its size."""
     if key == "desktops":
         return _("Delete a desktop that you no longer need, or ask an administrator for more.")

@@ -23,8 +23,9 @@ from desktops.wording import diagnosis, timeline
 
 
 def visible_to(user: User) -> QuerySet[Desktop]:
-    """Return a person's own desktops. Administrators manage other people's desktops in the admin, but cannot view
-    them.
+    """Return a person's own desktops.
+
+    Administrators manage other people's desktops in the admin, but cannot view them.
     """
     return Desktop.objects.filter(owner=user).select_related("image", "volume")
 
@@ -64,8 +65,9 @@ def events_of(user: User) -> QuerySet[DesktopEvent]:
 
 
 def snapshot_for(*, user_id: str, pod_name: str) -> DesktopSnapshot:
-    """Return a snapshot of a person's desktop by object name. Reads Redis first, because scripts poll. Raises
-    DesktopNotFound.
+    """Return a snapshot of a person's desktop by object name.
+
+    Reads Redis first, because scripts poll. Raises DesktopNotFound.
     """
     found = status_cache.read_through(pod_name, lambda: Desktop.snapshot_of(pod_name))
     if found is None or found.owner_id != user_id:
@@ -87,8 +89,9 @@ def volume_for(*, user: User, volume_id: UUID) -> Volume:
 
 
 def for_stream(claims: Claims) -> Desktop | None:
-    """Return the desktop whose stream a verified token opens. Returns None for every failure, so that strangers learn
-    nothing.
+    """Return the desktop whose stream a verified token opens.
+
+    Returns None for every failure, so that strangers learn nothing.
     """
     return (
         Desktop.objects.select_related("owner")

@@ -100,8 +100,9 @@ def launch(*, by: Actor, wanted: LaunchRequest) -> Launched:
 @audited("desktop.launch", target=lambda given: given["desktop"].name)
 @transaction.atomic
 def launch_existing(*, desktop: Desktop, by: Actor, new_files: bool = False) -> Launched | None:
-    """Start an existing desktop, whatever is on offer today. Returns None if it has just been deleted. Raises
-    DesktopRefusal.
+    """Start an existing desktop, whatever is on offer today.
+
+    Returns None if it has just been deleted. Raises DesktopRefusal.
     """
     _lock(by.user)
     existing = Desktop.objects.filter(pk=desktop.pk).first()

@@ -20,7 +20,7 @@ NOT_SERVED = ("--ignore", "ext", "--ignore", "redoc", "--ignore", "swagger-ui-*.
 
 @dataclass(frozen=True)
 class Requirements:
-    """What is to be installed: Debian packages, and the development requirements or only those to run."""
+    """What to install: Debian packages, and Python packages for development or only to run."""
 
     debian: list[str]
     development: bool = False
@@ -46,7 +46,8 @@ def install(place: Folders, runner: Runner, wanted: Requirements) -> None:
             environment.ensure_translations(place.checkout, runner)
     except PermissionError as error:
         raise Failure(
-            f"{error.filename} is not writable, and the set-up must change it. Run as the owner of {place.checkout}."
+            f"{error.filename} is not writable, but the setup must change it. "
+            f"Run ./podesk as the owner of {place.checkout}."
         ) from error
     finally:
         os.close(lock)
@@ -62,7 +63,7 @@ def prepare_data(place: Folders, runner: Runner, env: dict[str, str]) -> None:
         # The desktops' account can enter the data folder, but must not read these files. SQLite creates further files
         # with the mode of the database.
         private = replace(runner, umask=0o077)
-        private.run([*manage, "migrate", "--noinput"], what="Bringing the database up to date", environment=env)
+        private.run([*manage, "migrate", "--noinput"], what="Migrating the database", environment=env)
     with runner.progress.step("Static files (about 20 seconds on the first run)"):
         collect_static(place, runner, env)
 
@@ -94,14 +95,14 @@ def create_admin(place: Folders, env: dict[str, str]) -> str:
     return made.stdout.strip()
 
 
-def told_of_limits(place: Folders, env: dict[str, str]) -> str:
-    """Return whether desktops' limits are enforced here, as a sentence; empty if desktops run elsewhere."""
+def describe_limits(place: Folders, env: dict[str, str]) -> str:
+    """Return a sentence that says whether the limits of desktops are enforced here; empty if desktops run elsewhere."""
     if not runs_local_desktops():
         return ""
-    code = "from desktops.runtimes.local.cgroups import hindrance; print(hindrance() or '')"
+    code = "from desktops.runtimes.local.cgroups import why_unlimited; print(why_unlimited() or '')"
     asked = _ask(place, env, "-c", code)
     if asked.returncode != 0:
-        return f"Whether CPU and memory limits of desktops are enforced is not known: {asked.stderr.strip()[-200:]}"
+        return f"It is unknown whether desktops have CPU and memory limits: {asked.stderr.strip()[-200:]}"
     return asked.stdout.strip() or "CPU and memory limits of desktops are enforced."
 
 

@@ -131,7 +131,8 @@ def things(request, alice, make_desktop, settings) -> dict[str, object]:
     make_desktop(alice, name="elsewhere", object_name="elsewhere")
     volume = Volume.objects.create(owner=alice, object_name="kept", desktop_name="old", storage_gib=1)
     quota = Quota.objects.create(group=Group.objects.create(name="some"), desktops=2)
-    kept = tokens.issue_row(alice, scope=tokens.TokenScope("kept"), life=tokens.living(), label="kept")[1]
+    scope, validity = tokens.TokenScope("kept"), tokens.validity_from_now()
+    kept = tokens.issue_row(alice, scope=scope, validity=validity, label="kept")[1]
     carol = User.objects.create_user("carol")
     return {
         "pod_name": desktop.object_name,
@@ -148,8 +149,8 @@ def token_of(who: str, things: dict[str, object], alice: User, bob: User, admin:
     permissions = () if who == "unpermitted" else ("vnc", "ssh")
     scope = tokens.TokenScope("matrix", pod_name=bound, permissions=permissions)
     lifetime = timedelta(hours=-1 if who == "expired" else 1)
-    life = replace(tokens.living(lifetime), refresh_until=timezone.now() + timedelta(days=1))
-    text, row = tokens.issue_row(user, scope=scope, life=life, label="matrix")
+    validity = replace(tokens.validity_from_now(lifetime), refresh_until=timezone.now() + timedelta(days=1))
+    text, row = tokens.issue_row(user, scope=scope, validity=validity, label="matrix")
     if who == "revoked":
         SessionToken.objects.filter(pk=row.pk).update(revoked_at=timezone.now())
     return text

@@ -12,7 +12,7 @@ from django.urls import get_resolver
 
 from accounts import revocation
 from accounts.models import SSHKey
-from accounts.tokens import TokenScope, issue_row, living
+from accounts.tokens import TokenScope, issue_row, validity_from_now
 from core import encryption
 from desktops.models import Status, Volume
 from desktops.proxy import access
@@ -52,7 +52,7 @@ def things(alice, make_desktop) -> dict[str, object]:
         "<uuid:desktop_id>": make_desktop(alice, status=Status.RUNNING).pk,
         "<uuid:volume_id>": Volume.objects.create(owner=alice, object_name="v", desktop_name="d", storage_gib=1).pk,
         "<int:key_id>": key.pk,
-        "<uuid:token_id>": issue_row(alice, scope=TokenScope("s"), life=living(), label="kept")[1].pk,
+        "<uuid:token_id>": issue_row(alice, scope=TokenScope("s"), validity=validity_from_now(), label="kept")[1].pk,
     }
 
 
@@ -114,7 +114,7 @@ def test_sockets(socket, who, alice, bob, make_desktop):
     bound = {"stranger": own.object_name, "bound to none": "", "bound elsewhere": "elsewhere"}
     scope = TokenScope("s", bound.get(who, desktop.object_name), () if who == "unpermitted" else ("vnc", "ssh"))
     lifetime = timedelta(hours=-1 if who == "expired" else 1)
-    text, row = issue_row(bob if stranger else alice, scope=scope, life=living(lifetime), label="matrix")
+    text, row = issue_row(bob if stranger else alice, scope=scope, validity=validity_from_now(lifetime), label="matrix")
     if who == "revoked":
         revocation.revoke_token(row.pk, reason="revoked")
     # The route without a desktop opens the token's desktop: here one of alice's that does not run.

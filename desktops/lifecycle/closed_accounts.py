@@ -25,8 +25,9 @@ REASON = "account_disabled"  # of desktops.wording.reasons
 
 
 def release_holdings() -> None:
-    """End everything that disabled accounts still use. Safe to repeat. Each kind of holding needs one query if there is
-    nothing to do.
+    """End everything that disabled accounts still use.
+
+    Safe to repeat. Each kind of holding needs one query if there is nothing to do.
     """
     for release in HOLDINGS:
         try:

@@ -1,5 +1,6 @@
-"""Watch the runtime and record the state of all desktops. One controller leads; if it dies, another takes over within
-seconds.
+"""Watch the runtime and record the state of all desktops.
+
+One controller leads; if it dies, another takes over within seconds.
 """
 
 import time
@@ -70,7 +71,7 @@ class Controller:
             return
         heartbeat.record_controller_beat()
         queue.send_due()
-        ssh_key_sync.order_renewals()
+        ssh_key_sync.queue_renewals()
         closed_accounts.release_holdings()
         for desktop_id in reachability.take_reports():
             reconcile.inspect(desktop_id)
@@ -81,8 +82,9 @@ class Controller:
             compare_one(name)
 
     def _redis_failed(self, error: redis.RedisError) -> None:
-        """Wait until Redis accepts writes. Nothing is compared meanwhile, because no job could be queued and no page
-        notified.
+        """Wait until Redis accepts writes.
+
+        Nothing is compared meanwhile, because no job could be queued and no page notified.
         """
         log.warning("turn_failed", error=str(error), kind=type(error).__name__)
         close_old_connections()
@@ -90,8 +92,9 @@ class Controller:
         heartbeat.wait_for_redis(stopped=self.stopped)
 
     def _lead(self) -> bool:
-        """Acquire the lease or check that it is still held. A thread renews it, because a full comparison may take
-        longer.
+        """Acquire the lease or check that it is still held.
+
+        A thread renews it, because a full comparison may take longer.
         """
         if self._lease and self._lease.lost:
             self._resign()
@@ -99,7 +102,7 @@ class Controller:
             self._listed_at = float("-inf")  # a new leader starts with a full comparison
             self._lease = locks.acquire_lock(key("controller", "lease"), lease=LEASE_SECONDS, at_work=_is_at_work)
             if self._lease:
-                log.info("leads")
+                log.info("became_leader")
         return self._lease is not None
 
     def _resign(self) -> None:

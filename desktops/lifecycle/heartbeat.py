@@ -24,8 +24,9 @@ SLACK = 15  # seconds that a full comparison may be late; enough for a new leade
 
 
 def touch_alive_file() -> None:
-    """Touch the file whose age the liveness probe checks. Worker and controller call it in every loop, even without
-    Redis.
+    """Touch the file whose age the liveness probe checks.
+
+    Worker and controller call it in every loop, even without Redis.
     """
     if settings.ALIVE_FILE:
         Path(settings.ALIVE_FILE).touch()
@@ -87,8 +88,9 @@ def runtime_is_unavailable() -> bool:
 
 
 def age() -> float | None:
-    """Return the seconds since the controller's last heartbeat, or None if there was none for an hour. Raises
-    redis.RedisError.
+    """Return the seconds since the controller's last heartbeat, or None if there was none for an hour.
+
+    Raises redis.RedisError.
     """
     value = client().get(key("controller", "heartbeat"))
     return max(0.0, time.time() - float(str(value))) if value else None

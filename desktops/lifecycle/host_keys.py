@@ -1,5 +1,6 @@
-"""The SSH host key of a desktop. Created once and stored encrypted, so that clients recognize the desktop after a
-restart.
+"""The SSH host key of a desktop.
+
+Created once and stored encrypted, so that clients recognize the desktop after a restart.
 """
 
 from cryptography.hazmat.primitives import serialization
@@ -18,8 +19,9 @@ def new_host_key() -> str:
 
 
 def host_key_of(desktop: Desktop) -> str:
-    """Return the host key in OpenSSH format. Creates one for an old row without a key; call this under the desktop's
-    lock.
+    """Return the host key in OpenSSH format.
+
+    Creates one for an old row without a key; call this under the desktop's lock.
     """
     if not desktop.host_key_sealed:
         desktop.host_key_sealed = new_host_key()

@@ -25,7 +25,7 @@ _LOG_LINES, _LOG_LENGTH = 200, 20_000  # limits of the log kept after a failure:
 _BUSY = 3.0  # seconds until a job is retried if another worker has the desktop's lock
 _ONLY_SLOW = ("still_stopping", "still_deleting")  # faults that are expected and need only time
 _SHORTLY = 1.0  # seconds until the next check whether a home folder is deleted
-_SOON, _LATEST = 2.0, 15.0  # shortest and longest delay of a start that the runtime has put off
+_SOON, _LATEST = 2.0, 15.0  # shortest and longest delay of a start that the runtime has postponed
 
 
 def start_desktop(desktop_id: str) -> None:
@@ -164,8 +164,9 @@ def spec_of(desktop: Desktop) -> DesktopSpec:
 
 @contextmanager
 def _locked(work: Work, desktop_id: str) -> Iterator[Desktop | None]:
-    """Yield the row under the desktop's lock, or None if it is gone. If the lock is taken, yield None and retry
-    later.
+    """Yield the row under the desktop's lock, or None if it is gone.
+
+    If the lock is taken, yield None and retry later.
     """
     with structlog.contextvars.bound_contextvars(desktop=desktop_id), desktop_lock(desktop_id) as ours:
         if not ours:
@@ -177,8 +178,9 @@ def _locked(work: Work, desktop_id: str) -> Iterator[Desktop | None]:
 
 
 def _claim(desktop: Desktop) -> bool:
-    """Say whether this job should start the desktop. A row that is already starting is started again: its worker may
-    have been killed.
+    """Say whether this job should start the desktop.
+
+    A row that is already starting is started again: its worker may have been killed.
 
     The version is read before the keys, so that a change in between is sent twice rather than never.
     """
@@ -188,8 +190,9 @@ def _claim(desktop: Desktop) -> bool:
 
 
 def _put_off(desktop: Desktop, fault: RuntimeFault) -> None:
-    """Show the reason on the page and queue the start again. The delay grows with the waiting time, and no worker is
-    blocked.
+    """Show the reason on the page and queue the start again.
+
+    The delay grows with the waiting time, and no worker is blocked.
     """
     _log_failure("start_put_off", fault, reason=fault.reason, detail=fault.detail)
     start_timeouts.set_reason(desktop, fault.reason, fault.detail)
@@ -207,8 +210,9 @@ def _give_up(desktop: Desktop, fault: RuntimeFault) -> None:
 
 
 def _keep_log(desktop: Desktop) -> None:
-    """Keep the log of a failed desktop before it is removed. The first copy is kept, because it is closest to the
-    failure.
+    """Keep the log of a failed desktop before it is removed.
+
+    The first copy is kept, because it is closest to the failure.
     """
     if desktop.last_log:
         return

@@ -35,8 +35,9 @@ def release(desktop: Desktop) -> None:
 
 
 def remember_foreign(port: int) -> None:
-    """Record that the cluster uses this port for something else. It is not leased until the record expires or is
-    deleted.
+    """Record that the cluster uses this port for something else.
+
+    It is not leased until the record expires or is deleted.
     """
     log.warning("port_taken_by_something_else", port=port)
     PortLease.objects.update_or_create(

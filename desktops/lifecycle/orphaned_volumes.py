@@ -36,8 +36,9 @@ def compare_volumes() -> None:
 
 
 def _without_row(found: Iterable[str]) -> list[str]:
-    """Return the folders without a row. Rows are read after the list and created before folders, so a new launch is
-    never included.
+    """Return the folders without a row.
+
+    Rows are read after the list and created before folders, so a new launch is never included.
     """
     return sorted(set(found) - set(Volume.objects.values_list("object_name", flat=True)))
 

@@ -38,8 +38,9 @@ def enqueue_again(work: Work, argument: Any) -> None:
 
 
 def enqueue_later(work: Work, argument: Any, seconds: float) -> None:
-    """Queue a job that is due in `seconds`. Redis holds it until then; if it is lost, the controller queues it
-    again.
+    """Queue a job that is due in `seconds`.
+
+    Redis holds it until then; if it is lost, the controller queues it again.
     """
     try:
         client().zadd(key("later"), {f"{work.__module__}.{work.__name__} {argument}": time.time() + seconds})
@@ -63,8 +64,9 @@ def depth() -> tuple[int, float]:
 
 
 def is_behind() -> bool:
-    """Say whether jobs wait longer than they should; a job that seems lost may be among them. Raises
-    redis.RedisError.
+    """Say whether jobs wait longer than they should; a job that seems lost may be among them.
+
+    Raises redis.RedisError.
     """
     return _waited(django_rq.get_queue("desktops")) > _BEHIND
 
@@ -84,7 +86,8 @@ def _waited(queue: Any) -> float:
 
 
 def _is_waiting(job_id: str) -> bool:
-    """Say whether a job is in the queue. RQ's job status is not used: it stays "queued" if a worker dies while taking
-    the job.
+    """Say whether a job is in the queue.
+
+    RQ's job status is not used: it stays "queued" if a worker dies while taking the job.
     """
     return django_rq.get_queue("desktops").get_job_position(job_id) is not None

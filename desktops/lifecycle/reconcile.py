@@ -32,7 +32,7 @@ def reconcile_desktop(desktop: Desktop, seen: Observed | None) -> None:
     with structlog.contextvars.bound_contextvars(desktop=str(desktop.pk)):
         match desktop.status:
             case Status.PENDING:
-                _order_again_if_stuck(desktop)
+                _queue_again_if_lost(desktop)
             case Status.STARTING:
                 _starting(desktop, seen)
             case Status.RUNNING:
@@ -84,28 +84,28 @@ def _starting(desktop: Desktop, seen: Observed | None) -> None:
     elif seen and seen.phase in (Phase.FAILED, Phase.ENDED):
         _fail(desktop, seen.reason or "start_failed", seen.detail)
     elif late := start_timeouts.too_long(desktop, seen):
-        if seen or desktop.reason_since or not _order_once_more(desktop):
+        if seen or desktop.reason_since or not _queue_once_more(desktop):
             _fail(desktop, late, seen.detail if seen else "nothing was observed")
     elif seen:
         start_timeouts.record_reason(desktop, seen)
     else:
-        _order_again_if_stuck(desktop)
+        _queue_again_if_lost(desktop)
 
 
 def _running(desktop: Desktop, seen: Observed | None) -> None:
     if not seen or seen.phase in (Phase.FAILED, Phase.STOPPING):
         _fail(desktop, (seen and seen.reason) or "vanished", seen.detail if seen else "")
     elif seen.phase == Phase.ENDED:
-        _rest(desktop, "logged_out_inside")
+        _set_stopped(desktop, "logged_out_inside")
     elif seen.phase == Phase.READY:
-        _keep_up(desktop, seen)
+        _update_running(desktop, seen)
     else:
         now = "restarting_session" if seen.reason == "restarting_container" else "not_answering"
         if desktop.reason != now:
             running_notes.set_reason(desktop, now)
 
 
-def _keep_up(desktop: Desktop, seen: Observed) -> None:
+def _update_running(desktop: Desktop, seen: Observed) -> None:
     """Update the row of a running desktop: its addresses may have changed, or its container may have restarted."""
     fields = _endpoint_fields(seen)
     if any(getattr(desktop, name) != value for name, value in fields.items()):
@@ -119,10 +119,10 @@ def _keep_up(desktop: Desktop, seen: Observed) -> None:
     elif desktop.reason in ("not_answering", "restarting_session"):
         running_notes.set_reason(desktop, "")
     else:
-        _keep_whole(desktop, seen)
+        _request_repair(desktop, seen)
 
 
-def _keep_whole(desktop: Desktop, seen: Observed) -> None:
+def _request_repair(desktop: Desktop, seen: Observed) -> None:
     """Have a worker create again what was deleted around it in the cluster."""
     if seen.missing and desktop.reason not in running_notes.INCOMPLETE:
         running_notes.missing(desktop, seen.missing)
@@ -140,16 +140,16 @@ def inspect(desktop_id: str) -> None:
 
 def _stopping(desktop: Desktop, seen: Observed | None) -> None:
     if seen:
-        _order_again_if_stuck(desktop)
+        _queue_again_if_lost(desktop)
     elif desktop.restarting:
         _start_again(desktop)
     else:
-        _rest(desktop, desktop.reason)
+        _set_stopped(desktop, desktop.reason)
 
 
 def _deleting(desktop: Desktop, seen: Observed | None) -> None:
     if seen:
-        return _order_again_if_stuck(desktop)
+        return _queue_again_if_lost(desktop)
     with transaction.atomic():
         # Locked, so that a concurrent change of keep_data either happens before this or is refused.
         rows = Desktop.objects.select_for_update().filter(pk=desktop.pk, status=Status.DELETING)
@@ -196,7 +196,7 @@ def _fail(desktop: Desktop, reason: str, detail: str) -> None:
             enqueue_after_commit(jobs.stop_desktop, desktop.pk)
 
 
-def _rest(desktop: Desktop, reason: str) -> None:
+def _set_stopped(desktop: Desktop, reason: str) -> None:
     with transaction.atomic():
         if desktop.move(to=Status.STOPPED, reason=reason, event_params={"reason": reason}, **NO_ENDPOINT):
             node_ports.release(desktop)
@@ -210,14 +210,14 @@ def _start_again(desktop: Desktop) -> None:
             enqueue_after_commit(jobs.start_desktop, desktop.pk)
 
 
-def _order_again_if_stuck(desktop: Desktop) -> None:
+def _queue_again_if_lost(desktop: Desktop) -> None:
     """Queue the job of this row again if it was lost, by a killed worker or an emptied Redis."""
     starting = desktop.status in (Status.PENDING, Status.STARTING)
     if _age(desktop) > QUEUE_TIMEOUT:
         enqueue_again(jobs.start_desktop if starting else jobs.stop_desktop, desktop.pk)
 
 
-def _order_once_more(desktop: Desktop) -> bool:
+def _queue_once_more(desktop: Desktop) -> bool:
     """Queue a start once more before giving it up, if nothing of it was ever seen. Its job may be lost."""
     if is_behind():
         return True  # the job is still waiting
@@ -229,7 +229,7 @@ def _order_once_more(desktop: Desktop) -> bool:
 
 
 def _write_steps(desktop: Desktop, seen: Observed | None) -> None:
-    # Without a place in the cluster there are no steps. Skips a query for each waiting desktop.
+    # A desktop that was not observed has no steps. This skips a query for each waiting desktop.
     if not seen or not seen.steps:
         return
     known = set(desktop.events.filter(run=desktop.run, kind__in=DesktopEvent.STEPS).values_list("kind", flat=True))

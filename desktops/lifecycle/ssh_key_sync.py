@@ -11,7 +11,7 @@ from desktops.lifecycle.queue import enqueue_again
 from desktops.models import Desktop, Status
 
 
-def order_renewals() -> None:
+def queue_renewals() -> None:
     """Queue updates for running desktops with outdated keys, with one query. Others read the keys when they start."""
     outdated = Desktop.objects.filter(status=Status.RUNNING).exclude(ssh_keys_version=F("owner__ssh_keys_version"))
     for desktop_id in outdated.values_list("pk", flat=True):

@@ -31,21 +31,21 @@ def set_reason(desktop: Desktop, reason: str, detail: str) -> None:
 
 def too_long(desktop: Desktop, seen: Observed | None) -> str:
     """Return the reason to give up a start, or an empty string to go on waiting."""
-    reason = seen.reason if seen else _of_the_start_itself(desktop)
+    reason = seen.reason if seen else _reason_of_delayed_start(desktop)
     if reason in WAITING:
-        if not _over(desktop.status_since, WAITING[reason].timeout):  # skips a query while the start is young
+        if not _timed_out(desktop.status_since, WAITING[reason].timeout):  # skips a query while the start is young
             return ""
         # Measured from the first time in this run, so that alternating reasons do not extend the wait.
         since = _since(desktop, reason)
-        return reason if since and _over(since, WAITING[reason].timeout) else ""
+        return reason if since and _timed_out(since, WAITING[reason].timeout) else ""
     if seen and desktop.reason in WAITING:  # its reason has just ended, and that wait is not part of the start
         return ""
     since = desktop.reason_since or desktop.status_since
-    return "start_timeout" if _over(since, settings.START_DEADLINE) else ""
+    return "start_timeout" if _timed_out(since, settings.START_DEADLINE) else ""
 
 
-def _of_the_start_itself(desktop: Desktop) -> str:
-    """Return the reason of a start that was put off before the runtime had anything to observe."""
+def _reason_of_delayed_start(desktop: Desktop) -> str:
+    """Return the reason of a start that was postponed before the runtime had anything to observe."""
     return desktop.reason if desktop.reason in UNSEEN else ""
 
 
@@ -54,8 +54,9 @@ def _since(desktop: Desktop, reason: str) -> datetime | None:
     return events.values_list("at", flat=True).order_by("at").first()
 
 
-def _over(since: datetime, timeout: int) -> bool:
-    """Say whether the timeout has passed. Time without observation is excluded: the desktop could have become ready
-    unseen.
+def _timed_out(since: datetime, timeout: int) -> bool:
+    """Say whether the timeout has passed.
+
+    Time without observation is excluded: the desktop could have become ready unseen.
     """
     return (timezone.now() - since).total_seconds() > timeout and heartbeat.observed_seconds() > timeout

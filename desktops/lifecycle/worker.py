@@ -33,8 +33,9 @@ class Worker(SimpleWorker):
         super().__init__(*args, **options | {"worker_ttl": TTL})
 
     def heartbeat(self, timeout: int | None = None, pipeline: Any = None) -> None:
-        """Send a heartbeat, waiting for Redis if needed. Registers again, because an emptied Redis does not know this
-        worker.
+        """Send a heartbeat, waiting for Redis if needed.
+
+        Registers again, because an emptied Redis does not know this worker.
         """
         heartbeat.touch_alive_file()
         if pipeline is not None:

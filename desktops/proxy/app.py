@@ -63,7 +63,7 @@ async def _refuse(scope: Scope, send: Send, refused: access.StreamRefused) -> No
 async def _serve(stream: Stream, scope: Scope, browser: BrowserConnection, send: Send) -> None:
     await send({"type": "websocket.accept", "subprotocol": browser.subprotocol})
     log.info("stream_opened")
-    async with registry.present(stream):
+    async with registry.registered(stream):
         work = asyncio.create_task(_work(stream, browser))
         try:
             reason = await stream.ended()
@@ -76,7 +76,7 @@ async def _serve(stream: Stream, scope: Scope, browser: BrowserConnection, send:
 
 
 async def _work(stream: Stream, browser: BrowserConnection) -> None:
-    """Connect and relay until the stream ends. Every error gives the stream a reason to end."""
+    """Connect and relay until the stream ends. Every error becomes the reason for which the stream ends."""
     try:
         await _connect(stream, browser)
     except* BrowserLeft as left:
@@ -105,32 +105,32 @@ async def _connect(stream: Stream, browser: BrowserConnection) -> None:
         if stream.admission.permission == "ssh":
             await registry.confirm(stream)  # the SSH client and sshd do their own handshake
         else:
-            await _shake_hands(stream, desktop, browser)
+            await _handshake(stream, desktop, browser)
         await relay.run(stream, desktop, browser)
     finally:
         desktop.abort()
 
 
-async def _shake_hands(stream: Stream, desktop: DesktopConnection, browser: BrowserConnection) -> None:
+async def _handshake(stream: Stream, desktop: DesktopConnection, browser: BrowserConnection) -> None:
     """Do both handshakes at the same time, so that the browser shows the first picture sooner."""
-    async with asyncio.TaskGroup() as hands:
-        hands.create_task(_enter(desktop, stream.admission.password))
-        hands.create_task(_let_in(browser))
-        hands.create_task(registry.confirm(stream))
+    async with asyncio.TaskGroup() as handshakes:
+        handshakes.create_task(_log_in(desktop, stream.admission.password))
+        handshakes.create_task(_accept_browser(browser))
+        handshakes.create_task(registry.confirm(stream))
     await desktop.write(rfb.SHARED)
 
 
-async def _enter(desktop: DesktopConnection, password: str) -> None:
+async def _log_in(desktop: DesktopConnection, password: str) -> None:
     async with asyncio.timeout(settings.PROXY_HANDSHAKE_TIMEOUT):
         await rfb.log_in(desktop, password)
 
 
-async def _let_in(browser: BrowserConnection) -> None:
+async def _accept_browser(browser: BrowserConnection) -> None:
     try:
         async with asyncio.timeout(settings.PROXY_HANDSHAKE_TIMEOUT):
-            await rfb.let_in(browser)
+            await rfb.accept_browser(browser)
     except TimeoutError:
-        raise rfb.BadClient("took too long to say hello")
+        raise rfb.BadClient("did not complete the handshake in time")
 
 
 async def _close(send: Send, close: close_codes.CloseCode) -> None:

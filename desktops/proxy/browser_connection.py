@@ -66,11 +66,11 @@ class BrowserConnection:
             received = message.get("bytes")
             if received is not None:
                 return bytes(received)
-            if not self.asks_for_life(message.get("text")):
+            if not self.is_keepalive(message.get("text")):
                 raise BadClient("sent text")
             await self._write({"text": keepalive.PONG})
 
-    def asks_for_life(self, text: str | None) -> bool:
+    def is_keepalive(self, text: str | None) -> bool:
         """Return whether this is the keepalive message, the only text that a browser may send."""
         return self.subprotocol == keepalive.SUBPROTOCOL and text == keepalive.PING
 

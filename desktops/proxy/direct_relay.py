@@ -27,8 +27,8 @@ class DirectRelay:
         self._desktop.put(data)
 
     def text_from_browser(self, data: bytes) -> None:
-        """Answer a keepalive here, because taking it from the queue would resume reading from a paused browser."""
-        if not self._browser.asks_for_life(data.decode(errors="replace")):
+        """Answer a keepalive here, because reading it from the queue would resume reading from a paused browser."""
+        if not self._browser.is_keepalive(data.decode(errors="replace")):
             log.warning("bad_client", detail=["sent text"])
             self._stream.end("bad_client")
         elif self._connection.can_write():  # otherwise the data that waits there keeps the connection alive

@@ -114,7 +114,7 @@ class InputCounter:
         return self._unknown(data, at)
 
 
-# Message type: (bytes that the handler needs, handler), or (length, None) for a message that is no input.
+# Message type: (bytes that the handler needs, handler), or (length, None) for a message that is not input.
 _MESSAGES: dict[int, tuple[int, Callable[[InputCounter, bytes, int], int] | None]] = {
     0: (20, None),  # SetPixelFormat
     2: (4, InputCounter._set_encodings),

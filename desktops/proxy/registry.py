@@ -33,19 +33,19 @@ _SILENCE = 15.0  # seconds without a message after which Redis is sent a ping
 
 _streams: dict[Stream, None] = {}  # oldest first
 _tasks: list[asyncio.Task[None]] = []  # exist while there are streams
-_settled = asyncio.Event()  # set when the subscription is active or has failed
+_subscribe_done = asyncio.Event()  # set when the subscription is active or has failed
 
 
 @contextlib.asynccontextmanager
-async def present(stream: Stream) -> AsyncIterator[None]:
+async def registered(stream: Stream) -> AsyncIterator[None]:
     """Register the stream for this block, so that disconnects and database checks can end it."""
-    _make_room(stream)
+    _end_oldest(stream)
     _streams[stream] = None
     if not _tasks:
         # Own contexts: the tasks must not log the desktop and user of the first stream.
         _tasks.extend(
-            asyncio.create_task(_keep(work), context=contextvars.Context())
-            for work in (_listen, _tick, _recheck_for_ever)
+            asyncio.create_task(_keep_running(work), context=contextvars.Context())
+            for work in (_listen, _tick, _recheck_regularly)
         )
     try:
         yield
@@ -55,36 +55,36 @@ async def present(stream: Stream) -> AsyncIterator[None]:
             for task in _tasks:
                 task.cancel()
             _tasks.clear()
-            _settled.clear()
+            _subscribe_done.clear()
 
 
 async def confirm(stream: Stream) -> None:
     """Check the stream again once disconnects are received: it may have been revoked since the first check."""
     with contextlib.suppress(TimeoutError):  # without Redis, the regular checks find the revocation
         async with asyncio.timeout(SUBSCRIBE_WAIT):
-            await _settled.wait()
+            await _subscribe_done.wait()
     await _recheck([stream])
 
 
-def _make_room(stream: Stream) -> None:
+def _end_oldest(stream: Stream) -> None:
     """End the oldest streams of the same desktop above the limit, so that a hanging window cannot block a new one."""
-    same = [one for one in _streams if _shows(one) == _shows(stream)]
+    same = [one for one in _streams if _limit_key(one) == _limit_key(stream)]
     for oldest in same[: max(0, len(same) - settings.PROXY_STREAMS_PER_DESKTOP + 1)]:
         oldest.end("replaced")
 
 
-def _shows(stream: Stream) -> tuple[UUID, str]:
+def _limit_key(stream: Stream) -> tuple[UUID, str]:
     """Return what streams compete for. VNC and SSH have separate limits, so VNC windows cannot end an SSH stream."""
     return stream.admission.desktop_id, stream.admission.permission
 
 
-async def _keep(work: Callable[[], Awaitable[None]]) -> None:
+async def _keep_running(work: Callable[[], Awaitable[None]]) -> None:
     """Run the work again after an unexpected error, so that one error does not stop it permanently."""
     while True:
         try:
             await work()
         except Exception:
-            log.exception("streams_not_watched", by=work.__name__)
+            log.exception("stream_checks_failed", by=work.__name__)
         await asyncio.sleep(TICK)
 
 
@@ -97,11 +97,11 @@ async def _listen() -> None:
             async with client, client.pubsub() as subscription:
                 await subscription.subscribe(disconnects.channel())
                 pauses = _pauses()
-                await _hear(subscription)
+                await _receive(subscription)
         except (RedisError, OSError) as error:
             pause = next(pauses)
-            log.warning("cuts_not_heard", error=str(error), retry_in_seconds=pause)
-            _settled.set()
+            log.warning("disconnects_not_received", error=str(error), retry_in_seconds=pause)
+            _subscribe_done.set()
             await asyncio.sleep(pause)
 
 
@@ -110,44 +110,46 @@ def _pauses() -> Iterator[float]:
     return chain((0.1, 0.2, 0.5, 1, 2), repeat(5))
 
 
-async def _hear(subscription: PubSub) -> None:
+async def _receive(subscription: PubSub) -> None:
     """Handle messages until the connection breaks. Raises ConnectionError if Redis does not answer a ping."""
     asked = False
     while True:
         message = await subscription.get_message(timeout=_SILENCE)
         if message is not None:
             asked = False
-            await _heard(message)
+            await _handle_message(message)
         elif asked:
-            raise ConnectionError("Redis has gone silent")
+            raise ConnectionError("Redis did not answer the ping")
         else:
             asked = True
             await subscription.ping()
 
 
-async def _heard(message: dict[str, Any]) -> None:
+async def _handle_message(message: dict[str, Any]) -> None:
     if message["type"] == "subscribe":
-        _settled.set()
+        _subscribe_done.set()
         await _recheck(list(_streams))  # disconnects before the subscription were missed
     elif message["type"] == "message":
         try:
-            cut = disconnects.Disconnect.from_message(message["data"])
+            disconnect = disconnects.Disconnect.from_message(message["data"])
         except (ValueError, TypeError):
-            log.error("cut_not_understood")
+            log.error("disconnect_invalid")
             return
         for stream in _streams:
-            if _concerns(cut, stream):
-                stream.end(cut.reason)
+            if _concerns(disconnect, stream):
+                stream.end(disconnect.reason)
 
 
-def _concerns(cut: disconnects.Disconnect, stream: Stream) -> bool:
+def _concerns(disconnect: disconnects.Disconnect, stream: Stream) -> bool:
     who = stream.admission
     named = {"token": who.jti, "session": who.session_id, "user": who.user_id, "desktop": str(who.desktop_id)}
-    return named.get(cut.scope) == cut.id and not (cut.spare and cut.spare == who.session_id)
+    return named.get(disconnect.scope) == disconnect.id and not (
+        disconnect.spare and disconnect.spare == who.session_id
+    )
 
 
 # --- Regular checks against the database
-async def _recheck_for_ever() -> None:
+async def _recheck_regularly() -> None:
     while True:
         await asyncio.sleep(settings.PROXY_RECHECK_SECONDS)
         await _recheck(list(_streams))
@@ -170,7 +172,9 @@ async def _tick() -> None:
         await asyncio.sleep(TICK)
         now = time.monotonic()
         _end_stalled(_streams, now)
-        await _note_activity([one for one in _streams if one.has_news() and now - one.noted[2] >= ACTIVITY_EVERY], now)
+        await _record_activity(
+            [one for one in _streams if one.has_new_input() and now - one.recorded[2] >= ACTIVITY_EVERY], now
+        )
 
 
 def _end_stalled(streams: Iterable[Stream], now: float) -> None:
@@ -183,12 +187,14 @@ def _end_stalled(streams: Iterable[Stream], now: float) -> None:
             stream.end("desktop_stuck")
 
 
-async def _note_activity(streams: list[Stream], now: float) -> None:
+async def _record_activity(streams: list[Stream], now: float) -> None:
     if not streams:
         return
     for stream in streams:
-        stream.noted = (stream.input.count, stream.up, now)
+        stream.recorded = (stream.input.count, stream.up, now)
     try:
-        await stream_checks.in_thread(stream_checks.note_activity, {stream.admission.desktop_id for stream in streams})
+        await stream_checks.in_thread(
+            stream_checks.record_activity, {stream.admission.desktop_id for stream in streams}
+        )
     except DatabaseFault as error:
-        log.warning("activity_not_noted", streams=len(streams), error=str(error))
+        log.warning("activity_not_recorded", streams=len(streams), error=str(error))

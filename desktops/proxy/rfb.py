@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.ciphers.modes import ECB
 VERSION = b"RFB 003.008\n"
 NONE, VNC_AUTH = 1, 2  # security types
 OK = b"\0\0\0\0"
-SHARED = b"\1"  # ClientInit. Always shared, so that a second window does not disconnect the first
+SHARED = b"\1"  # ClientInit. Always "shared", so that a second window does not disconnect the first
 
 
 class Unreachable(Exception):
@@ -42,7 +42,7 @@ async def _agree_on_version(desktop: Peer) -> int:
     """Return the minor version to use: 3, 7 or 8."""
     banner = await desktop.exactly(12)
     if not (banner.startswith(b"RFB ") and banner[4:7].isdigit() and banner[8:11].isdigit()):
-        raise Unreachable("what answers is no VNC server")
+        raise Unreachable("not a VNC server")
     major, minor = int(banner[4:7]), int(banner[8:11])
     version = 8 if (major, minor) >= (3, 8) else 7 if (major, minor) == (3, 7) else 3
     await desktop.write(b"RFB 003.00%d\n" % version)
@@ -70,7 +70,7 @@ def response(challenge: bytes, password: str) -> bytes:
     return encryptor.update(challenge) + encryptor.finalize()
 
 
-async def let_in(browser: Peer) -> None:
+async def accept_browser(browser: Peer) -> None:
     """Do the handshake with the browser, up to and including ClientInit. Raises BadClient, ConnectionError."""
     await browser.write(VERSION)
     if await browser.exactly(12) != VERSION:

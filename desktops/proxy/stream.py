@@ -16,7 +16,7 @@ class Stream:
         self.browser_blocked: float | None = None
         self.desktop_blocked: float | None = None
         self.input = InputCounter(blind=admission.permission != "vnc")
-        self.noted = (0, 0, 0.0)  # at the last record of activity: input count, bytes up, time
+        self.recorded = (0, 0, 0.0)  # at the last record of activity: input count, bytes up, time
         self.browser_left = False
         self._end: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 
@@ -32,11 +32,11 @@ class Stream:
     def seconds(self) -> float:
         return time.monotonic() - self.began
 
-    def has_news(self) -> bool:
+    def has_new_input(self) -> bool:
         """Return whether there was input since the last record of activity.
 
         In SSH and after an unknown message, input cannot be recognized, so any byte is treated as input: stopping a
         desktop in use loses work, while keeping an unused one running only costs time.
         """
-        count, up, _ = self.noted
+        count, up, _ = self.recorded
         return self.input.count > count or (self.input.blind and self.up > up)

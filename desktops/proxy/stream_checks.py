@@ -50,14 +50,14 @@ def end_reasons(admissions: Iterable[Admission]) -> dict[Admission, str]:
 
 
 def _end_reasons(admissions: list[Admission]) -> dict[Admission, str]:
-    over = _over({one.jti for one in admissions})
+    over = _ended({one.jti for one in admissions})
     desktops = Desktop.objects.select_related("owner").in_bulk({one.desktop_id for one in admissions})
     found = {one: _of_desktop(desktops.get(one.desktop_id), one.run) for one in admissions}
     found |= {one: over[UUID(one.jti)] for one in admissions if UUID(one.jti) in over}
     return {one: reason for one, reason in found.items() if reason}
 
 
-def _over(token_ids: set[str]) -> dict[UUID, str]:
+def _ended(token_ids: set[str]) -> dict[UUID, str]:
     """Return the tokens whose streams must end, with the reason.
 
     A token without a label was issued to a page and is valid for a minute only: its streams continue until the login of
@@ -65,8 +65,8 @@ def _over(token_ids: set[str]) -> dict[UUID, str]:
     """
     expired = Q(expires_at__lte=timezone.now()) & ~Q(label="")
     tokens = SessionToken.objects.filter(Q(revoked_at__isnull=False) | expired, pk__in=token_ids)
-    told = tokens.values_list("pk", "revoked_at", "revoked_reason")
-    return {pk: (reason or "revoked") if revoked_at else "token_expired" for pk, revoked_at, reason in told}
+    rows = tokens.values_list("pk", "revoked_at", "revoked_reason")
+    return {pk: (reason or "revoked") if revoked_at else "token_expired" for pk, revoked_at, reason in rows}
 
 
 def _of_desktop(desktop: Desktop | None, run: int) -> str:
@@ -81,5 +81,5 @@ def _of_desktop(desktop: Desktop | None, run: int) -> str:
     return desktop.reason if desktop.reason in ("idle", "expired") else _OVER[Status(desktop.status)]
 
 
-def note_activity(desktop_ids: set[UUID]) -> None:
+def record_activity(desktop_ids: set[UUID]) -> None:
     Desktop.objects.filter(pk__in=desktop_ids, status=Status.RUNNING).update(last_input_at=timezone.now())

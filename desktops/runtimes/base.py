@@ -155,8 +155,9 @@ Names = list[str]  # needed because `list` is a method here
 
 
 class Runtime(Protocol):
-    """All operations are idempotent: an object that already exists or is already gone is a success. None waits for
-    readiness.
+    """All operations are idempotent: an object that already exists or is already gone is a success.
+
+    No operation waits until a desktop is ready.
     """
 
     steps: tuple[str, ...]  # the steps of DesktopEvent.STEPS that it reports, in order; the last is "ready"
@@ -203,7 +204,7 @@ class Runtime(Protocol):
         """Return the last lines of the session's output, or an empty string."""
 
     def usage(self, name: str) -> Usage | None:
-        """Return None if the desktop does not run."""
+        """Return the present use of a desktop, or None if it does not run."""
 
     def unlimited(self) -> str | None:
         """Return why CPU and memory limits are not enforced, as an English msgid. Return None if they are enforced."""

@@ -69,7 +69,7 @@ def test_what_was_made_with_it_for_a_desktop_ends_too(alice, obtained, script):
 
 def test_the_login_that_made_one_for_a_desktop_goes_on(alice, script, obtained):
     scope = TokenScope("sess_browser", pod_name="vnc-alice")
-    of_desktop = tokens.issue_row(alice, scope=scope, life=tokens.living(), label="direct")[1]
+    of_desktop = tokens.issue_row(alice, scope=scope, validity=tokens.validity_from_now(), label="direct")[1]
     viewer = tokens.issue(alice, scope=scope)
     script(obtained(alice)).delete(f"{URL}/{of_desktop.pk}")
     assert tokens.verify(viewer)

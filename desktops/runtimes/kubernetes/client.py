@@ -66,7 +66,7 @@ class ApiRequest:
         return {"Accept": "application/json", "Content-Type": content, "User-Agent": "podesk"}
 
 
-class _Passing(Exception):
+class _TemporaryError(Exception):
     """A call failed in a way that a retry may solve. `wait`: seconds that the API asks for."""
 
     def __init__(self, why: str, wait: float = 0, refused: ApiRefused | None = None) -> None:
@@ -92,19 +92,20 @@ class ApiClient:
             tries += 1
             try:
                 return self._try(request, deadline, parse)
-            except _Passing as passing:
-                if tries >= _WEBHOOK_TRIES and passing.refused and WEBHOOK_AWAY in passing.refused.message:
-                    raise passing.refused from passing
+            except _TemporaryError as error:
+                if tries >= _WEBHOOK_TRIES and error.refused and WEBHOOK_AWAY in error.refused.message:
+                    raise error.refused from error
                 longest = min(LONGEST_PAUSE, FIRST_PAUSE * 2**tries)
-                pause = max(passing.wait, random.uniform(FIRST_PAUSE / 2, longest))
+                pause = max(error.wait, random.uniform(FIRST_PAUSE / 2, longest))
                 if pause >= deadline.remaining:
-                    raise RuntimeUnknown(f"{request.method} {request.path}: {passing} ({tries} tries)") from passing
-                log.info("cluster_call_repeated", method=request.method, path=request.path, why=str(passing))
+                    raise RuntimeUnknown(f"{request.method} {request.path}: {error} ({tries} tries)") from error
+                log.info("cluster_call_repeated", method=request.method, path=request.path, why=str(error))
                 time.sleep(pause)
 
     def stream(self, request: ApiRequest, seconds: float) -> urllib3.BaseHTTPResponse:
-        """Return a streaming answer that lasts for `seconds`. The caller reads and closes it. Raises ApiRefused,
-        RuntimeUnknown.
+        """Return a streaming answer that lasts for `seconds`.
+
+        The caller reads and closes it. Raises ApiRefused, RuntimeUnknown.
         """
         try:
             response = self._send(request, seconds, preload_content=False)
@@ -126,13 +127,13 @@ class ApiClient:
             response = self._answer(request, deadline)
         if response.status in _PASSING:
             refused = ApiRefused(response.status, _status(response.data))
-            raise _Passing(f"{refused.status} {refused.message}", _retry_after(response), refused)
+            raise _TemporaryError(f"{refused.status} {refused.message}", _retry_after(response), refused)
         if not 200 <= response.status < 300:
             raise ApiRefused(response.status, _status(response.data))
         try:
             return parse(response.data)
         except ValueError as error:
-            raise _Passing(f"invalid answer: {error}") from error
+            raise _TemporaryError(f"invalid answer: {error}") from error
 
     def _answer(self, request: ApiRequest, deadline: Deadline) -> urllib3.BaseHTTPResponse:
         if not deadline.remaining:
@@ -140,7 +141,7 @@ class ApiClient:
         try:
             return self._send(request, min(CALL_SECONDS, deadline.remaining))
         except NO_ANSWER as error:
-            raise _Passing(str(error)) from error
+            raise _TemporaryError(str(error)) from error
 
     def _send(self, request: ApiRequest, seconds: float, *, preload_content: bool = True) -> urllib3.BaseHTTPResponse:
         """Send one HTTP request. Everything else in this class builds on it."""

@@ -8,8 +8,9 @@ Exposure = Literal["proxy", "nodeport", "ingress", "loadbalancer"]
 
 @dataclass(frozen=True)
 class IngressSettings:
-    """Settings for exposure by ingress. `auth_url` is where the ingress controller reaches the portal, without a
-    path.
+    """Settings for exposure by ingress.
+
+    `auth_url` is where the ingress controller reaches the portal, without a path.
     """
 
     host: str

@@ -15,7 +15,7 @@ from desktops.runtimes.base import Deadline, RuntimeUnknown
 from desktops.runtimes.kubernetes.client import NO_ANSWER, ApiClient, ApiRefused, ApiRequest
 from desktops.runtimes.kubernetes.manifests import INSTALLATION
 from desktops.runtimes.kubernetes.operations import Body, path
-from desktops.runtimes.kubernetes.pod_reasons import TELLING
+from desktops.runtimes.kubernetes.pod_reasons import STATE_EVENTS
 from desktops.runtimes.kubernetes.pod_state import about, claim_of
 
 log = structlog.get_logger("podesk.kubernetes")
@@ -60,25 +60,25 @@ class Reflector(threading.Thread):
         super().__init__(name=f"watch {request.path}", daemon=True)
         self.api, self.request, self.everything, self.change = api, request, everything, change
         self.live = False  # whether all objects in the API are known here
-        self._heard_since = float("inf")  # time.monotonic()
+        self._watching_since = float("inf")  # time.monotonic()
         self._closed = threading.Event()
         self._response: urllib3.BaseHTTPResponse | None = None
 
     def run(self) -> None:
         pause = FIRST_PAUSE
         while not self._closed.is_set():
-            self._heard_since = float("inf")
-            asked = self._feed()
-            if time.monotonic() - self._heard_since > STEADY:
+            self._watching_since = float("inf")
+            asked = self._list_and_watch()
+            if time.monotonic() - self._watching_since > STEADY:
                 pause = FIRST_PAUSE
             self._closed.wait(max(random.uniform(pause / 2, pause), min(asked, LONGEST_ASKED)))
             pause = min(LONGEST_PAUSE, pause * 2)
 
-    def _feed(self) -> float:
+    def _list_and_watch(self) -> float:
         """List and watch until an error occurs. Return the seconds that the API asks us to wait."""
         try:
             version = self._list()
-            self._heard_since = time.monotonic()
+            self._watching_since = time.monotonic()
             while not self._closed.is_set():
                 version = self._follow(version)
         except (ApiRefused, RuntimeUnknown, ValueError, *NO_ANSWER) as error:
@@ -105,8 +105,9 @@ class Reflector(threading.Thread):
         return str(found["metadata"]["resourceVersion"])
 
     def _follow(self, version: str) -> str:
-        """Watch until the server ends it, and return the next version. Raises ApiRefused 410 if the version is too
-        old.
+        """Watch until the server ends it, and return the next version.
+
+        Raises ApiRefused 410 if the version is too old.
         """
         limits = {"watch": "1", "allowWatchBookmarks": "true", "timeoutSeconds": SERVER_SECONDS}
         query = self.request.query | limits | {"resourceVersion": version}
@@ -118,7 +119,7 @@ class Reflector(threading.Thread):
         finally:
             self._response = None
             response.close()
-        if time.monotonic() - began < 1:  # something cuts every stream at once; avoid a busy loop
+        if time.monotonic() - began < 1:  # something ends every stream immediately; avoid a busy loop
             self._closed.wait(1)
         return version
 
@@ -140,33 +141,33 @@ class Informer:
         self._pods: dict[str, tuple[str, str]] = {}  # by uid: the pod's name and its claim's
         # By the pod's uid or the claim's name, because a pod does not contain its claim's uid.
         self._events: OrderedDict[str, deque[Body]] = OrderedDict()
-        self._feeds: list[Reflector] = []
+        self._reflectors: list[Reflector] = []
         self._lock = threading.Lock()
 
     def names(self, timeout: float) -> Iterator[str]:
         """Yield the names of changed pods; the first call yields all existing pods."""
         with self._lock:
-            if not self._feeds:
-                self._feeds = self._new_reflectors()
-                for feed in self._feeds:
-                    feed.start()
+            if not self._reflectors:
+                self._reflectors = self._new_reflectors()
+                for reflector in self._reflectors:
+                    reflector.start()
         yield from self.queue.get(timeout)
 
     def events_of(self, pod: Body) -> list[Body] | None:
         """Return the last events of a pod and its claim, or None if the watch does not run."""
         with self._lock:
-            if not self._feeds or not all(feed.live for feed in self._feeds):
+            if not self._reflectors or not all(reflector.live for reflector in self._reflectors):
                 return None
             keys = (pod["metadata"]["uid"], claim_of(pod))
             return [event for key in keys for event in self._events.get(key, ())]
 
     def close(self) -> None:
         with self._lock:
-            reflectors, self._feeds = self._feeds, []
-        for feed in reflectors:
-            feed.close()
-        for feed in reflectors:
-            feed.join(5)  # a reflector that waits for an unavailable API needs some time
+            reflectors, self._reflectors = self._reflectors, []
+        for reflector in reflectors:
+            reflector.close()
+        for reflector in reflectors:
+            reflector.join(5)  # a reflector that waits for an unavailable API needs some time
 
     def _new_reflectors(self) -> list[Reflector]:
         ours = {"labelSelector": f"{INSTALLATION}={self._installation}"}
@@ -211,7 +212,7 @@ class Informer:
             if len(self._events) > KEPT_PODS:
                 self._events.popitem(last=False)
             known = [self._pods[key]] if key in self._pods else [each for each in self._pods.values() if each[1] == key]
-        if event.get("reason") in TELLING:
+        if event.get("reason") in STATE_EVENTS:
             for name, _ in known:
                 self.queue.add(name)
 

@@ -29,13 +29,13 @@ from desktops.runtimes.kubernetes.manifests import CONTAINER, INSTALLATION, NODE
 from desktops.runtimes.kubernetes.mending import Mend
 from desktops.runtimes.kubernetes.operations import Bodies, Body, NamespaceOperations
 from desktops.runtimes.kubernetes.pod_usage import usage_of
-from desktops.runtimes.kubernetes.start import DesktopCreation, end_pod, give_to, is_ending, owners
+from desktops.runtimes.kubernetes.start import DesktopCreation, end_pod, is_ending, owners, set_owner
 from desktops.runtimes.names import check
 
 log = structlog.get_logger("podesk.kubernetes")
 LOOK_SECONDS = 10.0  # for operations without a deadline
 PAGE_SECONDS = 4.0  # for operations that a page waits for
-NEWS = timedelta(minutes=1)  # how long after readiness a pod's events are still requested
+EVENTS_WANTED = timedelta(minutes=1)  # how long after readiness a pod's events are still requested
 ABANDONED = timedelta(minutes=15)  # longer than any start; a start without a pod by then is given up
 
 
@@ -66,7 +66,7 @@ class KubernetesRuntime:
             if not pod:
                 return
             if config_map and not owners(config_map):  # its start was cut off just before the end
-                give_to(pod, config_map, calls)
+                set_owner(pod, config_map, calls)
             end_pod(pod, calls)
 
     def mend(self, spec: DesktopSpec, *, deadline: Deadline) -> Names:
@@ -74,8 +74,9 @@ class KubernetesRuntime:
             return Mend(spec, self.cluster, self._calls(deadline)).mend()
 
     def renew_keys(self, name: str, authorized_keys: str, *, deadline: Deadline) -> None:
-        """Update the Secret. The kubelet copies it into the pod within about a minute, where sshd reads it at each
-        login.
+        """Update the Secret.
+
+        The kubelet copies it into the pod within about a minute, where sshd reads it at each login.
         """
         calls = self._calls(deadline)
         with writing():
@@ -110,12 +111,16 @@ class KubernetesRuntime:
             services, config_maps = parts.get("Service", {}), parts["ConfigMap"].values()
             seen = [
                 replace(
-                    self._observed(pod, self._heard(pod) if events is None else events, partial(services.get, name)),
+                    self._observed(
+                        pod, self._watched_events(pod) if events is None else events, partial(services.get, name)
+                    ),
                     missing=mending.missing(pod, parts),
                 )
                 for name, pod in _by_name(pods).items()
             ]
-            return seen + [_half(config_map) for config_map in config_maps if _abandoned(config_map, _by_name(pods))]
+            return seen + [
+                _unfinished(config_map) for config_map in config_maps if _abandoned(config_map, _by_name(pods))
+            ]
 
     def volumes(self) -> Names:
         calls = self._look()
@@ -165,7 +170,7 @@ class KubernetesRuntime:
         ours = found and found["metadata"].get("labels", {}).get(INSTALLATION) == self.cluster.installation
         return found if ours else None
 
-    def _heard(self, pod: Body) -> Bodies:
+    def _watched_events(self, pod: Body) -> Bodies:
         return self._watch.events_of(pod) or []
 
     def _services(self, calls: NamespaceOperations, name: str) -> dict[str, Body]:
@@ -183,7 +188,7 @@ class KubernetesRuntime:
 
     def _events(self, calls: NamespaceOperations, pod: Body) -> Bodies:
         if not self._ask_events([pod]):
-            return self._heard(pod)
+            return self._watched_events(pod)
         asked = [f"involvedObject.uid={pod['metadata']['uid']}"]
         if not pod["spec"].get("nodeName"):  # some reasons appear only in the claim's events
             asked.append(f"involvedObject.name={pod_state.claim_of(pod)}")
@@ -197,8 +202,9 @@ class KubernetesRuntime:
     # --- what it means ----------------------------------------------------------------------------------------------
 
     def _observed(self, pod: Body, events: Bodies, service: Callable[[], Body | None]) -> Observed:
-        """Return the state of a pod. If something else has changed it beyond recognition, the other pods are still
-        reported.
+        """Return the state of a pod.
+
+        If something else has changed it beyond recognition, the other pods are still reported.
         """
         meta = pod["metadata"]
         try:
@@ -233,7 +239,7 @@ def _by_name(bodies: Bodies) -> dict[str, Body]:
 
 def _needs_no_events(pod: Body) -> bool:
     since = pod_state.ready_since(pod)
-    return since is not None and datetime.now(UTC) - since > NEWS
+    return since is not None and datetime.now(UTC) - since > EVENTS_WANTED
 
 
 def _abandoned(config_map: Body, pods: dict[str, Body]) -> bool:
@@ -243,5 +249,5 @@ def _abandoned(config_map: Body, pods: dict[str, Body]) -> bool:
     return meta["name"] not in pods and age > ABANDONED
 
 
-def _half(config_map: Body) -> Observed:
+def _unfinished(config_map: Body) -> Observed:
     return Observed(phase=Phase.CREATED, **pod_state.identity(config_map["metadata"]))

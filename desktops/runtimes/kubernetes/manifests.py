@@ -181,7 +181,7 @@ def _volumes(spec: DesktopSpec) -> list[Body]:
         {"name": "secret", "secret": {"secretName": spec.name, "defaultMode": 0o440}},
         {"name": "session", "emptyDir": {"medium": "Memory", "sizeLimit": "64Mi"}},
         {"name": "tmp", "emptyDir": {"sizeLimit": "4Gi"}},  # one desktop must not fill the node's disk
-        # Browsers crash with a container's default of 64 MiB. Is treated as the desktop's memory.
+        # Browsers crash with a container's default of 64 MiB. It is part of the desktop's memory.
         {"name": "shm", "emptyDir": {"medium": "Memory", "sizeLimit": f"{spec.memory_mib // 2}Mi"}},
     ]
 

@@ -9,7 +9,7 @@ from desktops.runtimes.kubernetes import manifests, network_manifests, pod_state
 from desktops.runtimes.kubernetes.client import ApiRefused
 from desktops.runtimes.kubernetes.manifests import ENDPOINT, INSTALLATION, RUN
 from desktops.runtimes.kubernetes.operations import Bodies, Body, NamespaceOperations
-from desktops.runtimes.kubernetes.start import DesktopCreation, SupersededRun, give_to, is_ending, owners
+from desktops.runtimes.kubernetes.start import DesktopCreation, SupersededRun, is_ending, owners, set_owner
 
 log = structlog.get_logger("podesk.kubernetes")
 # The kubelet reports a missing Secret of a running pod about every two minutes.
@@ -42,7 +42,7 @@ def missing(pod: Body, parts: Parts) -> tuple[str, ...]:
 
 
 def secret_is_missing(pod: Body, events: Bodies) -> bool:
-    """Whether the kubelet has said so lately."""
+    """Say whether the kubelet has recently reported that the Secret of this pod is missing."""
     since = (datetime.now(UTC) - _RECENT).isoformat()
     return any(
         pod_state.about(event).get("uid") == pod["metadata"]["uid"]
@@ -57,7 +57,7 @@ class Mend(DesktopCreation):
     """Create the missing objects of a running pod, as its start did."""
 
     def mend(self) -> Names:
-        """Return the kinds that were created. Raises ApiRefused, RuntimeFault, RuntimeUnknown."""
+        """Create what is missing and return its kinds. Raises ApiRefused, RuntimeFault, RuntimeUnknown."""
         self.made: Names = []
         try:
             pod = self._ours("Pod")
@@ -81,7 +81,7 @@ class Mend(DesktopCreation):
     def _config_map_of(self, pod: Body) -> Body:
         there = self._ours("ConfigMap")
         if there and not is_ending(there) and not self._is_older(there) and not owners(there):
-            give_to(pod, there, self.calls)  # its start was interrupted just before the end
+            set_owner(pod, there, self.calls)  # its start was interrupted just before the end
             return there
         return self._ensure(manifests.owned(manifests.config_map(self.spec, self.cluster), by=pod))
 

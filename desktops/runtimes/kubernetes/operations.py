@@ -105,8 +105,9 @@ class NamespaceOperations:
             raise
 
     def _newest(self, address: str, query: Body) -> bytes:
-        """Return the newest lines. If the log exceeds the limit, the API sends its beginning, so fewer lines are
-        requested.
+        """Return the newest lines.
+
+        If the log exceeds the limit, the API sends its beginning, so fewer lines are requested.
         """
         lines = int(query.get("tailLines", 1))
         while True:

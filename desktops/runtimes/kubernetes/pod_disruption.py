@@ -1,7 +1,7 @@
 """Find out why the cluster ended a pod or refused to run it, from the texts of Kubernetes 1.20 to 1.36. Pure."""
 
 from desktops.runtimes.base import Phase
-from desktops.runtimes.kubernetes.pod_verdict import Body, Verdict, condition, says
+from desktops.runtimes.kubernetes.pod_verdict import Body, Verdict, condition, matches
 
 # Reasons of the condition DisruptionTarget, from 1.25 on. All others end a pod "from outside", like a manual deletion:
 # EvictionByEvictionAPI (`kubectl drain`), DeletionByDeviceTaintManager, and those of third-party schedulers and
@@ -65,7 +65,7 @@ def _slug(pod: Body, why: Body, detail: str) -> str:
     reason = why.get("reason", "")
     if reason == "TerminationByKubelet":
         own = _FAILED.get(pod["status"].get("reason", ""))
-        return _or_temporary_full(own or next(slug for words, slug in _BY_KUBELET if says(detail, words)), detail)
+        return _or_temporary_full(own or next(slug for words, slug in _BY_KUBELET if matches(detail, words)), detail)
     if reason == "DeletionByTaintManager":
         return "node_lost" if _node_is_silent(pod) else _ENDED_FROM_OUTSIDE
     return _DISRUPTED.get(reason, _ENDED_FROM_OUTSIDE)
@@ -81,4 +81,4 @@ def _node_is_silent(pod: Body) -> bool:
 
 
 def _or_temporary_full(slug: str, detail: str) -> str:
-    return "temporary_full" if slug == "evicted" and says(detail, _TEMPORARY_FULL) else slug
+    return "temporary_full" if slug == "evicted" and matches(detail, _TEMPORARY_FULL) else slug

@@ -3,7 +3,7 @@
 from desktops.runtimes.base import Phase
 from desktops.runtimes.kubernetes.pod_disruption import disrupted, refused
 from desktops.runtimes.kubernetes.pod_scheduling import CLAIM_FAILS, MACHINES, unplaced
-from desktops.runtimes.kubernetes.pod_verdict import Body, Verdict, condition, says
+from desktops.runtimes.kubernetes.pod_verdict import Body, Verdict, condition, matches
 
 # Reasons of a waiting container. Image problems are distinguished by their message.
 _IMAGE = ("ErrImagePull", "ImagePullBackOff", "RegistryUnavailable", "ImageInspectError")
@@ -30,7 +30,7 @@ _CRASHED = {81: "screen_crashed", 82: "session_crashed"}
 _MOST_RESTARTS = 3  # up to this number, wait for the kubelet's next restart
 _PART_MISSING = r'(secret|configmap) "[^"]*" not found'
 # Events with more information than the pod has at that time.
-TELLING = frozenset({*_MAKING, *MACHINES, *CLAIM_FAILS, "Failed"})
+STATE_EVENTS = frozenset({*_MAKING, *MACHINES, *CLAIM_FAILS, "Failed"})
 
 # Texts of containerd and docker. The first match wins, because a failed connection is neither "denied" nor "not found".
 _CANNOT_ASK = (
@@ -53,7 +53,7 @@ def verdict(pod: Body, container: Body, events: list[Body], of_claim: list[Body]
         or _ending(pod)
         or _ended(pod["status"], container)
         or _running(pod["status"], container)
-        or _held_up(container, events)
+        or _waiting(container, events)
         or unplaced(pod["status"], events, of_claim)
         or Verdict(Phase.CREATED)
     )
@@ -92,7 +92,7 @@ def _running(status: Body, container: Body) -> Verdict | None:
     return None
 
 
-def _held_up(container: Body, events: list[Body]) -> Verdict | None:
+def _waiting(container: Body, events: list[Body]) -> Verdict | None:
     waiting = container.get("state", {}).get("waiting")
     if waiting is None:
         return None
@@ -105,29 +105,30 @@ def _held_up(container: Body, events: list[Body]) -> Verdict | None:
         if why == "CrashLoopBackOff" and _may_recover(container):
             known = Verdict(Phase.STARTED, "restarting_container")
         return known._replace(detail=f"{message} {_how(_last_end(container))}".strip())
-    return _being_made(events)
+    return _creating(events)
 
 
 def _pull(message: str, events: list[Body]) -> Verdict:
-    """Return the verdict on a failed pull. The message of a back-off has no reason, but the last attempt's events
-    do.
+    """Return the verdict on a failed pull.
+
+    The message of a back-off has no reason, but the last attempt's events do.
     """
     said = [event["message"] for event in events if event["reason"] == "Failed" and "pull" in event["message"]]
     detail = " ".join((message, *said[-1:]))
     for slug, words in _PULLS:
-        if says(detail, words):
+        if matches(detail, words):
             permanent = slug != "image_pull_failed"
             return Verdict(Phase.FAILED if permanent else Phase.CREATED, slug, detail)
     return Verdict(Phase.CREATED, "image_pull_failed", detail)
 
 
-def _being_made(events: list[Body]) -> Verdict | None:
+def _creating(events: list[Body]) -> Verdict | None:
     newest = next((event for event in reversed(events) if event["reason"] in _MAKING), None)
     if newest is None or not (slug := _MAKING[newest["reason"]]):
         return None
     if newest["reason"] == "FailedMount":
         for event in events:  # the newest event may only report a timeout
-            if says(event["message"], _PART_MISSING):
+            if matches(event["message"], _PART_MISSING):
                 return Verdict(Phase.CREATED, "container_refused", event["message"])
     return Verdict(Phase.CREATED, slug, newest["message"])
 

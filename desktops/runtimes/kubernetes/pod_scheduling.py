@@ -1,7 +1,7 @@
 """Find out why a pod has no node yet, from schedulers of Kubernetes 1.20 to 1.36 and from autoscalers. Pure."""
 
 from desktops.runtimes.base import Phase
-from desktops.runtimes.kubernetes.pod_verdict import Body, Verdict, condition, says
+from desktops.runtimes.kubernetes.pod_verdict import Body, Verdict, condition, matches
 
 # Events of a pod without a node, written by a cluster autoscaler.
 MACHINES = {"TriggeredScaleUp": "machine_coming", "NotTriggerScaleUp": "no_machine_coming"}
@@ -41,10 +41,10 @@ def _no_node(why: Body, events: list[Body]) -> Verdict:
     message = why.get("message", "")
     if why.get("reason") == "SchedulingGated":
         return Verdict(Phase.CREATED, "scheduling_gated", message)
-    if says(message, _CLAIM_MISSING):
+    if matches(message, _CLAIM_MISSING):
         # Not permanent: right after an outage of the API, the scheduler may not know the claim yet.
         return Verdict(Phase.CREATED, "volume_lost", message)
-    if says(message, _CLAIM_UNBOUND):
+    if matches(message, _CLAIM_UNBOUND):
         return Verdict(Phase.CREATED, "volume_unbound", message)
     if newest := next((event for event in reversed(events) if event["reason"] in MACHINES), None):
         slug = MACHINES[newest["reason"]]
@@ -54,4 +54,4 @@ def _no_node(why: Body, events: list[Body]) -> Verdict:
 
 def _never_fits(message: str) -> bool:
     of_nodes = message.partition(_ABOUT_PREEMPTION)[0]
-    return says(of_nodes, _NEVER_FITS) and not says(of_nodes, _MAY_FIT_LATER)
+    return matches(of_nodes, _NEVER_FITS) and not matches(of_nodes, _MAY_FIT_LATER)

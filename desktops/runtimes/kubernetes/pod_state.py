@@ -18,7 +18,7 @@ STEPS = ("scheduled", "mounted", "pulled", "started", "ready")
 def observed(pod: Body, events: list[Body]) -> Observed:
     """Return the state of a desktop. `events` may be in any order and include events of other objects."""
     meta = pod["metadata"]
-    whole = sorted(map(_whole, events), key=_in_order)
+    whole = sorted(map(_completed, events), key=_in_order)
     own = [event for event in whole if about(event).get("uid") == meta["uid"]]
     of_claim = [event for event in whole if claim_of(pod) and is_of_claim(event, claim_of(pod))]
     container = _container(pod["status"])
@@ -85,7 +85,7 @@ def is_of_claim(event: Body, claim: str) -> bool:
     return (about(event).get("kind"), about(event).get("name")) == ("PersistentVolumeClaim", claim)
 
 
-def _whole(event: Body) -> Body:
+def _completed(event: Body) -> Body:
     """Fill in missing fields, because any client may write incomplete events."""
     return event | {part: event.get(part) or "" for part in ("reason", "message")}
 

@@ -16,7 +16,7 @@ _MIB = 2**20
 
 
 def usage_of(pod: dict[str, Any], measured: dict[str, Any]) -> Usage | None:
-    """Return None if the container has not been measured yet."""
+    """Return the pod's use, or None if its container has not been measured yet."""
     limits = _named(pod["spec"]["containers"]).get("resources", {}).get("limits", {})
     used = _named(measured["containers"]).get("usage")
     if not used:

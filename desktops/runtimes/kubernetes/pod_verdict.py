@@ -19,6 +19,6 @@ def condition(pod_status: Body, kind: str) -> Body:
     return next((found for found in pod_status.get("conditions", ()) if found["type"] == kind), {})
 
 
-def says(message: str, words: str) -> bool:
+def matches(message: str, words: str) -> bool:
     """Say whether the message matches a regular expression, ignoring case."""
     return re.search(words, message, re.IGNORECASE) is not None

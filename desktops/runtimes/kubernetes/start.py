@@ -22,8 +22,9 @@ class SupersededRun(Exception):
 
 
 class DesktopCreation:
-    """One start. The ConfigMap is created first and owns the other objects. The pod is created last and then owns the
-    ConfigMap.
+    """One start.
+
+    The ConfigMap is created first and owns the other objects. The pod is created last and then owns the ConfigMap.
 
     So if the pod exists, everything exists; when it is gone, the cluster removes the rest.
     """
@@ -93,7 +94,7 @@ class DesktopCreation:
             self._ensure(manifests.owned(body, by=config_map))
         service = self._ensure(manifests.owned(network_manifests.service(self.spec, self.cluster), by=config_map))
         pod = self._ensure(manifests.pod(self.spec, self.cluster, service=service))
-        if not give_to(pod, config_map, self.calls):  # a concurrent stop saw no pod and left this one
+        if not set_owner(pod, config_map, self.calls):  # a concurrent stop saw no pod and left this one
             self.calls.delete(pod)
 
     def _parts(self) -> list[Body]:
@@ -143,9 +144,10 @@ class DesktopCreation:
         return _run(body) < self.spec.run
 
 
-def give_to(pod: Body, config_map: Body, calls: NamespaceOperations) -> bool:
-    """Make the pod the owner of the ConfigMap, so that everything is deleted with the pod. Returns False if it is
-    gone.
+def set_owner(pod: Body, config_map: Body, calls: NamespaceOperations) -> bool:
+    """Make the pod the owner of the ConfigMap, so that everything is deleted with the pod.
+
+    Returns False if it is gone.
     """
     change = {"metadata": {"ownerReferences": [manifests.reference(pod)]}}
     return calls.patch("ConfigMap", config_map["metadata"]["name"], change) is not None

@@ -31,7 +31,7 @@ class Limits(NamedTuple):
     memory_mib: int
 
 
-def hindrance() -> str | None:
+def why_unlimited() -> str | None:
     """Return why limits cannot be enforced here, as an English msgid, or None if they are enforced."""
     if not all(_hierarchies().values()):
         return NO_CONTROLLERS
@@ -42,8 +42,9 @@ def hindrance() -> str | None:
 
 
 def create(installation: str, name: str, limits: Limits) -> tuple[str, ...]:
-    """Create or find the groups of one desktop and set its limits. Returns an empty tuple if the machine does not allow
-    it.
+    """Create or find the groups of one desktop and set its limits.
+
+    Returns an empty tuple if the machine does not allow it.
     """
     groups: dict[Path, None] = {}  # ordered; in version 2 both controllers share one group
     for controller, folders in _hierarchies().items():
@@ -55,13 +56,13 @@ def create(installation: str, name: str, limits: Limits) -> tuple[str, ...]:
     return tuple(map(str, groups))
 
 
-def entrances(groups: tuple[str, ...]) -> list[int]:
+def open_for_joining(groups: tuple[str, ...]) -> list[int]:
     """Return open descriptors with which a new child joins the groups, even after it has dropped its privileges."""
     return [os.open(Path(group, "cgroup.procs"), os.O_WRONLY | os.O_CLOEXEC) for group in groups]
 
 
-def enter(entrances: list[int]) -> None:
-    for fd in entrances:
+def join(files: list[int]) -> None:
+    for fd in files:
         os.write(fd, b"0")
 
 
@@ -166,8 +167,9 @@ def _set(group: Path, controller: str, limits: Limits) -> bool:
 
 
 def _hierarchies() -> dict[str, list[Path]]:
-    """Return where groups can be created for each controller. Our own group comes first, so that outer limits still
-    apply.
+    """Return where groups can be created for each controller.
+
+    Our own group comes first, so that outer limits still apply.
     """
     return {controller: list(_candidates(controller)) for controller in CONTROLLERS}
 

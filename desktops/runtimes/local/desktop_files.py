@@ -55,8 +55,9 @@ class DesktopFolder(NamedTuple):
 
     @property
     def private(self) -> Path:
-        """The folder for sockets and secrets, owned by the desktop's account. Short, because socket paths are
-        limited.
+        """The folder for sockets and secrets, owned by the desktop's account.
+
+        Short, because socket paths are limited.
         """
         return self.root / "s" / hashlib.sha256(self.name.encode()).hexdigest()[:8]
 
@@ -66,15 +67,17 @@ class DesktopFolder(NamedTuple):
 
     @property
     def marker(self) -> str:
-        """A variable in the environment of every process of this desktop. It identifies processes left by a killed
-        holder.
+        """A variable in the environment of every process of this desktop.
+
+        It identifies processes left by a killed holder.
         """
         return f"PODESK_DESKTOP={self.folder}"
 
 
 class HolderState(NamedTuple):
-    """The state that the holder writes. `steps` are ISO times by phase. `holder` is None until the holder has
-    started.
+    """The state that the holder writes.
+
+    `steps` are ISO times by phase. `holder` is None until the holder has started.
     """
 
     installation: str

@@ -28,7 +28,7 @@ PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
 libc = ctypes.CDLL(None)
 
 
-class Over(Exception):
+class RunEnded(Exception):
     """The run has ended. An empty `phase` means that a stop was requested; then no state is kept."""
 
     def __init__(self, phase: str = "", reason: str = "", detail: str = "") -> None:
@@ -43,7 +43,7 @@ class Holder:
         self.place, self.state, self.plan = place, state, desktop_files.read_plan(place)
         self.log = Log(place.log)
         self.events = selectors.DefaultSelector()
-        self.entrances = cgroups.entrances(state.groups)
+        self.group_files = cgroups.open_for_joining(state.groups)
         self.server = self.session = 0  # pids
         self.display = b""
         self.crashes: list[float] = []  # times of crashes, by the monotonic clock
@@ -53,16 +53,16 @@ class Holder:
             self._listen_to_signals()
             self._begin()
             self._serve()
-        except Over as over:
-            self._end(over)
+        except RunEnded as ended:
+            self._end(ended)
         except OSError as error:
-            self._end(Over("failed", "disk_full" if error.errno in FULL else "start_failed", repr(error)))
+            self._end(RunEnded("failed", "disk_full" if error.errno in FULL else "start_failed", repr(error)))
 
     def _begin(self) -> None:
         libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)  # keep daemonized processes among our descendants
         self._write(self.state._replace(holder=processes.find(os.getpid())))
         if self.place.stop.exists():
-            raise Over
+            raise RunEnded
         self._start_server()
         self._enter("started")
 
@@ -119,9 +119,9 @@ class Holder:
             )  # fmt: skip
         except FileNotFoundError as error:
             reason = "program_missing" if error.filename == command[0] else "start_failed"
-            raise Over("failed", reason, str(error.filename)) from None
+            raise RunEnded("failed", reason, str(error.filename)) from None
         except subprocess.SubprocessError as error:
-            raise Over("failed", "start_failed", f"{command[0]}: {error}") from None
+            raise RunEnded("failed", "start_failed", f"{command[0]}: {error}") from None
         finally:
             os.close(into)
         self._on(output, self._log_output)
@@ -129,7 +129,7 @@ class Holder:
         return child.pid
 
     def _in_child(self) -> None:
-        cgroups.enter(self.entrances)
+        cgroups.join(self.group_files)
         libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)  # if the holder is killed, its desktop ends too
 
     def _log_output(self, fd: int) -> None:
@@ -167,13 +167,13 @@ class Holder:
 
     def _signalled(self, fd: int) -> None:
         if signal.SIGTERM in os.read(fd, 4096):
-            raise Over
+            raise RunEnded
         ended = self._reap()
         if self.server in ended:
             self._start_again("screen_crashed", f"X server ended with {ended[self.server]}")
         elif self.session in ended:
             if ended[self.session] == 0:
-                raise Over("ended")
+                raise RunEnded("ended")
             self._start_again("session_crashed", f"session ended with {ended[self.session]}")
 
     def _on(self, fd: int, handler: Callable[[int], None]) -> None:
@@ -191,7 +191,7 @@ class Holder:
     # --- crashes and the end ----------------------------------------------------------------------------------------
 
     def _start_again(self, reason: str, detail: str) -> None:
-        """Restart the session after a crash, in the same run. Raises Over if that would not help."""
+        """Restart the session after a crash, in the same run. Raises RunEnded if that would not help."""
         crash = self._crash(reason, detail)
         now = time.monotonic()
         self.crashes = [at for at in self.crashes if now - at < CRASH_WINDOW] + [now]
@@ -203,15 +203,15 @@ class Holder:
         self._write(self.state._replace(phase="started", restarts=restarts, reason=reason, detail=crash.detail))
         self._start_server()
 
-    def _crash(self, reason: str, detail: str) -> Over:
+    def _crash(self, reason: str, detail: str) -> RunEnded:
         self._drain()
         last = tail(self.place.log, 20)
         detail = f"{detail}; {last[-1500:]}"
         if self.log.full or any(os.strerror(number) in last for number in FULL):
-            return Over("failed", "disk_full", detail)
+            return RunEnded("failed", "disk_full", detail)
         if cgroups.out_of_memory(self.state.groups):
-            return Over("failed", "out_of_memory", detail)
-        return Over("failed", reason if "ready" in self.state.steps else "start_failed", detail)
+            return RunEnded("failed", "out_of_memory", detail)
+        return RunEnded("failed", reason if "ready" in self.state.steps else "start_failed", detail)
 
     def _drain(self) -> None:
         """Log the last output of children that have ended."""
@@ -219,16 +219,16 @@ class Holder:
             if key.data == self._log_output:
                 self._log_output(key.fd)
 
-    def _end(self, over: Over) -> None:
-        if not over.phase:
+    def _end(self, ended: RunEnded) -> None:
+        if not ended.phase:
             self._write(self.state._replace(phase="stopping"))
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         self._end_processes()
         cgroups.remove(self.state.groups)
-        if not over.phase or self.place.stop.exists():
+        if not ended.phase or self.place.stop.exists():
             desktop_files.forget(self.place)
             return
-        self._write(self.state.entered(over.phase)._replace(reason=over.reason, detail=over.detail))
+        self._write(self.state.entered(ended.phase)._replace(reason=ended.reason, detail=ended.detail))
 
     def _end_processes(self) -> None:
         """End the programs first and the X server last, so that programs can still save their work."""

@@ -144,7 +144,7 @@ class LocalRuntime:
         return usage.measure(place, state, state.holder)
 
     def unlimited(self) -> str | None:
-        return cgroups.hindrance()
+        return cgroups.why_unlimited()
 
     # --- starting ---------------------------------------------------------------------------------------------------
 

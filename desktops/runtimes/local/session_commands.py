@@ -90,8 +90,9 @@ def environment(spec: DesktopSpec, place: DesktopFolder, account: Account, path:
 
 
 def languages(code: str) -> dict[str, str]:
-    """Return the language variables. LANGUAGE works even if the locale is missing, and C.UTF-8 supports all
-    characters.
+    """Return the language variables.
+
+    LANGUAGE works even if the locale is missing, and C.UTF-8 supports all characters.
     """
     locale = LOCALES.get(code)
     if locale is None:
@@ -151,8 +152,9 @@ def obfuscated(password: str) -> bytes:
 
 
 def authority(cookie: bytes) -> bytes:
-    """Return an Xauthority file with one cookie for any display (family "wild"), because the number is not known
-    yet.
+    """Return an Xauthority file with one cookie.
+
+    It applies to any display (family "wild"), because the number is not known yet.
     """
     fields = (b"", b"", b"MIT-MAGIC-COOKIE-1", cookie)
     return struct.pack(">H", 0xFFFF) + b"".join(struct.pack(">H", len(part)) + part for part in fields)

@@ -23,7 +23,7 @@ class UsageSample(NamedTuple):
 
 
 def measure(place: DesktopFolder, state: HolderState, holder: Process) -> Usage | None:
-    """Return None if the desktop has just ended. May take WINDOW seconds."""
+    """Return the desktop's use, or None if it has just ended. May take WINDOW seconds."""
     try:
         processes = [(parent := psutil.Process(holder.pid)), *parent.children(recursive=True)]
     except psutil.Error:

@@ -49,7 +49,7 @@ class Pair:
             )
 
     def leaders(self) -> list[int]:
-        return [number for number, log in enumerate(self.logs) if b"leads" in log.read_bytes()]
+        return [number for number, log in enumerate(self.logs) if b"became_leader" in log.read_bytes()]
 
     def close(self) -> None:
         for process in self.processes:

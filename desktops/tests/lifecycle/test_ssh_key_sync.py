@@ -21,7 +21,7 @@ def renewals(*desktops: Desktop) -> set[tuple[str, str]]:
 def test_who_runs_learns_of_a_new_key(make_desktop, alice, queued, status):
     desktop = make_desktop(alice, status=status)
     ssh_keys.add_key(by=Actor(alice), text=KEY)
-    ssh_key_sync.order_renewals()
+    ssh_key_sync.queue_renewals()
     assert set(queued()) == (renewals(desktop) if status == Status.RUNNING else set())
 
 
@@ -30,10 +30,10 @@ def test_a_removed_key_goes_from_all_desktops_of_its_owner_alone(make_desktop, a
     of_owner = {"status": Status.RUNNING, "ssh_keys_version": 1}
     mine = [make_desktop(alice, name=name, **of_owner) for name in ("first", "second")]
     make_desktop(bob, status=Status.RUNNING)
-    ssh_key_sync.order_renewals()
+    ssh_key_sync.queue_renewals()
     assert queued() == []
     ssh_keys.delete_key(by=Actor(alice), key=key)
-    ssh_key_sync.order_renewals()
+    ssh_key_sync.queue_renewals()
     assert set(queued()) == renewals(*mine)
 
 
@@ -42,7 +42,7 @@ def test_one_query_however_many(make_desktop, alice, django_assert_num_queries):
         make_desktop(alice, name=str(number), status=Status.RUNNING)
     ssh_keys.add_key(by=Actor(alice), text=KEY)
     with django_assert_num_queries(1):
-        ssh_key_sync.order_renewals()
+        ssh_key_sync.queue_renewals()
 
 
 def test_the_controller_orders_it_and_once_is_enough(make_desktop, alice, queued, runtime):
@@ -54,16 +54,16 @@ def test_the_controller_orders_it_and_once_is_enough(make_desktop, alice, queued
     Desktop.objects.filter(pk=desktop.pk).update(status=Status.RUNNING)  # it was observed not to run
     jobs.renew_keys(str(desktop.pk))
     client().flushdb()
-    ssh_key_sync.order_renewals()
+    ssh_key_sync.queue_renewals()
     assert queued() == []
 
 
 def test_what_redis_lost_is_ordered_again(make_desktop, alice, queued):
     desktop = make_desktop(alice, status=Status.RUNNING)
     ssh_keys.add_key(by=Actor(alice), text=KEY)
-    ssh_key_sync.order_renewals()
+    ssh_key_sync.queue_renewals()
     client().flushdb()
-    ssh_key_sync.order_renewals()
+    ssh_key_sync.queue_renewals()
     assert set(queued()) == renewals(desktop)
 
 
@@ -71,8 +71,8 @@ def test_redis_away_is_survived(make_desktop, alice, queued, redis_away):
     desktop = make_desktop(alice, status=Status.RUNNING)
     with redis_away():
         ssh_keys.add_key(by=Actor(alice), text=KEY)
-        ssh_key_sync.order_renewals()
-    ssh_key_sync.order_renewals()
+        ssh_key_sync.queue_renewals()
+    ssh_key_sync.queue_renewals()
     assert set(queued()) == renewals(desktop)
 
 

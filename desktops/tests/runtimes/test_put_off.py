@@ -80,7 +80,7 @@ def test_a_removed_key_is_not_forgotten_because_the_cluster_was_away(starting, c
     Desktop.objects.filter(pk=starting.pk).update(status=Status.RUNNING)
     User.objects.update(ssh_keys_version=7)
     jobs.renew_keys(str(starting.pk))
-    ssh_key_sync.order_renewals()
+    ssh_key_sync.queue_renewals()
     assert queued() == [("renew_keys", str(starting.pk))]
 
 
@@ -98,7 +98,7 @@ def test_a_key_that_comes_while_the_others_are_told_is_told_after_them(starting,
     jobs.renew_keys(str(starting.pk))
     starting.refresh_from_db()
     assert starting.ssh_keys_version == 7
-    ssh_key_sync.order_renewals()
+    ssh_key_sync.queue_renewals()
     assert queued() == [("renew_keys", str(starting.pk))]
 
 

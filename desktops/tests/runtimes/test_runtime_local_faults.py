@@ -69,7 +69,7 @@ def test_a_resolution_that_is_none_is_refused(harness, resolution):
 
 
 def test_limits_are_enforced_or_it_is_said_why_not(harness):
-    why_not = cgroups.hindrance()
+    why_not = cgroups.why_unlimited()
     spec = harness.spec(memory_mib=24)
     harness.runtime.start(spec, deadline=soon())
     if why_not is None:
@@ -84,7 +84,7 @@ def test_limits_are_enforced_or_it_is_said_why_not(harness):
 def test_control_groups_go_with_the_desktop(harness):
     spec = harness.run(cpu=1)
     groups = harness.state(spec.name).groups
-    assert bool(groups) == (cgroups.hindrance() is None)
+    assert bool(groups) == (cgroups.why_unlimited() is None)
     assert cgroups.members(groups) >= ({harness.program(spec.name, "Xvnc").pid} if groups else set())
     harness.runtime.stop(spec.name, deadline=soon())
     harness.wait(spec.name, None)

@@ -8,7 +8,7 @@ from desktops.runtimes.local import launcher
 from desktops.tests.support.runtime_specs import soon, until
 
 
-def waiting(harness) -> launcher.Waiting:
+def waiting(harness) -> launcher.PreloadedHolder:
     ready = harness.runtime._launcher._ready
     assert ready
     return ready
@@ -22,7 +22,7 @@ def start(harness) -> str:
 
 
 def test_the_one_that_waits_becomes_the_holder_and_another_waits(harness, monkeypatch):
-    monkeypatch.setattr(launcher, "REFILL_AFTER", 0.1)
+    monkeypatch.setattr(launcher, "PRELOAD_AFTER", 0.1)
     harness.runtime.warm_up()
     first = waiting(harness)
     start(harness)

@@ -31,7 +31,7 @@ def test_every_reason_says_what_to_do(reason):
     assert found.next_step.endswith(".")
 
 
-SLUG_AT = {"RuntimeFault": 0, "Verdict": 1, "Over": 1}
+SLUG_AT = {"RuntimeFault": 0, "Verdict": 1, "RunEnded": 1}
 # Rows never have these: other ports or a later delete are tried, and the portal's own names are valid.
 NEVER_TOLD = {"port_taken", "not_deleted", "still_deleting", "bad_name", "bad_resolution"}
 
