@@ -1,10 +1,12 @@
-"""Is what is installed what was tested, and are there known faults in it? The latter is told from .ci/advisories.json,
-an excerpt of PyPA's advisory database, so that it can be asked without the internet. What it cannot know: see
-docs/security.md.
+"""Check that the installed Python packages are pinned and have no known vulnerability.
+
+The advisories are in .ci/advisories.json, an excerpt of PyPA's advisory database, so that the check needs no internet.
+docs/security.md says what it cannot find.
 
     .venv/bin/python .ci/dependencies.py [--renew CHECKOUT_OF_PYPA_ADVISORY_DATABASE | --pin]
 
---pin writes constraints.txt: the versions, as they are installed now, of all that came along with requirements*.txt.
+--pin writes constraints.txt: the installed versions of all dependencies of the packages in requirements*.txt.
+--renew reads the advisories of all packages from a checkout of that database.
 """
 
 import json
@@ -21,11 +23,11 @@ from packaging.version import Version
 
 CONSTRAINTS = Path("constraints.txt")
 HEAD = "# What requirements*.txt need in turn, as tested. Written by `.venv/bin/python .ci/dependencies.py --pin`."
-WITH_PYTHON = {"pip", "setuptools"}  # put into a virtualenv by Python itself
+WITH_PYTHON = {"pip", "setuptools"}  # Python installs these into each virtualenv
 EXCERPT = Path(__file__).parent / "advisories.json"
-ANSWERED = {
-    "PYSEC-2023-228": "pip installs nothing from Mercurial here, and is no part of what runs",
-    "PYSEC-2022-43012": "setuptools reads no foreign index pages here, and is no part of what runs",
+ASSESSED = {
+    "PYSEC-2023-228": "pip installs nothing from Mercurial here and is not part of the product",
+    "PYSEC-2022-43012": "setuptools reads no untrusted index pages here and is not part of the product",
 }
 
 
@@ -38,28 +40,26 @@ def main(arguments: list[str]) -> int:
     packages = installed()
     faults = [each for each in excerpt["advisories"] if hits(each, packages.get(each["package"]))]
     for fault in faults:
-        answer = ANSWERED.get(fault["id"], "NOT ANSWERED")
+        answer = ASSESSED.get(fault["id"], "NOT ASSESSED")
         print(f"{fault['id']} {' '.join(fault['aliases'])} {fault['package']} {packages[fault['package']]}: {answer}")
     unknown = not_looked_up(excerpt["packages"])
-    print(f"{len(packages)} packages, {len(excerpt['advisories'])} advisories of {excerpt['date']} and before.")
+    print(f"{len(packages)} packages, {len(excerpt['advisories'])} advisories up to {excerpt['date']}.")
     print(age(date.fromisoformat(excerpt["date"]), datetime.now(UTC).date()))
-    print(f"Not looked up when the excerpt was made, which --renew does: {', '.join(unknown) or 'none'}.")
+    print(f"Missing in the excerpt (run --renew): {', '.join(unknown) or 'none'}.")
     any_version = pinned_nowhere(named_in(CONSTRAINTS))
-    print(f"In no requirements and not in constraints.txt, which --pin mends: {', '.join(any_version) or 'none'}.")
-    print(f"Older than the newest that the index offers: {', '.join(outdated()) or 'none'}.")
-    return 1 if unknown or any_version or any(fault["id"] not in ANSWERED for fault in faults) else 0
+    print(f"Neither in requirements*.txt nor in constraints.txt (run --pin): {', '.join(any_version) or 'none'}.")
+    print(f"Older than the newest version on the index: {', '.join(outdated()) or 'none'}.")
+    return 1 if unknown or any_version or any(fault["id"] not in ASSESSED for fault in faults) else 0
 
 
 def age(newest: date, today: date) -> str:
-    """Say how old the knowledge is, in every run."""
+    """Return a sentence with the age of the advisories."""
     days = (today - newest).days
-    return (
-        f"This knowledge is {days} days old. What is newer is found by the workflow `weekly`, which asks the internet."
-    )
+    return f"The advisories are {days} days old. The workflow `weekly`, which has internet access, checks newer ones."
 
 
 def not_looked_up(known: list[str]) -> list[str]:
-    """Also what came along with what is pinned, of which nobody chose the version."""
+    """Return the pinned and installed packages, including indirect dependencies, that the excerpt does not cover."""
     return sorted((pinned() | set(installed())) - set(known))
 
 
@@ -81,10 +81,10 @@ def named_in(file: Path) -> set[str]:
 
 
 def pin() -> None:
-    """What is there and not installed stays: another Python needs it, as Debian's 3.11.2 does async-timeout."""
+    """Write constraints.txt. Entries that are not installed stay, because another Python version may need them."""
     before = dict(re.findall(r"^([\w.-]+)==(\S+)", CONSTRAINTS.read_text(), re.MULTILINE))
-    came_along = {name: version for name, version in installed().items() if name not in pinned() | WITH_PYTHON}
-    versions = before | came_along
+    indirect = {name: version for name, version in installed().items() if name not in pinned() | WITH_PYTHON}
+    versions = before | indirect
     CONSTRAINTS.write_text("\n".join([HEAD, *(f"{name}=={versions[name]}" for name in sorted(versions)), ""]))
 
 
@@ -99,7 +99,7 @@ def hits(advisory: dict[str, Any], version: str | None) -> bool:
 
 
 def within(events: list[dict[str, str]], version: Version) -> bool:
-    """Of an OSV range: each event says from which version on it is so."""
+    """Say whether a version is in an OSV range. Each event of the range applies from its version on."""
     inside = False
     for event in events:
         kind, at = next(iter(event.items()))
@@ -111,7 +111,10 @@ def within(events: list[dict[str, str]], version: Version) -> bool:
 
 
 def outdated() -> list[str]:
-    """Newer ones may mend what no advisory here tells of. Empty also when the index does not answer."""
+    """Return the packages with a newer version, which may fix faults without an advisory here.
+
+    Empty also when the index does not answer.
+    """
     command = [sys.executable, "-m", "pip", "list", "--outdated", "--format=json", "--disable-pip-version-check"]
     said = subprocess.run(command, capture_output=True, text=True, timeout=180, check=False).stdout
     return [f"{each['name']} {each['version']} ({each['latest_version']})" for each in json.loads(said or "[]")]
@@ -123,17 +126,17 @@ def renew(database: Path) -> None:
     command = ["git", "-C", str(database), "log", "-1", "--format=%H %cs"]
     commit, newest = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
     source = "https://github.com/pypa/advisory-database, CC-BY-4.0"
-    told = {"source": source, "commit": commit, "date": newest, "packages": packages, "advisories": found}
-    EXCERPT.write_text(json.dumps(told, indent=1) + "\n")
+    excerpt = {"source": source, "commit": commit, "date": newest, "packages": packages, "advisories": found}
+    EXCERPT.write_text(json.dumps(excerpt, indent=1) + "\n")
 
 
 def advisories(folder: Path) -> list[dict[str, Any]]:
-    told = [yaml.safe_load(file.read_text()) for file in sorted(folder.glob("*.yaml"))]
-    return [excerpt for each in told if "withdrawn" not in each for excerpt in excerpts(each, folder.name)]
+    entries = [yaml.safe_load(file.read_text()) for file in sorted(folder.glob("*.yaml"))]
+    return [excerpt for each in entries if "withdrawn" not in each for excerpt in excerpts(each, folder.name)]
 
 
 def excerpts(advisory: dict[str, Any], package: str) -> list[dict[str, Any]]:
-    """Versions are listed beside the ranges; kept where there are no ranges to tell from."""
+    """Return the parts of an advisory that the check needs. Keeps the list of versions only if there are no ranges."""
     made = []
     for affected in advisory["affected"]:
         ranges = [each["events"] for each in affected.get("ranges", ()) if each["type"] == "ECOSYSTEM"]

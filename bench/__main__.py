@@ -7,12 +7,12 @@ from bench.needs import missing
 def entry(bench: Benchmark) -> str:
     absent = missing(bench.tools)
     needs = ", ".join(f"{tool} (missing: {absent[tool]})" if tool in absent else tool for tool in bench.tools)
-    return f"python -m bench.{bench.name}\n  measures {bench.measures}\n  hold     {bench.holds}\n  needs    {needs}\n"
+    return f"python -m bench.{bench.name}\n  measures {bench.measures}\n  limit    {bench.limit}\n  needs    {needs}\n"
 
 
 def main() -> None:
     print(*map(entry, BENCHMARKS), sep="\n")
-    print("Each writes its table to bench/results, and exits with 1 when it misses its hold, with 2 without a tool.")
+    print("Each writes its table to bench/results. Exit status: 1 if a limit is missed, 2 if a tool is missing.")
 
 
 if __name__ == "__main__":

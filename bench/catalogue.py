@@ -9,20 +9,20 @@ from bench import needs
 class Benchmark:
     name: str  # `python -m bench.<name>`
     measures: str
-    holds: str
+    limit: str
     tools: tuple[str, ...]
 
 
 BENCHMARKS = (
     Benchmark(
         "relay",
-        "throughput, latency, CPU and memory of the relay, beside websockify and plain TCP",
-        "ratios to websockify, one for each figure; memory while a browser reads nothing",
+        "throughput, latency, CPU and memory of the relay, compared with websockify and plain TCP",
+        "ratio to websockify for each figure; memory while a browser reads nothing",
         ("redis-server", "websockify"),
     ),
     Benchmark(
         "launch",
-        "click on Launch to first pixels, beside the same session from a shell",
+        "click on Launch to first pixels, compared with the same session from a shell",
         "at most 1.15 x the shell's time + 150 ms",
         ("redis-server", "Xvnc"),
     ),
@@ -34,19 +34,19 @@ BENCHMARKS = (
     ),
     Benchmark(
         "api",
-        "GET of a desktop over the API, beside a bare Django view with the same JSON",
+        "GET of a desktop over the API, compared with a bare Django view with the same JSON",
         "at most 1.6 x the bare view's time",
         ("ab", "PostgreSQL", "redis-server"),
     ),
     Benchmark(
         "cluster.launch",
-        "click to first pixels on a cluster, beside the same objects by `kubectl apply`",
+        "click to first pixels on a cluster, compared with the same objects by `kubectl apply`",
         "at most 1.15 x kubectl's time + 300 ms",
         ("kubectl", "KUBECONFIG", "redis-server"),
     ),
     Benchmark(
         "cluster.storm",
-        "many launches at once by as many people, with four workers, on a cluster",
+        "many launches at once, each by another user, with four workers, on a cluster",
         "one pod for each desktop",
         ("kubectl", "KUBECONFIG", "PostgreSQL", "redis-server"),
     ),

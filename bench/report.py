@@ -13,22 +13,22 @@ MISSED = 1  # exit status
 
 
 @dataclass(frozen=True)
-class Hold:
+class LimitCheck:
     """A limit that a benchmark must keep, and whether it did."""
 
     what: str
-    held: bool
+    met: bool
 
     @property
     def verdict(self) -> str:
-        return "held" if self.held else "**missed**"
+        return "met" if self.met else "**missed**"
 
 
 @dataclass(frozen=True)
 class Report:
     name: str  # of the benchmark, as in `python -m bench.<name>`
     lines: list[str]
-    holds: list[Hold]
+    checks: list[LimitCheck]
 
 
 def rounds_asked(description: str | None, default: int) -> int:
@@ -37,7 +37,7 @@ def rounds_asked(description: str | None, default: int) -> int:
     return int(parser.parse_args().rounds)
 
 
-def tell(report: Report, rounds: int) -> int:
+def publish(report: Report, rounds: int) -> int:
     """Print the table, write it to bench/results/, and return the exit status.
 
     The file is <name>.md, with "-" for each "." of the name. The status is not zero if a limit was missed.
@@ -48,13 +48,13 @@ def tell(report: Report, rounds: int) -> int:
     text = f"# {title}\n\n`python -m bench.{report.name}`, {machine}.\n\n" + "\n".join(report.lines) + "\n"
     (RESULTS / f"{report.name.replace('.', '-')}.md").write_text(text)
     print(text)
-    return _status(report.holds)
+    return _status(report.checks)
 
 
-def _status(holds: Iterable[Hold]) -> int:
-    missed = [hold for hold in holds if not hold.held]
-    for hold in missed:
-        print(f"missed: {hold.what}", file=sys.stderr)
+def _status(checks: Iterable[LimitCheck]) -> int:
+    missed = [check for check in checks if not check.met]
+    for check in missed:
+        print(f"missed: {check.what}", file=sys.stderr)
     return MISSED if missed else 0
 
 

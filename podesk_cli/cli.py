@@ -19,7 +19,7 @@ def main(arguments: Sequence[str]) -> int:
     try:
         chosen, rest = _parser().parse_known_args(arguments)
         if rest and chosen.command == "run":
-            raise Failure(f"`run` does not know {rest[0]}. See ./podesk run --help.")
+            raise Failure(f"`run` does not accept {rest[0]}. See ./podesk run --help.")
         return _do(chosen, rest)
     except Failure as failure:
         print(f"podesk: {failure}", file=sys.stderr)
@@ -42,7 +42,7 @@ def _do(chosen: argparse.Namespace, rest: list[str]) -> int:
 
 def _manage(place: Folders, chosen: argparse.Namespace, rest: list[str]) -> int:
     if not Path(python(CHECKOUT)).exists() or not place.secrets.is_dir():
-        raise Failure(f"Nothing is set up in {place.data} yet. Start ./podesk run once first, or name --data.")
+        raise Failure(f"Podesk is not set up in {place.data}. Run ./podesk run first, or use --data.")
     os.chdir(CHECKOUT)
     env = settings.environment(place, host=chosen.host, port=chosen.port)
     os.execve(python(CHECKOUT), [python(CHECKOUT), "manage.py", *rest], env)  # noqa: S606  # nosec B606
@@ -69,7 +69,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     for command in (run, manage):
         command.add_argument(
-            "--data", metavar="DIR", default=default_data(), help="data folder (now: %(default)s; DATA_DIR)"
+            "--data", metavar="DIR", default=default_data(), help="data folder (default: %(default)s; DATA_DIR sets it)"
         )
         _add_address(command)
     test = commands.add_parser(
@@ -80,8 +80,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     kinds = test.add_mutually_exclusive_group()
     for kind, what in (
-        ("browser", "run the tests that drive Chromium"),
-        ("postgres", "run the tests on a throw-away PostgreSQL"),
+        ("browser", "run the tests in Chromium"),
+        ("postgres", "run the tests on a temporary PostgreSQL"),
         ("cluster", "run the tests on the cluster in KUBECONFIG; they install Podesk and remove it again"),
     ):
         kinds.add_argument(f"--{kind}", dest="kind", action="store_const", const=kind, help=what)
@@ -96,8 +96,12 @@ def _version() -> str:
 
 def _add_address(command: argparse.ArgumentParser) -> None:
     host, port = os.environ.get("PODESK_HOST", "127.0.0.1"), os.environ.get("PODESK_PORT", "8000")
-    command.add_argument("--host", default=host, help="address to listen on (now: %(default)s; PODESK_HOST)")
-    command.add_argument("--port", type=_port, default=port, help="port to listen on (now: %(default)s; PODESK_PORT)")
+    command.add_argument(
+        "--host", default=host, help="address to listen on (default: %(default)s; PODESK_HOST sets it)"
+    )
+    command.add_argument(
+        "--port", type=_port, default=port, help="port to listen on (default: %(default)s; PODESK_PORT sets it)"
+    )
 
 
 def _port(text: str) -> int:

@@ -68,7 +68,7 @@ class Runner:
                     last = next((line for line in reversed(chunk.decode(errors="replace").split("\n")) if line), last)
                 elif process.poll() is not None:
                     break  # a daemon that the command started still holds the pipe
-                self.progress.alive(last.strip() or "working")
+                self.progress.show(last.strip() or "working")
             return process.wait()
         finally:
             if process.poll() is None:

@@ -60,17 +60,17 @@ def prepare(place: Folders) -> None:
     for folder in (place.data, place.checkout):
         if (free := shutil.disk_usage(folder).free) < needed:
             raise Failure(
-                f"The disk of {folder} has {free // _MIB} MiB left; {needed // _MIB} MiB are needed. Free some."
+                f"The disk of {folder} has {free // _MIB} MiB left; {needed // _MIB} MiB are needed. Free some space."
             )
 
 
 def refuse_if_closed(place: Folders, *, user: str) -> None:
-    """Raises Failure when `user`, who owns the desktops that root starts, cannot reach the data folder."""
+    """Raise Failure if `user`, the account of the desktops that root starts, cannot enter the data folder."""
     for folder in (place.data, *place.data.parents):
         if not folder.stat().st_mode & stat.S_IXOTH:
             raise Failure(
-                f"Desktops run as the account {user}, which cannot enter {folder}, above or at the data folder. "
-                f"{_ELSEWHERE} The usual one is /var/lib/podesk."
+                f"Desktops run as the account {user}, which cannot enter {folder}. "
+                f"{_ELSEWHERE} The default for root is /var/lib/podesk."
             )
 
 
@@ -92,10 +92,10 @@ def _running_already(lock: TextIO, place: Folders) -> str:
     try:
         holder = json.load(lock)
     except ValueError:  # the other process has the lock but has not written yet
-        holder = {"pid": "unknown", "url": "its own address"}
+        holder = {"pid": "unknown", "url": "address unknown"}
     return (
         f"Podesk is already running on {place.data} (process {holder['pid']}): {holder['url']}. "
-        "Stop that one first, or choose another data folder with --data."
+        "Stop it first, or choose another data folder with --data."
     )
 
 

@@ -35,7 +35,7 @@ def missing(wanted: Iterable[str]) -> list[str]:
         return []
     if not shutil.which("dpkg-query"):
         raise Failure(
-            "This system has no dpkg: Podesk's set-up knows Debian and Ubuntu. On another system, run desktops on a "
+            "This system has no dpkg: ./podesk supports Debian and Ubuntu only. On other systems, run desktops on a "
             "cluster (DESKTOP_RUNTIME=kubernetes)."
         )
     answer = subprocess.run(

@@ -50,7 +50,7 @@ class Progress:
     def note(self, text: str) -> None:
         self._line(text, last=True)
 
-    def alive(self, doing: str) -> None:
+    def show(self, doing: str) -> None:
         """Show progress: at most one line per second on a terminal, and one in five seconds elsewhere."""
         now = time.monotonic()
         if now - self._shown >= self._every:

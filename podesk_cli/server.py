@@ -42,12 +42,12 @@ def _serve(place: Folders, host: str, port: int, progress: Progress) -> None:
     try:
         with progress.step("Starting"):
             created = _start(supervisor, place, env, (host, port))
-        _welcome(place, (host, port), env, created)
+        _print_summary(place, (host, port), env, created)
         while True:
-            supervisor.tend()
+            supervisor.restart_ended()
             time.sleep(_LOOK)
     finally:
-        say("Stopping. Desktops keep running and are found again by the next run.")
+        say("Stopping. Desktops keep running, and the next run finds them again.")
         supervisor.stop()
         lock.close()
 
@@ -117,7 +117,7 @@ def _wait_for_web(supervisor: Supervisor, url: str, address: tuple[str, int]) ->
     until = time.monotonic() + _WEB_SECONDS
     answer = ""
     while time.monotonic() < until:
-        supervisor.tend()
+        supervisor.restart_ended()
         ready, answer = _ask_ready(url, address)
         if ready:
             return
@@ -141,13 +141,13 @@ def _ask_ready(url: str, address: tuple[str, int]) -> tuple[bool, str]:
         connection.close()
 
 
-def _welcome(place: Folders, address: tuple[str, int], env: dict[str, str], created: str) -> None:
+def _print_summary(place: Folders, address: tuple[str, int], env: dict[str, str], created: str) -> None:
     url = settings.public_url(*address)
     say(f"\nPodesk is ready: {url}\n")
     if created:
-        say(f"{created}\nThe password is shown only this once. A new one: ./podesk manage changepassword admin\n")
+        say(f"{created}\nThe password is shown only once. To set a new one: ./podesk manage changepassword admin\n")
     say(f"Data: {place.data}\nLogs: {place.logs}\nStop: Ctrl-C (or SIGTERM to process {os.getpid()}); data is kept.")
-    if limits := setup.told_of_limits(place, env):
+    if limits := setup.describe_limits(place, env):
         say(limits)
     if settings.beyond_loopback(address[0]) and url.startswith("http://"):
-        say("Whoever reaches this address can read along: put a proxy that speaks HTTPS in front, set PUBLIC_URL.")
+        say("The connection is not encrypted. Put an HTTPS proxy in front of Podesk and set PUBLIC_URL.")

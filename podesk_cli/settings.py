@@ -23,7 +23,7 @@ _ANYWHERE = ("0.0.0.0", "::", "")  # noqa: S104 - recognised here, not bound  # 
 
 
 def given(name: str) -> bool:
-    """Whether the operator has set `name` or `name`_FILE."""
+    """Return whether the operator has set `name` or `name`_FILE."""
     return bool(os.environ.get(name) or os.environ.get(f"{name}_FILE"))
 
 
@@ -101,7 +101,9 @@ def _names_of_this_machine(host: str) -> list[str]:
 def _rsa_key(checkout: Path) -> str:
     made = subprocess.run([python(checkout), "-c", _RSA], capture_output=True, text=True, check=False)
     if made.returncode != 0:
-        raise Failure(f"The key that signs session tokens could not be made: {made.stderr.strip().splitlines()[-1:]}")
+        raise Failure(
+            f"The signing key of session tokens could not be created: {made.stderr.strip().splitlines()[-1:]}"
+        )
     return made.stdout.strip()
 
 

@@ -59,11 +59,11 @@ class Supervisor:
     def log(self, name: str) -> Path:
         return self._children[name].log
 
-    def tend(self) -> None:
+    def restart_ended(self) -> None:
         """Restart services that have ended and waited long enough. Call it about twice a second."""
         for name, child in self._children.items():
             if child.process and (code := child.process.poll()) is not None:
-                self._mourn(child, code)
+                self._schedule_restart(child, code)
             if child.process is None and 0 < child.next_start <= time.monotonic():
                 self.start(name)
             _bound(child.log)
@@ -85,10 +85,10 @@ class Supervisor:
                 stdout=sink,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,  # Ctrl-C reaches only the supervisor, which stops services in order
-                preexec_fn=_die_with(os.getpid()),  # noqa: PLW1509 - the supervisor has one thread
+                preexec_fn=_end_with_parent(os.getpid()),  # noqa: PLW1509 - the supervisor has one thread
             )
 
-    def _mourn(self, child: _Child, code: int) -> None:
+    def _schedule_restart(self, child: _Child, code: int) -> None:
         now, first = time.monotonic(), child.wait == _FIRST_WAIT
         if now - child.started >= _HEALTHY_AFTER:
             child.wait, first = _FIRST_WAIT, True
@@ -124,7 +124,7 @@ def interruptible() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _die_with(parent: int) -> Callable[[], None]:
+def _end_with_parent(parent: int) -> Callable[[], None]:
     def prepare() -> None:
         _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != parent:  # the parent ended before the line above took effect

@@ -34,7 +34,7 @@ _EXTRA = {
 def test(place: Folders, arguments: Sequence[str], *, kind: str = "") -> int:
     """Return pytest's exit status; for several runs, the first that is not 0.
 
-    `kind`: browser, cluster, postgres, or empty. Raises Failure when the set-up fails.
+    `kind`: browser, cluster, postgres, or empty. Raises Failure when the setup fails.
     """
     if kind == "cluster":
         _refuse_without_cluster()
@@ -60,12 +60,12 @@ def _runs(kind: str, arguments: Sequence[str]) -> list[list[str]]:
     if arguments:
         return [["-m", marked, *arguments]]
     if kind == "cluster":
-        return [["-m", f"{marked} and alone"], ["-m", f"{marked} and not alone", *_spread(1)]]
-    return [["-m", marked, *_spread(0 if kind == "browser" else 2)]]
+        return [["-m", f"{marked} and alone"], ["-m", f"{marked} and not alone", *_parallel_options(1)]]
+    return [["-m", marked, *_parallel_options(0 if kind == "browser" else 2)]]
 
 
-def _spread(more: int) -> list[str]:
-    """Use more processes than cores, since tests also wait.
+def _parallel_options(more: int) -> list[str]:
+    """Return options for more processes than cores, since tests also wait.
 
     A file stays in one process, since its tests share what they start.
     """
@@ -74,9 +74,9 @@ def _spread(more: int) -> list[str]:
 
 def _refuse_without_cluster() -> None:
     if not os.environ.get("KUBECONFIG"):
-        raise Failure("Which cluster? Set KUBECONFIG to the file that says how to reach it as its administrator.")
+        raise Failure("KUBECONFIG is not set. Set it to the kubeconfig file of an administrator of the test cluster.")
     if not shutil.which("kubectl"):
-        raise Failure("kubectl is not in PATH. Install one that is not more than a version away from the cluster's.")
+        raise Failure("kubectl is not in PATH. Install one within one minor version of the cluster.")
 
 
 def _pytest(place: Folders, arguments: list[str], database_url: str) -> int:
@@ -93,7 +93,7 @@ def throwaway_postgres(runner: Runner) -> Iterator[str]:
     """Yield the DATABASE_URL of a temporary PostgreSQL on a UNIX socket."""
     programs = max(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: int(path.parent.name), default=None)
     if programs is None:
-        raise Failure("PostgreSQL's programs are not below /usr/lib/postgresql.")
+        raise Failure("PostgreSQL is not installed below /usr/lib/postgresql.")
     folder = Path(tempfile.mkdtemp(prefix="podesk-pg-"))
     # PostgreSQL refuses to run as root.
     become = (
@@ -115,7 +115,7 @@ def throwaway_postgres(runner: Runner) -> Iterator[str]:
                 "--locale=C.UTF-8",
             ]
             in_folder = Runner(folder, runner.log, runner.progress)
-            in_folder.run([*become, *initdb, "-E", "UTF8", "--no-sync"], what="Making a PostgreSQL cluster")
+            in_folder.run([*become, *initdb, "-E", "UTF8", "--no-sync"], what="Creating a PostgreSQL cluster")
             server = _postgres_server([*become, str(programs / "postgres")], folder)
             server.start("postgres")
             ready = [str(programs / "pg_isready"), "--host", str(folder), "--timeout", "30"]
@@ -129,8 +129,8 @@ def throwaway_postgres(runner: Runner) -> Iterator[str]:
 
 
 def _postgres_server(command: list[str], folder: Path) -> Supervisor:
-    careless = ["fsync=off", "synchronous_commit=off", "full_page_writes=off"]  # temporary data: fast, not safe
-    given = ["max_connections=200", "listen_addresses=", f"unix_socket_directories={folder}", *careless]
+    fast_not_safe = ["fsync=off", "synchronous_commit=off", "full_page_writes=off"]  # temporary data: fast, not safe
+    given = ["max_connections=200", "listen_addresses=", f"unix_socket_directories={folder}", *fast_not_safe]
     options = [part for setting in given for part in ("-c", setting)]
     service = Service("postgres", [*command, "-D", str(folder / "data"), *options], stop_seconds=10)
     return Supervisor([service], environment=dict(os.environ), directory=folder, logs=folder)

@@ -27,12 +27,12 @@ ALL = pytest.mark.parametrize("name", BY_NAME)
 
 def of_api(factor: float) -> Report:
     answers = [Answers(1, 0, 0, 100.0, {50: 1.0, 90: 1.0, 95: 1.0, 99: 1.0}, "")]
-    found = api.Measured(answers, answers, answers, answers, [api.HOLD * factor])
+    found = api.Measured(answers, answers, answers, answers, [api.LIMIT * factor])
     return api.report(found, dict.fromkeys(("bare", "status", "create", "first"), api.Cost(1, 1, 1)))
 
 
 def of_cut(factor: float) -> Report:
-    return cut.report([cut.HOLD * factor], [0.001])
+    return cut.report([cut.LIMIT * factor], [0.001])
 
 
 def of_launch(factor: float) -> Report:
@@ -47,15 +47,15 @@ def of_cluster_launch(factor: float) -> Report:
 
 
 def of_storm(factor: float) -> Report:
-    hold = storm.one_pod_each(Counter({1: 200} if factor <= 1 else {1: 199, 2: 1}), 200)
-    return Report("cluster.storm", [hold.verdict], [hold])
+    check = storm.one_pod_each(Counter({1: 200} if factor <= 1 else {1: 199, 2: 1}), 200)
+    return Report("cluster.storm", [check.verdict], [check])
 
 
 def of_relay(factor: float) -> Report:
     """Return a report with each figure a little within its limit, or with the first one beyond it."""
-    figures = {name: {stack: [1.0] for stack in ("plain TCP", "websockify", "Podesk")} for name in relay.HELD}
+    figures = {name: {stack: [1.0] for stack in ("plain TCP", "websockify", "Podesk")} for name in relay.LIMITS}
     inside = {">=": 1.01, "<=": 0.99}
-    ratios = {name: [(limit or 1.0) * inside[sign]] for name, (_, sign, limit) in relay.HELD.items()}
+    ratios = {name: [(limit or 1.0) * inside[sign]] for name, (_, sign, limit) in relay.LIMITS.items()}
     if factor > 1:
         ratios["down, 1 session"] = [0.5]
     return relay.report(figures, ratios)
@@ -79,7 +79,7 @@ def results(monkeypatch, tmp_path) -> Path:
 
 @ALL
 def test_a_hold_that_is_missed_is_an_exit_status_and_said(name, results, capsys):
-    assert reports.tell(REPORTS[name](1.1), 1) == reports.MISSED
+    assert reports.publish(REPORTS[name](1.1), 1) == reports.MISSED
     assert "missed: " in capsys.readouterr().err
     (written,) = results.glob("*.md")
     assert "**missed**" in written.read_text()
@@ -87,14 +87,14 @@ def test_a_hold_that_is_missed_is_an_exit_status_and_said(name, results, capsys)
 
 @ALL
 def test_one_that_holds_ends_well(name, results, capsys):
-    assert reports.tell(REPORTS[name](0.9), 1) == 0
+    assert reports.publish(REPORTS[name](0.9), 1) == 0
     assert "missed" not in "".join(capsys.readouterr())
 
 
 def test_the_relays_memory_is_held_too(results):
-    line, hold = relay.stalled((400.0, 3.0), relay.STALL_HOLD + 1)
+    line, check = relay.stalled((400.0, 3.0), relay.STALL_LIMIT + 1)
     assert "**missed**" in line
-    assert reports.tell(Report("relay", [line], [hold]), 1) == reports.MISSED
+    assert reports.publish(Report("relay", [line], [check]), 1) == reports.MISSED
 
 
 def python(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -139,7 +139,7 @@ def test_all_are_listed_with_their_tools_and_holds():
     assert done.returncode == 0, done.stderr
     for each in BENCHMARKS:
         assert f"python -m bench.{each.name}\n" in done.stdout
-        assert each.holds in done.stdout
+        assert each.limit in done.stdout
     assert "ab (missing: apt-get install apache2-utils)" in done.stdout
 
 

@@ -51,7 +51,7 @@ def test_package_that_the_excerpt_does_not_know_is_named(check):
 
 
 def test_age_of_the_knowledge_is_said(check):
-    assert "is 51 days old" in check.age(date(2024, 10, 10), date(2024, 11, 30))
+    assert "are 51 days old" in check.age(date(2024, 10, 10), date(2024, 11, 30))
 
 
 def test_names_are_one_however_they_are_written(check):

@@ -126,4 +126,4 @@ def test_nonsense_port_is_refused(port):
 def test_manage_before_the_first_run_says_what_to_do(tmp_path):
     said = podesk("manage", "--data", str(tmp_path), "check")
     assert said.returncode == 1
-    assert said.stderr.startswith(f"podesk: Nothing is set up in {tmp_path} yet.")
+    assert said.stderr.startswith(f"podesk: Podesk is not set up in {tmp_path}.")

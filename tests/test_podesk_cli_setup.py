@@ -23,7 +23,7 @@ def test_folder_closed_to_desktops_is_refused(tmp_path):
     closed = tmp_path / "closed"
     (closed / "data").mkdir(parents=True)
     closed.chmod(0o700)
-    with pytest.raises(Failure, match=re.escape(f"cannot enter {closed},")):
+    with pytest.raises(Failure, match=re.escape(f"cannot enter {closed}.")):
         folders.refuse_if_closed(folders.Folders(CHECKOUT, closed / "data"), user="podesk")
 
 

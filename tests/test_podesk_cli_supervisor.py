@@ -48,7 +48,7 @@ with interruptible():
         for service in services:
             supervisor.start(service.name)
         while True:
-            supervisor.tend()
+            supervisor.restart_ended()
             time.sleep(0.05)
     except Interrupted:
         pass
@@ -144,7 +144,7 @@ def test_failing_program_waits_longer_each_time(tmp_path, capsys):
     supervisor.start("broken")
     until = time.monotonic() + 4
     while time.monotonic() < until:
-        supervisor.tend()
+        supervisor.restart_ended()
         time.sleep(0.05)
     supervisor.stop()
     assert [line[-4:] for line in capsys.readouterr().out.splitlines() if "ended" in line] == ["1 s.", "2 s.", "4 s."]
@@ -157,7 +157,7 @@ def test_long_log_is_cut_under_its_writer(tmp_path, monkeypatch):
     watched.start("talker")
     log = tmp_path / "talker.log"
     wait_for(lambda: log.stat().st_size > 1_000_000)
-    watched.tend()
+    watched.restart_ended()
     older = tmp_path / "talker.log.1"
     wait_for(older.exists)
     assert older.stat().st_size >= 1_000_000

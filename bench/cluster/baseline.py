@@ -9,7 +9,7 @@ from uuid import uuid4
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from bench.cluster.onlooker import Times
+from bench.cluster.pod_watcher import Times
 from desktops.runtimes.base import DesktopSpec
 from desktops.runtimes.kubernetes import manifests, network_manifests
 from desktops.runtimes.kubernetes.cluster_settings import Cluster, IngressSettings
@@ -28,11 +28,11 @@ def _spec(installation: str) -> DesktopSpec:
         installation=installation,
         desktop_id=identity,
         run=1,
-        name=desktop_name("floor", identity),
-        volume=volume_name("floor", identity),
+        name=desktop_name("baseline", identity),
+        volume=volume_name("baseline", identity),
         volume_used=False,
         owner_id=str(uuid4()),
-        owner_name="floor",
+        owner_name="baseline",
         image=IMAGE,
         cpu=CORES,
         memory_mib=2048,
@@ -43,12 +43,12 @@ def _spec(installation: str) -> DesktopSpec:
     )
 
 
-class Floor:
+class Baseline:
     def __init__(self, kube: Kube, egress_except: tuple[str, ...]) -> None:
         self._kube = kube
         no_ingress = IngressSettings("", "", "", "", "", "")
         self._cluster = Cluster(
-            installation="floor",
+            installation="baseline",
             namespace=kube.namespace,
             storage_class="",
             access_mode="ReadWriteOnce",
@@ -63,7 +63,7 @@ class Floor:
 
     def launch(self) -> tuple[str, str, Times]:
         """Return the name and the text of the objects, and the times since the command was entered."""
-        spec = _spec("floor")
+        spec = _spec("baseline")
         makers = (
             manifests.volume_claim,
             manifests.config_map,

@@ -16,11 +16,11 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 
 from bench.catalogue import refuse_without_tools
-from bench.cluster.floor import CORES, Floor
-from bench.cluster.onlooker import Onlooker, Times
+from bench.cluster.baseline import CORES, Baseline
+from bench.cluster.pod_watcher import PodWatcher, Times
 from bench.cluster.records import Log
 from bench.launch.click import Browser
-from bench.report import Hold, Report, ms, rounds_asked, tell
+from bench.report import LimitCheck, Report, ms, publish, rounds_asked
 from tests.support.cluster.kubectl import Kube
 from tests.support.cluster.podesk_outside import Driven, driving
 
@@ -29,23 +29,23 @@ CALM = 4.0  # seconds before each measurement, in which the cluster deletes what
 EGRESS_EXCEPT = ("10.0.0.0/8", "100.64.0.0/10", "169.254.0.0/16", "172.16.0.0/12", "192.168.0.0/16")
 STEPS = {  # in order; the labels of `kubectl apply` replace those of the portal
     "answered": "answered",
-    "a worker took it": "",
-    "objects before the pod made": "",
-    "pod made": "pod made",
-    "start's last call": "",
+    "accepted by a worker": "",
+    "other objects created": "",
+    "pod created": "pod created",
+    "last call of the start": "",
     "scheduled": "scheduled",
     "first process": "first process",
-    "told that it runs": "told that it runs",
-    "told that it is ready": "told that it is ready",
-    "row runs": "",
-    "page told": "",
+    "reported running": "reported running",
+    "reported ready": "reported ready",
+    "row is running": "",
+    "page updated": "",
     "first pixels": "first pixels",
 }
 
 
 class Podesk:
-    def __init__(self, driven: Driven, onlooker: Onlooker) -> None:
-        self._driven, self._onlooker = driven, onlooker
+    def __init__(self, driven: Driven, watcher: PodWatcher) -> None:
+        self._driven, self._watcher = driven, watcher
         self._browser = Browser(driven.portal.url, driven.portal.password)
         self._worker = Log(driven.portal.data / "logs/worker.log")
 
@@ -57,9 +57,9 @@ class Podesk:
             print(self._evidence(), file=sys.stderr)
             raise
         clicked = self._browser.clicked
-        times = {"click": clicked, "answered": clicked + since["answered"], "page told": clicked + since["running"]}
+        times = {"click": clicked, "answered": clicked + since["answered"], "page updated": clicked + since["running"]}
         times["first pixels"] = clicked + since["first pixels"]
-        times |= self._onlooker.times(self._driven.name(desktop))
+        times |= self._watcher.times(self._driven.name(desktop))
         return desktop, times | self._calls() | self._row()
 
     def delete(self, desktop: str) -> None:
@@ -78,11 +78,11 @@ class Podesk:
         made = [line for line in self._worker.lines() if line.get("event") == "cluster_call"]
         ended = [(datetime.fromisoformat(line["timestamp"]).timestamp(), line["method"], line["kind"]) for line in made]
         pod = next(index for index, (_, method, kind) in enumerate(ended) if (method, kind) == ("POST", "pods"))
-        return {"objects before the pod made": ended[pod - 1][0], "start's last call": ended[-1][0]}
+        return {"other objects created": ended[pod - 1][0], "last call of the start": ended[-1][0]}
 
     def _row(self) -> Times:
         """Return the times in the desktop's timeline."""
-        kinds = {"starting": "a worker took it", "running": "row runs"}
+        kinds = {"starting": "accepted by a worker", "running": "row is running"}
         found = self._driven.portal.query("SELECT kind, at FROM desktops_desktopevent")
         return {kinds[kind]: _timestamp(at) for kind, at in found if kind in kinds}
 
@@ -93,22 +93,22 @@ def _timestamp(at: str | datetime) -> float:
 
 
 def measure(kube: Kube, rounds: int) -> tuple[list[Times], list[Times]]:
-    onlooker, floor = Onlooker(kube.namespace), Floor(kube, EGRESS_EXCEPT)
+    watcher, baseline = PodWatcher(kube.namespace), Baseline(kube, EGRESS_EXCEPT)
     applied, clicked = [], []
     with driving(kube, LOG_LEVEL="DEBUG", LOG_FORMAT="json") as driven:
         driven.shell(f"from desktops.models import DesktopSize; DesktopSize.objects.update(cpu='{CORES}')")
-        podesk = Podesk(driven, onlooker)
+        podesk = Podesk(driven, watcher)
         for number in range(rounds + 1):  # the first round is a warm-up
             time.sleep(CALM)
-            name, text, below = floor.launch()
-            below = _since_click(below | onlooker.times(name))
-            floor.delete(text)
+            name, text, below = baseline.launch()
+            below = _since_click(below | watcher.times(name))
+            baseline.delete(text)
             time.sleep(CALM)
             desktop, above = podesk.launch()
             podesk.delete(desktop)
             above = _since_click(above)
-            seconds = {step: round(above[step], 2) for step in STEPS}
-            print(f"round {number}: kubectl {below['first pixels']:.2f} s, click {seconds}", file=sys.stderr)
+            rounded = {step: round(above[step], 2) for step in STEPS}
+            print(f"round {number}: kubectl {below['first pixels']:.2f} s, click {rounded}", file=sys.stderr)
             if number:
                 applied.append(below)
                 clicked.append(above)
@@ -132,13 +132,13 @@ def namespace() -> Iterator[Kube]:
 def report(applied: list[Times], clicked: list[Times]) -> Report:
     lines = ["| seconds after the click until | median | 95 % | `kubectl apply` | 95 % |", "|---|---|---|---|---|"]
     for step, same in STEPS.items():
-        floor = _cells([each[same] for each in applied]) if same else "| "
-        lines.append(f"| {step} | {_cells([each[step] for each in clicked])} | {floor} |")
+        baseline = _cells([each[same] for each in applied]) if same else "| "
+        lines.append(f"| {step} | {_cells([each[step] for each in clicked])} | {baseline} |")
     limit = FACTOR * statistics.median(each["first pixels"] for each in applied) + EXTRA
     took = statistics.median(each["first pixels"] for each in clicked)
-    hold = Hold(f"first pixels within {limit:.2f} s after the click, and they took {took:.2f} s", took <= limit)
-    lines.append(f"| hold: {FACTOR} x `kubectl apply` + {ms(EXTRA)} | {limit:.2f} | {hold.verdict} | | |")
-    return Report("cluster.launch", [*lines, "", NOTE], [hold])
+    check = LimitCheck(f"first pixels within {limit:.2f} s after the click, but they took {took:.2f} s", took <= limit)
+    lines.append(f"| limit: {FACTOR} x `kubectl apply` + {ms(EXTRA)} | {limit:.2f} | {check.verdict} | | |")
+    return Report("cluster.launch", [*lines, "", NOTE], [check])
 
 
 def main() -> int:
@@ -146,12 +146,13 @@ def main() -> int:
     refuse_without_tools("cluster.launch")
     with namespace() as kube:
         applied, clicked = measure(kube, rounds)
-    return tell(report(applied, clicked), rounds)
+    return publish(report(applied, clicked), rounds)
 
 
 NOTE = (
     "For `kubectl apply`, *answered* is when the command returned, *first pixels* when the RFB banner answered at the "
-    "Service's address. *Scheduled*, *told that …* are when a watch beside heard it, *first process* is the kernel's."
+    "Service's address. *Scheduled* and *reported …* are when a separate watch received the change. *First process* "
+    "is the time that the kernel reports."
 )
 
 

@@ -15,7 +15,7 @@ Times = dict[str, float]  # step -> time.time()
 _TICKS = os.sysconf("SC_CLK_TCK")
 
 
-class Onlooker(Thread):
+class PodWatcher(Thread):
     """Watches the pods of one namespace from the moment it is made until the program ends."""
 
     def __init__(self, namespace: str) -> None:
@@ -38,10 +38,10 @@ class Onlooker(Thread):
         self.pods[name] = pod
         ready = {"type": "Ready", "status": "True"}
         reached = {
-            "pod made": True,
+            "pod created": True,
             "scheduled": "nodeName" in pod["spec"],
-            "told that it runs": any("running" in each["state"] for each in status.get("containerStatuses", [])),
-            "told that it is ready": any(ready.items() <= each.items() for each in status.get("conditions", [])),
+            "reported running": any("running" in each["state"] for each in status.get("containerStatuses", [])),
+            "reported ready": any(ready.items() <= each.items() for each in status.get("conditions", [])),
         }
         for step, is_so in reached.items():
             if is_so:
@@ -50,7 +50,7 @@ class Onlooker(Thread):
     def times(self, name: str) -> Times:
         """Return the times of a running pod, after the API has reported that it is ready."""
         until = time.monotonic() + 30
-        while "told that it is ready" not in self.seen[name] and time.monotonic() < until:
+        while "reported ready" not in self.seen[name] and time.monotonic() < until:
             time.sleep(0.05)
         return self.seen[name] | {"first process": _first_process(self.pods[name]["metadata"]["uid"])}
 

@@ -16,7 +16,7 @@ from podesk_cli.testing import throwaway_postgres
 
 
 @contextmanager
-def telling_postgres(folder: Path) -> Iterator[Log]:
+def logging_postgres(folder: Path) -> Iterator[Log]:
     """Yield its log; during the context $DATABASE_URL names it."""
     with throwaway_postgres(Runner(CHECKOUT, folder / "postgres-setup.log", Progress(total=1))) as url:
         with psycopg.connect(url, autocommit=True) as connection:

@@ -21,13 +21,13 @@ class Job:
     count: int = 0
 
     @property
-    def held(self) -> float:
+    def seconds(self) -> float:
         """Return the seconds for which the job occupied a worker."""
         return self.ended - self.began
 
 
 @dataclass
-class Told:
+class LogRecords:
     """The records of one or several processes."""
 
     calls: Counter[str] = field(default_factory=Counter)  # by method and kind

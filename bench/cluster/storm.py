@@ -20,9 +20,9 @@ from pathlib import Path
 
 from bench.catalogue import refuse_without_tools
 from bench.cluster.launch import namespace
-from bench.cluster.postgres import telling_postgres
-from bench.cluster.records import Job, Log, Told, statements
-from bench.report import Hold, Report, ms, tell
+from bench.cluster.postgres import logging_postgres
+from bench.cluster.records import Job, Log, LogRecords, statements
+from bench.report import LimitCheck, Report, ms, publish
 from tests.support.cluster.parallel_launches import Crowd, Person, more
 from tests.support.cluster.podesk_outside import Driven, driving
 from tests.support.running_podesk import wait_for
@@ -36,15 +36,15 @@ class Slice:
     """The log records between two reads."""
 
     seconds: float
-    workers: Told
-    controller: Told
+    workers: LogRecords
+    controller: LogRecords
     statements: Counter[str]
 
     def calls(self) -> Counter[str]:
         return self.workers.calls + self.controller.calls
 
 
-class Books:
+class RunLogs:
     """All logs of one run."""
 
     def __init__(self, driven: Driven, workers: list[Path], postgres: Log) -> None:
@@ -55,7 +55,7 @@ class Books:
 
     def since_last_look(self) -> Slice:
         time.sleep(1)  # the last events may not be written yet
-        workers, controller = Told(), Told()
+        workers, controller = LogRecords(), LogRecords()
         for log in self._workers:
             workers.add(log.lines())
         controller.add(self._controller.lines())
@@ -65,8 +65,8 @@ class Books:
 
 
 class Storm:
-    def __init__(self, crowd: Crowd, books: Books) -> None:
-        self._crowd, self._books = crowd, books
+    def __init__(self, crowd: Crowd, logs: RunLogs) -> None:
+        self._crowd, self._logs = crowd, logs
 
     def launch(self, people: list[Person]) -> dict[str, float]:
         """Return the seconds from the first click until all are answered, have a pod, and have a row that fits it."""
@@ -76,7 +76,7 @@ class Storm:
         wait_for(lambda: len(self._crowd.driven.pods()) == len(people), LONGEST)
         times["a pod for each"] = time.monotonic() - began
         wait_for(lambda: not self._crowd.disagreements(), LONGEST)
-        times["every row where its pod is"] = time.monotonic() - began
+        times["every row matches its pod"] = time.monotonic() - began
         return times
 
     def delete(self, people: list[Person]) -> dict[str, float]:
@@ -90,42 +90,42 @@ class Storm:
         return times
 
     def idle(self) -> Slice:
-        self._books.since_last_look()
+        self._logs.since_last_look()
         time.sleep(60)
-        return self._books.since_last_look()
+        return self._logs.since_last_look()
 
 
-def measure(driven: Driven, books: Books, people: int) -> Report:
+def measure(driven: Driven, logs: RunLogs, people: int) -> Report:
     crowd = Crowd(driven, people, FITTING)
-    storm = Storm(crowd, books)
+    storm = Storm(crowd, logs)
     few = crowd.people[-FEW:]
     storm.launch(few)
     calm = storm.idle()
     storm.delete(few)
-    books.since_last_look()
+    logs.since_last_look()
     times = storm.launch(crowd.people)
-    during = books.since_last_look()
+    during = logs.since_last_look()
     ran = Counter(status for status, _ in crowd.rows().values())
     each = Counter(crowd.pods_per_desktop().values())
     busy = storm.idle()
     ends = storm.delete(crowd.people)
-    after = books.since_last_look()
+    after = logs.since_last_look()
     lines = [f"{people} people, {ran['running']} desktops run, {ran['starting']} wait for room.", ""]
-    hold = one_pod_each(each, people)
-    lines += [*_outcome(each, during), f"Hold: {hold.what}: {hold.verdict}.", "", *_times(times | ends)]
+    check = one_pod_each(each, people)
+    lines += [*_outcome(each, during), f"Limit: {check.what}: {check.verdict}.", "", *_times(times | ends)]
     lines += _jobs(during.workers.jobs + after.workers.jobs)
     lines += _costs(during, after, people) + _idle(calm, busy, people)
-    return Report("cluster.storm", lines, [hold])
+    return Report("cluster.storm", lines, [check])
 
 
-def one_pod_each(pods: Counter[int], people: int) -> Hold:
+def one_pod_each(pods: Counter[int], people: int) -> LimitCheck:
     """Check the number of desktops by their number of pods."""
-    return Hold("one pod for each desktop", pods == {1: people})
+    return LimitCheck("one pod for each desktop", pods == {1: people})
 
 
 def _outcome(pods: Counter[int], during: Slice) -> list[str]:
     made = during.workers.calls["POST pods"]
-    return [f"Desktops by number of their pods: {dict(pods)}. Pods asked for: {made}.", ""]
+    return [f"Desktops by number of their pods: {dict(pods)}. Pods requested: {made}.", ""]
 
 
 def _times(times: dict[str, float]) -> list[str]:
@@ -134,11 +134,11 @@ def _times(times: dict[str, float]) -> list[str]:
 
 
 def _jobs(jobs: list[Job]) -> list[str]:
-    lines = ["| job | number | calls each | held a worker | its calls took | the rest: row, lock, queue |"]
+    lines = ["| job | number | calls each | time in a worker | of it, cluster calls | the rest: row, lock, queue |"]
     lines.append("|---|---|---|---|---|---|")
     for work in sorted({job.work for job in jobs}):
         done = [job for job in jobs if job.work == work]
-        parts = ([job.held for job in done], [job.calls for job in done], [job.held - job.calls for job in done])
+        parts = ([job.seconds for job in done], [job.calls for job in done], [job.seconds - job.calls for job in done])
         calls = statistics.mean(job.count for job in done)
         cells = " | ".join(f"{ms(statistics.median(part))}, longest {ms(max(part))}" for part in parts)
         lines.append(f"| {work} | {len(done)} | {calls:.1f} | {cells} |")
@@ -154,13 +154,13 @@ def _costs(during: Slice, after: Slice, people: int) -> list[str]:
         asked = [part.statements[who] / people for part in (during, after)]
         lines.append(f"| database statements, {who} | {asked[0]:.1f} | {asked[1]:.1f} |")
     put_off = [part.workers.repeated + part.controller.repeated for part in (during, after)]
-    lines.append(f"| calls that the API put off, all | {put_off[0]} | {put_off[1]} |")
+    lines.append(f"| calls that the API delayed, all | {put_off[0]} | {put_off[1]} |")
     kinds = ", ".join(f"{kind} {count}" for kind, count in sorted(during.calls().items()))
     return [*lines, "", f"Calls of all launches: {kinds}.", ""]
 
 
 def _idle(calm: Slice, busy: Slice, people: int) -> list[str]:
-    lines = [f"| one minute of nothing | {FEW} desktops | {people} desktops |", "|---|---|---|"]
+    lines = [f"| one idle minute | {FEW} desktops | {people} desktops |", "|---|---|---|"]
     calls = [f"{sum(part.calls().values()) * 60 / part.seconds:.0f}" for part in (calm, busy)]
     lines.append(f"| cluster calls | {' | '.join(calls)} |")
     for who in ("web", "worker", "controller"):
@@ -176,16 +176,16 @@ def main() -> int:
     refuse_without_tools("cluster.storm")
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="podesk-storm-")))
-        postgres = stack.enter_context(telling_postgres(folder))
+        postgres = stack.enter_context(logging_postgres(folder))
         kube = stack.enter_context(namespace())
         driven = stack.enter_context(driving(kube, LOG_LEVEL="DEBUG", LOG_FORMAT="json"))
         workers = stack.enter_context(more(driven.portal, "rqworker", WORKERS - 1))
         try:
-            found = measure(driven, Books(driven, workers, postgres), people)
+            found = measure(driven, RunLogs(driven, workers, postgres), people)
         except AssertionError:
             print(driven.evidence(), file=sys.stderr)
             raise
-    return tell(found, 1)
+    return publish(found, 1)
 
 
 if __name__ == "__main__":

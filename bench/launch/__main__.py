@@ -17,7 +17,7 @@ from bench.catalogue import refuse_without_tools
 from bench.launch import click
 from bench.launch.click import Browser
 from bench.launch.shell import seconds_to_banner
-from bench.report import Hold, Report, ms, rounds_asked, tell
+from bench.report import LimitCheck, Report, ms, publish, rounds_asked
 from tests.support.running_podesk import running
 
 FACTOR, EXTRA = 1.15, 0.150  # of the shell's time; seconds
@@ -25,7 +25,7 @@ CALM = 2.0  # seconds before each measurement, in which processes of the previou
 
 
 def measure(folder: Path, count: int) -> tuple[list[float], list[dict[str, float]]]:
-    floor, clicks = [], []
+    baseline, clicks = [], []
     with running(folder / "data") as portal:
         browser = Browser(portal.url, portal.password)
         for number in range(count + 1):  # the first round is a warm-up
@@ -36,26 +36,26 @@ def measure(folder: Path, count: int) -> tuple[list[float], list[dict[str, float
             browser.delete(desktop)
             print(f"round {number}: shell {shell * 1000:.0f} ms, click {click.report(times)}", file=sys.stderr)
             if number:
-                floor.append(shell)
+                baseline.append(shell)
                 clicks.append(times)
-    return floor, clicks
+    return baseline, clicks
 
 
-def report(floor: list[float], clicks: list[dict[str, float]]) -> Report:
-    shell = statistics.median(floor)
+def report(baseline: list[float], clicks: list[dict[str, float]]) -> Report:
+    shell = statistics.median(baseline)
     medians = {name: statistics.median(click[name] for click in clicks) for name in clicks[0]}
     limit, first = FACTOR * shell + EXTRA, medians["first pixels"]
-    hold = Hold(f"first pixels within {ms(limit)} after the click, and they took {ms(first)}", first <= limit)
+    check = LimitCheck(f"first pixels within {ms(limit)} after the click, but they took {ms(first)}", first <= limit)
     lines = [
         "| what | median | spread |",
         "|---|---|---|",
-        f"| same session from a shell, until its banner | {ms(shell)} | {ms(min(floor))} - {ms(max(floor))} |",
+        f"| same session from a shell, until its banner | {ms(shell)} | {ms(min(baseline))} - {ms(max(baseline))} |",
     ]
     for name, median in medians.items():
         every = [click[name] for click in clicks]
         lines.append(f"| click until {name} | {ms(median)} | {ms(min(every))} - {ms(max(every))} |")
-    lines.append(f"| hold: {FACTOR} x shell + {ms(EXTRA)} | {ms(limit)} | {hold.verdict} |")
-    return Report("launch", lines, [hold])
+    lines.append(f"| limit: {FACTOR} x shell + {ms(EXTRA)} | {ms(limit)} | {check.verdict} |")
+    return Report("launch", lines, [check])
 
 
 def main() -> int:
@@ -63,8 +63,8 @@ def main() -> int:
     refuse_without_tools("launch")
     with tempfile.TemporaryDirectory(prefix="podesk-bench-", ignore_cleanup_errors=True) as made:
         Path(made).chmod(0o711)
-        floor, clicks = measure(Path(made), rounds)
-    return tell(report(floor, clicks), rounds)
+        baseline, clicks = measure(Path(made), rounds)
+    return publish(report(baseline, clicks), rounds)
 
 
 if __name__ == "__main__":

@@ -99,13 +99,13 @@ class Browser:
 
 def _draw(screen: ClientConnection) -> None:
     """Speak RFB until the first framebuffer update begins."""
-    heard = bytearray()
+    received = bytearray()
 
     def take(count: int) -> bytes:
-        while len(heard) < count:
-            heard.extend(screen.recv(timeout=30))  # type: ignore[arg-type]
-        taken = bytes(heard[:count])
-        del heard[:count]
+        while len(received) < count:
+            received.extend(screen.recv(timeout=30))  # type: ignore[arg-type]
+        taken = bytes(received[:count])
+        del received[:count]
         return taken
 
     take(12)
@@ -117,8 +117,8 @@ def _draw(screen: ClientConnection) -> None:
     width, height = struct.unpack(">HH", take(4))
     take(struct.unpack(">16xI", take(20))[0])
     screen.send(struct.pack(">BBHHHH", 3, 0, 0, 0, width, height))
-    while take(1)[0] != 0:
-        raise AssertionError("something else than a framebuffer update came first")
+    if take(1)[0] != 0:
+        raise AssertionError("the first message was not a framebuffer update")
 
 
 def report(times: dict[str, float]) -> str:

@@ -44,7 +44,7 @@ def seconds_to_banner(root: Path, number: int) -> float:
 @contextmanager
 def _session(plan: SessionPlan) -> Iterator[None]:
     """Start the X server and, as soon as its display is known, the programs in it."""
-    reader, tell = os.pipe()
+    reading, writing = os.pipe()
     common: dict[str, Any] = {
         "env": plan.environment,
         "cwd": plan.home,
@@ -52,10 +52,10 @@ def _session(plan: SessionPlan) -> Iterator[None]:
         "stderr": subprocess.DEVNULL,
     }
     common |= plan.account | {"start_new_session": True}
-    server = subprocess.Popen([*plan.server, "-displayfd", str(tell)], pass_fds=[tell], **common)
-    os.close(tell)
-    with os.fdopen(reader) as said:
-        plan.environment["DISPLAY"] = f":{said.readline().strip()}"
+    server = subprocess.Popen([*plan.server, "-displayfd", str(writing)], pass_fds=[writing], **common)
+    os.close(writing)
+    with os.fdopen(reading) as output:
+        plan.environment["DISPLAY"] = f":{output.readline().strip()}"
     session = subprocess.Popen(plan.session, **common)
     try:
         yield

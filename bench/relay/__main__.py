@@ -21,12 +21,12 @@ from pathlib import Path
 
 from bench.catalogue import refuse_without_tools
 from bench.relay.stage import Load, Relay, staged
-from bench.report import Hold, Report, tell
+from bench.report import LimitCheck, Report, publish
 
 MIB, GIB = 2**20, 2**30
 Figures = dict[str, float]
 # figure -> unit, limit of the ratio to websockify; None: no limit
-HELD: dict[str, tuple[str, str, float | None]] = {
+LIMITS: dict[str, tuple[str, str, float | None]] = {
     "down, 1 session": ("MiB/s", ">=", 1.2),
     "down, 20 sessions": ("MiB/s", ">=", 1.1),
     "up, 1 session": ("MiB/s", ">=", 1.8),
@@ -37,7 +37,7 @@ HELD: dict[str, tuple[str, str, float | None]] = {
     "round trip p50, 20 sessions": ("ms", "<=", 0.6),
     "round trip p99, 20 sessions": ("ms", "<=", None),
 }
-STALL_LIMIT, STALL_SECONDS, STALL_HOLD = 500 * MIB, 30, 8
+STALL_STOP, STALL_SECONDS, STALL_LIMIT = 500 * MIB, 30, 8
 
 
 def down(load: Load, relay: Relay, sessions: int, total: int) -> Figures:
@@ -74,12 +74,12 @@ def rounds(
     load: Load, relays: list[Relay], count: int
 ) -> tuple[dict[str, dict[str, list[float]]], dict[str, list[float]]]:
     """Return figures by name and stack, and ratios by name."""
-    floor, peer, ours = relays
+    baseline, peer, ours = relays
     figures: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
     ratios: dict[str, list[float]] = defaultdict(list)
     for number in range(count + 1):  # the first round is a warm-up
         for measure in MEASURES:
-            results = [(relay, measure(load, relay)) for relay in (floor, peer, ours, peer)]
+            results = [(relay, measure(load, relay)) for relay in (baseline, peer, ours, peer)]
             if not number:
                 continue
             for relay, found in results:
@@ -109,49 +109,51 @@ def stall(load: Load, relay: Relay) -> tuple[float, float]:
         if not load.order("stall")["waiting"]:
             raise RuntimeError("nothing was sent to the stalled browser")
         most = 0
-        while (elapsed := time.monotonic() - began) < STALL_SECONDS and most < STALL_LIMIT:
+        while (elapsed := time.monotonic() - began) < STALL_SECONDS and most < STALL_STOP:
             most = max(most, relay.memory() - before)
             time.sleep(0.05)
     return most / MIB, elapsed
 
 
-def judged(name: str, ratio: float) -> Hold | None:
+def check_limit(name: str, ratio: float) -> LimitCheck | None:
     """Return whether the ratio keeps its limit; None for a figure without one."""
-    _, sign, limit = HELD[name]
+    _, sign, limit = LIMITS[name]
     if limit is None:
         return None
-    return Hold(f"{name} {sign} {limit} x websockify's, and was {ratio:.2f} x", _holds(ratio, sign, limit))
+    return LimitCheck(f"{name} {sign} {limit} x websockify's, but was {ratio:.2f} x", _is_met(ratio, sign, limit))
 
 
-def _holds(ratio: float, sign: str, limit: float) -> bool:
+def _is_met(ratio: float, sign: str, limit: float) -> bool:
     return ratio >= limit if sign == ">=" else ratio <= limit
 
 
 def report(figures: dict[str, dict[str, list[float]]], ratios: dict[str, list[float]]) -> Report:
     lines = [
-        "| figure | plain TCP | websockify | Podesk | Podesk / websockify (spread) | hold |",
+        "| figure | plain TCP | websockify | Podesk | Podesk / websockify (spread) | limit |",
         "|---|---|---|---|---|---|",
     ]
-    holds = []
-    for name, (unit, sign, limit) in HELD.items():
+    checks = []
+    for name, (unit, sign, limit) in LIMITS.items():
         cells = [statistics.median(figures[name][stack]) for stack in ("plain TCP", "websockify", "Podesk")]
         shown = [f"{cell:.3g} {unit}" if cell else "-" for cell in cells]
         every = sorted(ratios[name])
         ratio = statistics.median(every)
         spread = f"{ratio:.2f} ({every[0]:.2f} - {every[-1]:.2f})"
-        hold = judged(name, ratio)
+        check = check_limit(name, ratio)
         lines.append(
-            f"| {name} | {' | '.join(shown)} | {spread} | {f'{sign} {limit} {hold.verdict}' if hold else ''} |"
+            f"| {name} | {' | '.join(shown)} | {spread} | {f'{sign} {limit} {check.verdict}' if check else ''} |"
         )
-        holds += [hold] if hold else []
-    return Report("relay", lines, holds)
+        checks += [check] if check else []
+    return Report("relay", lines, checks)
 
 
-def stalled(theirs: tuple[float, float], own: float) -> tuple[str, Hold]:
+def stalled(theirs: tuple[float, float], own: float) -> tuple[str, LimitCheck]:
     """Return the cells and the result of the stall test. `theirs`: MiB, and seconds until the stream was stopped."""
-    hold = Hold(f"at most {STALL_HOLD} MiB more while a browser reads nothing, and grew {own:.1f}", own <= STALL_HOLD)
-    cells = f"- | {theirs[0]:.0f} MiB after {theirs[1]:.1f} s | {own:.1f} MiB | | <= {STALL_HOLD} MiB {hold.verdict}"
-    return f"| growth, browser stalled {STALL_SECONDS} s | {cells} |", hold
+    check = LimitCheck(
+        f"at most {STALL_LIMIT} MiB more while a browser reads nothing, but grew by {own:.1f}", own <= STALL_LIMIT
+    )
+    cells = f"- | {theirs[0]:.0f} MiB after {theirs[1]:.1f} s | {own:.1f} MiB | | <= {STALL_LIMIT} MiB {check.verdict}"
+    return f"| growth, browser stalled {STALL_SECONDS} s | {cells} |", check
 
 
 def main() -> int:
@@ -170,10 +172,10 @@ def main() -> int:
             f"| memory per idle session, 200 | - | {theirs:.0f} KiB | {mine:.0f} KiB | {mine / theirs:.3f} | |"
         )
         if not options.skip_stall:
-            line, hold = stalled(stall(load, peer), stall(load, ours)[0])
+            line, check = stalled(stall(load, peer), stall(load, ours)[0])
             found.lines.append(line)
-            found.holds.append(hold)
-    return tell(found, options.rounds)
+            found.checks.append(check)
+    return publish(found, options.rounds)
 
 
 if __name__ == "__main__":
