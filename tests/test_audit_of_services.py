@@ -277,7 +277,7 @@ def test_no_service_is_forgotten():
 
 
 @pytest.mark.parametrize("deed", DEEDS.values(), ids=map(named, DEEDS))
-def test_a_deed_is_told_once(world, deed):
+def test_action_is_recorded_once(world, deed):
     deed.does(world)
     (event,) = new_events(world)
     assert (event.action, event.result) == (deed.action, "done")
@@ -285,7 +285,7 @@ def test_a_deed_is_told_once(world, deed):
 
 
 @pytest.mark.parametrize("deed", DEEDS.values(), ids=map(named, DEEDS))
-def test_a_deed_that_is_rolled_back_is_not_told(world, deed):
+def test_rolled_back_action_is_not_recorded(world, deed):
     with pytest.raises(ZeroDivisionError), transaction.atomic():
         deed.does(world)
         assert new_events(world)
@@ -303,7 +303,7 @@ def test_a_refusal_is_told_once_with_its_slug(world, deed):
 
 
 @pytest.mark.parametrize("deed", [each for each in DEEDS.values() if each.action.startswith("desktop.")])
-def test_a_deed_on_a_desktop_names_it_as_people_and_scripts_do(world, deed):
+def test_action_on_a_desktop_records_both_of_its_names(world, deed):
     """The event names the desktop even if it was deleted or the action was refused."""
     deed.does(world)
     if deed.refused:

@@ -111,7 +111,7 @@ def test_controller_killed(person, portal, desktop):
     becomes(portal, "stopped")
 
 
-def test_controller_away_is_said_on_the_page(person, portal, desktop):
+def test_page_reports_a_missing_controller(person, portal, desktop):
     controller = portal.part("run_controller")
     assert controller
     controller.send_signal(signal.SIGSTOP)

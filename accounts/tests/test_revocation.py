@@ -106,7 +106,7 @@ def test_redis_restarted_empty(alice, token_for, django_assert_num_queries):
         assert (counts(revoked), counts(good)) == (False, True)
 
 
-def test_redis_away(alice, token_for, redis_at, tmp_path):
+def test_redis_unavailable(alice, token_for, redis_at, tmp_path):
     redis_at(tmp_path)
     revoked = token_for(alice)
     revoke_all()

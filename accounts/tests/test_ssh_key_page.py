@@ -106,7 +106,7 @@ def test_the_menu_leads_here(client_for, alice):
     assert f'href="{PAGE}"' in client_for(alice).get("/accounts/password/").content.decode()
 
 
-def test_administrators_look_but_do_not_touch(client_for, admin, alice, key):
+def test_administrators_can_only_view(client_for, admin, alice, key):
     browser = client_for(admin)
     shown = browser.get("/admin/accounts/sshkey/?q=alice").content.decode()
     assert key.fingerprint in shown

@@ -8,7 +8,7 @@ import pytest
 from core import locks
 from core.locks import desktop_lock
 from core.redis import client, key
-from tests.support.environment import redis_away
+from tests.support.environment import redis_unavailable
 
 DESKTOP = "11111111-1111-1111-1111-111111111111"
 
@@ -68,7 +68,7 @@ def test_redis_emptied_during_the_work_does_no_harm(short):
 
 
 def test_redis_unavailable_during_the_work_does_no_harm(short):
-    with desktop_lock(DESKTOP), redis_away():
+    with desktop_lock(DESKTOP), redis_unavailable():
         time.sleep(locks.LEASE_SECONDS)
     with desktop_lock(DESKTOP) as ours:
         assert ours

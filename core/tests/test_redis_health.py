@@ -5,7 +5,7 @@ import pytest
 from core import redis_health
 from core.redis import client
 from core.redis_health import RedisHealth
-from tests.support.environment import redis_away, redis_refuses_writes
+from tests.support.environment import redis_refuses_writes, redis_unavailable
 
 REASONS = pytest.mark.parametrize(
     ("why", "said"), [("memory_full", "its memory is full"), ("save_failed", "to disk"), ("read_only", "read-only")]
@@ -29,7 +29,7 @@ def test_refused_writes_and_the_reason(why, said):
 
 
 def test_unavailable():
-    with redis_away():
+    with redis_unavailable():
         found = redis_health.look()
     assert (found.reason, found.answers) == ("away", False)
     assert "does not answer" in found.sentence

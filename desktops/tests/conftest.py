@@ -62,9 +62,9 @@ def disconnects():
 
 
 @pytest.fixture
-def redis_away():
+def redis_unavailable():
     """Return a context in which the real Redis is dead. Afterwards it is empty."""
-    return environment.redis_away
+    return environment.redis_unavailable
 
 
 @pytest.fixture

@@ -81,7 +81,7 @@ def test_a_refusal_is_told(page, alice, make_desktop):
 
 
 @pytest.mark.parametrize(("model", "action"), [("desktop", "stop"), ("volume", "delete_files")])
-def test_whoever_may_only_look_cannot_act(client_for, alice, bob, make_desktop, model, action):
+def test_view_permission_does_not_allow_actions(client_for, alice, bob, make_desktop, model, action):
     bob.is_staff = True
     bob.save()
     bob.user_permissions.set(Permission.objects.filter(codename__startswith="view_"))

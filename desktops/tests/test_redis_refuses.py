@@ -48,18 +48,18 @@ def test_the_api_says_it(api_for, alice, make_desktop, why, said):
     assert said in response.json()["sentence"]
 
 
-def test_redis_that_is_gone_is_not_a_missing_controller(client_for, alice, make_desktop, redis_away):
+def test_redis_that_is_gone_is_not_a_missing_controller(client_for, alice, make_desktop, redis_unavailable):
     desktop, client = make_desktop(alice, status=Status.STARTING), client_for(alice)
-    with redis_away():
+    with redis_unavailable():
         page = client.get(f"/desktops/{desktop.pk}/").content.decode()
     assert "Redis is unavailable: it does not answer." in page
     assert "controller" not in page
 
 
-def test_nor_is_one_that_has_just_come_back_empty(client_for, alice, make_desktop, redis_away):
+def test_nor_is_one_that_has_just_come_back_empty(client_for, alice, make_desktop, redis_unavailable):
     heartbeat.record_controller_beat()
     desktop, client = make_desktop(alice, status=Status.STARTING), client_for(alice)
-    with redis_away():
+    with redis_unavailable():
         pass
     page = client.get(f"/desktops/{desktop.pk}/").content.decode()
     assert "controller" not in page

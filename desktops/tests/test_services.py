@@ -195,7 +195,9 @@ def test_files_of_a_desktop_cannot_be_deleted_under_it(make_desktop, by_alice):
         services.delete_volume(volume=make_desktop(by_alice.user).volume, by=by_alice)
 
 
-def test_redis_away_loses_nothing(by_alice, image, small, django_capture_on_commit_callbacks, redis_away):
-    with redis_away(), django_capture_on_commit_callbacks(execute=True):
+def test_loses_nothing_while_redis_is_unavailable(
+    by_alice, image, small, django_capture_on_commit_callbacks, redis_unavailable
+):
+    with redis_unavailable(), django_capture_on_commit_callbacks(execute=True):
         desktop = services.launch_desktop(by=by_alice, wanted=LaunchRequest(image, small))
     assert Desktop.objects.get(pk=desktop.pk).status == Status.PENDING

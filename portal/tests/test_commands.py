@@ -9,7 +9,7 @@ from django.conf import settings
 from django.core.management import CommandError, call_command
 
 from accounts.models import User
-from tests.support.environment import redis_away
+from tests.support.environment import redis_unavailable
 
 
 @pytest.fixture
@@ -44,7 +44,7 @@ def test_waits_for_the_migrations_then_for_redis(tmp_path):
     command = [*manage, "wait_for_services"]
     with (
         subprocess.Popen(command, cwd=settings.BASE_DIR, env=environment, stdout=subprocess.PIPE, text=True) as waiting,
-        redis_away(),
+        redis_unavailable(),
     ):
         assert "migrations: the job podesk-migrate applies them" in waiting.stdout.readline()
         subprocess.run([*manage, "migrate", "--verbosity", "0"], cwd=settings.BASE_DIR, env=environment, check=True)

@@ -13,7 +13,7 @@ JSON = "application/json"
 
 
 @contextmanager
-def database_away(fault: type[Exception], only: str = "") -> Iterator[None]:
+def database_unavailable(fault: type[Exception], only: str = "") -> Iterator[None]:
     def fails(execute, sql, *rest):
         if sql.startswith(only):
             raise fault("server closed the connection unexpectedly")
@@ -29,7 +29,7 @@ def database_away(fault: type[Exception], only: str = "") -> Iterator[None]:
 )
 def test_api(client, alice, fault, method, path):
     headers = {"X-User-Token": token(alice), "Idempotency-Key": "k"}
-    with database_away(fault):
+    with database_unavailable(fault):
         answer = client.generic(method, f"/api/v1/{path}", "{}", JSON, headers=headers)
     assert (answer.status_code, answer["Retry-After"], answer["Content-Type"]) == (503, "5", "application/problem+json")
     assert answer.json()["slug"] == "database_away"
@@ -39,14 +39,14 @@ def test_api(client, alice, fault, method, path):
 @pytest.mark.parametrize("path", ["/", "/accounts/tokens/", "/admin/"])
 def test_page(client_for, alice, path):
     browser = client_for(alice)
-    with database_away(OperationalError):
+    with database_unavailable(OperationalError):
         answer = browser.get(path)
     assert (answer.status_code, answer["Retry-After"]) == (503, "5")
     assert "The portal is unavailable" in answer.content.decode()
 
 
 def test_login(client, alice):
-    with database_away(OperationalError):
+    with database_unavailable(OperationalError):
         assert client.get("/accounts/login/").status_code == 200
         assert client.post("/accounts/login/", {"username": "alice", "password": "x"}).status_code == 503
 
@@ -54,7 +54,7 @@ def test_login(client, alice):
 def test_other_faults_stay_ours(client_for, alice):
     browser = client_for(alice)
     browser.raise_request_exception = False
-    with database_away(ZeroDivisionError):
+    with database_unavailable(ZeroDivisionError):
         assert browser.get("/").status_code == 500
 
 
@@ -62,6 +62,6 @@ def test_other_faults_stay_ours(client_for, alice):
 def test_what_was_done_is_answered_though_the_answer_cannot_be_kept(client, alice, settings):
     settings.ROOT_URLCONF = "tests.support.tiny_api"
     headers = {"X-User-Token": token(alice), "Idempotency-Key": "k"}
-    with database_away(OperationalError, only='UPDATE "accounts_idempotentrequest"'):
+    with database_unavailable(OperationalError, only='UPDATE "accounts_idempotentrequest"'):
         assert client.post("/api/v1/ground/things", {}, JSON, headers=headers).status_code == 201
     assert IdempotentRequest.objects.get().status == 0

@@ -16,7 +16,7 @@ from tests.support.environment import redis_refuses_writes
 
 
 @pytest.fixture
-def redis_away(settings, tmp_path):
+def redis_unavailable(settings, tmp_path):
     settings.REDIS_URL = f"unix://{tmp_path}/redis.sock"
     redis.client.cache_clear()
     yield
@@ -34,7 +34,7 @@ def redis_hangs(settings, tmp_path) -> Iterator[None]:
 
 
 @pytest.fixture
-def database_away(db, request, tmp_path):
+def database_unavailable(db, request, tmp_path):
     if connection.vendor == "postgresql":
         request.getfixturevalue("pool_to_nowhere")
         yield
@@ -56,7 +56,7 @@ def pool_to_nowhere(monkeypatch, tmp_path) -> Iterator[None]:
 
 
 @pytest.mark.parametrize("path", ["/healthz", "/health"])
-def test_alive_without_asking_anybody(client, path, redis_away):
+def test_alive_without_asking_anybody(client, path, redis_unavailable):
     answer = client.get(path)  # without a database, which this test may not use
     assert (answer.status_code, answer.content) == (200, b"ok\n")
 
@@ -76,7 +76,7 @@ def test_late_controller_is_told_and_takes_nothing_out_of_service(db, client, ol
     assert answer.json()["controller"].startswith("not running")
 
 
-def test_redis_away_is_told_and_takes_nothing_out_of_service(db, client, redis_away):
+def test_redis_outage_is_reported_and_the_pod_stays_ready(db, client, redis_unavailable):
     """Otherwise all pods would leave service at once, with all that works without Redis: pages, API, screens."""
     answer = client.get("/readyz")
     assert (answer.status_code, answer.json()["redis"], answer.json()["ready"]) == (200, "does not answer", True)
@@ -109,7 +109,7 @@ def test_redis_that_hangs_is_told_before_the_probe_gives_up(db, client, redis_ha
     assert (answer.status_code, answer.json()["redis"]) == (200, "does not answer")
 
 
-def test_database_away(client, database_away):
+def test_database_unavailable(client, database_unavailable):
     answer = client.get("/readyz")
     assert (answer.status_code, answer.json()["database"], answer.json()["ready"]) == (503, "does not answer", False)
 

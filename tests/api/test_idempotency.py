@@ -65,7 +65,7 @@ def test_first_is_under_way(api, alice):
     assert IdempotentRequest.objects.count() == 1
 
 
-def test_who_died_over_it_holds_nobody_up(api):
+def test_request_of_a_killed_process_can_be_repeated(api):
     post(api)
     IdempotentRequest.objects.update(status=0, at=timezone.now() - timedelta(minutes=6))
     assert post(api).status_code == 201

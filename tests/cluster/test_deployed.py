@@ -161,7 +161,7 @@ def test_applied_again_nothing_changes_and_no_log_tells_the_password(deployed):
     assert password not in logs
 
 
-def test_redis_away_cuts_no_screen_and_takes_no_pod_out_of_service(window, deployed, person):
+def test_redis_outage_keeps_streams_open_and_pods_ready(window, deployed, person):
     redis = deployed.system.get("pod", "podesk-redis-0")["metadata"]["uid"]
     began = time.monotonic()
     deployed.system("scale", "statefulset/podesk-redis", "--replicas=0")

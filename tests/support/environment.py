@@ -61,7 +61,7 @@ redis_server = start_redis(FOLDER)
 
 
 @contextmanager
-def redis_away() -> Iterator[None]:
+def redis_unavailable() -> Iterator[None]:
     """Kill Redis for this block, and start it again, empty, afterwards."""
     global redis_server  # noqa: PLW0603 - the only server is replaced
     redis_server.kill()

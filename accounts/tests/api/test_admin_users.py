@@ -282,7 +282,7 @@ class TestDelete:
         assert AuditEvent.objects.get(action="user.delete").result == "still_owns"
         assert api_for(alice).get("/api/v1/quota").status_code == 200  # nothing was deleted
 
-    def test_nobody_himself_nor_staff_a_superuser(self, api_for, staff, admin):
+    def test_not_oneself_nor_a_superuser_by_staff(self, api_for, staff, admin):
         assert api_for(admin).delete(one(admin)).json()["slug"] == "own_account"
         assert api_for(staff).delete(one(admin)).json()["slug"] == "superusers_only"
         assert User.objects.count() == 2

@@ -93,9 +93,9 @@ def test_redis_empty(alice, obtained):
     assert status(**{"X-User-Token": text}) == 200
 
 
-def test_redis_away(alice, obtained):
+def test_redis_unavailable(alice, obtained):
     text = obtained(alice)["token"]
-    with environment.redis_away():
+    with environment.redis_unavailable():
         assert status(**{"X-User-Token": text}) == 200
 
 

@@ -175,9 +175,9 @@ def test_counts_with_redis_empty(alice, obtained, script):
     assert slug(script(issued)) == "401 revoked"
 
 
-def test_counts_with_redis_away(alice, obtained, script):
+def test_counts_while_redis_is_unavailable(alice, obtained, script):
     issued, other = obtained(alice), obtained(alice)
-    with environment.redis_away():
+    with environment.redis_unavailable():
         assert script(other).delete(f"{URL}/{issued['id']}").status_code == 200
         assert (slug(script(issued)), slug(script(other))) == ("401 revoked", "")
     assert slug(script(issued)) == "401 revoked"

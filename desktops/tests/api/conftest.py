@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from accounts import tokens
-from desktops.tests.conftest import desktop_account, queued, redis_away, redis_hangs, runtime, wait_for  # noqa: F401
+from desktops.tests.conftest import desktop_account, queued, redis_hangs, redis_unavailable, runtime, wait_for  # noqa: F401
 from desktops.tests.support.portal_server import Server, running
 
 

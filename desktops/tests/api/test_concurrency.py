@@ -94,8 +94,8 @@ def test_no_limit(alice, settings):
     assert in_use() == 0  # nothing is counted
 
 
-def test_redis_away(alice, two_each, redis_away):
-    with redis_away():
+def test_redis_unavailable(alice, two_each, redis_unavailable):
+    with redis_unavailable():
         places_ = [ConcurrencySlot("streams", str(alice.pk)) for _ in range(3)]
         for slot in places_:
             slot.acquire()

@@ -63,7 +63,7 @@ def test_nobody_at_work(api_for, alice, old_redis):
     assert body["controller"] == {"status": "missing", "seconds_since": None}
 
 
-def test_a_redis_that_was_started_a_moment_ago_knows_nobody_yet(api_for, alice, monkeypatch):
+def test_restarted_redis_has_no_heartbeats_yet(api_for, alice, monkeypatch):
     monkeypatch.setattr(heartbeat, "NEW_FOR", 10**9)
     body = api_for(alice).get(MONITOR).json()
     assert (body["status"], body["workers"]) == ("degraded", None)
@@ -82,7 +82,7 @@ def test_redis_that_refuses_writes(api_for, alice, at_work, why, said):
     assert api.get(MONITOR).json()["status"] == "ok"
 
 
-def test_runtime_away(api_for, alice, at_work):
+def test_runtime_unavailable(api_for, alice, at_work):
     heartbeat.record_runtime_answer(answers=False)
     body = api_for(alice).get(MONITOR).json()
     assert (body["status"], body["runtime"]) == ("degraded", "away")
@@ -128,10 +128,10 @@ def test_number_of_queries_is_constant(api_for, make_desktop, bob, django_assert
         assert api.get(MONITOR).json()["desktops"]["stopped"] == Desktop.objects.count() == 20
 
 
-def test_redis_away(api_for, make_desktop, alice, redis_away):
+def test_redis_unavailable(api_for, make_desktop, alice, redis_unavailable):
     make_desktop(alice, status=Status.RUNNING)
     api = api_for(alice)
-    with redis_away():
+    with redis_unavailable():
         answer = api.get(MONITOR)
     assert answer.status_code == 200
     body = answer.json()
@@ -141,7 +141,7 @@ def test_redis_away(api_for, make_desktop, alice, redis_away):
     assert body["desktops"]["running"] == 1
 
 
-def test_database_away(live_folder, ask, script_token, alice, transactional_db):
+def test_database_unavailable(live_folder, ask, script_token, alice, transactional_db):
     """The token is valid by Redis alone, because the database cannot be opened."""
     token = script_token(alice)
     with running(live_folder, DATABASE_URL=f"sqlite:///{live_folder}/no/such/folder.sqlite3") as server:

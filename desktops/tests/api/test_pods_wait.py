@@ -184,10 +184,10 @@ def test_who_goes_away_is_waited_for_no_longer(ask, wait_for, live):
     assert Desktop.objects.count() == 1
 
 
-def test_without_redis_it_looks_by_itself(alice, make_desktop, redis_away, in_background):
+def test_without_redis_it_looks_by_itself(alice, make_desktop, redis_unavailable, in_background):
     make_desktop(alice, status=Status.STARTING)
     script = script_of(alice)
-    with redis_away():
+    with redis_unavailable():
         answer = in_background(_closing, script.post, "pods/create?wait=20", {})
         assert waiting(answer)
         row().move(to=Status.RUNNING)

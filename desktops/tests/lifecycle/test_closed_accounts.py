@@ -119,9 +119,9 @@ def test_nothing_starts_meanwhile(make_desktop, alice, by, image, small, status)
     assert (row(desktop).status, Desktop.objects.count()) == (status, 1)
 
 
-def test_the_controller_does_it_though_redis_heard_nothing(make_desktop, alice, by, runtime, redis_away):
+def test_the_controller_does_it_though_redis_heard_nothing(make_desktop, alice, by, runtime, redis_unavailable):
     desktop = make_desktop(alice, status=Status.PENDING)
-    with redis_away():
+    with redis_unavailable():
         by_service(alice, by)
     turns = iter((False, True))
     Controller(lambda: next(turns)).run()

@@ -103,29 +103,29 @@ def leading(scripted_runtime, monkeypatch, settings, controlled) -> Controller:
     return controlled.controller
 
 
-def test_what_a_watch_misses_the_next_full_look_finds(
+def test_next_comparison_finds_what_the_watch_missed(
     scripted_runtime, settings, controlled, make_desktop, alice, wait_for
 ):
     settings.RELIST_SECONDS = 2
     desktop = make_desktop(alice, status=Status.STARTING)
-    wait_for(lambda: scripted_runtime.looks() > 1)
-    scripted_runtime.deaf = True
-    missed = scripted_runtime.looks()
+    wait_for(lambda: scripted_runtime.list_count() > 1)
+    scripted_runtime.watch_misses_changes = True
+    missed = scripted_runtime.list_count()
     scripted_runtime.sees(desktop, Phase.READY)
     wait_for(lambda: status(desktop) == Status.RUNNING)
-    assert scripted_runtime.looks() <= missed + 1  # a comparison that had already begun may have seen it
+    assert scripted_runtime.list_count() <= missed + 1  # a comparison that had already begun may have seen it
     assert ("observe", desktop.object_name) not in scripted_runtime.calls
 
 
-def test_what_a_watch_hears_waits_for_no_full_look(
+def test_watch_events_apply_before_the_next_comparison(
     scripted_runtime, settings, controlled, make_desktop, alice, wait_for
 ):
     settings.RELIST_SECONDS = 1000
     desktop = make_desktop(alice, status=Status.STARTING)
-    wait_for(lambda: scripted_runtime.looks() == 1)
+    wait_for(lambda: scripted_runtime.list_count() == 1)
     scripted_runtime.sees(desktop, Phase.READY)
     wait_for(lambda: status(desktop) == Status.RUNNING)
-    assert scripted_runtime.looks() == 1
+    assert scripted_runtime.list_count() == 1
 
 
 def status(desktop: Desktop) -> str:
@@ -140,7 +140,7 @@ def is_free() -> bool:
     return held is not None
 
 
-def test_a_look_that_takes_long_loses_no_lease(scripted_runtime, leading, wait_for):
+def test_long_comparison_keeps_the_lease(scripted_runtime, leading, wait_for):
     scripted_runtime.pause = 3.0
     wait_for(lambda: scripted_runtime.listing)
     for _ in range(10):
@@ -149,7 +149,7 @@ def test_a_look_that_takes_long_loses_no_lease(scripted_runtime, leading, wait_f
     assert scripted_runtime.listing  # the same call is still running
 
 
-def test_a_leader_that_stands_still_is_replaced(scripted_runtime, leading, wait_for, monkeypatch):
+def test_hanging_leader_is_replaced(scripted_runtime, leading, wait_for, monkeypatch):
     """The controller hangs as on a database connection whose other end has gone."""
     monkeypatch.setattr(controller, "STUCK", 1.0)
     wait_for(lambda: scripted_runtime.calls)

@@ -10,7 +10,7 @@ import pytest
 from django.conf import settings
 
 from core.redis import client, key
-from tests.support.environment import redis_away, redis_refuses_writes
+from tests.support.environment import redis_refuses_writes, redis_unavailable
 from tests.support.running_podesk import wait_for
 
 COMMANDS = {"worker": ["rqworker", "desktops"], "controller": ["run_controller"]}
@@ -65,15 +65,15 @@ def is_known() -> bool:
 
 
 def test_a_redis_that_comes_back_empty_knows_it_again(alive):
-    with redis_away():
+    with redis_unavailable():
         again(alive[1])
     wait_for(is_known, 60)
     assert alive[0].poll() is None
 
 
-def test_each_time_round_also_while_redis_is_away(alive):
+def test_alive_file_is_written_while_redis_is_unavailable(alive):
     process, file = alive
-    with redis_away():
+    with redis_unavailable():
         again(file)
         again(file)
     assert process.poll() is None

@@ -59,7 +59,7 @@ def test_work_for_a_row_that_is_gone_does_nothing(runtime, work):
     assert runtime.list() == []
 
 
-def test_a_hopeless_start_says_why(starting, runtime, settings, monkeypatch):
+def test_permanent_start_failure_reports_its_reason(starting, runtime, settings, monkeypatch):
     monkeypatch.setattr(runtime, "path", "/nowhere")  # a PATH without Xvnc
     jobs.start_desktop(str(starting.pk))
     starting.refresh_from_db()
@@ -94,7 +94,7 @@ def test_of_what_crashed_the_log_is_kept_and_the_rest_ended(starting, runtime, w
 def test_a_log_that_nobody_tells_is_no_reason_to_keep_what_failed(make_desktop, alice, scripted_runtime):
     desktop = make_desktop(alice, status=Status.FAILED, reason="node_lost")
     scripted_runtime.sees(desktop, Phase.FAILED)
-    scripted_runtime.mute = True
+    scripted_runtime.logs_unavailable = True
     jobs.stop_desktop(str(desktop.pk))
     assert ("stop", desktop.object_name) in scripted_runtime.calls
 

@@ -68,7 +68,7 @@ def test_one_that_no_desktop_has_worked_in_is_not_lost(scripted_runtime, make_de
 
 def test_a_runtime_that_does_not_answer_loses_nothing(scripted_runtime, make_desktop, alice):
     use(make_desktop(alice))
-    scripted_runtime.away = True
+    scripted_runtime.unavailable = True
     orphaned_volumes.compare_volumes()
     assert not Volume.objects.filter(lost_at__isnull=False).exists()
 

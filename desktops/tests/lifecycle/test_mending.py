@@ -60,7 +60,7 @@ def test_what_cannot_be_put_back_is_said_with_a_way_out(running, scripted_runtim
 def test_a_runtime_that_is_away_is_asked_again(running, scripted_runtime):
     scripted_runtime.sees(running, Phase.READY, missing=("Service",))
     controller.compare_all()
-    scripted_runtime.away = True
+    scripted_runtime.unavailable = True
     jobs.mend_desktop(str(running.pk))
     assert reason(running) == "parts_missing"
 
@@ -71,7 +71,7 @@ def test_somebody_else_put_it_back(running, scripted_runtime):
     assert reason(running) == ""
 
 
-def test_a_look_that_did_not_compare_says_nothing(running, scripted_runtime):
+def test_comparing_one_desktop_does_not_check_its_parts(running, scripted_runtime):
     scripted_runtime.sees(running, Phase.READY)
     Desktop.objects.filter(pk=running.pk).update(reason="parts_missing")
     controller.compare_one(running.object_name)
@@ -117,6 +117,6 @@ def test_where_nothing_is_missing_it_says_so_until_nobody_complains(running, scr
     assert reason(running) == ""
 
 
-def test_without_redis_a_stream_ends_all_the_same(running, redis_away):
-    with redis_away():
+def test_without_redis_a_stream_ends_all_the_same(running, redis_unavailable):
+    with redis_unavailable():
         reachability.report(running.pk)

@@ -48,7 +48,7 @@ def test_told_by_the_controller_once_an_hour_and_left_alone(lost, scripted_runti
 
 
 def test_a_cluster_that_does_not_say_is_said(lost, scripted_runtime, caplog):
-    scripted_runtime.away = True
+    scripted_runtime.unavailable = True
     with pytest.raises(CommandError, match="could not list"):
         listed()
     orphaned_volumes.compare_volumes()

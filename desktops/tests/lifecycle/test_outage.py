@@ -26,20 +26,20 @@ def quick(settings, monkeypatch, transactional_db):
 
 
 @pytest.fixture
-def outage(scripted_runtime, controlled, redis_away) -> Callable:
+def outage(scripted_runtime, controlled, redis_unavailable) -> Callable:
     @contextmanager
     def of(part: str):
         match part:
             case "runtime":
-                scripted_runtime.away = True
+                scripted_runtime.unavailable = True
                 yield
-                scripted_runtime.away = False
+                scripted_runtime.unavailable = False
             case "controllers":
                 controlled.stop()
                 yield
                 controlled.start()
             case "redis":  # Redis comes back empty
-                with redis_away():
+                with redis_unavailable():
                     yield
 
     return of
@@ -55,10 +55,10 @@ def status(desktop: Desktop) -> tuple[str, str]:
     return desktop.status, desktop.reason
 
 
-def looks(scripted_runtime, count: int = 3) -> None:
+def wait_for_comparisons(scripted_runtime, count: int = 3) -> None:
     """Wait for `count` more full comparisons."""
-    before, end = scripted_runtime.looks(), time.monotonic() + 20
-    while scripted_runtime.looks() < before + count:
+    before, end = scripted_runtime.list_count(), time.monotonic() + 20
+    while scripted_runtime.list_count() < before + count:
         assert time.monotonic() < end
         time.sleep(0.05)
 
@@ -70,11 +70,11 @@ PARTS = pytest.mark.parametrize("part", ["runtime", "controllers", "redis"])
 def test_a_start_of_which_nothing_was_seen_is_ordered_again_and_comes_up(
     part, outage, scripted_runtime, starting, queued, wait_for
 ):
-    looks(scripted_runtime)
+    wait_for_comparisons(scripted_runtime)
     with outage(part):
         time.sleep(OUTAGE)
     Desktop.objects.filter(pk=starting.pk).update(status_since=timezone.now() - timedelta(minutes=2))
-    looks(scripted_runtime)
+    wait_for_comparisons(scripted_runtime)
     assert status(starting) == (Status.STARTING, "")
     wait_for(lambda: ("start_desktop", str(starting.pk)) in queued())
     scripted_runtime.sees(starting, Phase.READY)
@@ -87,7 +87,7 @@ def test_what_a_start_waits_for_keeps_its_timeout(part, outage, scripted_runtime
     wait_for(lambda: status(starting) == (Status.STARTING, "unschedulable"))
     with outage(part):
         time.sleep(OUTAGE)
-    looks(scripted_runtime)
+    wait_for_comparisons(scripted_runtime)
     assert status(starting) == (Status.STARTING, "unschedulable")
 
 
@@ -97,11 +97,11 @@ def test_no_row_changes(part, outage, scripted_runtime, make_desktop, alice):
     phases = {Status.RUNNING: Phase.READY, Status.STOPPING: Phase.STOPPING, Status.DELETING: Phase.STOPPING}
     for row in rows:
         scripted_runtime.sees(row, phases.get(row.status))
-    looks(scripted_runtime)
+    wait_for_comparisons(scripted_runtime)
     before = [status(row) for row in rows]
     with outage(part):
         time.sleep(OUTAGE)
-    looks(scripted_runtime)
+    wait_for_comparisons(scripted_runtime)
     assert [status(row) for row in rows] == before
 
 

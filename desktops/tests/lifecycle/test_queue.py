@@ -60,7 +60,7 @@ def test_the_controller_sends_what_is_due(queued, runtime):
     assert queued() == [("remove_orphan", "vnc-nobody")]
 
 
-def test_redis_away_is_survived(redis_away):
-    with redis_away():
+def test_works_while_redis_is_unavailable(redis_unavailable):
+    with redis_unavailable():
         enqueue_again(jobs.start_desktop, DESKTOP)
         enqueue_later(jobs.start_desktop, DESKTOP, 0)

@@ -67,9 +67,9 @@ def test_what_redis_lost_is_ordered_again(make_desktop, alice, queued):
     assert set(queued()) == renewals(desktop)
 
 
-def test_redis_away_is_survived(make_desktop, alice, queued, redis_away):
+def test_works_while_redis_is_unavailable(make_desktop, alice, queued, redis_unavailable):
     desktop = make_desktop(alice, status=Status.RUNNING)
-    with redis_away():
+    with redis_unavailable():
         ssh_keys.add_key(by=Actor(alice), text=KEY)
         ssh_key_sync.queue_renewals()
     ssh_key_sync.queue_renewals()

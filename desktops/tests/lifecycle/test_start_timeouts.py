@@ -97,7 +97,7 @@ def test_to_go_on_waiting_costs_no_query(settle, starting, django_assert_num_que
         reconcile.reconcile_desktop(row, waits(starting, "unschedulable"))
 
 
-def test_what_the_start_itself_waits_for_has_its_patience_too_though_nothing_is_seen(starting, earlier, queued):
+def test_reason_of_a_postponed_start_keeps_its_timeout(starting, earlier, queued):
     start_timeouts.set_reason(starting, "still_stopping", "waited for the pod of an earlier run to end")
     for age, status in ((WAITING["still_stopping"].timeout - 5, "starting"), (500, "failed")):
         earlier(age)

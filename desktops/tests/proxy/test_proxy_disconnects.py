@@ -107,7 +107,7 @@ def test_the_end_of_a_page_tokens_life_does_not_end_a_stream(uvicorn, server_wit
         assert lives(one) and lives(two)
 
 
-def test_what_nobody_told_is_seen_in_the_rows(server_without_redis, running_desktop, vnc_server, alice, bob):
+def test_missed_broadcast_is_found_in_the_rows(server_without_redis, running_desktop, vnc_server, alice, bob):
     fates = {
         "revoked": lambda one: None,
         "stopped": lambda one: Desktop.objects.filter(pk=one.pk).update(status=Status.STOPPED),

@@ -22,7 +22,7 @@ def ask(server, desktop):
     return dial(server, routes(desktop)[0], subprotocols=offered)
 
 
-def test_is_answered_while_hands_are_shaken_and_after(server, desktop, vnc_server):
+def test_ping_is_answered_during_and_after_the_handshake(server, desktop, vnc_server):
     with ask(server, desktop) as browser:
         assert browser.subprotocol == SUBPROTOCOL
         browser.send(PING)

@@ -44,7 +44,7 @@ def test_bytes_go_both_ways(server, desktop_that):
             assert exactly(browser, len(text)) == text
 
 
-def test_nothing_is_lost_or_turned_round_while_hands_are_shaken(server, desktop, vnc_server):
+def test_no_byte_is_lost_or_reordered_during_the_handshake(server, desktop, vnc_server):
     """A fast browser sends everything at once: in messages, in fragments, and together with the handshake."""
     words = [b"\6\0\0\0\0\0\0\4" + number.to_bytes(4, "big") for number in range(500)]
     with dial(server, routes(desktop)[0], token_for(desktop)) as browser:
@@ -83,7 +83,7 @@ def test_a_tcp_endpoint_and_old_servers_work(uvicorn, desktop_that):
         desktop.delete()
 
 
-def test_a_second_window_does_not_throw_out_the_first(uvicorn, desktop, vnc_server):
+def test_second_window_does_not_disconnect_the_first(uvicorn, desktop, vnc_server):
     with view(uvicorn, desktop) as first, view(uvicorn, desktop):
         assert lives(first)
     assert vnc_server.inits == [rfb.SHARED, rfb.SHARED]
@@ -122,7 +122,7 @@ def test_a_desktop_that_ends_says_so(server, desktop_that):
     ],
     ids=["wrong password", "no password", "no password, 3.3", "unknown security", "no VNC"],
 )
-def test_of_a_desktop_that_is_not_ours_nothing_is_shown(uvicorn, desktop_that, behaviour):
+def test_nothing_is_shown_of_a_foreign_vnc_server(uvicorn, desktop_that, behaviour):
     desktop = desktop_that(then="flood_at_once", **behaviour)
     with dial(uvicorn, routes(desktop)[0], token_for(desktop)) as browser:
         seen = b""
@@ -227,7 +227,7 @@ def _upload(browser, sent) -> None:
         pass
 
 
-def test_nobody_waits_for_ever(short_timeout_server, desktop_that, make_vnc_server, running_desktop, bob):
+def test_stalled_peers_time_out(short_timeout_server, desktop_that, make_vnc_server, running_desktop, bob):
     with view(short_timeout_server, desktop_that(then="ignore_input")) as browser:
         threading.Thread(target=_upload, args=(browser, [0]), daemon=True).start()
         assert ended(browser, within=5) == "desktop_stuck"
@@ -287,7 +287,7 @@ def test_a_message_without_end_is_cut_off(uvicorn, desktop, vnc_server):
         assert vnc_server.hung_up_on(within=3)
 
 
-def test_who_does_not_wait_to_be_let_in_is_thrown_out(uvicorn, desktop):
+def test_client_that_sends_before_the_handshake_ends_is_disconnected(uvicorn, desktop):
     with socket.create_connection(("127.0.0.1", uvicorn.port), timeout=1) as connection:
         before, frame = uvicorn.memory, b"\x82\xfe\x7f\xff" + bytes(4) + bytes(0x7FFF)
         connection.sendall(raw_request(uvicorn, desktop) + 4 * frame)  # before the handshake has ended

@@ -18,7 +18,7 @@ MEANS = (
 
 
 @pytest.fixture
-def doors(uvicorn, desktop, bob):
+def token_answers(uvicorn, desktop, bob):
     """Return a function that sends these tokens to all three and returns their answers."""
     texts = {
         "alice": token_for(desktop),
@@ -92,8 +92,8 @@ TABLE = [
 @pytest.mark.parametrize(
     ("carried", "answers"), TABLE, ids=lambda value: "+".join(value) if isinstance(value, dict) else ""
 )
-def test_one_order_at_all_doors(doors, carried, answers):
-    assert doors(carried) == answers
+def test_one_order_at_all_doors(token_answers, carried, answers):
+    assert token_answers(carried) == answers
 
 
 def test_two_tokens_in_one_place_are_none(uvicorn, desktop):

@@ -71,7 +71,7 @@ def test_nobody_there_is_unknown(server):
         call(0.5)
 
 
-def test_a_webhook_that_stays_away_is_told_at_once(server):
+def test_unavailable_webhook_is_reported_at_once(server):
     server.script[:] = [refuses(500, "InternalError", AWAY), GOOD]
     assert call() == {"kind": "Pod"}
     server.seen.clear()

@@ -81,19 +81,19 @@ def test_a_start_forces_the_run_before_it_when_that_is_on_a_dead_node(server, ru
 
 
 @pytest.mark.parametrize("bad", [refuses(403, "Forbidden", "no"), refuses(401, "Unauthorized"), resets])
-def test_who_may_not_look_or_gets_no_answer_knows_nothing(server, runtime, monkeypatch, bad):
+def test_state_is_unknown_without_permission_or_answer(server, runtime, monkeypatch, bad):
     for limit in ("LOOK_SECONDS", "PAGE_SECONDS"):
         monkeypatch.setattr(f"desktops.runtimes.kubernetes.kubernetes_runtime.{limit}", 0.3)
     server.script[:] = [bad]
-    looks = (
+    reads = (
         runtime.list,
         lambda: runtime.observe("vnc-x"),
         lambda: runtime.logs("vnc-x"),
         lambda: runtime.usage("vnc-x"),
     )
-    for look in looks:
+    for read in reads:
         with pytest.raises(RuntimeUnknown):
-            look()
+            read()
 
 
 def test_without_the_right_to_read_services_desktops_are_seen_without_their_address(server):
@@ -107,7 +107,7 @@ def test_without_the_right_to_read_services_desktops_are_seen_without_their_addr
     assert runtime.observe("vnc-x").phase is Phase.READY
 
 
-def test_who_may_not_end_it_is_told(server, runtime):
+def test_missing_permission_to_delete_is_reported(server, runtime):
     server.script[:] = [refuses(403, "Forbidden", 'pods "vnc-x" is forbidden: User "x" cannot delete resource "pods"')]
     for end in (runtime.stop, runtime.delete_volume):
         with pytest.raises(RuntimeFault, match="cluster_forbids"):
@@ -142,7 +142,7 @@ def test_one_odd_pod_hides_no_other_and_is_there_itself(server, runtime, odd):
 
 
 @pytest.mark.parametrize(("exposure", "ingresses"), [("proxy", []), ("ingress", ["ingresses"])])
-def test_a_full_look_lists_each_kind_once_whatever_the_number_of_desktops(server, exposure, ingresses):
+def test_comparison_lists_each_kind_once_for_any_number_of_desktops(server, exposure, ingresses):
     def items(*bodies: dict):
         return says(200, {"metadata": {}, "items": list(bodies)})
 

@@ -26,11 +26,11 @@ CALLS = 7  # in a first start: volume claim, config map, secret, network policy,
 CALLS_BY_EXPOSURE = {"proxy": CALLS, "nodeport": CALLS, "ingress": CALLS + 1}
 
 
-class Killed(BaseException):
+class WorkerKilled(BaseException):
     """Ends the work as when the worker's process is killed: no code catches it."""
 
 
-class MortalApi(AccountApi):
+class KilledApi(AccountApi):
     """An API that is killed in a call. The cluster does the work, and the answer is lost."""
 
     left: int
@@ -39,13 +39,13 @@ class MortalApi(AccountApi):
         answer = super()._send(*arguments, **options)
         self.left -= 1
         if self.left == 0:
-            raise Killed
+            raise WorkerKilled
         return answer
 
 
-def mortal(harness: KubeHarness, calls: int) -> KubernetesRuntime:
+def killed_runtime(harness: KubeHarness, calls: int) -> KubernetesRuntime:
     """Return a runtime with the worker's permissions that is killed after some calls."""
-    api = MortalApi(harness.accounts.api("worker").kubeconfig)
+    api = KilledApi(harness.accounts.api("worker").kubeconfig)
     api.left = calls
     return KubernetesRuntime(harness.runtime.cluster, api)
 
@@ -74,8 +74,8 @@ def test_a_start_that_was_cut_off_after_any_call_is_begun_again(exposed_harness)
     harness = exposed_harness
     specs = specs_of(harness, CALLS_BY_EXPOSURE[harness.runtime.cluster.exposure])
     for calls, spec in enumerate(specs, 1):
-        with pytest.raises(Killed):
-            mortal(harness, calls).start(spec, deadline=soon())
+        with pytest.raises(WorkerKilled):
+            killed_runtime(harness, calls).start(spec, deadline=soon())
         harness.runtime.start(spec, deadline=soon())
     for spec in specs:
         seen = harness.wait(spec.name, Phase.READY)
@@ -91,8 +91,8 @@ def test_a_start_that_was_cut_off_and_given_up_leaves_nothing(exposed_harness):
     harness = exposed_harness
     specs = specs_of(harness, CALLS_BY_EXPOSURE[harness.runtime.cluster.exposure])
     for calls, spec in enumerate(specs, 1):
-        with pytest.raises(Killed):
-            mortal(harness, calls).start(spec, deadline=soon())
+        with pytest.raises(WorkerKilled):
+            killed_runtime(harness, calls).start(spec, deadline=soon())
         harness.runtime.stop(spec.name, deadline=soon())
     until(lambda: nothing_is_left(harness), what="all to be collected", seconds=120)
 
@@ -101,8 +101,8 @@ def test_a_stop_that_was_cut_off_after_any_call_is_done_again(kube_harness):
     specs = [kube_harness.spec(**TINY) for _ in range(3)]
     for calls, spec in enumerate(specs, 1):
         kube_harness.runtime.start(spec, deadline=soon())
-        with pytest.raises(Killed):
-            mortal(kube_harness, calls).stop(spec.name, deadline=soon())
+        with pytest.raises(WorkerKilled):
+            killed_runtime(kube_harness, calls).stop(spec.name, deadline=soon())
         kube_harness.runtime.stop(spec.name, deadline=soon())
     until(lambda: nothing_is_left(kube_harness), what="all to be collected", seconds=120)
 
@@ -176,8 +176,8 @@ def test_a_restart_keeps_its_node_ports_though_the_service_before_still_has_them
 def test_a_start_repeated_with_other_ports_tells_those_that_are_so(exposed_harness):
     """Another desktop may have taken one of the ports between the two starts."""
     spec, other = specs_of(exposed_harness, 2)
-    with pytest.raises(Killed):
-        mortal(exposed_harness, 5).start(spec, deadline=soon())
+    with pytest.raises(WorkerKilled):
+        killed_runtime(exposed_harness, 5).start(spec, deadline=soon())
     exposed_harness.start(replace(spec, ports=other.ports))
     [service] = exposed_harness.kube.list("service", f"podesk/installation={exposed_harness.installation}")
     seen = exposed_harness.wait(spec.name, Phase.READY).exposed
@@ -247,8 +247,8 @@ def test_an_earlier_run_that_takes_its_time_is_told_and_nobody_waits_for_it(kube
 
 def test_a_start_that_nobody_begins_again_is_seen_after_a_while(kube_harness, monkeypatch):
     spec = kube_harness.spec(**TINY)
-    with pytest.raises(Killed):
-        mortal(kube_harness, 3).start(spec, deadline=soon())
+    with pytest.raises(WorkerKilled):
+        killed_runtime(kube_harness, 3).start(spec, deadline=soon())
     assert kube_harness.runtime.list() == []
     monkeypatch.setattr(kubernetes_runtime, "ABANDONED", timedelta(0))
     assert [(seen.name, seen.phase) for seen in kube_harness.runtime.list()] == [(spec.name, Phase.CREATED)]
@@ -257,7 +257,7 @@ def test_a_start_that_nobody_begins_again_is_seen_after_a_while(kube_harness, mo
     assert kube_harness.runtime.list() == []
 
 
-def test_a_load_balancer_s_address_is_told_when_there_is_one(kube):
+def test_load_balancer_address_is_reported_when_assigned(kube):
     exposed = KubeHarness(kube, IMAGE, exposure="loadbalancer")
     try:
         spec = exposed.run(**TINY)
@@ -277,8 +277,8 @@ def test_a_way_by_ingress_is_made_with_the_desktop_and_goes_with_it(kube):
     try:
         spec = exposed.spec(**TINY)
         wanted = network_manifests.ingress(spec, exposed.runtime.cluster)
-        with pytest.raises(Killed):
-            mortal(exposed, 5).start(spec, deadline=soon())
+        with pytest.raises(WorkerKilled):
+            killed_runtime(exposed, 5).start(spec, deadline=soon())
         made = kube.get("ingress", spec.name)
         exposed.runtime.start(spec, deadline=soon())
         exposed.wait(spec.name, Phase.READY)

@@ -183,7 +183,7 @@ def lists(cluster) -> int:
     return len([path for path in cluster.asked if "/pods" in path and "watch=1" not in path])
 
 
-def test_who_may_list_but_not_watch_lists_ever_more_rarely(cluster, watch, monkeypatch):
+def test_list_interval_grows_without_permission_to_watch(cluster, watch, monkeypatch):
     monkeypatch.setattr(informer, "LONGEST_PAUSE", 10.0)
     cluster.pods = [listed(), refuses(403, "Forbidden")] * 30
     list(watch.names(3))
@@ -228,7 +228,7 @@ def test_a_bell_tells_each_name_once_however_often_it_rang():
     assert list(queue.get(0.1)) == []
 
 
-def test_what_nobody_heard_is_told_next_time():
+def test_unread_names_stay_in_the_queue():
     queue = WorkQueue()
     queue.add("a")
     queue.add("b")

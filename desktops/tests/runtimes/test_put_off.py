@@ -22,11 +22,11 @@ class EndingPod:
 
     def __init__(self) -> None:
         self.labels: dict[str, str] = {}
-        self.away: Answer | None = None  # the answer to every request
+        self.answer_all: Answer | None = None  # the answer to every request
 
     def __call__(self, handler: Handler) -> None:
-        if self.away:
-            return self.away(handler)
+        if self.answer_all:
+            return self.answer_all(handler)
         kind = handler.path.split("?")[0].split("/")[6 if handler.path.startswith("/apis") else 5]
         if handler.command == "POST":
             done = kind == "persistentvolumeclaims"
@@ -65,8 +65,10 @@ def test_a_worker_does_not_wait_for_an_earlier_run(starting, put_off):
     assert 0 < put_off()["start_desktop", str(starting.pk)] <= 2
 
 
-def test_a_webhook_that_is_away_is_said_on_the_page(starting, cluster, put_off):
-    cluster.away = refuses(500, "InternalError", 'failed calling webhook "policy.example.org": connection refused')
+def test_page_reports_an_unavailable_webhook(starting, cluster, put_off):
+    cluster.answer_all = refuses(
+        500, "InternalError", 'failed calling webhook "policy.example.org": connection refused'
+    )
     jobs.start_desktop(str(starting.pk))
     starting.refresh_from_db()
     assert (starting.status, starting.reason) == (Status.STARTING, "admission_away")
@@ -76,7 +78,7 @@ def test_a_webhook_that_is_away_is_said_on_the_page(starting, cluster, put_off):
 @pytest.mark.parametrize("refusal", [(503,), (403, "Forbidden", "may not")])
 def test_a_removed_key_is_not_forgotten_because_the_cluster_was_away(starting, cluster, queued, monkeypatch, refusal):
     monkeypatch.setattr(jobs, "_SECONDS", 0.3)
-    cluster.away = refuses(*refusal)
+    cluster.answer_all = refuses(*refusal)
     Desktop.objects.filter(pk=starting.pk).update(status=Status.RUNNING)
     User.objects.update(ssh_keys_version=7)
     jobs.renew_keys(str(starting.pk))
@@ -85,14 +87,14 @@ def test_a_removed_key_is_not_forgotten_because_the_cluster_was_away(starting, c
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_key_that_comes_while_the_others_are_told_is_told_after_them(starting, cluster, alice, queued):
+def test_key_added_during_an_update_is_sent_after_it(starting, cluster, alice, queued):
     def slow(handler: Handler) -> None:
         if handler.command == "PATCH":
             ssh_keys.add_key(by=Actor(alice), text=KEY)
             connection.close()
         says(200, {"kind": "Secret", "metadata": {"name": "vnc-x", "labels": cluster.labels}})(handler)
 
-    cluster.away = slow
+    cluster.answer_all = slow
     Desktop.objects.filter(pk=starting.pk).update(status=Status.RUNNING)
     User.objects.update(ssh_keys_version=7)
     jobs.renew_keys(str(starting.pk))

@@ -43,7 +43,7 @@ def starter(harness, spec, code: str = STARTER) -> Any:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP, signal.SIGTERM, signal.SIGKILL])
-def test_a_desktop_survives_whoever_started_it(harness, number):
+def test_desktop_outlives_the_process_that_started_it(harness, number):
     spec = harness.spec()
     with starter(harness, spec) as process:
         assert process.stdout.readline() == b"started\n"

@@ -20,16 +20,16 @@ def test_emptied_redis_is_filled_again(running, same_as_row):
     same_as_row(running)
 
 
-def test_without_redis_the_database_answers(running, redis_away):
-    with redis_away():
+def test_without_redis_the_database_answers(running, redis_unavailable):
+    with redis_unavailable():
         assert known(running).status == "running"
         Desktop.objects.filter(pk=running.pk).update(status=Status.STOPPED)
         assert known(running).status == "stopped"
     assert known(running).status == "stopped"
 
 
-def test_commit_without_redis_succeeds_and_shows(running, redis_away, same_as_row):
-    with redis_away():
+def test_commit_without_redis_succeeds_and_shows(running, redis_unavailable, same_as_row):
+    with redis_unavailable():
         assert fails(running)()
         assert known(running).status == "failed"
     assert [known(running).status for _ in range(2)] == ["failed"] * 2
@@ -37,7 +37,7 @@ def test_commit_without_redis_succeeds_and_shows(running, redis_away, same_as_ro
 
 
 @pytest.fixture
-def redis_out_of_reach(settings) -> Iterator[Callable[[], AbstractContextManager[None]]]:
+def redis_unreachable(settings) -> Iterator[Callable[[], AbstractContextManager[None]]]:
     """Return a context in which the portal cannot reach Redis, which keeps its data."""
     right = settings.REDIS_URL
 
@@ -53,8 +53,8 @@ def redis_out_of_reach(settings) -> Iterator[Callable[[], AbstractContextManager
     client.cache_clear()
 
 
-def test_message_that_redis_lost_costs_a_minute_at_most(running, redis_out_of_reach):
-    with redis_out_of_reach():
+def test_message_that_redis_lost_costs_a_minute_at_most(running, redis_unreachable):
+    with redis_unreachable():
         assert fails(running)()
     assert known(running).status == "running"
     snapshot = status_cache._snapshot_key(running.object_name)

@@ -49,9 +49,9 @@ class ScriptedRuntime:
     steps = ("created", "started", "ready")
 
     def __init__(self) -> None:
-        self.away = False  # the runtime does not answer
-        self.deaf = False  # the watch misses all changes
-        self.mute = False  # logs of desktops are unavailable
+        self.unavailable = False  # the runtime does not answer
+        self.watch_misses_changes = False
+        self.logs_unavailable = False
         self.there: dict[str, Observed] = {}
         self.pause = 0.0  # seconds that a list takes
         self.listing = False
@@ -70,10 +70,10 @@ class ScriptedRuntime:
             endpoint = VNCEndpoint("unix", "/run/a.sock") if phase == Phase.READY else None
             fields = {"run": desktop.run, "endpoint": endpoint} | fields
             self.there[name] = Observed(name=name, desktop_id=str(desktop.pk), phase=phase, **fields)
-        if not self.deaf:
+        if not self.watch_misses_changes:
             self.rang.append(name)
 
-    def looks(self) -> int:
+    def list_count(self) -> int:
         """Return how often all desktops were listed."""
         return self.calls.count(("list", ""))
 
@@ -122,7 +122,7 @@ class ScriptedRuntime:
 
     def logs(self, name: str, *, lines: int = 100) -> str:
         self._call("logs", name)
-        if self.mute:
+        if self.logs_unavailable:
             raise RuntimeUnknown("the machine does not answer")
         return self.log if name in self.there else ""
 
@@ -133,6 +133,6 @@ class ScriptedRuntime:
         return None
 
     def _call(self, verb: str, name: str) -> None:
-        if self.away:
+        if self.unavailable:
             raise RuntimeUnknown("nobody answers")
         self.calls.append((verb, name))

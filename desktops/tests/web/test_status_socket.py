@@ -132,9 +132,9 @@ async def test_closes_soon_after_the_login_ended(client_for, alice, monkeypatch,
     assert (closed["type"], closed["code"]) == ("websocket.close", status_socket.LOGIN_OVER)
 
 
-async def test_without_redis_the_page_is_told_to_come_back(client_for, alice, redis_away):
+async def test_without_redis_the_page_is_told_to_come_back(client_for, alice, redis_unavailable):
     client = await in_thread(client_for, alice)
-    with redis_away():
+    with redis_unavailable():
         assert not await connected(socket(client))
     page = socket(client)
     assert await connected(page)

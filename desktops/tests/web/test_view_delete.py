@@ -32,7 +32,7 @@ def test_twice_is_once(client_for, alice, make_desktop):
     assert Desktop.objects.get().keep_data
 
 
-def test_who_thinks_better_of_the_files_is_heard_while_it_goes(client_for, alice, make_desktop):
+def test_choice_to_delete_the_files_is_accepted_during_deletion(client_for, alice, make_desktop):
     desktop, client = make_desktop(alice), client_for(alice)
     for choice in ("keep", "delete", "keep"):
         assert client.post(f"/desktops/{desktop.pk}/delete/", {"home_folder": choice}).status_code == 303

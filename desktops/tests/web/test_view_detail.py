@@ -71,9 +71,9 @@ def test_as_many_queries_with_many_events_as_with_none(client_for, alice, make_d
         assert client.get(f"/desktops/{desktop.pk}/").status_code == 200
 
 
-def test_works_without_redis(client_for, alice, make_desktop, redis_away):
+def test_works_without_redis(client_for, alice, make_desktop, redis_unavailable):
     desktop = make_desktop(alice, status=Status.STARTING)
-    with redis_away():
+    with redis_unavailable():
         assert client_for(alice).get(f"/desktops/{desktop.pk}/").status_code == 200
 
 

@@ -17,12 +17,12 @@ def test_with_nothing_yet_offers_what_fits_and_shows_the_quota(client_for, alice
     assert "this needs 4 cores, and you use 0 of 2 cores" in page  # why "Large" cannot be chosen
 
 
-def test_whoever_may_have_one_needs_no_name_for_it(client_for, alice):
+def test_name_is_optional_with_one_desktop(client_for, alice):
     Quota.objects.create(user=alice, desktops=1)
     assert '<input type="hidden" name="name" value="desktop">' in client_for(alice).get("/").content.decode()
 
 
-def test_whoever_may_have_several_names_them(client_for, alice):
+def test_name_is_required_with_several_desktops(client_for, alice):
     Quota.objects.create(user=alice, desktops=2)
     assert '<input id="name" name="name" value="desktop"' in client_for(alice).get("/").content.decode()
 
@@ -120,8 +120,8 @@ def test_as_many_queries_for_twenty_desktops_as_for_two(client_for, alice, make_
     assert queries() == few <= 12
 
 
-def test_works_without_redis(client_for, alice, redis_away):
-    with redis_away():
+def test_works_without_redis(client_for, alice, redis_unavailable):
+    with redis_unavailable():
         assert client_for(alice).get("/").status_code == 200
 
 

@@ -122,8 +122,8 @@ def test_nothing_at_all_is_answered_with_a_sentence(client_for, alice):
     assert "Choose a kind of desktop." in response.content.decode()
 
 
-def test_without_redis_the_row_waits_for_the_controller(client_for, alice, form, redis_away):
-    with redis_away():
+def test_without_redis_the_row_waits_for_the_controller(client_for, alice, form, redis_unavailable):
+    with redis_unavailable():
         assert client_for(alice).post("/desktops/launch/", form).status_code == 303
     assert Desktop.objects.get().status == Status.PENDING
 

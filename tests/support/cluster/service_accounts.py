@@ -97,9 +97,9 @@ def right(request: ApiRequest) -> tuple[str, str]:
     place, _, thing = request.path.partition("/namespaces/")
     group = place.split("/")[2] if place.startswith("/apis/") else ""
     _, kind, *more = thing.split("/")
-    looks = "get" if more else "watch" if "watch" in request.query else "list"
+    reading = "get" if more else "watch" if "watch" in request.query else "list"
     resource = "/".join((kind, *more[1:]))
-    return _VERBS.get(request.method, looks), f"{resource}.{group}" if group else resource
+    return _VERBS.get(request.method, reading), f"{resource}.{group}" if group else resource
 
 
 def _token(kube: Kube, process: str) -> str:
