@@ -28,7 +28,7 @@ _REFUSALS: dict[str, tuple[int, Promise]] = {
     "not_permitted": (403, _("The session token does not permit this.")),
     "not_found": (404, _("There is no such desktop.")),
     "no_such_path": (404, _("There is no WebSocket at this address.")),
-    "no_ssh": (404, _("There is no SSH where this desktop runs.")),
+    "no_ssh": (404, _("This desktop does not offer SSH.")),
     "not_running": (409, _("This desktop is not running.")),
     "busy": (503, _("The portal cannot answer now. Try again in a moment.")),
 }

@@ -152,11 +152,11 @@ RUNNING = {
         _("Your saved files are safe. If this happens again, ask an administrator to look at the log."),
     ),
     "parts_missing": Reason(
-        _("A part of the desktop was deleted in the cluster. It is being put back."),
+        _("A part of the desktop was deleted in the cluster. It is being created again."),
         _("Wait a moment; if it stays so, restart the desktop."),
     ),
     "parts_lost": Reason(
-        _("A part of the desktop was deleted in the cluster and cannot be put back while the desktop runs."),
+        _("A part of the desktop was deleted in the cluster and cannot be created again while the desktop runs."),
         _("Save your work and restart the desktop: a restart makes all parts anew."),
     ),
     "unreachable": Reason(
@@ -165,7 +165,7 @@ RUNNING = {
     ),
     "volume_going": Reason(
         _("The home folder of this desktop was deleted in the cluster. It will be removed when the desktop stops."),
-        _("Copy what you need to another place before you stop the desktop."),
+        _("Copy the files that you need to another place before you stop the desktop."),
     ),
     "restarted_memory": Reason(
         _("The desktop ran out of memory and was restarted. Unsaved work is lost."),
@@ -207,13 +207,13 @@ REFUSED = {
     "dir_unusable": Reason(_("The server cannot write to the folder for desktops."), _ASK_ADMIN),
     "name_taken": Reason(_("Another installation already uses the desktop's name."), _ASK_ADMIN),
     "image_not_found": Reason(_("Its image does not exist, or its name is wrong."), _ASK_ADMIN),
-    "image_denied": Reason(_("The image registry refused to give out its image."), _ASK_ADMIN),
+    "image_denied": Reason(_("The image registry denied access to its image."), _ASK_ADMIN),
     "namespace_quota": Reason(
         _("All desktops together have reached the limit that the cluster sets."),
         _("Try again when others have stopped theirs, or ask an administrator for a larger quota of the namespace."),
         exactly=_(
-            "All desktops together have reached what the cluster allows them: %(used)s of %(limit)s %(what)s are in"
-            " use, and this desktop needs %(asked)s."
+            "All desktops together have reached the limit that the cluster sets: %(used)s of %(limit)s %(what)s are"
+            " in use, and this desktop needs %(asked)s."
         ),
     ),
     "above_limit": Reason(

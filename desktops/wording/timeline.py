@@ -24,7 +24,7 @@ SENTENCES: dict[str, Promise] = {
     "running": _("Ready to use"),
     "restarted": _("Started again after a crash"),
     "parts_missing": _("A part of it was deleted in the cluster"),
-    "mended": _("What was missing in the cluster was put back"),
+    "mended": _("What was missing in the cluster was created again"),
     "restarting": _("Restart requested"),
     "stopping": _("Stopping"),
     "stopped": _("Stopped"),

@@ -30,7 +30,7 @@ def of_usage(desktop: Desktop, usage: Usage | None) -> list[Meter]:
 
 
 def rough(number: float) -> Decimal:
-    """Round what was measured to one decimal, or to three below one."""
+    """Round a measured number to one decimal, or to three below one."""
     exact = Decimal(number)
     return exact.quantize(Decimal("0.001") if exact < 1 else Decimal("0.1"))
 

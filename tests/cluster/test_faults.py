@@ -174,7 +174,7 @@ def test_what_is_deleted_around_a_desktop_that_runs_comes_back(driven, bare_desk
     assert driven.pods()[0]["metadata"]["uid"] == uid
     wait_for(lambda: driven.row(bare_desktop) == ("running", ""))
     html = page(driven, bare_desktop)
-    assert "A part of it was deleted in the cluster" in html and "was put back" in html
+    assert "A part of it was deleted in the cluster" in html and "was created again" in html
     driven.person.act(bare_desktop, "stop")  # all repaired objects are deleted with the pod
     driven.wait(bare_desktop, "stopped")
     wait_for(lambda: {each.split("/")[0] for each in driven.objects()} == {"PersistentVolumeClaim"}, 60)

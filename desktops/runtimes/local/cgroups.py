@@ -21,8 +21,8 @@ NO_CONTROLLERS = gettext_noop(
     "CPU and memory limits of desktops are not enforced: this machine has no control groups for CPU and memory."
 )
 NOT_WRITABLE = gettext_noop(
-    "CPU and memory limits of desktops are not enforced: Podesk may not write this machine's control groups. "
-    "Run it as root, or as a systemd service with Delegate=yes."
+    "CPU and memory limits of desktops are not enforced: Podesk has no permission to change this machine's control"
+    " groups. Run it as root, or as a systemd service with Delegate=yes."
 )
 
 

@@ -52,7 +52,7 @@ def test_what_cannot_be_put_back_is_said_with_a_way_out(running, scripted_runtim
     jobs.mend_desktop(str(running.pk))
     assert reason(running) == "parts_lost"
     page = client_for(alice).get(f"/desktops/{running.pk}/").content.decode()
-    assert "cannot be put back while the desktop runs" in page and "restart the desktop" in page
+    assert "cannot be created again while the desktop runs" in page and "restart the desktop" in page
     controller.compare_all()
     assert reason(running) == "parts_lost"
 
