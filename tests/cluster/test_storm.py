@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from bench.cluster.postgres import telling_postgres
+from bench.cluster.postgres import logging_postgres
 from bench.cluster.records import Job
-from bench.cluster.storm import WORKERS, Books, Slice
+from bench.cluster.storm import WORKERS, RunLogs, Slice
 from tests.support.cluster.parallel_launches import Crowd, more
 from tests.support.cluster.podesk_outside import Driven, driving
 from tests.support.running_podesk import wait_for
@@ -21,32 +21,32 @@ MARGIN, USUAL_MARGIN = 3.0, 0.25
 
 
 @pytest.fixture(scope="module")
-def storm(kube, tmp_path_factory) -> Iterator[tuple[Driven, Books]]:
+def storm(kube, tmp_path_factory) -> Iterator[tuple[Driven, RunLogs]]:
     """Yield a portal with four workers, and its logs."""
     folder: Path = tmp_path_factory.mktemp("postgres")
     with (
-        telling_postgres(folder) as postgres,
+        logging_postgres(folder) as postgres,
         driving(kube, LOG_LEVEL="DEBUG", LOG_FORMAT="json") as driven,
         more(driven.portal, "rqworker", WORKERS - 1) as workers,
     ):
-        yield driven, Books(driven, workers, postgres)
+        yield driven, RunLogs(driven, workers, postgres)
 
 
 def test_storm(storm, capsys):
-    driven, books = storm
+    driven, logs = storm
     crowd = Crowd(driven, PEOPLE, FITTING)
-    books.since_last_look()
+    logs.since_last_look()
     crowd.launch()
     wait_for(lambda: len(driven.pods()) == PEOPLE, 300)
     wait_for(lambda: not crowd.disagreements(), 300)
-    launches = books.since_last_look()
+    launches = logs.since_last_look()
     where = sorted(crowd.rows().values())
     assert where == [("running", "")] * FITTING + [("starting", "unschedulable")] * (PEOPLE - FITTING)
     assert set(crowd.pods_per_desktop().values()) == {1}
     crowd.delete()
     wait_for(lambda: not crowd.rows(), 300)
     wait_for(lambda: not driven.objects(), 300)
-    deletions = books.since_last_look()
+    deletions = logs.since_last_look()
     with capsys.disabled():
         print("", costs("launch", launches), costs("deletion", deletions), sep="\n")
     jobs = launches.workers.jobs + deletions.workers.jobs
@@ -60,10 +60,10 @@ def beyond(job: Job) -> float:
     return job.held - job.calls
 
 
-def costs(what: str, books: Slice) -> str:
-    calls = {"workers": books.workers.calls, "controller": books.controller.calls}
-    asked = {who: books.statements[who] for who in ("web", "worker", "controller")}
-    longest = max(books.workers.jobs, key=beyond)
+def costs(what: str, logs: Slice) -> str:
+    calls = {"workers": logs.workers.calls, "controller": logs.controller.calls}
+    asked = {who: logs.statements[who] for who in ("web", "worker", "controller")}
+    longest = max(logs.workers.jobs, key=beyond)
     return (
         f"per {what}: cluster calls {_each({who: kinds.total() for who, kinds in calls.items()})};"
         f" database queries {_each(asked)};"
