@@ -9,6 +9,7 @@ import pytest
 from playwright.sync_api import expect
 
 from desktops.runtimes.base import Phase
+from desktops.tests.support.rfb_client import RfbClient
 from tests.cluster.conftest import IMAGE
 from tests.support.cluster.image_pods import HOME, PASSWORD, Keys, Pod
 from tests.support.running_podesk import wait_for
@@ -16,6 +17,7 @@ from tests.support.running_podesk import wait_for
 pytestmark = pytest.mark.cluster
 
 CONTROL, ALT = 0xFFE3, 0xFFE9
+RUSSIAN = "съешь ещё этих мягких французских булок да выпей же чаю"
 BROKEN = {
     "garbage": """
         xfce=.config/xfce4/xfconf/xfce-perchannel-xml; mkdir -p $xfce .ICEauthority .profile
@@ -150,6 +152,27 @@ def test_host_key_is_the_one_of_the_secret(plain, keys):
     assert shown.split()[1:] == keys.public(keys.host).split()
 
 
+# --- typing
+
+
+def start_cat(pod: Pod, client: RfbClient) -> None:
+    """Open a terminal with its shortcut, and send what is typed into it to the file `typed`."""
+    soon(lambda: pod.pid("xfwm4") and pod.panel_drawn())
+    client.key(CONTROL, ALT, ord("t"))
+    soon(lambda: pod.exec("pgrep", "-x", "bash", "--parent", pod.pid("xfce4-terminal")))
+    client.type("cat >typed\n")
+    soon(lambda: pod.pid("cat"))
+
+
+def test_a_russian_sentence_is_typed(plain):
+    with plain.screen() as client:
+        start_cat(plain, client)
+        client.type(f"{RUSSIAN}\n{RUSSIAN.upper()}\n")
+        client.key(CONTROL, ord("d"))
+        soon(lambda: not plain.pid("cat"))
+        assert plain.exec("cat", f"{HOME}/typed") == f"{RUSSIAN}\n{RUSSIAN.upper()}\n"
+
+
 # --- Chinese
 
 
@@ -164,12 +187,9 @@ def test_chinese(pods):
 
 def test_chinese_is_typed(pods):
     chinese = pods["chinese"]
-    soon(lambda: chinese.pid("xfwm4") and chinese.pid("ibus-daemon") and chinese.panel_drawn())
+    soon(lambda: chinese.pid("ibus-daemon"))
     with chinese.screen() as client:
-        client.key(CONTROL, ALT, ord("t"))
-        soon(lambda: chinese.exec("pgrep", "-x", "bash", "--parent", chinese.pid("xfce4-terminal")))
-        client.type("cat >typed\n")
-        soon(lambda: chinese.pid("cat"))
+        start_cat(chinese, client)
         client.key(CONTROL, ord(" "))
 
         def typed() -> bool:
