@@ -1,9 +1,13 @@
 """Keys that the browser handles itself, pressed on a real keyboard, must not close the viewer without a question."""
 
+import shlex
+
 import pytest
 from playwright.sync_api import expect
 
+from desktops.tests.support.terminal_reader import FOCUS, READER
 from tests.e2e.conftest import sign_in
+from tests.support.running_podesk import wait_for
 from tests.support.viewer_page import Screen
 from tests.support.x_display import CONTROL, x_display
 
@@ -35,6 +39,7 @@ def page(launch_chromium, display, portal):
         dialog.dismiss()
 
     page.on("dialog", stay)
+    page.add_init_script(f"({NOTE_LOCKS})()")
     yield page
     browser.close()
 
@@ -56,8 +61,6 @@ def test_closing_is_asked_while_the_desktop_is_in_use(viewer, display):
 
 @pytest.mark.parametrize("path", ["", "view/"], ids=["in its page", "alone"])
 def test_full_screen_locks_the_keyboard(page, desktop, path):
-    """The test shows that the browser grants the lock. The effect of a lock is up to the browser."""
-    page.add_init_script(f"({NOTE_LOCKS})()")
     page.goto(f"/desktops/{desktop}/{path}")
     viewer = page if path else page.frame_locator("iframe.viewer")
     viewer.locator("#overlay[data-state=connected]").wait_for(state="attached")
@@ -65,6 +68,25 @@ def test_full_screen_locks_the_keyboard(page, desktop, path):
         viewer.locator("#handle").click()
     viewer.get_by_role("toolbar").get_by_text("Full screen").click()
     expect(page.locator("html")).to_have_attribute("data-lock", "granted")
+
+
+def test_full_screen_sends_the_keys_of_the_browser_to_the_desktop(viewer, display):
+    terminal = ["xfce4-terminal", "--maximize", "--execute", "python3", "-c", READER]
+    viewer.inside("sh", "-c", f"cd; {shlex.join(terminal)} >/dev/null 2>&1 &")
+    wait_for(viewer.file("typed").exists)
+    viewer.tool("Full screen")
+    viewer.page.wait_for_selector("html[data-lock]")
+
+    def focused() -> bool:
+        viewer.page.mouse.click(700, 400)
+        return viewer.file("typed").read_text().endswith(FOCUS)
+
+    wait_for(focused)
+    for letter in "wtn":
+        display.keyboard.key(CONTROL, ord(letter))
+    wait_for(lambda: viewer.file("typed").read_bytes().endswith(b"\x17\x14\x0e"))  # Ctrl+W, Ctrl+T, Ctrl+N
+    assert viewer.page.asked == []
+    assert viewer.page.context.pages == [viewer.page]
 
 
 def test_a_person_who_chose_to_leave_is_not_asked(viewer):
