@@ -20,7 +20,7 @@ def page(request: HttpRequest) -> HttpResponse:
     form = TimeZoneForm(request.POST if request.method == "POST" else None, initial={"time_zone": by.user.time_zone})
     if form.is_valid():
         time_zones.choose_zone(by=by, zone=form.cleaned_data["time_zone"])
-        messages.success(request, _("Your time zone was saved. It applies when a desktop starts next."))
+        messages.success(request, _("Your time zone was saved. It takes effect the next time a desktop starts."))
         return redirect("accounts:time_zone")
     context = {"form": form, "zone": time_zones.zone_of(by.user)}
     return render(request, "accounts/time_zone.html", context, status=422 if form.errors else 200)

@@ -25,7 +25,7 @@ SHORTEST = 60  # seconds
 
 class LoginEnded(Refusal):
     slug, status_code = "revoked", 401
-    message = _("The login has ended in the meantime.")
+    message = _("Your login has ended in the meantime.")
     next_step = _("Sign in again.")
 
 

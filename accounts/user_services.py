@@ -20,7 +20,7 @@ from core.errors import Refusal
 
 class SuperusersOnly(Refusal):
     slug, status_code = "superusers_only", 403
-    message = _("Only superusers can do this to staff members or decide who is one.")
+    message = _("Only superusers can do this to staff members, or change who is a staff member.")
     next_step = _("Ask a superuser.")
 
 

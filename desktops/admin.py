@@ -47,7 +47,7 @@ class RowActionsAdmin(ReadOnlyAdmin):
             except DesktopRefusal as refusal:
                 messages.error(request, f"{row}: {refusal.message}")
         if done:
-            text = ngettext("%(count)d is being taken care of.", "%(count)d are being taken care of.", done)
+            text = ngettext("%(count)d is being processed.", "%(count)d are being processed.", done)
             messages.success(request, text % {"count": done})
 
 
@@ -150,14 +150,14 @@ class PortLeaseAdmin(RowActionsAdmin):
     search_fields = ("port", "desktop__name", "desktop__owner__username", "desktop__object_name")
     actions = ("try_again",)
 
-    @admin.action(description=_("Try again the selected ports that something else used"), permissions=["manage"])
+    @admin.action(description=_("Retry the selected ports that another service used"), permissions=["manage"])
     @transaction.atomic
     def try_again(self, request: HttpRequest, rows: QuerySet[PortLease]) -> None:
         """Release ports that were found in use by something else. Ports of desktops are never released here."""
         tried = [lease.port for lease in rows if node_ports.forget_foreign(lease.port)]
         if tried:
             audit.record("port.try_again", by=actor(request), target=", ".join(map(str, tried)))
-        text = ngettext("%d port may be given out again.", "%d ports may be given out again.", len(tried))
+        text = ngettext("%d port can be assigned again.", "%d ports can be assigned again.", len(tried))
         messages.success(request, text % len(tried))
 
 

@@ -49,7 +49,7 @@ class NameInvalid(DesktopRefusal):
 
 class WrongStatus(DesktopRefusal):
     slug = "wrong_status"
-    message = _("The desktop is busy with something else.")
+    message = _("The desktop is busy with another operation.")
     next_step = _("Wait a moment and try again.")
     retry_after = 2
 

@@ -40,6 +40,7 @@ NOT_ENGLISH = {
         "GiB",
         "VNC",
         "Cookie",
+        "JavaScript",
         "Page",
         "Insert",
     ),

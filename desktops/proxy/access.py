@@ -30,7 +30,7 @@ _REFUSALS: dict[str, tuple[int, Promise]] = {
     "no_such_path": (404, _("There is no WebSocket at this address.")),
     "no_ssh": (404, _("This desktop does not offer SSH.")),
     "not_running": (409, _("This desktop is not running.")),
-    "busy": (503, _("The portal cannot answer now. Try again in a moment.")),
+    "busy": (503, _("The portal is unavailable at present. Try again in a moment.")),
 }
 
 # Logged as warnings for administrators: a page of another site, a forged token, a portal that cannot answer.

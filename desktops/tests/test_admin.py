@@ -61,7 +61,7 @@ def test_events_of_one_desktop(page, alice, make_desktop):
 
 def test_stop(page, admin, alice, make_desktop):
     desktop = make_desktop(alice, status=Status.RUNNING)
-    assert "1 is being taken care of" in act(page, "desktop", "stop", desktop)
+    assert "1 is being processed" in act(page, "desktop", "stop", desktop)
     desktop.refresh_from_db()
     assert (desktop.status, desktop.reason) == (Status.STOPPING, "by_admin")
     assert AuditEvent.objects.get(action="desktop.stop").actor == admin
@@ -158,41 +158,41 @@ def test_what_is_left_empty_is_no_wish(save):
 
 
 BAD = [
-    ("node_selector", "disk: ssd", "This is no JSON. Write pairs in braces"),
+    ("node_selector", "disk: ssd", "This is not valid JSON. Write pairs in braces"),
     ("node_selector", '["disk"]', "Write pairs in braces"),
     ("node_selector", '"disk"', "Write pairs in braces"),
     ("node_selector", "7", "Write pairs in braces"),
-    ("node_selector", '{"disk": 1}', "“1” must be text, in quotation marks."),
-    ("node_selector", '{"disk": {"a": "b"}}', "must be text, in quotation marks."),
-    ("node_selector", '{"disk": "a b"}', "“a b” cannot be a label's value."),
-    ("node_selector", '{"disk": "%s"}' % ("x" * 64), "cannot be a label's value."),
-    ("node_selector", '{"disk": "ssd\\n"}', "cannot be a label's value."),
-    ("node_selector", '{"-disk": "ssd"}', "“-disk” cannot be a label's name."),
-    ("node_selector", '{"": "ssd"}', "cannot be a label's name."),
-    ("node_selector", '{"A_B/disk": "ssd"}', "cannot be a label's name."),
-    ("node_selector", '{"硬盘": "ssd"}', "cannot be a label's name."),
-    ("tolerations", "gpu", "This is no JSON. Write a list in brackets"),
+    ("node_selector", '{"disk": 1}', "“1” must be text in quotation marks."),
+    ("node_selector", '{"disk": {"a": "b"}}', "must be text in quotation marks."),
+    ("node_selector", '{"disk": "a b"}', "“a b” is not a valid label value."),
+    ("node_selector", '{"disk": "%s"}' % ("x" * 64), "is not a valid label value."),
+    ("node_selector", '{"disk": "ssd\\n"}', "is not a valid label value."),
+    ("node_selector", '{"-disk": "ssd"}', "“-disk” is not a valid label key."),
+    ("node_selector", '{"": "ssd"}', "is not a valid label key."),
+    ("node_selector", '{"A_B/disk": "ssd"}', "is not a valid label key."),
+    ("node_selector", '{"硬盘": "ssd"}', "is not a valid label key."),
+    ("tolerations", "gpu", "This is not valid JSON. Write a list in brackets"),
     ("tolerations", '{"key": "gpu"}', "Write a list in brackets"),
     ("tolerations", '["gpu"]', "Write a list in brackets"),
-    ("tolerations", '[{"Key": "gpu"}]', "“Key” is not part of a toleration."),
+    ("tolerations", '[{"Key": "gpu"}]', "“Key” is not a field of a toleration."),
     ("tolerations", '[{"key": "gpu", "operator": "exists"}]', "The operator must be one of: Exists, Equal."),
     ("tolerations", '[{"key": "gpu", "operator": []}]', "The operator must be one of"),
     ("tolerations", '[{"key": "gpu", "effect": "Never"}]', "The effect must be one of: NoSchedule"),
-    ("tolerations", '[{"key": "g u"}]', "“g u” cannot be a label's name."),
-    ("tolerations", '[{"value": "x"}]', "A toleration without a key tolerates everything"),
+    ("tolerations", '[{"key": "g u"}]', "“g u” is not a valid label key."),
+    ("tolerations", '[{"value": "x"}]', "A toleration without a key must have"),
     (
         "tolerations",
         '[{"key": "gpu", "operator": "Exists", "value": "x"}]',
-        "With the operator Exists there is no value.",
+        "A toleration with the operator Exists cannot have a value.",
     ),
     ("tolerations", '[{"key": "gpu", "value": 1}]', "“1” must be text"),
-    ("tolerations", '[{"key": "gpu", "tolerationSeconds": 5}]', "goes with the effect NoExecute only."),
+    ("tolerations", '[{"key": "gpu", "tolerationSeconds": 5}]', "is allowed only with the effect NoExecute."),
     ("tolerations", '[{"key": "a", "effect": "NoExecute", "tolerationSeconds": true}]', "must be a whole number."),
-    ("priority_class", "High Priority", "small letters, digits, hyphens and dots only."),
-    ("pull_secret", "nexus_2", "small letters, digits, hyphens and dots only."),
-    ("pull_secret", "-nexus", "small letters, digits, hyphens and dots only."),
-    ("gpu_resource", "gpu", "A resource is called like nvidia.com/gpu"),
-    ("gpu_resource", "nvidia.com/", "A resource is called like nvidia.com/gpu"),
+    ("priority_class", "High Priority", "Use only lowercase letters, digits, hyphens and dots."),
+    ("pull_secret", "nexus_2", "Use only lowercase letters, digits, hyphens and dots."),
+    ("pull_secret", "-nexus", "Use only lowercase letters, digits, hyphens and dots."),
+    ("gpu_resource", "gpu", "A GPU resource is a domain, a slash and a name"),
+    ("gpu_resource", "nvidia.com/", "A GPU resource is a domain, a slash and a name"),
 ]
 
 
@@ -223,7 +223,7 @@ def test_foreign_ports_are_tried_again_and_desktops_keep_theirs(page, admin, ali
     node_ports.remember_foreign(31290)
     rows = [str(lease.pk) for lease in PortLease.objects.all()]
     answer = page.post("/admin/desktops/portlease/", {"action": "try_again", "_selected_action": rows}, follow=True)
-    assert "1 port may be given out again." in answer.content.decode()
+    assert "1 port can be assigned again." in answer.content.decode()
     assert list(PortLease.objects.all()) == [own]
     assert AuditEvent.objects.get(action="port.try_again").target == "31290"
     assert page.post(f"/admin/desktops/portlease/{own.pk}/delete/", {"post": "yes"}).status_code == 403

@@ -1,4 +1,4 @@
-"""Turn a refusal into a page with its message, its next step and its status code."""
+"""Render a refusal as a page with its message, next step and status code."""
 
 from collections.abc import Callable
 from functools import wraps
@@ -19,7 +19,7 @@ Page = Callable[[HttpRequest, DesktopRefusal], HttpResponse]
 
 
 def refusals_shown(on: Page) -> Callable[[View], View]:
-    """Show the refusals of a view. `on` renders a whole page with the refusal, for requests without htmx."""
+    """Decorate a view to show refusals. `on` renders a whole page with the refusal, for requests without htmx."""
 
     def decorate(view: View) -> View:
         @wraps(view)
@@ -40,7 +40,7 @@ def _shown(request: HttpRequest, refusal: DesktopRefusal, on: Page) -> HttpRespo
     if isinstance(refusal, DesktopNotFound):
         if not htmx:
             raise Http404
-        gone = HttpResponseClientRedirect(reverse("desktops:home"))  # deleted while its page was open
+        gone = HttpResponseClientRedirect(reverse("desktops:home"))  # the desktop was deleted while its page was open
         gone.status_code = refusal.status_code
         return gone
     response = alert(request, refusal) if htmx else on(request, refusal)
@@ -49,7 +49,7 @@ def _shown(request: HttpRequest, refusal: DesktopRefusal, on: Page) -> HttpRespo
 
 
 def alert(request: HttpRequest, refusal: DesktopRefusal) -> HttpResponse:
-    """Render only the alert, which appears above the panel and replaces nothing else."""
+    """Render only the alert, which htmx shows above the panel."""
     response = render(request, "desktops/_refusal.html", {"refusal": refusal})
     response["HX-Retarget"], response["HX-Reswap"] = "#alerts", "innerHTML"
     return response

@@ -1,4 +1,4 @@
-"""The launch form, and the form that asks about files before a deletion."""
+"""The forms for launching and deleting a desktop."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -49,30 +49,30 @@ class LaunchForm(forms.Form):
     volume = forms.ModelChoiceField(
         Volume.objects.none(),
         required=False,
-        error_messages={"invalid_choice": _("These files are not there any more, or in use. Choose again.")},
+        error_messages={"invalid_choice": _("These files no longer exist or are in use. Choose again.")},
     )
 
     def __init__(self, data: Any = None, *, owner: User, offer: LaunchOffer) -> None:
         super().__init__(data)
         self.offer = offer
         volumes = Volume.objects.filter(owner=owner, kept_at__isnull=False, lost_at=None)
-        self.fields["volume"].queryset = volumes  # type: ignore[attr-defined]  # of a ModelChoiceField
+        self.fields["volume"].queryset = volumes  # type: ignore[attr-defined]  # it is a ModelChoiceField
 
     def add_prefix(self, field_name: str) -> str:
-        """Name the sizes per image: each image has its own group, so that choosing one needs no script."""
+        """Give each image its own group of sizes, so that the form works without JavaScript."""
         return f"size-{self.data.get('image', '')}" if field_name == "size" else field_name
 
     def clean_name(self) -> str:
-        """Return the name or a default. The page always sends one, so that a second click means the same desktop."""
+        """Return the name or a default. The page always sends a name, so a second click launches no second desktop."""
         return str(self.cleaned_data["name"]).strip() or "desktop"
 
     def wanted(self) -> LaunchRequest:
-        """Call after is_valid()."""
+        """Return the request for a launch. Call is_valid() first."""
         given = self.cleaned_data
         return LaunchRequest(given["image"], given["size"], given["name"], given["volume"], get_language() or "")
 
     def choices(self) -> list[ImageChoice]:
-        """Return the offer with the user's choice, or with the first of each that fits."""
+        """Return the images and sizes, with the user's choice or the first that fits selected."""
         images = self.offer.images
         chosen = self.data.get("image") or str(next((offer.image.pk for offer in images), ""))
         return [ImageChoice(offer.image, str(offer.image.pk) == chosen, self._sizes(offer)) for offer in images]
@@ -83,14 +83,14 @@ class LaunchForm(forms.Form):
         return [SizeChoice(offer, offer.fits and str(offer.size.pk) == chosen) for offer in image.sizes]
 
     def may_name(self) -> bool:
-        """Return whether the user needs names: with a limit of one desktop they do not."""
+        """Return whether the user can have several desktops, and so needs names for them."""
         return any(line.key == "desktops" and line.limit > 1 for line in self.offer.quota)
 
     def given_name(self) -> str:
         return str(self.data.get("name", self.offer.suggested_name))
 
     def given_volume(self) -> str:
-        """Return the chosen files, or the files without which nothing fits."""
+        """Return the chosen files, or the oldest kept files if only kept files leave room for a desktop."""
         fitting = [size for image in self.offer.images for size in image.sizes if size.fits]
         only_kept = fitting and all(size.with_kept_only for size in fitting)
         return str(self.data.get("volume", self.offer.volumes[0].pk if only_kept else ""))
@@ -100,11 +100,11 @@ class DeleteForm(forms.Form):
     home_folder = forms.ChoiceField(
         choices=[("keep", _("Keep my files")), ("delete", _("Delete my files"))],
         error_messages={
-            "required": _("Say what happens to your files: keep or delete."),
-            "invalid_choice": _("Say what happens to your files: keep or delete."),
+            "required": _("Choose whether to keep or delete your files."),
+            "invalid_choice": _("Choose whether to keep or delete your files."),
         },
     )
 
     def keep_data(self) -> bool:
-        """Call after is_valid()."""
+        """Return whether the files are kept. Call is_valid() first."""
         return bool(self.cleaned_data["home_folder"] == "keep")

@@ -1,4 +1,4 @@
-"""Icons that a kind of desktop may have: names of symbols in static/img/icons.svg."""
+"""The icons for kinds of desktops: names of symbols in static/img/icons.svg."""
 
 from django.utils.translation import gettext_lazy as _
 
@@ -12,5 +12,5 @@ ICONS = {
 
 
 def known(name: str) -> str:
-    """Return the name, or "desktop" if there is no such icon."""
+    """Return the name of the icon, or "desktop" if it does not exist."""
     return name if name in ICONS else "desktop"

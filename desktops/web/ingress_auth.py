@@ -25,17 +25,17 @@ from desktops import connection_info, selectors, token_scopes
 from desktops.exceptions import DesktopNotFound
 from desktops.models import Desktop, Status
 
-log = structlog.get_logger("podesk.gate")
+log = structlog.get_logger("podesk.ingress_auth")
 COOKIE = "podesk_direct"
 
 
 @button
 @never_cache
 def open_directly(request: HttpRequest, desktop_id: UUID) -> HttpResponse:
-    """Redirect to the desktop's own noVNC, with the token in a cookie limited to that desktop's path."""
+    """Redirect to the noVNC page of the desktop. The token is in a cookie that is limited to the desktop's path."""
     desktop = _desktop(request, desktop_id)
     if not connection_info.is_in_browser(desktop):
-        return _see_other(reverse("desktops:detail", args=[desktop.pk]))  # its page explains its state
+        return _see_other(reverse("desktops:detail", args=[desktop.pk]))  # the page shows why
     answer = _see_other(_address(desktop))
     try:
         _give_token(request, desktop, answer)
@@ -43,7 +43,7 @@ def open_directly(request: HttpRequest, desktop_id: UUID) -> HttpResponse:
         return _see_other(settings.LOGIN_URL)
     if login_session.holds(request):
         return answer
-    # The login ended meanwhile. The logout may have missed the token that was just issued.
+    # The login ended in the meantime. The logout may have missed the token that was just issued.
     revocation.revoke_session(login_session.session_id(request), reason="logged_out")
     return _see_other(settings.LOGIN_URL)
 
@@ -93,20 +93,20 @@ def _give_token(request: HttpRequest, desktop: Desktop, answer: HttpResponse) ->
 
 @require_safe
 @never_cache
-def gate(request: HttpRequest, desktop_id: UUID) -> HttpResponse:
-    """Answer 204 to allow, 401 without a valid token, 403 if the token does not open this desktop now."""
+def authorize(request: HttpRequest, desktop_id: UUID) -> HttpResponse:
+    """Answer 204 if the request may pass, 401 without a valid token, and 403 if the token does not open the desktop."""
     try:
         text = token_from(request.headers, cookie=request.COOKIES.get(COOKIE, ""))
         claims = tokens.verify(text, used_from=client_address.address(request))
     except tokens.TokenRefused as refused:
-        log.info("gate_closed", desktop=str(desktop_id), reason=refused.reason)
+        log.info("direct_access_denied", desktop=str(desktop_id), reason=refused.reason)
         return HttpResponse(status=401, headers={"WWW-Authenticate": "Bearer"})
     may_pass = _is_from_our_pages(request) and _opens(claims, desktop_id)
     return HttpResponse(status=204 if may_pass else 403)
 
 
 def _is_from_our_pages(request: HttpRequest) -> bool:
-    """Check the origin: a page of another site could open a WebSocket with the user's cookie."""
+    """Check the origin, because a page of another site could open a WebSocket with the user's cookie."""
     return origins.is_allowed([(name.lower(), value) for name, value in request.headers.items()], request.scheme or "")
 
 

@@ -1,4 +1,4 @@
-"""Notify a user's open pages that a desktop changed. The page then requests the details."""
+"""Notify the open pages of a user that a desktop changed. The pages then request the details."""
 
 import asyncio
 from typing import Any
@@ -15,7 +15,7 @@ from core import keepalive, origins
 from desktops.notify import owner_group
 
 log = structlog.get_logger("podesk.status")
-LOGIN_LOOK = 30.0  # seconds between two checks of the login
+LOGIN_CHECK_INTERVAL = 30.0  # seconds between two checks of the login
 LOGIN_OVER, TRY_LATER = 4401, 1013  # close codes
 
 
@@ -26,7 +26,7 @@ class StatusConsumer(AsyncJsonWebsocketConsumer):  # type: ignore[misc]  # chann
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         try:
             await super().__call__(scope, receive, send)
-        except (RedisError, OSError) as error:  # the page polls meanwhile, and reconnects
+        except (RedisError, OSError) as error:  # the page polls until it reconnects
             log.warning("no_channel_layer", error=str(error))
             await send({"type": "websocket.close", "code": TRY_LATER})
 
@@ -34,7 +34,7 @@ class StatusConsumer(AsyncJsonWebsocketConsumer):  # type: ignore[misc]  # chann
         user = self.scope["user"]
         headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in self.scope["headers"]]
         if not user.is_authenticated or not origins.is_allowed(headers, self.scope.get("scheme", "ws")):
-            await self.close()  # before accept: the handshake answers 403
+            await self.close()  # before accept, so the handshake answers 403
             return
         self.group = owner_group(user.pk)
         await self.channel_layer.group_add(self.group, self.channel_name)
@@ -60,24 +60,24 @@ class StatusConsumer(AsyncJsonWebsocketConsumer):  # type: ignore[misc]  # chann
         await self.send_json({"desktop": event["desktop"], "status": event["status"]})
 
     async def _watch_login(self, session: SessionBase) -> None:
-        """Close the socket when the login ends. The page then asks again and is redirected to the login."""
+        """Close the socket when the login ends. The page then refreshes and is redirected to the login."""
         while True:
-            await asyncio.sleep(LOGIN_LOOK)
-            if not await _login_holds(str(session.session_key)):
+            await asyncio.sleep(LOGIN_CHECK_INTERVAL)
+            if not await _is_signed_in(str(session.session_key)):
                 await self.close(code=LOGIN_OVER)
                 return
 
 
-async def _login_holds(key: str) -> bool:
+async def _is_signed_in(key: str) -> bool:
     session = await database_sync_to_async(_stored)(key)
     user = await get_user({"session": session})
     return bool(user.is_authenticated)
 
 
 def _stored(key: str) -> SessionBase:
-    """Load the session from the store as it is now, not as it was when the socket opened."""
+    """Load the current session from the store, because the socket has an old copy."""
     from importlib import import_module
 
     store: SessionBase = import_module(settings.SESSION_ENGINE).SessionStore(key)
-    store.get("", None)  # loads it here, off the event loop
+    store.get("", None)  # load it here, not on the event loop
     return store

@@ -1,4 +1,4 @@
-"""Serve the viewer page, and the session token that it requests before each connection."""
+"""Serve the viewer's page and the session token that it requests before each connection."""
 
 from datetime import timedelta
 from typing import Any
@@ -21,7 +21,7 @@ from accounts.models import User
 from desktops import selectors, token_scopes
 from desktops.exceptions import DesktopNotFound
 from desktops.models import Desktop, Status
-from desktops.web.viewer_messages import words
+from desktops.web import viewer_messages
 from desktops.wording import close_codes
 
 
@@ -34,14 +34,19 @@ def viewer(request: HttpRequest, desktop_id: UUID) -> HttpResponse:
         desktop = selectors.get_for(user=actor(request).user, desktop_id=desktop_id)
     except DesktopNotFound:
         raise Http404
-    context = {"desktop": desktop, "config": _config(desktop), "words": words(), "login_url": _login_url(desktop.pk)}
+    context = {
+        "desktop": desktop,
+        "config": _config(desktop),
+        "viewer_messages": viewer_messages.translated(),
+        "login_url": _login_url(desktop.pk),
+    }
     return render(request, "desktops/viewer.html", context)
 
 
 @require_POST
 @never_cache
 def session_token(request: HttpRequest, desktop_id: UUID) -> JsonResponse:
-    """Issue the token for one connection. A refusal says what the viewer shows and whether a retry may help."""
+    """Issue the token for one connection, or return a refusal for the viewer to show."""
     if not isinstance(request.user, User):
         return _signed_out(desktop_id)
     try:
@@ -89,7 +94,7 @@ def _config(desktop: Desktop) -> dict[str, Any]:
         "person": str(desktop.owner_id),
         "tokenUrl": reverse("desktops:session_token", args=[desktop.pk]),
         "csrfCookie": settings.CSRF_COOKIE_NAME,
-        "closes": close_codes.for_page(),
+        "closeCodes": close_codes.for_page(),
     }
 
 

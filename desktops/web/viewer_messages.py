@@ -1,33 +1,33 @@
-"""The messages that the viewer's scripts show. desktops.wording.close_codes explains why a stream ended."""
+"""The messages that the viewer's scripts show. desktops.wording.close_codes has those for the end of a stream."""
 
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-_WORDS: dict[str, Promise] = {
+_MESSAGES: dict[str, Promise] = {
     "connecting": _("Connecting…"),
     "connected": _("Connected"),
-    "reconnects": _("Your programs keep running. The picture comes back by itself."),
+    "programsRun": _("Your programs keep running. The picture comes back automatically."),
     "countdown": _("Next try in {seconds} s"),
-    "unreachable": _("The portal does not answer at the moment."),
+    "unreachable": _("The portal does not answer at present."),
     "offline": _("This device is offline."),
     "pageStale": _("This page is out of date."),
     "pageBroken": _("A part of this page could not be loaded."),
-    "reloadHelps": _("Reload it to go on. Your programs keep running."),
+    "reloadHelps": _("Reload it to continue. Your programs keep running."),
     "screen": _("Screen of the desktop"),
     "fullScreen": _("Full screen"),
-    "leaveFullScreen": _("Leave full screen"),
+    "leaveFullScreen": _("Exit full screen"),
     "pasteReceived": _("Copied in the desktop just now."),
-    "pasteWaits": _(
-        "The desktop has copied something else. It will appear here when your own text is sent or removed."
+    "pasteHeldBack": _(
+        "Something else was copied in the desktop. It appears here after you send or clear your own text."
     ),
-    "pasteSent": _("In the desktop's clipboard now: paste it there."),
-    "pasteLater": _("Not connected. It will be sent as soon as the desktop is back."),
+    "pasteSent": _("The text is in the desktop's clipboard now. Paste it there."),
+    "pasteLater": _("Not connected. The text is sent when the connection is back."),
     "pasteTooLong": _("The desktop's clipboard holds 8 MiB at most. Send it in parts."),
     "pasteCopied": _("Copied to this device."),
-    "pasteSelected": _("Selected: copy it with your own keyboard or menu."),
+    "pasteSelected": _("The text is selected. Copy it with your keyboard or menu."),
 }
 
 
-def words() -> dict[str, str]:
+def translated() -> dict[str, str]:
     """Return the messages in the active language."""
-    return {key: str(word) for key, word in _WORDS.items()}
+    return {key: str(message) for key, message in _MESSAGES.items()}

@@ -1,4 +1,4 @@
-"""Serve My Desktop, the page of one desktop with its parts, and their buttons."""
+"""Serve the list of desktops, the launch form, the page of one desktop, and the actions of their buttons."""
 
 from collections.abc import Callable
 from typing import Any
@@ -34,7 +34,7 @@ class SeeOther(HttpResponseRedirect):
 
 
 def _go(request: HttpRequest, address: str) -> HttpResponse:
-    """Redirect to a whole page, also when htmx asked for a part of this one."""
+    """Redirect to a whole page, even if htmx requested a fragment."""
     return HttpResponseClientRedirect(address) if HtmxDetails(request) else SeeOther(address)
 
 
@@ -58,7 +58,7 @@ def _button(view: View) -> View:
 # --- My Desktop ---------------------------------------------------------------------------------------------------
 @_page
 def home(request: HttpRequest) -> HttpResponse:
-    """Show the launch form without desktops or with `?new`, the page of a single desktop, or the list."""
+    """Show the list of desktops. Without desktops or with `?new`, show the launch form; redirect to an only desktop."""
     desktops = list(selectors.visible_to(actor(request).user))
     if not desktops or "new" in request.GET:
         return _launch_page(request)
@@ -72,7 +72,7 @@ def home(request: HttpRequest) -> HttpResponse:
 @_button
 def launch(request: HttpRequest) -> HttpResponse:
     by = actor(request)
-    # Lazily: a valid form needs no offer, and the user is waiting for a desktop.
+    # Lazy, because a valid form does not need the offer, and computing it would delay the launch.
     offer: Any = SimpleLazyObject(lambda: launch_offer(by.user))
     form = LaunchForm(request.POST, owner=by.user, offer=offer)
     if not form.is_valid():
@@ -158,7 +158,7 @@ def delete(request: HttpRequest, desktop_id: UUID) -> HttpResponse:
 @_button
 @never_cache
 def password(request: HttpRequest, desktop_id: UUID) -> HttpResponse:
-    """Show the VNC password after a press of "Show". It is never part of a page before."""
+    """Show the VNC password when the user requests it. No page contains it before."""
     desktop = _desktop(request, desktop_id)
     shown = services.show_password(desktop=desktop, by=actor(request))
     if HtmxDetails(request):
@@ -172,7 +172,7 @@ def _desktop(request: HttpRequest, desktop_id: UUID) -> Desktop:
 
 
 def _note_time_zone(request: HttpRequest) -> None:
-    """Store the browser's time zone. A page without scripts reports none."""
+    """Store the time zone of the browser. Browsers without JavaScript do not report one."""
     time_zones.note_browser_zone(user=actor(request).user, zone=request.POST.get("browser_time_zone", ""))
 
 
@@ -225,7 +225,7 @@ def _launch_page(
 ) -> HttpResponse:
     user = actor(request).user
     if form is None:
-        kept = request.POST if "image" in request.POST else None  # keeps what the user filled in
+        kept = request.POST if "image" in request.POST else None  # keep what the user filled in
         form = LaunchForm(kept, owner=user, offer=launch_offer(user))
     context = {"form": form, "offer": form.offer, "refusal": refusal, "volume_to_delete": request.GET.get("delete", "")}
     context["has_desktops"] = selectors.visible_to(user).exists()

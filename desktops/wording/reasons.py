@@ -153,15 +153,15 @@ RUNNING = {
     ),
     "parts_missing": Reason(
         _("A part of the desktop was deleted in the cluster. It is being created again."),
-        _("Wait a moment; if it stays so, restart the desktop."),
+        _("Wait a moment. If nothing changes, restart the desktop."),
     ),
     "parts_lost": Reason(
         _("A part of the desktop was deleted in the cluster and cannot be created again while the desktop runs."),
-        _("Save your work and restart the desktop: a restart makes all parts anew."),
+        _("Save your work and restart the desktop. A restart creates all parts again."),
     ),
     "unreachable": Reason(
-        _("The portal does not reach this desktop at present. Nothing is lost; it is being watched."),
-        _("Wait a moment; if it stays so, restart it, or ask an administrator."),
+        _("The portal cannot reach this desktop at present. Nothing is lost, and the portal keeps checking."),
+        _("Wait a moment. If nothing changes, restart it or ask an administrator."),
     ),
     "volume_going": Reason(
         _("The home folder of this desktop was deleted in the cluster. It will be removed when the desktop stops."),
@@ -210,7 +210,7 @@ REFUSED = {
     "image_denied": Reason(_("The image registry denied access to its image."), _ASK_ADMIN),
     "namespace_quota": Reason(
         _("All desktops together have reached the limit that the cluster sets."),
-        _("Try again when others have stopped theirs, or ask an administrator for a larger quota of the namespace."),
+        _("Try again when others have stopped their desktops, or ask an administrator to raise the namespace's quota."),
         exactly=_(
             "All desktops together have reached the limit that the cluster sets: %(used)s of %(limit)s %(what)s are"
             " in use, and this desktop needs %(asked)s."
@@ -239,7 +239,7 @@ REFUSED = {
         _("All ports for direct connections are in use."), _("Try again when others have stopped their desktops.")
     ),
     "start_timeout": Reason(
-        _("The desktop did not become ready in time."), _("Try again; if it happens twice, ask an administrator.")
+        _("The desktop did not become ready in time."), _("Try again. If this happens again, ask an administrator.")
     ),
     "start_failed": Reason(_("The desktop could not be started."), _ASK_ADMIN),
 }

@@ -121,7 +121,7 @@ _PROBLEMS: dict[int, tuple[str, str, str]] = {
     409: (
         "wrong_status",
         "This is not possible in the current state.",
-        "The desktop is busy with something else.",
+        "The desktop is busy with another operation.",
     ),
     413: ("too_large", "The body is too large.", "The request is too large."),
     415: (

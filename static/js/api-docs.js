@@ -1,28 +1,28 @@
-/* Shows the schema of the API, and sends what is tried out. Tokens stay in this page: reloading forgets them. */
+/* Show the API's schema and send requests from the page. Tokens are kept in the page only, until it is reloaded. */
 "use strict";
 
-const place = document.getElementById("swagger");
+const container = document.getElementById("swagger");
 
-// Swagger UI knows light and dark, but asks neither the system nor our own switch.
+// Swagger UI has a dark mode, but follows neither the system's setting nor ours.
 const root = document.documentElement;
 const system = matchMedia("(prefers-color-scheme: dark)");
-function follow() {
+function followTheme() {
   root.classList.toggle("dark-mode", root.dataset.theme ? root.dataset.theme === "dark" : system.matches);
 }
-follow();
-system.addEventListener("change", follow);
-new MutationObserver(follow).observe(root, { attributeFilter: ["data-theme"] });
+followTheme();
+system.addEventListener("change", followTheme);
+new MutationObserver(followTheme).observe(root, { attributeFilter: ["data-theme"] });
 
 SwaggerUIBundle({
-  domNode: place,
-  url: place.dataset.schema,
+  domNode: container,
+  url: container.dataset.schema,
   presets: [SwaggerUIBundle.presets.apis],
   layout: "BaseLayout",
   deepLinking: true,
   defaultModelsExpandDepth: 0,
   docExpansion: "list",
   tryItOutEnabled: true,
-  validatorUrl: null,  // else a badge would be asked for from a foreign host
+  validatorUrl: null,  // or Swagger UI would request a badge from an external host
   requestInterceptor(request) {
     if (request.loadSpec) request.headers.Accept = "application/vnd.oai.openapi+json";
     return request;

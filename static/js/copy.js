@@ -1,16 +1,16 @@
-// Buttons that copy what stands beside them. Without script they are hidden: selecting by hand always works.
-const DONE_SHOWS = 2000; // milliseconds
+// Copy buttons. They stay hidden without JavaScript, where people select and copy the text themselves.
+const DONE_SHOWN = 2000; // milliseconds
 const announcer = document.getElementById("announcer");
 
 function reveal() {
   for (const button of document.querySelectorAll("[data-copy][hidden]")) button.hidden = false;
 }
 
-// Browsers offer their clipboard to pages that came over HTTPS; over plain HTTP a selection is copied instead.
+// Browsers offer the clipboard API only to pages served over HTTPS. Over plain HTTP, select the text and copy that.
 async function copy(source) {
   if (navigator.clipboard) return navigator.clipboard.writeText(source.textContent.trim());
   getSelection().selectAllChildren(source);
-  if (!document.execCommand("copy")) throw new Error("not copied"); // what is to be copied stays selected
+  if (!document.execCommand("copy")) throw new Error("not copied"); // the text stays selected
   getSelection().removeAllRanges();
 }
 
@@ -24,7 +24,7 @@ document.addEventListener("click", async (event) => {
   }
   announcer.textContent = button.dataset.done;
   button.classList.add("done");
-  setTimeout(() => button.classList.remove("done"), DONE_SHOWS);
+  setTimeout(() => button.classList.remove("done"), DONE_SHOWN);
 });
 
 document.addEventListener("htmx:load", reveal);

@@ -1,75 +1,75 @@
-// One desktop's page around its panel: the screen stays while the panel is redrawn, the focus stays sensible, and
-// changes are spoken.
+// The page of one desktop around its panel. When the panel is updated, keep the screen, keep the keyboard focus, and
+// announce changes to screen readers.
 const panel = document.getElementById("panel");
 const stage = document.getElementById("stage");
 const usage = document.getElementById("usage");
 const announcer = document.getElementById("announcer");
 
 const state = () => document.getElementById("state");
-const COMING = ["pending", "starting", "running"];
-const USAGE_EVERY = 5000; // milliseconds
-let said = state().dataset.sentence;
+const ACTIVE = ["pending", "starting", "running"];
+const USAGE_INTERVAL = 5000; // milliseconds
+let announced = state().dataset.sentence;
 let hadFocus = false;
 
-function draw() {
+function update() {
   const running = state().dataset.status === "running";
-  if (running && usage.hidden) look();
+  if (running && usage.hidden) refreshUsage();
   usage.hidden = !running;
-  if (!COMING.includes(state().dataset.status)) stage.replaceChildren();
+  if (!ACTIVE.includes(state().dataset.status)) stage.replaceChildren();
   else if (!stage.firstElementChild) stage.replaceChildren(document.getElementById("viewer-frame").content.cloneNode(true));
-  if (running) open();
+  if (running) connectViewer();
   stage.hidden = !running;
 }
 
-// The viewer loads while the desktop starts, and connects when it is told.
-function open() {
+// The viewer loads while the desktop starts, and connects after this event.
+function connectViewer() {
   const frame = stage.querySelector("[data-hold]");
   if (!frame) return;
   stage.hidden = false;
   delete frame.dataset.hold;
-  frame.contentWindow.dispatchEvent(new Event("go"));
+  frame.contentWindow.dispatchEvent(new Event("connect"));
 }
 
-function look() {
-  if (state().dataset.status === "running" && !document.hidden) htmx.trigger(usage, "look");
+function refreshUsage() {
+  if (state().dataset.status === "running" && !document.hidden) htmx.trigger(usage, "measure");
 }
 
 function announce() {
   const sentence = state().dataset.sentence;
-  if (sentence === said) return;
-  announcer.textContent = said = sentence;
+  if (sentence === announced) return;
+  announcer.textContent = announced = sentence;
 }
 
-// The button that was pressed may be gone with the state that it belonged to.
+// The pressed button may disappear when the state changes.
 function keepFocus() {
   if (hadFocus && !panel.contains(document.activeElement)) document.getElementById("desktop-title").focus();
   hadFocus = false;
 }
 
-panel.addEventListener("status", ({ detail }) => detail === "running" && open());
+panel.addEventListener("status", ({ detail }) => detail === "running" && connectViewer());
 panel.addEventListener("submit", () => {
-  hadFocus = true; // a button that is disabled meanwhile loses the focus
+  hadFocus = true; // a button that becomes disabled loses the focus
 });
 panel.addEventListener("htmx:beforeSwap", () => {
   hadFocus ||= panel.contains(document.activeElement);
 });
 panel.addEventListener("htmx:afterSettle", (event) => {
   if (event.target !== panel) return;
-  draw();
+  update();
   announce();
   keepFocus();
 });
 
 document.getElementById("log-text").addEventListener("htmx:afterSwap", (event) => {
   const lines = event.currentTarget.querySelector("pre");
-  if (lines) lines.scrollTop = lines.scrollHeight; // the end is what people look for
+  if (lines) lines.scrollTop = lines.scrollHeight; // people look for the last lines
 });
 
-setInterval(look, USAGE_EVERY);
-addEventListener("load", look); // htmx is there from now on
-draw();
+setInterval(refreshUsage, USAGE_INTERVAL);
+addEventListener("load", refreshUsage); // htmx is loaded now
+update();
 
-// "Show log" opens the log on this page; without script it is a page of its own.
+// "Show log" opens the log on this page. Without JavaScript, it opens a separate page.
 document.addEventListener("click", (event) => {
   const link = event.target.closest("[data-open]");
   if (!link) return;

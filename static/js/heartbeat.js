@@ -1,45 +1,45 @@
-// Notices that a WebSocket's line is dead. A browser hides pings from the page, and a line may go silent without closing.
-const OPENING = 20_000; // milliseconds that it may take to open
-const QUIET = 3_000; // milliseconds of silence before we ask the server for a sign of life
-const PATIENCE = 9_000; // milliseconds that its answer may take
+// Detect a dead WebSocket. Browsers hide protocol pings from pages, and a connection can go silent without closing.
+const OPEN_TIMEOUT = 20_000; // milliseconds until the socket must be open
+const PING_AFTER = 3_000; // milliseconds of silence before we send a ping
+const PONG_TIMEOUT = 9_000; // milliseconds until the answer must arrive
 const TICK = 1_000;
-const LATE_TICK = 3_000; // milliseconds between two ticks after which the page did not run all the time
+const LATE_TICK = 3_000; // milliseconds between two ticks that show that the page was suspended
 const PING = "ping";
 const PONG = "pong";
 
-export const HEARTBEAT = "podesk.heartbeat"; // subprotocol: a server that agrees to it answers our pings
+export const HEARTBEAT = "podesk.heartbeat"; // subprotocol: a server that accepts it answers our pings
 
-/** Calls `onDead` once when the server stops answering. To be called before others listen: answers are for us alone. */
+/** Call `onDead` once when the server stops answering. Call this before you add listeners: it hides pongs from them. */
 export function watch(socket, onDead) {
-  let asked = performance.now(); // null while there is no open question; opening is the first
-  let heard = asked;
-  let ticked = asked;
+  let pinged = performance.now(); // null when no answer is due; opening the socket is the first answer
+  let received = pinged;
+  let ticked = pinged;
 
-  const hear = (event) => {
-    heard = performance.now();
-    asked = null;
+  const receive = (event) => {
+    received = performance.now();
+    pinged = null;
     if (event.data === PONG) event.stopImmediatePropagation();
   };
-  const ask = (now) => {
-    if (socket.protocol !== HEARTBEAT || now - heard < QUIET) return;
-    asked = now;
+  const ping = (now) => {
+    if (socket.protocol !== HEARTBEAT || now - received < PING_AFTER) return;
+    pinged = now;
     socket.send(PING);
   };
   const tick = () => {
     const now = performance.now();
-    const patience = socket.readyState === WebSocket.CONNECTING ? OPENING : PATIENCE;
-    // The device slept, or the browser throttled the tab: an answer may wait that nobody has read. Ask again.
-    if (now - ticked > LATE_TICK) asked = null;
+    const timeout = socket.readyState === WebSocket.CONNECTING ? OPEN_TIMEOUT : PONG_TIMEOUT;
+    // The device slept or the browser throttled the tab. An answer may have arrived but not been read, so ping again.
+    if (now - ticked > LATE_TICK) pinged = null;
     ticked = now;
-    if (asked === null) return ask(now);
-    if (now - asked < patience) return;
+    if (pinged === null) return ping(now);
+    if (now - pinged < timeout) return;
     stop();
     onDead();
   };
   const timer = setInterval(tick, TICK);
   const stop = () => clearInterval(timer);
-  socket.addEventListener("open", hear);
-  socket.addEventListener("message", hear);
+  socket.addEventListener("open", receive);
+  socket.addEventListener("message", receive);
   socket.addEventListener("close", stop);
   return stop;
 }

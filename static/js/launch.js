@@ -1,4 +1,4 @@
-// Shows in the quota bars what the chosen size would take, before the click.
+// Show in the quota bars how much the chosen size would use.
 "use strict";
 (() => {
   const form = document.getElementById("launch-form");
@@ -8,8 +8,8 @@
     return image && form.querySelector(`input[name="size-${CSS.escape(image.value)}"]:checked`);
   }
 
-  // Kept files are counted already, and keep the size that they have.
-  function need(size, key) {
+  // Kept files are already included in the usage, and keep their size.
+  function needed(size, key) {
     if (key === "desktops") return 1;
     return key === "storage_gib" && form.elements.volume?.value ? 0 : Number(size.dataset[key]);
   }
@@ -27,7 +27,7 @@
     const size = chosenSize();
     for (const line of form.querySelectorAll("[data-quota]")) {
       const { quota } = line.dataset;
-      show(line, size ? need(size, quota) : 0, size?.dataset[`text_${quota}`]);
+      show(line, size ? needed(size, quota) : 0, size?.dataset[`text_${quota}`]);
     }
   }
 

@@ -1,7 +1,7 @@
-// The account menu and the messages: small conveniences on top of what works without script.
+// Conveniences for the account menu, messages and dialogs. Everything also works without JavaScript.
 "use strict";
 (() => {
-  const SUCCESS_STAYS = 8000; // milliseconds; errors stay until they are closed
+  const SUCCESS_SHOWN = 8000; // milliseconds; errors stay until they are closed
 
   function closeMenus(except) {
     for (const menu of document.querySelectorAll("details.menu[open]")) {
@@ -21,7 +21,7 @@
     menu.querySelector("summary").focus();
   });
 
-  // A second click on a plain form does no harm on the server; here it does not even leave the page.
+  // Send a form only once. A second click would do no harm on the server.
   document.addEventListener("submit", (event) => {
     for (const button of event.target.querySelectorAll("button[data-once]")) button.disabled = true;
   });
@@ -29,7 +29,7 @@
     for (const button of document.querySelectorAll("button[data-once]")) button.disabled = false;
   });
 
-  // Clocks in a desktop show this zone, unless the person has chosen another. First of all, before htmx reads the form.
+  // Clocks in a desktop show this time zone, unless the user chose another. Captured, so that htmx reads it too.
   document.addEventListener(
     "submit",
     (event) => {
@@ -39,7 +39,7 @@
     true,
   );
 
-  // Opens what the server would open after following the link.
+  // Open the dialog here. Without JavaScript, the link loads the page with the dialog open.
   document.addEventListener("click", (event) => {
     const link = event.target.closest("a[data-dialog]");
     const dialog = link && document.getElementById(link.dataset.dialog);
@@ -56,6 +56,6 @@
   });
 
   document.addEventListener("DOMContentLoaded", () => {
-    for (const done of document.querySelectorAll("#messages .success")) setTimeout(() => done.remove(), SUCCESS_STAYS);
+    for (const done of document.querySelectorAll("#messages .success")) setTimeout(() => done.remove(), SUCCESS_SHOWN);
   });
 })();

@@ -1,5 +1,5 @@
-// Light, dark, or as the system says. Loaded before the first paint, so that no page flashes.
-// The key in localStorage and its values are those of the administration, so that one choice holds for both.
+// Light, dark, or the system's theme. Loaded before the first paint, so that pages do not flash.
+// Django's administration uses the same key in localStorage with the same values, so one choice applies to both.
 "use strict";
 (() => {
   const root = document.documentElement;
@@ -8,7 +8,7 @@
     try {
       return localStorage.getItem("theme") || "auto";
     } catch {
-      return "auto"; // storage is forbidden: private windows, some frames
+      return "auto"; // storage is blocked, as in private windows and some frames
     }
   }
 
@@ -27,7 +27,7 @@
     try {
       localStorage.setItem("theme", theme);
     } catch {
-      // Lasts for this page only.
+      // The choice applies to this page only.
     }
   });
   addEventListener("storage", () => apply(chosen())); // other tabs, and the viewer in its frame

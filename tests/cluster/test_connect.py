@@ -83,7 +83,7 @@ def ssh(key: Path, known_hosts: Path, *arguments: str, **environment: str) -> st
 
 
 def test_a_vnc_program(driven, desktop, shown):
-    host, port = shown("way-vnc").rsplit(":", 1)
+    host, port = shown("access-vnc").rsplit(":", 1)
     password = re.search(r'id="vnc-password">([^<]+)<', driven.person.act(desktop, "password").text)
     assert password
     wait_for(lambda: listens(int(port), host), 30)  # each node opens it after the pod is ready
@@ -94,7 +94,7 @@ def test_a_vnc_program(driven, desktop, shown):
 
 
 def test_a_browser(shown):
-    page = shown("way-novnc")
+    page = shown("access-novnc")
     # noVNC starts a second after the screen (docker/desktop/bin/desktop).
     with httpx.Client(transport=httpx.HTTPTransport(retries=6), timeout=20) as patient:
         answer = patient.get(page)
@@ -105,7 +105,7 @@ def test_a_browser(shown):
 
 
 def test_an_ssh_program(shown, key, tmp_path):
-    command = shown("way-ssh").split()
+    command = shown("access-ssh").split()
     assert command[0] == "ssh"
     assert ssh(key, tmp_path / "known", *command[1:], "whoami; pwd").split() == ["void", "/home/void/workspace"]
     assert shown("host-key") in fingerprint(tmp_path / "known")

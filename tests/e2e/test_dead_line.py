@@ -43,9 +43,9 @@ def test_page_says_so_and_comes_back(device, desktop, line):
         page.goto(f"/desktops/{desktop}/")
     opened.value.wait_for_event("framereceived", timeout=PROMISED)  # the first keepalive
     line.go_silent()
-    expect(page.locator("#away")).to_be_visible(timeout=PROMISED)
+    expect(page.locator("#unavailable")).to_be_visible(timeout=PROMISED)
     line.recover()
-    expect(page.locator("#away")).to_be_hidden(timeout=40_000)
+    expect(page.locator("#unavailable")).to_be_hidden(timeout=40_000)
 
 
 def test_idle_line_is_left_alone(far_screen):

@@ -198,10 +198,10 @@ def test_says_when_the_portal_is_away_and_when_it_is_back(page):
     parts = re.compile(r"/(panel|usage)/$")
     page.route(parts, lambda route: route.abort())
     page.evaluate("htmx.trigger('#panel', 'refresh')")
-    expect(page.locator("#away")).to_be_visible(timeout=SOON)
+    expect(page.locator("#unavailable")).to_be_visible(timeout=SOON)
     page.unroute(parts)
     page.evaluate("htmx.trigger('#panel', 'refresh')")
-    expect(page.locator("#away")).to_have_count(0, timeout=SOON)
+    expect(page.locator("#unavailable")).to_have_count(0, timeout=SOON)
 
 
 def test_signed_out_in_another_tab_leads_to_the_login_and_back(page, desktop):
@@ -241,6 +241,17 @@ def test_the_chosen_theme_is_kept(device, desktop):
     page.reload()
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") != light
     assert page.evaluate("getComputedStyle(document.documentElement).colorScheme") == "dark"
+
+
+def test_usage_stays_on_one_line_on_a_phone(device, desktop):
+    page = device(viewport={"width": 390, "height": 844}).new_page()
+    page.goto("/")
+    expect(page.locator("#usage")).to_contain_text("CPU", timeout=SOON)
+    write = "text => document.querySelectorAll('#usage .numbers').forEach((e) => (e.textContent = text))"
+    for text in ("190 MiB of 2 GiB", "1.9 of 2 cores"):
+        page.evaluate(write, text)
+        heights = page.evaluate("[...document.querySelectorAll('#usage .meter-head')].map((e) => e.offsetHeight)")
+        assert max(heights) < 30, text
 
 
 @pytest.mark.parametrize(("scheme", "size"), [("light", (1440, 900)), ("dark", (390, 844))], ids=["light", "dark"])

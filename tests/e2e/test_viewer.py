@@ -126,7 +126,7 @@ def test_paste_box_works_without_any_permission(screen):
     viewer.tool("Clipboard")
     viewer.page.fill("#paste-text", "框里的文字")
     viewer.page.click("#paste-send")
-    expect(viewer.page.locator("#paste-status")).to_contain_text("In the desktop's clipboard now")
+    expect(viewer.page.locator("#paste-status")).to_contain_text("The text is in the desktop's clipboard now")
     viewer.page.keyboard.press("Escape")
     viewer.page.focus("#screen canvas")
     viewer.run("xclip -o -selection clipboard > boxed")
@@ -139,7 +139,7 @@ def test_paste_box_keeps_what_was_not_sent(screen):
     viewer.page.fill("#paste-text", "not sent yet")
     viewer.page.focus("#screen canvas")
     viewer.run("printf other | xclip -selection clipboard")
-    expect(viewer.page.locator("#paste-status")).to_contain_text("copied something else")
+    expect(viewer.page.locator("#paste-status")).to_contain_text("Something else was copied in the desktop")
     assert viewer.page.input_value("#paste-text") == "not sent yet"
 
 
@@ -210,7 +210,7 @@ def test_full_screen_and_back(screen):
     viewer = screen()
     viewer.tool("Full screen")
     wait_for(lambda: viewer.page.evaluate("document.fullscreenElement !== null"))
-    viewer.tool("Leave full screen")
+    viewer.tool("Exit full screen")
     wait_for(lambda: viewer.page.evaluate("document.fullscreenElement === null"))
 
 

@@ -23,7 +23,7 @@ PROGRAMS = ("Xvnc", "dbus-run-session", "xfwm4", "xfce4-panel", "xfdesktop", "xf
 BROWSERS = ("chromium", "firefox-esr", "firefox", "google-chrome")  # names of desktop entries, in order of preference
 LOCALES = {"zh-hans": "zh_CN"}
 CUT_TEXT_LIMIT = 8 * 1024 * 1024  # maximum bytes of clipboard text
-# All VNC programs use this key, so the password file is protected by its mode, not by encryption.
+# All VNC clients use this key, so the password file is protected by its mode, not by encryption.
 PASSWORD_FILE_KEY = bytes.fromhex("e84ad660c4721ae0")
 
 

@@ -163,8 +163,8 @@ def test_kept_ones_are_chosen_for_no_desktop(lost, by_alice, alice, image, small
 # --- pages ---------------------------------------------------------------------------------------------------------
 def test_one_click_begins_with_new_files(lost, client_for, alice):
     page = client_for(alice).get(f"/desktops/{lost.pk}/").content.decode()
-    assert "Begin with new files" in page
-    assert "take no storage" in page  # the confirmation page for a deletion
+    assert "Start with new files" in page
+    assert "use no storage" in page  # the confirmation page for a deletion
     response = client_for(alice).post(f"/desktops/{lost.pk}/start-with-new-files/")
     assert response.status_code == 303
     lost.refresh_from_db()

@@ -112,7 +112,7 @@ async def test_a_page_that_asks_for_a_sign_of_life_gets_one(client_for, alice):
 
 @pytest.mark.parametrize("how", ["signed_out", "disabled", "password_changed"])
 async def test_closes_soon_after_the_login_ended(client_for, alice, monkeypatch, how):
-    monkeypatch.setattr(status_socket, "LOGIN_LOOK", 0.2)  # seconds
+    monkeypatch.setattr(status_socket, "LOGIN_CHECK_INTERVAL", 0.2)  # seconds
     client = await in_thread(client_for, alice)
     page = socket(client)
     assert await connected(page)

@@ -62,7 +62,7 @@ def test_over_quota_tells_htmx_where_the_alert_goes(client_for, alice, make_desk
 def test_restart_while_it_is_being_deleted_is_refused(client_for, alice, make_desktop):
     response = client_for(alice).post(f"/desktops/{make_desktop(alice, status=Status.DELETING).pk}/restart/")
     assert response.status_code == 409
-    assert "busy with something else" in response.content.decode()
+    assert "busy with another operation" in response.content.decode()
 
 
 @pytest.mark.parametrize("verb", VERBS)

@@ -110,7 +110,7 @@ def test_by_node_port_the_page_says_how(expose, page, desktop, key):
     for address in addresses(desktop):
         assert address in shown
     assert parse(host_keys.public_host_key(desktop)).fingerprint in shown
-    assert "VNC is not encrypted on its way" in shown
+    assert "VNC is not encrypted" in shown
     assert "Open directly" not in shown
 
 
@@ -125,7 +125,7 @@ def test_a_key_younger_than_the_start_needs_a_moment(expose, page, key, desktop)
     Desktop.objects.update(started_at=timezone.now() - timedelta(hours=1))
     SSHKey.objects.update(created_at=timezone.now() - timedelta(seconds=1))
     assert "ssh -p" not in page()
-    assert "reaches the desktop within two minutes" in page()
+    assert "accepts your new key within two minutes" in page()
     SSHKey.objects.update(created_at=timezone.now() - timedelta(minutes=3))
     assert "ssh -p" in page()
 
@@ -133,7 +133,7 @@ def test_a_key_younger_than_the_start_needs_a_moment(expose, page, key, desktop)
 def test_a_load_balancer_without_an_address_yet(expose, page, desktop):
     expose("loadbalancer")
     type(desktop).objects.update(exposed_host="", exposed_vnc=0, exposed_novnc=0, exposed_ssh=0)
-    assert "The cluster has not given it an address yet." in page()
+    assert "The cluster has not assigned an address yet." in page()
 
 
 def test_by_ingress_the_page_has_a_button(expose, page, desktop):
@@ -144,11 +144,11 @@ def test_by_ingress_the_page_has_a_button(expose, page, desktop):
     assert "SSH" not in page().split('id="connect"')[1]
 
 
-def test_says_that_use_past_the_portal_does_not_count(expose, page, desktop):
+def test_says_that_input_on_direct_connections_is_not_seen(expose, page, desktop):
     expose("nodeport")
-    assert "What you do there is not seen here" not in page()
+    assert "The portal does not see what you do there" not in page()
     type(desktop).objects.update(idle_minutes=60)
-    assert "the desktop stops after 60 minutes without input on this page" in page()
+    assert "The desktop stops after 60 minutes without input on this page" in page()
 
 
 def test_the_panel_brings_the_card_along(expose, client_for, alice, desktop):
@@ -161,7 +161,7 @@ def test_a_lost_secrets_key_does_not_take_the_page_along(expose, page, client_fo
     expose("nodeport")
     type(desktop).objects.update(host_key_sealed="broken", vnc_password_sealed="broken")
     assert "ssh -p 31001" in page()
-    assert "Its host key must be" not in page()
+    assert "Expected host key:" not in page()
     answer = client_for(alice).post(f"/desktops/{desktop.pk}/password/")
     assert answer.status_code == 409
     assert "The password of this desktop cannot be read." in answer.content.decode()

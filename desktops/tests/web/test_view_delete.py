@@ -20,7 +20,7 @@ def test_asks_again_when_the_choice_makes_no_sense(client_for, alice, make_deskt
     response = client_for(alice).post(f"/desktops/{desktop.pk}/delete/", data)
     page = response.content.decode()
     assert response.status_code == 422
-    assert "Say what happens to your files" in page
+    assert "Choose whether to keep or delete your files" in page
     assert 'aria-labelledby="delete-title" open>' in page
     assert Desktop.objects.get().status == Status.STOPPED
 

@@ -7,7 +7,7 @@ from desktops.models import DesktopEvent, Status
 
 SAYS = {
     Status.PENDING: ["Cancel", "Waiting for its turn.", "Queued"],
-    Status.STARTING: ["Cancel", "Starting the desktop.", "It opens here by itself"],
+    Status.STARTING: ["Cancel", "Starting the desktop.", "It opens here automatically"],
     Status.RUNNING: ["Full window", "Restart", "Stop", "<iframe"],
     Status.STOPPING: ["Closing the programs of the desktop."],
     Status.STOPPED: ["Start desktop", "Delete…", "Keep my files"],

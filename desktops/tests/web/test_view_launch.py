@@ -54,7 +54,7 @@ def test_others_files_are_not_there(client_for, alice, bob, form, make_desktop):
     Volume.objects.update(kept_at="2026-01-01T00:00:00Z")
     response = client_for(alice).post("/desktops/launch/", form | {"volume": str(volume.pk)})
     assert response.status_code == 422
-    assert "These files are not there any more" in response.content.decode()
+    assert "These files no longer exist" in response.content.decode()
     assert not Desktop.objects.exists()
 
 

@@ -32,12 +32,12 @@ def test_log_is_a_page_of_its_own_without_script(client_for, alice, make_desktop
     desktop = make_desktop(alice)
     page = client_for(alice).get(f"/desktops/{desktop.pk}/log/").content.decode()
     assert "<html" in page
-    assert "The session has printed nothing yet." in page
+    assert "The session has no output yet." in page
 
 
 def test_usage_of_what_does_not_run_is_not_known(client_for, alice, make_desktop):
     desktop = make_desktop(alice, status=Status.RUNNING)
-    assert "is not known" in client_for(alice).get(f"/desktops/{desktop.pk}/usage/").content.decode()
+    assert "are not known" in client_for(alice).get(f"/desktops/{desktop.pk}/usage/").content.decode()
 
 
 @pytest.mark.parametrize("part", ["usage", "log"])

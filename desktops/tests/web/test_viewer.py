@@ -45,8 +45,8 @@ def test_page_shows_the_viewer(client_for, alice, desktop):
     config = data_block(response, "viewer-config")
     assert config["name"] == "desktop"
     assert config["tokenUrl"] == f"/desktops/{desktop.pk}/session-token/"
-    assert config["closes"]["4402"]["reason"] == "revoked"
-    assert config["closes"]["4402"]["reconnect"] is False
+    assert config["closeCodes"]["4402"]["reason"] == "revoked"
+    assert config["closeCodes"]["4402"]["reconnect"] is False
 
 
 def test_page_holds_no_token_and_nothing_inline(client_for, alice, desktop):
@@ -72,10 +72,10 @@ def test_page_speaks_the_language_of_the_person(client_for, alice, desktop, sett
     assert 'lang="zh-hans"' in response.content.decode()
 
 
-def test_every_word_of_the_scripts_is_told_and_used(client_for, alice, desktop, settings):
-    words = data_block(page(client_for(alice), desktop), "viewer-words")
+def test_every_message_of_the_scripts_is_in_the_page_and_used(client_for, alice, desktop, settings):
+    messages = data_block(page(client_for(alice), desktop), "viewer-messages")
     scripts = "".join(path.read_text() for path in (settings.BASE_DIR / "static/js/viewer").glob("*.js"))
-    assert [word for word in words if f'"{word}"' not in scripts] == []
+    assert [name for name in messages if f'"{name}"' not in scripts] == []
 
 
 def test_a_strange_name_does_no_harm(client_for, alice, make_desktop):

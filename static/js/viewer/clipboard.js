@@ -1,13 +1,13 @@
-// The two clipboards, this machine's and the desktop's: which text is newer, and how it gets across.
+// Share text between the clipboards of this device and the desktop: decide which is newer, and transfer it.
 import KeyTable from "../../novnc/core/input/keysym.js";
 import { getKeysym } from "../../novnc/core/input/util.js";
 import { isLetterKey } from "./keyboard.js";
 import { preference, remember } from "./preferences.js";
 
-const LONGEST = 8 * 1024 ** 2; // bytes; desktops are started to take as much (-MaxCutText)
-const PASTE_EVENT = 100; // milliseconds in which a browser that means to fires "paste"
+const MAX_BYTES = 8 * 1024 ** 2; // the same limit as Xvnc's -MaxCutText in desktops
+const PASTE_EVENT_TIMEOUT = 100; // milliseconds for the browser to fire "paste", if it does
 
-// Browsers answer with other line ends than they were given: on Windows with CR LF.
+// Browsers may return other line ends than they were given, such as CR LF on Windows.
 const isSame = (text, other) => text.replace(/\r\n?/g, "\n") === other.replace(/\r\n?/g, "\n");
 
 const isPasteKey = (event) =>
@@ -18,14 +18,14 @@ const mayReadSilently = async () => {
   try {
     return (await navigator.permissions.query({ name: "clipboard-read" })).state === "granted";
   } catch {
-    return false; // Firefox and Safari ask each time: there the paste keys and the box do it
+    return false; // Firefox and Safari ask each time; use the paste keys or the clipboard panel there
   }
 };
 
 export class Clipboard extends EventTarget {
   #lifecycle;
-  #seen = ""; // what this machine's clipboard held when we last looked
-  offered = null; // text that the desktop may fetch from us
+  #lastRead = ""; // the text in this device's clipboard when we last read it
+  offered = null; // text that the desktop can request from us
   received = ""; // the desktop's latest text
 
   /** Emits "received" when the desktop's clipboard changed. */
@@ -46,27 +46,27 @@ export class Clipboard extends EventTarget {
     if (on) this.pull({ ask: true });
   }
 
-  /** Put `text` into the desktop's clipboard, now or when connected again; false when it is too long. */
+  /** Put `text` into the desktop's clipboard, now or when connected again. Return false if it is too long. */
   offer(text) {
-    if (new TextEncoder().encode(text).length > LONGEST) return false;
+    if (new TextEncoder().encode(text).length > MAX_BYTES) return false;
     this.offered = text;
     this.#lifecycle.rfb?.clipboardPasteFrom(text);
     return true;
   }
 
-  /** Offer what this machine's clipboard holds, where the browser lets us look. */
+  /** Offer the text in this device's clipboard, if the browser lets us read it. */
   async pull({ ask = false } = {}) {
     if (!this.automatic || !navigator.clipboard?.readText || !(ask || (await mayReadSilently()))) return;
     try {
       this.#offerIfNew(await navigator.clipboard.readText());
     } catch {
-      // Refused, or the window lost its focus meanwhile.
+      // The browser refused, or the window lost the focus.
     }
   }
 
   #connected(rfb) {
     rfb.addEventListener("clipboard", ({ detail }) => this.#receive(detail.text));
-    // The desktop fetches a text only when something is pasted there: a new connection must offer it again.
+    // The desktop requests the text only when it is pasted, so a new connection must offer it again.
     if (this.offered !== null) rfb.clipboardPasteFrom(this.offered);
     else this.pull();
   }
@@ -78,29 +78,29 @@ export class Clipboard extends EventTarget {
     if (!this.automatic) return;
     try {
       await navigator.clipboard.writeText(text);
-      this.#seen = text;
+      this.#lastRead = text;
     } catch {
-      // Not allowed here, or the window has no focus: the box has the text.
+      // The browser refused, or the window has no focus. The clipboard panel has the text.
     }
   }
 
   #offerIfNew(text) {
-    // Unchanged since the last look: then the desktop's own clipboard may be the newer one.
-    if (!text || isSame(text, this.#seen) || isSame(text, this.received)) return;
-    this.#seen = text;
+    // Unchanged since the last read, so the desktop's own clipboard may be newer.
+    if (!text || isSame(text, this.#lastRead) || isSame(text, this.received)) return;
+    this.#lastRead = text;
     this.offer(text);
   }
 
-  // noVNC would swallow the key. Let the browser paste instead, which needs no permission, then send the key.
+  // Keep the key from noVNC and let the browser paste, which needs no permission. Then send the key.
   #pasteKey(event) {
     const { rfb } = this.#lifecycle;
     if (!rfb || !this.automatic || !isPasteKey(event) || !event.target.matches("#screen canvas")) return;
     event.stopImmediatePropagation();
     const code = event.key === "Insert" ? "Insert" : "KeyV";
     let send;
-    rfb.holdKeys(new Promise((done) => (send = done))); // a Ctrl that is released meanwhile waits too
+    rfb.holdKeys(new Promise((done) => (send = done))); // holds back the release of Ctrl too
     rfb.sendKey(code === "Insert" ? KeyTable.XK_Insert : getKeysym(event), code);
-    const timer = setTimeout(send, PASTE_EVENT);
+    const timer = setTimeout(send, PASTE_EVENT_TIMEOUT);
     const onPaste = (paste) => {
       paste.preventDefault();
       clearTimeout(timer);
@@ -108,6 +108,6 @@ export class Clipboard extends EventTarget {
       send();
     };
     addEventListener("paste", onPaste, { capture: true, once: true });
-    setTimeout(() => removeEventListener("paste", onPaste, { capture: true }), PASTE_EVENT);
+    setTimeout(() => removeEventListener("paste", onPaste, { capture: true }), PASTE_EVENT_TIMEOUT);
   }
 }

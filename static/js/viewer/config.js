@@ -1,7 +1,7 @@
-// What the page was told: addresses, close codes, and sentences in the person's language.
+// The data in the page: addresses, close codes, and messages in the user's language.
 const block = (id) => JSON.parse(document.getElementById(id).textContent);
 
 export const config = block("viewer-config");
-const words = block("viewer-words");
+const messages = block("viewer-messages");
 
-export const say = (key, values = {}) => words[key].replace(/\{(\w+)\}/g, (_, name) => values[name]);
+export const say = (key, values = {}) => messages[key].replace(/\{(\w+)\}/g, (_, name) => values[name]);

@@ -1,17 +1,17 @@
-// How the desktop's picture meets the window, and how much of the line it may use.
+// How the desktop's picture fits the window, and how much bandwidth it may use.
 import { preference, remember } from "./preferences.js";
-import { ofThisScreen, onOtherScreen } from "./thisscreen.js";
+import { onScreenChange, screenKey } from "./thisscreen.js";
 
 const VIEWS = {
-  match: { resizeSession: true, scaleViewport: true }, // scaled where the desktop keeps its size
-  native: { resizeSession: true, scaleViewport: true, native: true }, // a dot for each of this screen's
+  match: { resizeSession: true, scaleViewport: true }, // scaled if the desktop cannot change its size
+  native: { resizeSession: true, scaleViewport: true, native: true }, // one pixel for each pixel of this screen
   fit: { resizeSession: false, scaleViewport: true },
   actual: { resizeSession: false, scaleViewport: false },
 };
 const QUALITIES = { best: { quality: 9, compression: 1 }, good: { quality: 6, compression: 2 }, low: { quality: 2, compression: 9 } };
 
-const line = navigator.connection;
-const isSlow = () => Boolean(line?.saveData) || /2g|3g/.test(line?.effectiveType ?? "");
+const network = navigator.connection;
+const isSlow = () => Boolean(network?.saveData) || /2g|3g/.test(network?.effectiveType ?? "");
 
 export function display(lifecycle, form) {
   const chosen = (name) => new FormData(form).get(name);
@@ -26,23 +26,23 @@ export function display(lifecycle, form) {
     rfb.qualityLevel = QUALITIES[name].quality;
     rfb.compressionLevel = QUALITIES[name].compression;
   };
-  // Pixels belong to a screen, and the choice to a person: both may share a browser with others.
-  const key = (name) => (name === "view" ? ofThisScreen(name) : name);
-  const recall = () => {
+  // The view is saved for each user and screen, because several of both may share a browser.
+  const key = (name) => (name === "view" ? screenKey(name) : name);
+  const restore = () => {
     form.querySelector("[data-native]").hidden = devicePixelRatio === 1;
     for (const name of ["view", "quality"]) choose(form, name, preference(key(name), preference(name, null)));
   };
-  recall();
-  onOtherScreen(() => {
-    recall();
+  restore();
+  onScreenChange(() => {
+    restore();
     apply();
   });
   form.addEventListener("change", ({ target }) => {
     remember(key(target.name), target.value);
-    if (target.value !== "native") remember(target.name, target.value); // for screens that are new
+    if (target.value !== "native") remember(target.name, target.value); // the default for new screens
     apply();
   });
-  line?.addEventListener?.("change", apply);
+  network?.addEventListener?.("change", apply);
   lifecycle.addEventListener("connected", apply);
 }
 

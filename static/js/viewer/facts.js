@@ -1,7 +1,7 @@
-// The connection panel: how it stands, since when, and why it broke the last times.
+// The connection panel: the state, since when, and the reasons for the last interruptions.
 import { say } from "./config.js";
 
-const KEPT = 5;
+const MAX_BREAKS = 5;
 const clock = (moment) => moment.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", second: "2-digit" });
 
 export function facts(lifecycle, screen) {
@@ -9,10 +9,10 @@ export function facts(lifecycle, screen) {
   const breaks = [];
   let since = null;
 
-  const note = ({ message, at }) => {
+  const showEnd = ({ message, at }) => {
     if (since) breaks.unshift(`${clock(at)} ${message}`);
     since = null;
-    part("breaks").replaceChildren(...breaks.slice(0, KEPT).map((text) => {
+    part("breaks").replaceChildren(...breaks.slice(0, MAX_BREAKS).map((text) => {
       const line = document.createElement("li");
       line.textContent = text;
       return line;
@@ -21,8 +21,8 @@ export function facts(lifecycle, screen) {
     part("state").textContent = message;
     part("since").textContent = part("size").textContent = "–";
   };
-  lifecycle.addEventListener("waiting", ({ detail }) => note(detail));
-  lifecycle.addEventListener("over", ({ detail }) => note(detail));
+  lifecycle.addEventListener("waiting", ({ detail }) => showEnd(detail));
+  lifecycle.addEventListener("over", ({ detail }) => showEnd(detail));
   lifecycle.addEventListener("connected", () => {
     since = new Date();
     part("state").textContent = say("connected");

@@ -1,17 +1,17 @@
-// Where the keyboard goes. Ctrl+Alt+Shift, pressed and released alone, leads out of the screen: Tab belongs to the desktop.
+// Move the keyboard focus out of the screen with Ctrl+Alt+Shift, pressed and released. Tab goes to the desktop.
 import { say } from "./config.js";
 
-const LEADS_OUT = ["Control", "Alt", "Shift"];
+const EXIT_KEYS = ["Control", "Alt", "Shift"];
 
 export function guardFocus(lifecycle, screen, onLeave) {
   lifecycle.addEventListener("connected", () => prepare(screen, lifecycle.rfb));
   let armed = false;
   addEventListener("keydown", (event) => {
     const all = event.ctrlKey && event.altKey && event.shiftKey;
-    armed = all && (LEADS_OUT.includes(event.key) || event.key === "Meta" || event.key === "AltGraph");
+    armed = all && (EXIT_KEYS.includes(event.key) || event.key === "Meta" || event.key === "AltGraph");
   }, { capture: true });
   addEventListener("keyup", (event) => {
-    if (armed && LEADS_OUT.includes(event.key)) setTimeout(onLeave);
+    if (armed && EXIT_KEYS.includes(event.key)) setTimeout(onLeave);
     armed = false;
   }, { capture: true });
 }
@@ -21,9 +21,10 @@ function prepare(screen, rfb) {
   canvas.tabIndex = 0;
   canvas.setAttribute("role", "application");
   canvas.setAttribute("aria-label", say("screen"));
-  canvas.setAttribute("aria-describedby", "way-out");
-  // noVNC releases keys only when the window loses the focus; a key held while the toolbar takes it would stay down.
+  canvas.setAttribute("aria-describedby", "keyboard-hint");
+  // noVNC releases keys only when the window loses the focus. Without this, a key held while the focus moves to the
+  // toolbar would stay down.
   canvas.addEventListener("blur", () => dispatchEvent(new FocusEvent("blur")));
-  // A frame must not take the focus from the page around it.
+  // A frame must not take the focus from its page.
   if (document.hasFocus() && document.activeElement === document.body) rfb.focus({ preventScroll: true });
 }

@@ -1,7 +1,7 @@
-// Full screen, with the keys that a browser otherwise keeps where it lets them go.
+// Full screen, with the shortcuts that the browser otherwise keeps, if it supports keyboard lock.
 import { say } from "./config.js";
 
-const keyboard = window.top.navigator.keyboard; // frames have none of their own; the page around us is the portal's
+const keyboard = window.top.navigator.keyboard; // only the top window has one; it is always a page of the portal
 
 export function fullScreen(button) {
   const root = document.documentElement;
@@ -13,7 +13,7 @@ export function fullScreen(button) {
       await root.requestFullscreen({ navigationUI: "hide" });
       await keyboard?.lock?.();
     } catch {
-      // The browser said no; its own menu still offers full screen.
+      // The browser refused. Its own menu still offers full screen.
     }
   });
   document.addEventListener("fullscreenchange", () => {

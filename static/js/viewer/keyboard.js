@@ -1,5 +1,5 @@
-// What a keyboard sends, made so that the desktop understands it: shortcuts on a layout without Latin letters, and no
-// more new characters at once than the desktop can learn. Imports nothing: the desktop image's own page uses it too.
+// Adapt key events to the desktop: translate shortcuts on layouts without Latin letters, and limit the rate of new
+// characters to what the desktop can process. It has no imports, because the noVNC page in the desktop image uses it too.
 
 const CONTROLS = [0xffe3, 0xffe4, 0xffe7, 0xffe8, 0xffe9, 0xffea, 0xffeb, 0xffec]; // Control, Meta, Alt, Super
 const SHIFTS = [0xffe1, 0xffe2];
@@ -15,23 +15,23 @@ addEventListener("keydown", (event) => (capsLock = event.getModifierState("CapsL
 
 const FOREIGN = /[^\p{Script=Latin}\x00-\xff]/u;
 
-/** Does this event press the key of a Latin letter, also on a layout that has another script in its place? */
+/** Return whether this event is for the key of a Latin letter, on any keyboard layout. */
 export const isLetterKey = ({ key, code }, letter) =>
   key.toLowerCase() === letter || ([...key].length === 1 && FOREIGN.test(key) && code === `Key${letter.toUpperCase()}`);
 
-/** Ctrl+С on a Russian layout is Ctrl+C: while Ctrl, Alt or Super is down, keys mean what a US keyboard has there. */
+/** Send Ctrl+С on a Russian layout as Ctrl+C: while Ctrl, Alt or Super is down, keys have their meaning on a US layout. */
 class Shortcuts {
-  #down = new Map(); // code -> keysym that the desktop holds for it
+  #down = new Map(); // code -> keysym that is down in the desktop
 
   translate(keysym, code, down) {
     const id = code ?? keysym;
-    const sent = this.#down.get(id) ?? this.#meant(keysym, code);
+    const sent = this.#down.get(id) ?? this.#translated(keysym, code);
     if (down) this.#down.set(id, sent);
     else this.#down.delete(id);
     return sent;
   }
 
-  #meant(keysym, code) {
+  #translated(keysym, code) {
     const pair = US_LAYOUT[code];
     if (!pair || !isForeign(keysym) || !this.#holds(CONTROLS)) return keysym;
     const isShifted = this.#holds(SHIFTS) !== (capsLock && code.startsWith("Key"));
@@ -45,21 +45,21 @@ class Shortcuts {
 
 const isForeign = (keysym) => {
   if (keysym > 0x1000000 && keysym <= 0x110ffff) return FOREIGN.test(String.fromCodePoint(keysym - 0x1000000));
-  return keysym > 0x3ff && keysym < 0xfe00; // older numbers: Latin scripts first, function keys last
+  return keysym > 0x3ff && keysym < 0xfe00; // legacy keysyms: Latin scripts first, function keys last
 };
 
-// The desktop takes an unused key code for each character that its layout lacks, and frees codes that were not used for
-// long (session/keycodes.py). Text that a person types never waits here; what a program types may.
+// The desktop assigns an unused key code to each character that its layout lacks, and frees the codes that were unused
+// for the longest time (session/keycodes.py). People never type fast enough to wait here, but programs may.
 const BURST = 20; // new characters at once
-const PER_SECOND = 25; // and after that
-const KNOWN = 50; // characters that the desktop surely remembers
+const PER_SECOND = 25; // new characters after the burst
+const MAX_KNOWN = 50; // characters that certainly still have a key code
 
-class Pace {
-  #known = new Set(); // last used last
+class RateLimit {
+  #known = new Set(); // in order of last use
   #left = BURST;
   #since = performance.now();
 
-  /** Milliseconds to wait before this key. */
+  /** Return the milliseconds to wait before this key. */
   wait(keysym) {
     if (isOnEveryKeyboard(keysym) || this.#known.has(keysym)) return 0;
     const now = performance.now();
@@ -72,27 +72,27 @@ class Pace {
     if (isOnEveryKeyboard(keysym)) return;
     if (!this.#known.delete(keysym)) this.#left -= 1;
     this.#known.add(keysym);
-    if (this.#known.size > KNOWN) this.#known.delete(this.#known.values().next().value);
+    if (this.#known.size > MAX_KNOWN) this.#known.delete(this.#known.values().next().value);
   }
 }
 
 const isOnEveryKeyboard = (keysym) => keysym < 0x80 || (keysym >= 0xfe00 && keysym <= 0xffff);
 
-/** From now on all keys of this connection (noVNC's RFB object) are sent this way, in the order in which they come.
-    Adds `rfb.holdKeys(promise)`: later keys wait until then. */
+/** Adapt all keys of this connection (noVNC's RFB object) and send them in order.
+    Adds `rfb.holdKeys(promise)`, which holds back later keys until the promise settles. */
 export function adaptKeyboard(rfb, canvas) {
   const send = rfb.sendKey.bind(rfb);
   const shortcuts = new Shortcuts();
-  const pace = new Pace();
+  const rateLimit = new RateLimit();
   const waiting = [];
 
   const sendWaiting = () => {
     while (waiting.length > 0) {
       if (waiting[0] instanceof Promise) return void waiting[0].then(sendNext);
       const [keysym, code, down] = waiting[0];
-      const wait = down ? pace.wait(keysym) : 0;
+      const wait = down ? rateLimit.wait(keysym) : 0;
       if (wait > 0) return void setTimeout(sendWaiting, wait);
-      if (down) pace.note(keysym);
+      if (down) rateLimit.note(keysym);
       send(keysym, code, down);
       waiting.shift();
     }
@@ -114,7 +114,7 @@ export function adaptKeyboard(rfb, canvas) {
   canvas.addEventListener("keydown", (event) => typeSeveral(rfb, event), { capture: true });
 }
 
-// noVNC knows keys of one UTF-16 unit. Others exist: emoji, the Arabic lam-alef, an accent and a letter without it.
+// noVNC supports keys of one UTF-16 unit only. Some keys produce more: emoji, the Arabic lam-alef, an unused dead accent.
 function typeSeveral(rfb, event) {
   if (event.key.length < 2 || NAMED_KEY.test(event.key) || event.isComposing) return;
   event.preventDefault();

@@ -1,4 +1,4 @@
-// Special keys: modifiers that stay down until pressed again, and keys that a browser or a phone keeps for itself.
+// Special keys: modifiers that stay down until pressed again, and keys that browsers keep or phones lack.
 import KeyTable from "../../novnc/core/input/keysym.js";
 
 const parse = (keys) =>
@@ -12,9 +12,9 @@ function press(rfb, keys) {
   for (const { keysym, code } of keys.toReversed()) rfb.sendKey(keysym, code, false);
 }
 
-/** Buttons in the panel carry data-keys ("Control_L:ControlLeft Delete"); with aria-pressed they hold their key down. */
+/** Buttons have data-keys such as "Control_L:ControlLeft Delete". Buttons with aria-pressed hold their key down. */
 export function specialKeys(lifecycle, panel) {
-  const holding = [...panel.querySelectorAll("[data-keys][aria-pressed]")];
+  const modifiers = [...panel.querySelectorAll("[data-keys][aria-pressed]")];
   const set = (button, down) => {
     button.setAttribute("aria-pressed", String(down));
     for (const { keysym, code } of parse(button.dataset.keys)) lifecycle.rfb?.sendKey(keysym, code, down);
@@ -24,10 +24,10 @@ export function specialKeys(lifecycle, panel) {
   panel.addEventListener("click", ({ target }) => {
     const button = target.closest("[data-keys]");
     if (!button || !lifecycle.rfb) return;
-    if (holding.includes(button)) set(button, !isHeld(button));
+    if (modifiers.includes(button)) set(button, !isHeld(button));
     else press(lifecycle.rfb, parse(button.dataset.keys));
   });
-  const releaseAll = () => holding.filter(isHeld).forEach((button) => set(button, false));
+  const releaseAll = () => modifiers.filter(isHeld).forEach((button) => set(button, false));
   lifecycle.addEventListener("connected", releaseAll);
   addEventListener("pagehide", releaseAll);
 }

@@ -1,5 +1,5 @@
-// While the line is down the last picture stays, dimmed. After an end for good it goes: somebody else may sit here now.
-// Its canvas is there only as long as it shows something: otherwise the desktop's is the only one.
+// Keep the last picture, dimmed, while the connection is down. Remove it when the connection has ended permanently,
+// because another person may be at this device by then.
 let still = null;
 
 export function keepLastFrame(screen) {

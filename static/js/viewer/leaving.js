@@ -1,22 +1,22 @@
-// A question before the window closes under a desktop in use: Ctrl+W may be meant for a program inside.
-const LEADS_AWAY = "a[href]:not([target=_blank], [download])";
+// Ask before the window of a desktop in use closes, because Ctrl+W may be meant for a program in the desktop.
+const LEAVING_LINK = "a[href]:not([target=_blank], [download])";
 
-/** Never asks a person who pressed a link or sent a form, in the viewer or in the page around it. */
+/** Do not ask after a click on a link or the submission of a form, in the viewer or in its page. */
 export function guardLeaving(lifecycle, screen) {
-  let chosen = false;
-  const choose = (event) => {
+  let intended = false;
+  const noteClick = (event) => {
     if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.shiftKey) return;
-    if (event.target.closest?.(LEADS_AWAY)) chosen = true;
+    if (event.target.closest?.(LEAVING_LINK)) intended = true;
   };
   for (const page of new Set([document, window.parent.document])) {
-    page.addEventListener("click", choose);
-    page.addEventListener("submit", () => (chosen = true), { capture: true }); // htmx may lead away after its answer
+    page.addEventListener("click", noteClick);
+    page.addEventListener("submit", () => (intended = true), { capture: true }); // htmx may leave the page after the answer
   }
-  // Back at work: the next end of the window is a surprise again.
-  for (const name of ["keydown", "pointerdown"]) screen.addEventListener(name, () => (chosen = false), { capture: true });
+  // The desktop is in use again, so ask the next time.
+  for (const name of ["keydown", "pointerdown"]) screen.addEventListener(name, () => (intended = false), { capture: true });
   addEventListener("beforeunload", (event) => {
-    if (!lifecycle.rfb || chosen) return;
+    if (!lifecycle.rfb || intended) return;
     event.preventDefault();
-    event.returnValue = true; // older browsers look at this alone
+    event.returnValue = true; // for older browsers
   });
 }

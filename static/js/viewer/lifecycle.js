@@ -1,51 +1,51 @@
-// From opening the page to leaving it: connect, say why it ended, connect again when that can help.
+// The viewer's connections from opening the page to leaving it: connect, explain an end, reconnect when that can help.
 import { delay } from "./backoff.js";
 import { config, say } from "./config.js";
 import { Connection } from "./connection.js";
-import { mint, outage } from "./session.js";
+import { outage, requestToken } from "./session.js";
 
-const NO_CODE = 1006; // what the browser says of every end that it was not told
-const STABLE = 10_000; // milliseconds: a connection that ends sooner counts as a failure, or it would hammer
-const SOON = ["pending", "starting", "stopping"]; // on its way: the person waits for the very moment
-const HARMLESS = ["restarting", "lost", "silent", "too_slow", "fault"]; // to what runs in the desktop
-const LONGEST = 15; // seconds between two tries
-const LONGEST_SOON = 2;
-// Ends that no change elsewhere undoes: only the person may try again.
+const NO_CODE = 1006; // the browser received no close code
+const STABLE = 10_000; // milliseconds; a connection that ends sooner is a failure, so that retries slow down
+const CHANGING = ["pending", "starting", "stopping"]; // the desktop changes soon, so retry often
+const PROGRAMS_RUN = ["restarting", "lost", "silent", "too_slow", "fault"]; // ends that leave programs running
+const MAX_DELAY = 15; // seconds between two attempts
+const MAX_DELAY_CHANGING = 2;
+// Ends after which only the user can try again.
 const FINAL = ["left", "revoked", "disabled", "replaced", "deleted", "bad_client", "reload"];
 
-const reasonOf = ({ code, wasReady }) => {
+const problemOf = ({ code, wasReady }) => {
   if (!navigator.onLine) return outage("offline");
   if (code === NO_CODE && !wasReady) return outage("unreachable");
-  const { reason, sentence, reconnect } = config.closes[code] ?? config.closes[NO_CODE];
-  return { reason, message: sentence, next_step: HARMLESS.includes(reason) ? say("reconnects") : "", retry: reconnect };
+  const { reason, sentence, reconnect } = config.closeCodes[code] ?? config.closeCodes[NO_CODE];
+  return { reason, message: sentence, next_step: PROGRAMS_RUN.includes(reason) ? say("programsRun") : "", retry: reconnect };
 };
 
 export class Lifecycle extends EventTarget {
   #failures = 0;
   #timer = 0;
   #busy = false;
-  #since = 0; // when connected, milliseconds
+  #connectedAt = 0; // milliseconds
   connection = null;
-  trouble = null; // the last refusal or end, until connected again
+  problem = null; // the last refusal or end, until connected again
 
-  /** `head` holds promises of the first answer of mint() and of noVNC's RFB class.
+  /** `preloaded` has promises of the first answer of requestToken() and of noVNC's RFB class.
       Emits "connecting", "connected", "frozen", "waiting", "over". */
-  constructor(target, head) {
+  constructor(target, preloaded) {
     super();
     this.target = target;
-    this.head = head;
-    addEventListener("online", () => this.#return());
-    addEventListener("focus", () => this.#return());
+    this.preloaded = preloaded;
+    addEventListener("online", () => this.#retryUnlessFinal());
+    addEventListener("focus", () => this.#retryUnlessFinal());
     addEventListener("offline", () => this.connection?.close());
-    document.addEventListener("visibilitychange", () => document.visibilityState === "visible" && this.#return());
+    document.addEventListener("visibilitychange", () => document.visibilityState === "visible" && this.#retryUnlessFinal());
   }
 
   get rfb() {
     return this.connection?.ready ? this.connection.rfb : null;
   }
 
-  #return() {
-    if (!FINAL.includes(this.trouble?.reason)) this.retry();
+  #retryUnlessFinal() {
+    if (!FINAL.includes(this.problem?.reason)) this.retry();
   }
 
   /** Connect now, if not connected. */
@@ -58,17 +58,17 @@ export class Lifecycle extends EventTarget {
       await this.#connect();
     } catch (error) {
       console.error(error);
-      this.#stop({ reason: "reload", message: say("pageBroken"), next_step: say("reloadHelps"), retry: false });
+      this.#report({ reason: "reload", message: say("pageBroken"), next_step: say("reloadHelps"), retry: false });
     } finally {
       this.#busy = false;
     }
   }
 
   async #connect() {
-    const asked = this.head.answer ?? mint();
-    this.head.answer = null; // a token is used once
-    const [answer, RFB] = await Promise.all([asked, this.head.RFB]);
-    if (answer.refused) return this.#stop(answer.refused);
+    const requested = this.preloaded.answer ?? requestToken();
+    this.preloaded.answer = null; // a token is used once
+    const [answer, RFB] = await Promise.all([requested, this.preloaded.RFB]);
+    if (answer.refused) return this.#report(answer.refused);
     const connection = new Connection(RFB, this.target, answer);
     connection.addEventListener("ready", () => this.#connected());
     connection.addEventListener("end", ({ detail }) => this.#ended(detail));
@@ -76,25 +76,25 @@ export class Lifecycle extends EventTarget {
   }
 
   #connected() {
-    this.#since = performance.now();
-    this.trouble = null;
+    this.#connectedAt = performance.now();
+    this.problem = null;
     this.#emit("connected", this.rfb);
   }
 
-  #ended(how) {
-    const trouble = reasonOf(how);
-    if (how.wasReady && performance.now() - this.#since > STABLE) this.#failures = 0;
-    if (how.wasReady && trouble.retry) this.#emit("frozen");
+  #ended(end) {
+    const problem = problemOf(end);
+    if (end.wasReady && performance.now() - this.#connectedAt > STABLE) this.#failures = 0;
+    if (end.wasReady && problem.retry) this.#emit("frozen");
     this.connection = null;
-    this.#stop(trouble);
+    this.#report(problem);
   }
 
-  #stop(trouble) {
-    this.trouble = { ...trouble, at: new Date() };
-    if (!trouble.retry) return this.#emit("over", this.trouble);
-    const wait = delay(++this.#failures, SOON.includes(trouble.reason) ? LONGEST_SOON : LONGEST);
+  #report(problem) {
+    this.problem = { ...problem, at: new Date() };
+    if (!problem.retry) return this.#emit("over", this.problem);
+    const wait = delay(++this.#failures, CHANGING.includes(problem.reason) ? MAX_DELAY_CHANGING : MAX_DELAY);
     this.#timer = setTimeout(() => this.retry(), wait);
-    this.#emit("waiting", { ...this.trouble, wait });
+    this.#emit("waiting", { ...this.problem, wait });
   }
 
   #emit(name, detail) {

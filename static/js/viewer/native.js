@@ -1,20 +1,20 @@
-// Native resolution: the desktop gets a dot for each dot of this screen, and noVNC draws it as large as the window.
-// noVNC itself knows CSS pixels only, of which a HiDPI screen has two or more dots each.
+// Native resolution: the desktop has one pixel for each pixel of this screen, and noVNC draws it as large as the window.
+// noVNC itself uses CSS pixels, each of which covers several pixels of a HiDPI screen.
 
 export const withNativeResolution = (RFB) =>
   class extends RFB {
     native = false;
-    #asking = false;
+    #resizing = false;
 
     _requestRemoteResize() {
-      this.#asking = true;
+      this.#resizing = true;
       super._requestRemoteResize();
-      this.#asking = false;
+      this.#resizing = false;
     }
 
     _screenSize() {
       const { w, h } = super._screenSize();
-      if (!this.#asking || !this.native) return { w, h };
+      if (!this.#resizing || !this.native) return { w, h };
       return { w: Math.floor(w * devicePixelRatio), h: Math.floor(h * devicePixelRatio) };
     }
   };

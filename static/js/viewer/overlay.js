@@ -1,10 +1,10 @@
-// The card above the screen while there is no picture: what happens, why, and what to do.
+// The card above the screen while there is no picture: what happens, why, and what you can do.
 import { say } from "./config.js";
 
 const SIGN_IN = ["signed_out", "logged_out", "revoked", "disabled", "password_changed"];
 const RELOAD = ["reload", "bad_client"];
 const FIRST_SENTENCE = /^(.+?(?:\.\s|。))(.+)$/s;
-const waysOut = (reason) => (SIGN_IN.includes(reason) ? ["sign-in"] : RELOAD.includes(reason) ? ["reload"] : ["leave", "retry"]);
+const actionsFor = (reason) => (SIGN_IN.includes(reason) ? ["sign-in"] : RELOAD.includes(reason) ? ["reload"] : ["leave", "retry"]);
 
 export class Overlay {
   #root = document.getElementById("overlay");
@@ -19,7 +19,7 @@ export class Overlay {
     clearInterval(this.#ticking);
     this.#part("countdown").textContent = "";
     this.#part("retry").hidden = true;
-    // A card that says why is left as it is: the try may end for the same reason.
+    // Keep a card that shows a reason, because this attempt may end for the same reason.
     if (["waiting", "over"].includes(this.#root.dataset.state)) this.#root.dataset.busy = "";
     else this.#show("connecting", say("connecting"));
   }
@@ -33,13 +33,13 @@ export class Overlay {
   waiting({ reason, message, next_step: next, wait }) {
     this.#show("waiting", message, next);
     this.#offer(["retry"]);
-    if (reason !== "offline") this.#count(performance.now() + wait); // the browser tells when it is online again
+    if (reason !== "offline") this.#count(performance.now() + wait); // the browser reports when it is online again
   }
 
   over({ reason, message, next_step: next }) {
     this.#show("over", message, next);
-    this.#offer(waysOut(reason));
-    // The keyboard was in the screen, which is gone. A frame takes no focus from the page around it.
+    this.#offer(actionsFor(reason));
+    // The screen had the keyboard focus and is gone. A frame must not take the focus from its page.
     if (document.hasFocus()) this.#root.querySelector(".actions > :not([hidden])").focus();
   }
 
@@ -56,7 +56,7 @@ export class Overlay {
   #offer(names) {
     clearInterval(this.#ticking);
     this.#part("countdown").textContent = "";
-    for (const way of this.#root.querySelectorAll(".actions > *")) way.hidden = !names.includes(way.dataset.part);
+    for (const action of this.#root.querySelectorAll(".actions > *")) action.hidden = !names.includes(action.dataset.part);
   }
 
   #count(until) {

@@ -1,8 +1,8 @@
-// Panels under the toolbar: one open at a time, Escape closes, the focus returns to the button that opened it.
+// Panels below the toolbar. One is open at a time, Escape closes it, and the focus returns to its button.
 export class Panels {
   #open = null;
 
-  /** Buttons carry aria-controls; `onOpen` is told the panel's id. */
+  /** Buttons have aria-controls. `onOpen` is called with the panel's id. */
   constructor(toolbar, onOpen) {
     this.buttons = [...toolbar.querySelectorAll("[aria-controls][aria-expanded]")];
     this.onOpen = onOpen;

@@ -1,4 +1,4 @@
-// The paste box: the way for text where the browser keeps its clipboard to itself.
+// The text box of the clipboard panel, for browsers that do not share their clipboard.
 import { say } from "./config.js";
 
 export function pasteBox(clipboard, lifecycle) {
@@ -8,19 +8,19 @@ export function pasteBox(clipboard, lifecycle) {
   automatic.checked = clipboard.automatic;
   automatic.addEventListener("change", () => (clipboard.automatic = automatic.checked));
 
-  let own = false; // typed here and not sent yet: nothing that arrives may replace it
+  let unsent = false; // typed here and not sent yet: text from the desktop must not replace it
   box.addEventListener("input", () => {
-    own = box.value !== "";
+    unsent = box.value !== "";
     status.textContent = "";
   });
   clipboard.addEventListener("received", () => {
-    if (own) return void (status.textContent = say("pasteWaits"));
+    if (unsent) return void (status.textContent = say("pasteHeldBack"));
     box.value = clipboard.received;
     status.textContent = say("pasteReceived");
   });
   document.getElementById("paste-send").addEventListener("click", () => {
     if (!clipboard.offer(box.value)) return void (status.textContent = say("pasteTooLong"));
-    own = false;
+    unsent = false;
     status.textContent = say(lifecycle.rfb ? "pasteSent" : "pasteLater");
   });
   document.getElementById("paste-copy").addEventListener("click", async () => {
@@ -29,7 +29,7 @@ export function pasteBox(clipboard, lifecycle) {
       await navigator.clipboard.writeText(box.value);
       status.textContent = say("pasteCopied");
     } catch {
-      status.textContent = say("pasteSelected"); // it is selected: the person's own copy key does the rest
+      status.textContent = say("pasteSelected"); // the text is selected for the user's own copy key
     }
   });
 }

@@ -1,4 +1,4 @@
-// Choices that survive the page. Storage may be full, forbidden or hold nonsense: then the default counts.
+// Choices that are saved in the browser. If storage is full, blocked or damaged, the defaults apply.
 const KEY = "podesk.viewer";
 
 const load = () => {
@@ -15,6 +15,6 @@ export function remember(name, value) {
   try {
     localStorage.setItem(KEY, JSON.stringify({ ...load(), [name]: value }));
   } catch {
-    // The choice holds until the page is left.
+    // The choice applies until the page is closed.
   }
 }

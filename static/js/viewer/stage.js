@@ -1,4 +1,4 @@
-// The viewer's parts, put together.
+// Create the viewer's parts and connect them.
 import { Clipboard } from "./clipboard.js";
 import { display } from "./display.js";
 import { facts } from "./facts.js";
@@ -20,19 +20,19 @@ import { Toolbar } from "./toolbar.js";
 import { TypingLine } from "./typing.js";
 import { followViewport } from "./viewport.js";
 
-const part = (id) => document.getElementById(id);
+const byId = (id) => document.getElementById(id);
 
-/** `head`: what was begun before these modules were here, see viewer.js. */
-export function raise(head) {
-  const screen = part("screen");
+/** `preloaded` has the promises that viewer.js created before these modules were loaded. */
+export function startViewer(preloaded) {
+  const screen = byId("screen");
   const framed = window.top !== window;
-  part(framed ? "back" : "alone").remove(); // before the toolbar counts its tools
-  const lifecycle = new Lifecycle(screen, { ...head, RFB: head.RFB.then(withNativeResolution) });
+  byId(framed ? "back" : "own-window").remove(); // before the toolbar collects its tools
+  const lifecycle = new Lifecycle(screen, { ...preloaded, RFB: preloaded.RFB.then(withNativeResolution) });
   const overlay = new Overlay(() => lifecycle.retry());
   const clipboard = new Clipboard(lifecycle);
   const sender = new TextSender(lifecycle, clipboard);
   const refreshFacts = facts(lifecycle, screen);
-  const panels = new Panels(part("tools"), refreshFacts);
+  const panels = new Panels(byId("tools"), refreshFacts);
   const toolbar = new Toolbar(() => panels.close({ refocus: false }));
 
   lifecycle.addEventListener("connecting", () => overlay.connecting());
@@ -50,15 +50,15 @@ export function raise(head) {
 
   lifecycle.addEventListener("connected", ({ detail: rfb }) => adaptKeyboard(rfb, screen.querySelector("canvas")));
   followViewport();
-  specialKeys(lifecycle, part("keys"));
-  display(lifecycle, part("display-form"));
-  scale(lifecycle, part("scale"));
+  specialKeys(lifecycle, byId("keys"));
+  display(lifecycle, byId("display-form"));
+  scale(lifecycle, byId("scale"));
   pasteBox(clipboard, lifecycle);
   guardFocus(lifecycle, screen, () => toolbar.enter());
   guardLeaving(lifecycle, screen);
-  fullScreen(part("full-screen"));
-  new TypingLine(lifecycle, sender, part("keyboard"));
-  part("screenshot").addEventListener("click", () => lifecycle.rfb && saveScreenshot(lifecycle.rfb));
+  fullScreen(byId("full-screen"));
+  new TypingLine(lifecycle, sender, byId("keyboard"));
+  byId("screenshot").addEventListener("click", () => lifecycle.rfb && saveScreenshot(lifecycle.rfb));
   screen.addEventListener("pointerdown", () => toolbar.open(false), { capture: true });
   lifecycle.retry();
 }

@@ -1,8 +1,9 @@
-// Text and keys from the typing line into the desktop: as keys where a keyboard has them, else pasted.
+// Send text and keys from the typing line to the desktop. Text that a US keyboard can type is sent as keys, other text
+// is pasted.
 import KeyTable from "../../novnc/core/input/keysym.js";
 
-const FETCH = 2_000; // milliseconds that a program may take to ask for a pasted text
-const SETTLE = 300; // milliseconds that it may take to insert it
+const FETCH_TIMEOUT = 2_000; // milliseconds for a program to request pasted text
+const INSERT_TIME = 300; // milliseconds for the program to insert it
 const KEYS = { "\n": KeyTable.XK_Return, "\r": KeyTable.XK_Return, "\t": KeyTable.XK_Tab };
 const ON_KEYBOARD = /^[\n\r\t\x20-\x7e]*$/;
 
@@ -11,32 +12,31 @@ const pause = (milliseconds) => new Promise((done) => setTimeout(done, milliseco
 const fetched = (connection) =>
   new Promise((done) => {
     connection.addEventListener("fetched", done, { once: true });
-    setTimeout(done, FETCH);
+    setTimeout(done, FETCH_TIMEOUT);
   });
 
 export class TextSender {
   #lifecycle;
   #clipboard;
-  #queue = Promise.resolve(); // one after another: a pasted text arrives later than the keys that follow it
+  #queue = Promise.resolve(); // one after another, because pasting takes longer than sending the keys that follow
 
   constructor(lifecycle, clipboard) {
     this.#lifecycle = lifecycle;
     this.#clipboard = clipboard;
   }
 
-  /** One key, in its turn: a Backspace must not overtake the text that it corrects. */
+  /** Send one key after the text before it: a Backspace must not overtake the text that it corrects. */
   key(keysym, code, down) {
     return this.#enqueue((rfb) => rfb.sendKey(keysym, code, down));
   }
 
   send(text) {
-    // As keys, characters that the desktop's keyboard layout lacks arrive slowly (see keyboard.js): a Chinese paragraph
-    // is there at once when it is pasted.
+    // Characters that the desktop's keyboard layout lacks are slow as keys (see keyboard.js). Pasting is immediate.
     return this.#enqueue((rfb) => (ON_KEYBOARD.test(text) ? this.#type(rfb, text) : this.#paste(rfb, text)));
   }
 
-  #enqueue(deed) {
-    const inTurn = () => this.#lifecycle.rfb && deed(this.#lifecycle.rfb);
+  #enqueue(action) {
+    const inTurn = () => this.#lifecycle.rfb && action(this.#lifecycle.rfb);
     this.#queue = this.#queue.then(inTurn).catch(console.error);
     return this.#queue;
   }
@@ -47,14 +47,14 @@ export class TextSender {
 
   async #paste(rfb, text) {
     const before = this.#clipboard.offered ?? this.#clipboard.received;
-    const taken = fetched(this.#lifecycle.connection);
+    const requested = fetched(this.#lifecycle.connection);
     this.#clipboard.offer(text);
-    // The one paste key that terminals and other programs have in common.
+    // Terminals and other programs all paste with Shift+Insert.
     rfb.sendKey(KeyTable.XK_Shift_L, "ShiftLeft", true);
     rfb.sendKey(KeyTable.XK_Insert, "Insert");
     rfb.sendKey(KeyTable.XK_Shift_L, "ShiftLeft", false);
-    await taken;
-    await pause(SETTLE);
+    await requested;
+    await pause(INSERT_TIME);
     if (before) this.#clipboard.offer(before);
   }
 }

@@ -1,16 +1,16 @@
-// The screen that the window is on, for choices that are remembered for each person and screen.
+// Identify the screen that the window is on, for choices that are saved for each user and screen.
 import { config } from "./config.js";
 
-/** A person may share a browser with others, and a window may move between screens. */
-export const ofThisScreen = (name) => `${name} ${config.person} ${screen.width}x${screen.height} ${devicePixelRatio}`;
+/** Return a preference's name for this user and screen, because several users may share a browser. */
+export const screenKey = (name) => `${name} ${config.person} ${screen.width}x${screen.height} ${devicePixelRatio}`;
 
-/** Calls `act` whenever the window was moved to another screen, or the page was zoomed. */
-export function onOtherScreen(act) {
+/** Call `act` when the window moves to another screen or the page is zoomed. */
+export function onScreenChange(act) {
   matchMedia(`(resolution: ${devicePixelRatio}dppx)`).addEventListener(
     "change",
     () => {
       act();
-      onOtherScreen(act);
+      onScreenChange(act);
     },
     { once: true },
   );

@@ -1,23 +1,23 @@
-// The toolbar: a handle at the top edge that opens it, slides along the edge, and stays out of the way.
+// The toolbar. A handle at the top edge opens it and can be moved along the edge.
 import { preference, remember } from "./preferences.js";
 
-const FIRST_LOOK = 4_000; // milliseconds that it shows itself to a person who has not seen it
+const INTRODUCTION = 4_000; // milliseconds that the toolbar is open on the first visit
 const STEP = 0.05;
-const clamp = (share) => Math.min(1, Math.max(0, share));
+const clamp = (position) => Math.min(1, Math.max(0, position));
 
 export class Toolbar {
   #bar = document.getElementById("bar");
   #handle = document.getElementById("handle");
   #tools = document.getElementById("tools");
-  #share = 0.5; // where along the edge, 0 to 1
+  #position = 0.5; // position along the edge, 0 to 1
 
   constructor(onCollapse) {
     this.onCollapse = onCollapse;
     this.#handle.addEventListener("click", () => this.open(!this.isOpen));
     this.#handle.addEventListener("keydown", (event) => this.#handleKey(event));
-    this.#tools.addEventListener("keydown", (event) => this.#walk(event));
+    this.#tools.addEventListener("keydown", (event) => this.#moveFocus(event));
     this.#place(preference("handle", 0.5));
-    this.#slide();
+    this.#makeDraggable();
   }
 
   get isOpen() {
@@ -36,25 +36,25 @@ export class Toolbar {
     this.#items().find((item) => item.tabIndex === 0)?.focus();
   }
 
-  /** Show once what there is, then make room, unless somebody is using it. */
+  /** Open the toolbar on the first visit, then close it unless it is in use. */
   introduce() {
     if (preference("introduced", false)) return;
     remember("introduced", true);
     this.open(true);
-    setTimeout(() => this.#bar.matches(":hover, :focus-within") || this.open(false), FIRST_LOOK);
+    setTimeout(() => this.#bar.matches(":hover, :focus-within") || this.open(false), INTRODUCTION);
   }
 
   #items() {
     return [...this.#tools.querySelectorAll("button, a")].filter((item) => !item.hidden);
   }
 
-  // One stop for Tab, arrows inside, as a toolbar should.
-  #walk({ key, target }) {
+  // Tab reaches the toolbar once, and arrow keys move inside it, as in the ARIA toolbar pattern.
+  #moveFocus({ key, target }) {
     const items = this.#items();
-    const here = items.indexOf(target);
-    const next = { ArrowRight: here + 1, ArrowLeft: here - 1, Home: 0, End: items.length - 1 }[key];
+    const current = items.indexOf(target);
+    const next = { ArrowRight: current + 1, ArrowLeft: current - 1, Home: 0, End: items.length - 1 }[key];
     if (key === "Escape") return this.#leave();
-    if (here < 0 || next === undefined) return;
+    if (current < 0 || next === undefined) return;
     items.forEach((item) => (item.tabIndex = -1));
     const item = items[(next + items.length) % items.length];
     item.tabIndex = 0;
@@ -68,10 +68,10 @@ export class Toolbar {
 
   #handleKey({ key }) {
     const step = { ArrowLeft: -STEP, ArrowRight: STEP }[key];
-    if (step) this.#keep(this.#share + step);
+    if (step) this.#save(this.#position + step);
   }
 
-  #slide() {
+  #makeDraggable() {
     let from = null;
     let moved = false;
     this.#handle.addEventListener("pointerdown", (event) => {
@@ -86,18 +86,18 @@ export class Toolbar {
     });
     this.#handle.addEventListener("pointerup", () => {
       from = null;
-      if (moved) this.#keep(this.#share);
+      if (moved) this.#save(this.#position);
     });
     this.#handle.addEventListener("click", (event) => moved && event.stopImmediatePropagation(), { capture: true });
   }
 
-  #keep(share) {
-    this.#place(share);
-    remember("handle", this.#share);
+  #save(position) {
+    this.#place(position);
+    remember("handle", this.#position);
   }
 
-  #place(share) {
-    this.#share = clamp(share);
-    this.#bar.style.setProperty("--along", this.#share);
+  #place(position) {
+    this.#position = clamp(position);
+    this.#bar.style.setProperty("--along", this.#position);
   }
 }

@@ -1,9 +1,9 @@
-// The typing line: a real text field, because on-screen keyboards and input methods write into nothing else.
+// The typing line. On-screen keyboards and input methods need a real text field.
 import { getKeycode, getKeysym } from "../../novnc/core/input/util.js";
 import KeyTable from "../../novnc/core/input/keysym.js";
 import { isLetterKey } from "./keyboard.js";
 
-const GUARD = "\u200b"; // something to delete: an on-screen keyboard reports Backspace only as a change of text
+const GUARD = "\u200b"; // gives Backspace something to delete: on-screen keyboards report it only as a change of text
 const DELETIONS = { deleteContentBackward: KeyTable.XK_BackSpace, deleteContentForward: KeyTable.XK_Delete };
 
 const isText = (event) => [...event.key].length === 1 && !event.ctrlKey && !event.altKey && !event.metaKey;
@@ -14,7 +14,7 @@ export class TypingLine {
   #line = document.getElementById("typing");
   #field = document.getElementById("typing-text");
   #button;
-  #down = new Map(); // code -> keysym of keys that the desktop holds down
+  #down = new Map(); // code -> keysym of keys that are down in the desktop
   #composing = false;
 
   constructor(lifecycle, sender, button) {
@@ -34,20 +34,20 @@ export class TypingLine {
     });
     on("beforeinput", (event) => this.#delete(event));
     on("input", () => this.#composing || this.#flush());
-    lifecycle.addEventListener("connected", () => this.#steer());
+    lifecycle.addEventListener("connected", () => this.#updateFocusOnClick());
   }
 
   toggle(on = this.#line.hidden) {
     this.#line.hidden = !on;
     this.#button.setAttribute("aria-pressed", String(on));
-    this.#steer();
+    this.#updateFocusOnClick();
     if (!on) return this.lifecycle.rfb?.focus();
     this.#field.value = GUARD;
     this.#field.focus();
   }
 
-  // While the line is open a click on the screen must not take the focus: the on-screen keyboard would go.
-  #steer() {
+  // While the line is open, a click on the screen must not take the focus, or the on-screen keyboard would close.
+  #updateFocusOnClick() {
     if (this.lifecycle.rfb) this.lifecycle.rfb.focusOnClick = this.#line.hidden;
   }
 

@@ -1,20 +1,23 @@
-// The entry: what takes longest is begun first, all at once - the token, noVNC, and the page's own parts.
-// Nothing is imported statically: when the network changes in the midst of it, here is who knows what to do.
+// The entry point. It requests the token, noVNC and the viewer's modules at the same time.
+// All imports are dynamic, so that this script can reload the page if one of them fails.
 
-// The page around us may have loaded us ahead of the desktop: then it says when.
-const told = new Promise((go) => (window.frameElement?.dataset.hold === undefined ? go() : addEventListener("go", go)));
+// The desktop's page may load the viewer while the desktop starts. It then sends "connect" when the desktop is ready.
+const mayConnect = new Promise((done) => {
+  if (window.frameElement?.dataset.hold === undefined) done();
+  else addEventListener("connect", done);
+});
 const session = import("./session.js");
 const stage = import("./stage.js");
 const RFB = import("../../novnc/core/rfb.js").then((module) => module.default);
-const answer = Promise.all([session, told]).then(([{ mint }]) => mint());
+const answer = Promise.all([session, mayConnect]).then(([{ requestToken }]) => requestToken());
 
-// A browser remembers a module that failed; a new page asks again. First we look whether there would be one.
-async function again(wait) {
-  await new Promise((go) => setTimeout(go, wait));
+// Browsers do not retry a module that failed to load, but a reloaded page does. Reload when the portal answers.
+async function reloadWhenReachable(wait) {
+  await new Promise((done) => setTimeout(done, wait));
   const reachable = await fetch(location.href, { cache: "no-store" }).then((page) => page.ok, () => false);
   if (reachable) location.reload();
-  else again(Math.min(2 * wait, 30_000));
+  else reloadWhenReachable(Math.min(2 * wait, 30_000));
 }
 
-stage.then(({ raise }) => raise({ answer, RFB }), () => {});
-Promise.all([session, stage, RFB]).catch(() => again(1_000));
+stage.then(({ startViewer }) => startViewer({ answer, RFB }), () => {});
+Promise.all([session, stage, RFB]).catch(() => reloadWhenReachable(1_000));

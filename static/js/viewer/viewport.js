@@ -1,12 +1,12 @@
-// Keep the page as tall as what can be seen: an on-screen keyboard covers the lower half without telling the layout.
+// Keep the page as tall as its visible part: an on-screen keyboard covers the lower half without changing the layout.
 export function followViewport() {
-  const seen = window.visualViewport;
-  if (!seen) return;
+  const visible = window.visualViewport;
+  if (!visible) return;
   const follow = () => {
-    if (seen.scale !== 1) return; // the person has zoomed in: leave it alone
-    document.documentElement.style.setProperty("--seen-height", `${Math.floor(seen.height)}px`);
+    if (visible.scale !== 1) return; // the user has zoomed in
+    document.documentElement.style.setProperty("--seen-height", `${Math.floor(visible.height)}px`);
     scrollTo(0, 0);
   };
-  seen.addEventListener("resize", follow);
+  visible.addEventListener("resize", follow);
   follow();
 }
