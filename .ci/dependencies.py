@@ -116,8 +116,8 @@ def outdated() -> list[str]:
     Empty also when the index does not answer.
     """
     command = [sys.executable, "-m", "pip", "list", "--outdated", "--format=json", "--disable-pip-version-check"]
-    said = subprocess.run(command, capture_output=True, text=True, timeout=180, check=False).stdout
-    return [f"{each['name']} {each['version']} ({each['latest_version']})" for each in json.loads(said or "[]")]
+    output = subprocess.run(command, capture_output=True, text=True, timeout=180, check=False).stdout
+    return [f"{each['name']} {each['version']} ({each['latest_version']})" for each in json.loads(output or "[]")]
 
 
 def renew(database: Path) -> None:

@@ -206,7 +206,7 @@ admin.site.unregister(Group)
 class GroupAdmin(AuditedAdmin, DjangoGroupAdmin):
     """Members of a group have its permissions and its quota."""
 
-    deed = "group"
+    audit_subject = "group"
 
 
 @admin.register(SessionToken)

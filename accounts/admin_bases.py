@@ -15,17 +15,17 @@ from accounts.client import actor
 class AuditedAdmin(admin.ModelAdmin[Any]):
     """Records each change in the transaction that makes it."""
 
-    deed = ""  # the part of the action before the dot, such as "image"
+    audit_subject = ""  # first part of the audit event's name, such as "image"
 
     @transaction.atomic
     def save_model(self, request: HttpRequest, obj: Model, form: ModelForm[Any], change: bool) -> None:
         super().save_model(request, obj, form, change)
         done = "change" if change else "add"
-        audit.record(f"{self.deed}.{done}", by=actor(request), target=obj, fields=form.changed_data)
+        audit.record(f"{self.audit_subject}.{done}", by=actor(request), target=obj, fields=form.changed_data)
 
     @transaction.atomic
     def delete_model(self, request: HttpRequest, obj: Model) -> None:
-        audit.record(f"{self.deed}.delete", by=actor(request), target=obj)
+        audit.record(f"{self.audit_subject}.delete", by=actor(request), target=obj)
         super().delete_model(request, obj)
 
     @transaction.atomic

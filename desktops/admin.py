@@ -37,12 +37,12 @@ class RowActionsAdmin(ReadOnlyAdmin):
         """Say whether the user may run actions on these rows."""
         return request.user.has_perm(f"{self.opts.app_label}.change_{self.opts.model_name}")
 
-    def apply(self, request: HttpRequest, rows: QuerySet[Any], deed: Callable[[Any], None]) -> None:
-        """Apply `deed` to each row. A refusal is shown as a message and does not stop the others."""
+    def apply(self, request: HttpRequest, rows: QuerySet[Any], change: Callable[[Any], None]) -> None:
+        """Apply `change` to each row. A refusal is shown as a message and does not stop the others."""
         done = 0
         for row in rows:
             try:
-                deed(row)
+                change(row)
                 done += 1
             except DesktopRefusal as refusal:
                 messages.error(request, f"{row}: {refusal.message}")
@@ -114,13 +114,13 @@ class DesktopEventAdmin(ReadOnlyAdmin):
 
 @admin.register(DesktopSize)
 class DesktopSizeAdmin(AmountColumns, AuditedAdmin):
-    deed = "size"
+    audit_subject = "size"
     list_display = ("name", "cpu_amount", "memory_amount", "storage_amount", "gpu")
 
 
 @admin.register(DesktopImage)
 class DesktopImageAdmin(AuditedAdmin):
-    deed = "image"
+    audit_subject = "image"
     list_display = ("name", "description", "image", "enabled", "position")
     list_editable = ("enabled", "position")
     list_filter = ("enabled",)

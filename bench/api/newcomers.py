@@ -37,8 +37,8 @@ class Newcomers:
         began = time.monotonic()
         wire.request("POST", "/api/v1/pods/create", _BODY, {"X-User-Token": token, "Content-Type": "application/json"})
         answer = wire.getresponse()
-        said = answer.read()
-        assert answer.status == 202, (answer.status, said)  # noqa: S101
+        body = answer.read()
+        assert answer.status == 202, (answer.status, body)  # noqa: S101
         return (time.monotonic() - began) * 1000
 
     def _wire(self) -> HTTPConnection:

@@ -17,7 +17,7 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--since", type=_moment, help="at this time or later, such as 2026-01-31T08:00:00+00:00")
         parser.add_argument("--until", type=_moment, help="before this time")
-        parser.add_argument("--action", dest="deed", help="such as desktop.launch")
+        parser.add_argument("--action", dest="event", help="such as desktop.launch")
         parser.add_argument("--pod-name", help="object name of a desktop, including deleted ones")
         parser.add_argument("--actor", help="the user's name at the time, or their id")
 
@@ -27,8 +27,8 @@ class Command(BaseCommand):
             events = events.filter(at__gte=options["since"])
         if options["until"]:
             events = events.filter(at__lt=options["until"])
-        if options["deed"]:
-            events = events.filter(action=options["deed"])
+        if options["event"]:
+            events = events.filter(action=options["event"])
         if options["pod_name"]:
             events = events.filter(pod_name=options["pod_name"])
         if options["actor"]:

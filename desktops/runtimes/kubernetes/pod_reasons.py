@@ -113,8 +113,8 @@ def _pull(message: str, events: list[Body]) -> Verdict:
 
     The message of a back-off has no reason, but the last attempt's events do.
     """
-    said = [event["message"] for event in events if event["reason"] == "Failed" and "pull" in event["message"]]
-    detail = " ".join((message, *said[-1:]))
+    messages = [event["message"] for event in events if event["reason"] == "Failed" and "pull" in event["message"]]
+    detail = " ".join((message, *messages[-1:]))
     for slug, words in _PULLS:
         if matches(detail, words):
             permanent = slug != "image_pull_failed"
