@@ -57,7 +57,7 @@ def test_storm(storm, capsys):
 
 def beyond(job: Job) -> float:
     """Return the seconds that the job occupied a worker without waiting for the cluster."""
-    return job.held - job.calls
+    return job.seconds - job.calls
 
 
 def costs(what: str, logs: Slice) -> str:
