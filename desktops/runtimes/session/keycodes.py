@@ -99,6 +99,11 @@ class XServer:
         self._events = [message for message in self._events if message[0] != ERROR]
         return bool(refusals)
 
+    def pending_presses(self) -> set[int]:
+        """Return the codes of the key presses that event() has yet to return."""
+        self._ask(struct.pack("<BxH", GET_INPUT_FOCUS, 1))  # the answer follows all earlier events
+        return {_pressed_code(event) for event in self._events if event[0] & 0x7F == GENERIC_EVENT}
+
     def event(self, seconds: float | None) -> bytes:
         """Wait for the next event and return it. Empty if none comes within this time."""
         if self._events:
@@ -128,6 +133,11 @@ class XServer:
                 raise ConnectionError("the X server has ended")
             data += more
         return data
+
+
+def _pressed_code(event: bytes) -> int:
+    code: int = struct.unpack_from("<I", event, 16)[0]
+    return code
 
 
 def _runs(codes: list[int]) -> list[tuple[int, int]]:
@@ -190,7 +200,7 @@ class SpareCodes:
     def _handle(self, event: bytes) -> None:
         kind = event[0] & 0x7F
         if kind == GENERIC_EVENT:
-            self._pressed(struct.unpack_from("<I", event, 16)[0])
+            self._pressed(_pressed_code(event))
         elif kind == MAPPING_NOTIFY and event[4] == 1:  # of the keyboard
             self._mapping_changed(event[6])
 
@@ -239,6 +249,7 @@ class SpareCodes:
     def _release(self, codes: set[int]) -> None:
         """Free these codes, except shortcuts: the program that has grabbed a code would take its new character."""
         grabbed = {code for code in codes if self._server.is_grabbed(code)}
+        codes -= self._server.pending_presses()  # programs have yet to look up their meaning
         self._taken = {code: symbols for code, symbols in self._taken.items() if code not in codes}
         self._spare = (self._spare | codes) - grabbed
         self._server.clear(sorted(codes - grabbed))
