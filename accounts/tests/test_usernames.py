@@ -8,7 +8,7 @@ from axes.models import AccessAttempt
 from django.apps import apps
 from django.contrib.auth import authenticate
 from django.core.checks import run_checks
-from django.core.management import CommandError, call_command
+from django.core.management import CommandError, ManagementUtility, call_command
 from django.db import IntegrityError, connection, transaction
 from django.db.migrations.executor import MigrationExecutor
 from django.test import Client
@@ -256,6 +256,11 @@ class TestClashes:
         with pytest.raises(CommandError):
             resolve("--apply", *choice)
         assert names() == ["Ann", "ann", "bob"]
+
+    def test_a_renaming_without_a_new_name_is_refused_in_a_line(self, capsys):
+        with pytest.raises(SystemExit):
+            ManagementUtility(["manage.py", "resolve_username_clashes", "--rename", "ann"]).execute()
+        assert "ann is not of the form OLD=NEW." in capsys.readouterr().err.splitlines()[-1]
 
 
 @pytest.mark.django_db(transaction=True)

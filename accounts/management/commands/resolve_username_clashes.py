@@ -1,5 +1,6 @@
 """Rename accounts whose names differ from another one only by case or Unicode form."""
 
+from argparse import ArgumentTypeError
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -52,5 +53,5 @@ def _line(each: Renaming) -> str:
 def _pair(text: str) -> tuple[str, str]:
     old, equals, new = text.partition("=")
     if not (old and equals and new):
-        raise CommandError(f"{text} is not of the form OLD=NEW.")
+        raise ArgumentTypeError(f"{text} is not of the form OLD=NEW.")
     return old, new
