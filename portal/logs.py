@@ -5,10 +5,26 @@ from typing import Any
 
 import structlog
 
+_LIMITS = (".RequestDataTooBig", ".TooManyFieldsSent", ".TooManyFilesSent")  # loggers below django.security
+_OLD_FORM = ("Forbidden (CSRF token", "Forbidden (CSRF cookie")  # how Django's messages about them begin
+
 
 def _without_request(logger: Any, method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     """Remove the request that Django adds: it would be logged with its full URL, which may contain a token."""
     event.pop("request", None)
+    return event
+
+
+def _as_refusal(logger: Any, method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Log a request that Django refused in one line, without a traceback.
+
+    Old forms and bodies over a limit are information. Forms of another site and wrong hosts remain warnings.
+    """
+    name = str(event.get("logger", ""))
+    if name.startswith("django.security."):
+        event.pop("exc_info", None)
+        ordinary = name.endswith(_LIMITS) or str(event["event"]).startswith(_OLD_FORM)
+        event["level"] = "info" if ordinary else "warning"
     return event
 
 
@@ -20,6 +36,7 @@ _SHARED: list[Any] = [
     structlog.stdlib.PositionalArgumentsFormatter(),
     structlog.stdlib.ExtraAdder(),
     _without_request,
+    _as_refusal,
 ]
 
 

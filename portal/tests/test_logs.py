@@ -5,8 +5,10 @@ import json
 import logging
 import subprocess
 import sys
+from urllib.parse import urlencode
 
 import pytest
+from django.test import Client
 from structlog.stdlib import ProcessorFormatter
 
 from portal import logs
@@ -80,3 +82,39 @@ logging.getLogger("kubernetes.client.rest").debug("response body: a-secret")
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stderr
     assert "shown" in said
     assert "a-secret" not in said
+
+
+@pytest.fixture
+def strict():
+    return Client(enforce_csrf_checks=True)
+
+
+def refused(written, form) -> list[str]:
+    """Return the levels of the lines about refusals by Django. None has a traceback."""
+    assert "Traceback" not in written()
+    lines = [line for line in written().splitlines() if "django.security" in line]
+    return [
+        json.loads(line)["level"] if form == "json" else line.split("[")[1].split()[0].rstrip("]") for line in lines
+    ]
+
+
+def test_form_that_was_opened_before_a_login_is_information(strict, db, written, form):
+    assert strict.post("/accounts/login/", {"username": "ann"}).status_code == 403
+    assert refused(written, form) == ["info"]
+
+
+def test_form_of_another_site_is_a_warning(strict, db, written, form):
+    assert strict.post("/accounts/login/", headers={"Origin": "https://evil.example"}).status_code == 403
+    assert refused(written, form) == ["warning"]
+
+
+def test_wrong_host_is_one_warning(client, db, written, form):
+    assert client.get("/", headers={"Host": "evil.example"}).status_code == 400
+    assert refused(written, form) == ["warning"]
+
+
+@pytest.mark.parametrize("body", [{"username": "a" * 3_000_000}, {f"field{n}": "" for n in range(1001)}])
+def test_body_over_a_limit_is_information(strict, db, written, form, body):
+    typed = "application/x-www-form-urlencoded"
+    assert strict.post("/accounts/login/", urlencode(body), content_type=typed).status_code == 400
+    assert set(refused(written, form)) == {"info"}
