@@ -1,6 +1,6 @@
 """Usernames that differ only by case or Unicode form are one name: `Ann`, `ann`, and `ann` in full-width letters.
 
-Letters that only look alike, such as Latin and Cyrillic `a`, remain different.
+Invisible letters do not make another name. Letters that only look alike, such as Latin and Cyrillic `a`, do.
 """
 
 from hashlib import sha256
@@ -9,12 +9,14 @@ from unicodedata import normalize
 
 from django.db import models
 
+# Hangul fillers: the only letters of a username that are invisible.
+_INVISIBLE = dict.fromkeys([0x115F, 0x1160, 0x3164, 0xFFA0])
 _LONGEST = 255  # characters; case folding can lengthen a name of 150
 
 
 def username_key(name: str) -> str:
     """Return a key that all spellings of a name share, at most 255 characters."""
-    folded = normalize("NFKC", normalize("NFKC", name).casefold())
+    folded = normalize("NFKC", normalize("NFKC", name.translate(_INVISIBLE)).casefold())
     digest = sha256(folded.encode("utf-8", "surrogatepass")).hexdigest()
     return folded if len(folded) <= _LONGEST else folded[: _LONGEST - len(digest)] + digest
 

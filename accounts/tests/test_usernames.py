@@ -53,6 +53,12 @@ def test_names_that_only_look_alike_stay_different(alice, other):
     assert User.objects.create_user(other).pk != alice.pk
 
 
+@pytest.mark.parametrize("invisible", ["\u115f", "\u1160", "\u3164", "\uffa0"])
+def test_invisible_letters_do_not_make_another_name(alice, invisible):
+    with pytest.raises(IntegrityError), transaction.atomic():
+        User.objects.create_user(f"al{invisible}ice")
+
+
 def test_long_names_have_keys_of_their_own():
     one, other = "\ufdfa" * 150, "\ufdfa" * 149 + "a"
     assert len(username_key(one)) == len(username_key(other)) == 255
