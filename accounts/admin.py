@@ -3,7 +3,6 @@
 from typing import Any
 
 from django.contrib import admin, messages
-from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.admin.utils import label_for_field, unquote
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
@@ -34,7 +33,7 @@ from accounts import (
     token_services,
     user_services,
 )
-from accounts.admin_bases import AuditedAdmin, ReadOnlyAdmin
+from accounts.admin_bases import UNUSABLE, AuditedAdmin, ForgivingAdmin, ReadOnlyAdmin
 from accounts.amount_columns import AmountColumns
 from accounts.models import AuditEvent, Quota, SessionToken, SSHKey, User
 from accounts.quota_services import LIMITS as _LIMITS
@@ -54,7 +53,7 @@ class QuotaInline(admin.StackedInline[Quota, User]):
 
 
 @admin.register(User)
-class UserAdmin(DjangoUserAdmin[User]):
+class UserAdmin(ForgivingAdmin, DjangoUserAdmin[User]):
     list_display = ("username", "email", "first_name", "last_name", "is_active", "is_staff", "last_login")
     inlines = [QuotaInline]
     actions = ["enable", "disable", "unlock"]
@@ -180,7 +179,7 @@ def _label(limit: str) -> str:
 
 
 @admin.register(Quota)
-class QuotaAdmin(AmountColumns, admin.ModelAdmin[Quota]):
+class QuotaAdmin(AmountColumns, ForgivingAdmin):
     list_display = ("__str__", "cpu_amount", "memory_amount", "storage_amount", *_LIMITS[3:])
     list_select_related = ("user", "group")
     search_fields = ("user__username", "group__name")
@@ -272,6 +271,6 @@ class AuditEventAdmin(ReadOnlyAdmin):
             raise PermissionDenied
         try:
             shown = self.get_changelist_instance(request)
-        except IncorrectLookupParameters:
+        except UNUSABLE:
             return redirect("admin:accounts_auditevent_changelist")
         return audit_export.download(shown.queryset, by=client.actor(request), filters=request.GET.dict())

@@ -2,17 +2,38 @@
 
 from typing import Any
 
+import structlog
 from django.contrib import admin
+from django.contrib.admin.options import IncorrectLookupParameters
+from django.contrib.admin.views.main import ERROR_FLAG
+from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models import Model, QuerySet
 from django.forms import ModelForm
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 
 from accounts import audit
 from accounts.client import actor
 
+log = structlog.get_logger("podesk.admin")
+# Raised by Django's lists for values in a URL or a selection that no column takes.
+UNUSABLE = (IncorrectLookupParameters, ValidationError, ValueError, OverflowError)
 
-class AuditedAdmin(admin.ModelAdmin[Any]):
+
+class ForgivingAdmin(admin.ModelAdmin[Any]):
+    """Answers unusable filters and selections with the whole list, as Django answers unknown filters."""
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        try:
+            return super().changelist_view(request, extra_context)
+        except UNUSABLE as error:
+            if ERROR_FLAG in request.GET:  # the list itself fails
+                raise
+            log.warning("list_refused", path=request.path, kind=type(error).__name__)
+            return HttpResponseRedirect(f"{request.path}?{ERROR_FLAG}=1")
+
+
+class AuditedAdmin(ForgivingAdmin):
     """Records each change in the transaction that makes it."""
 
     audit_subject = ""  # first part of the audit event's name, such as "image"
@@ -34,7 +55,7 @@ class AuditedAdmin(admin.ModelAdmin[Any]):
             self.delete_model(request, row)
 
 
-class ReadOnlyAdmin(admin.ModelAdmin[Any]):
+class ReadOnlyAdmin(ForgivingAdmin):
     """Shows rows that only services change. Subclasses may add actions."""
 
     def has_add_permission(self, request: HttpRequest) -> bool:
