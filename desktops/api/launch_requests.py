@@ -73,9 +73,12 @@ def _volume(owner: User, name: str, wanted: str | None) -> Volume | None:
         kept = Volume.objects.filter(owner=owner, desktop_name=name, kept_at__isnull=False, lost_at=None)
         return kept.order_by("-kept_at", "pk").first()
     try:
-        return selectors.volume_for(user=owner, volume_id=UUID(wanted))
+        volume = selectors.volume_for(user=owner, volume_id=UUID(wanted))
     except (ValueError, DesktopNotFound):
+        volume = None
+    if volume is None or Volume.being_deleted().filter(pk=volume.pk).exists():
         raise ValidationError({"volume": [_("This volume does not exist.")]})
+    return volume
 
 
 def _size(owner: User, image: DesktopImage, asked: dict[str, Decimal], *, kept: Volume | None) -> DesktopSize:

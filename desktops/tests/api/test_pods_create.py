@@ -269,6 +269,14 @@ def test_kept_files_by_their_id_and_again(alice, make_desktop):
     assert (again.status_code, again.json()["slug"], fields(again)) == (409, "volume_in_use", ["volume"])
 
 
+def test_volume_that_is_being_deleted_does_not_exist(alice, make_desktop):
+    kept = keep_files(make_desktop(alice))
+    script = script_of(alice)
+    assert script.delete(f"volumes/{kept.pk}").status_code == 202
+    answer = script.post("pods/create", {"volume": str(kept.pk)})
+    assert (answer.status_code, fields(answer)) == (422, ["volume"])  # no desktop uses it that could be deleted first
+
+
 def test_others_files_are_not_there(alice, bob, make_desktop):
     answer = script_of(alice).post("pods/create", {"volume": str(keep_files(make_desktop(bob)).pk)})
     assert (answer.status_code, fields(answer)) == (422, ["volume"])
