@@ -10,6 +10,7 @@ from channels.generic.websocket import AsyncJsonWebsocketConsumer
 from django.conf import settings
 from django.contrib.sessions.backends.base import SessionBase
 from redis import RedisError
+from uvicorn.protocols.utils import ClientDisconnected
 
 from core import keepalive, origins
 from desktops.notify import owner_group
@@ -26,6 +27,8 @@ class StatusConsumer(AsyncJsonWebsocketConsumer):  # type: ignore[misc]  # chann
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         try:
             await super().__call__(scope, receive, send)
+        except ClientDisconnected:  # an OSError: the page was left before its socket opened
+            log.info("page_left")
         except (RedisError, OSError) as error:  # the page polls until it reconnects
             log.warning("no_channel_layer", error=str(error))
             await send({"type": "websocket.close", "code": TRY_LATER})

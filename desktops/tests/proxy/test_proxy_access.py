@@ -4,6 +4,7 @@ import base64
 import hashlib
 import hmac
 import json
+import socket
 from datetime import timedelta
 
 import jwt
@@ -16,7 +17,12 @@ from accounts import keys, revocation, tokens
 from accounts.models import SessionToken, User
 from desktops.models import Desktop, Status
 from desktops.tests.proxy.conftest import dial, greet, routes, token_for
+from tests.support.running_podesk import wait_for
 
+HANDSHAKE = (
+    b"GET /ws/status/ HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+)
 ROUTES = pytest.mark.parametrize("route", [0, 1], ids=["desktop", "user"])
 
 
@@ -197,6 +203,16 @@ def test_an_ordinary_refusal_is_no_error_in_the_log(uvicorn, committed, path, an
     assert refusal(uvicorn, "/ws/status/") == (403, "")  # by now the server has logged the first refusal
     said = uvicorn.log[before:]
     assert "[error" not in said and "Traceback" not in said and "handshake" not in said, said
+
+
+def test_a_page_left_before_its_socket_opens_is_no_warning(uvicorn, committed):
+    before = len(uvicorn.log)
+    for _ in range(10):
+        with socket.create_connection(("127.0.0.1", uvicorn.port)) as page:
+            page.sendall(HANDSHAKE)
+    assert refusal(uvicorn, "/ws/status/") == (403, "")
+    wait_for(lambda: "page_left" in uvicorn.log[before:] or "[warning" in uvicorn.log[before:])
+    assert "[warning" not in uvicorn.log[before:] and "[error" not in uvicorn.log[before:]
 
 
 def test_a_script_needs_no_subprotocol(uvicorn, desktop):
