@@ -16,6 +16,7 @@ DESKTOP = [
     *("xfce4-notifyd", "libnotify-bin"),
     *("greybird-gtk-theme", "elementary-xfce-icon-theme", "adwaita-icon-theme"),
     *("fonts-dejavu-core", "fonts-wqy-microhei"),
+    "firefox-esr",
 ]
 TESTS = ["curl", "gettext", "nginx-light", "openssh-client", "openssl"]
 BROWSER = ["chromium", "xclip"]  # xclip reads a desktop's clipboard
