@@ -5,16 +5,28 @@ from typing import Any
 
 from django.utils.translation import gettext_lazy as _
 from rest_framework import serializers
+from rest_framework.exceptions import ErrorDetail
 
 from core.api import pagination
 
 
 class StrictSerializer(serializers.Serializer[Any]):
     def to_internal_value(self, data: Any) -> Any:
-        if isinstance(data, Mapping) and (unknown := [str(name) for name in data if name not in self.fields]):
-            message = _("Unknown field. Known fields: %(known)s.") % {"known": ", ".join(self.fields) or "-"}
-            raise serializers.ValidationError({name[:100]: [message] for name in unknown[:20]}, code="unknown_field")
-        return super().to_internal_value(data)
+        unknown = self._unknown_fields(data)
+        try:
+            value = super().to_internal_value(data)
+        except serializers.ValidationError as error:  # report all errors at once
+            raise serializers.ValidationError(unknown | error.detail if unknown else error.detail) from None
+        if unknown:
+            raise serializers.ValidationError(unknown)
+        return value
+
+    def _unknown_fields(self, data: Any) -> dict[str, Any]:
+        if not isinstance(data, Mapping):
+            return {}
+        message = _("Unknown field. Known fields: %(known)s.") % {"known": ", ".join(self.fields) or "-"}
+        unknown = [str(name) for name in data if name not in self.fields]
+        return {name[:100]: [ErrorDetail(message, code="unknown_field")] for name in unknown[:20]}
 
 
 class EmptySerializer(StrictSerializer):

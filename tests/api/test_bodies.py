@@ -89,6 +89,11 @@ def test_field_that_is_wrong_is_named(api, body, field):
     assert [each["field"] for each in problem_of(answer)["errors"]] == [field]
 
 
+def test_all_wrong_fields_are_named_at_once(api):
+    answer = api.post(THINGS, {"flag": "perhaps", "wrod": "misspelt"}, JSON)
+    assert {"flag", "wrod"} <= {each["field"] for each in problem_of(answer)["errors"]}
+
+
 def test_hundreds_of_unknown_fields(api):
     answer = api.post(THINGS, {f"field{number}": 1 for number in range(3000)}, JSON)
     assert answer.status_code == 422
