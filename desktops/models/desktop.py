@@ -1,132 +1,19 @@
-"""The database rows: wanted and actual state. Rules that must always hold are constraints here."""
+"""Desktops and the lines of their timelines. A status changes in one way only: `Desktop.move`."""
 
 import uuid
 from datetime import datetime
-from decimal import Decimal
 from typing import Any
 
 from django.conf import settings
-from django.core.validators import MinValueValidator
 from django.db import models, transaction
 from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from desktops import desktop_snapshot, notify, status_cache
-
-
-class Status(models.TextChoices):
-    PENDING = "pending", _("Queued")
-    STARTING = "starting", _("Starting")
-    RUNNING = "running", _("Running")
-    STOPPING = "stopping", _("Stopping")
-    STOPPED = "stopped", _("Stopped")
-    FAILED = "failed", _("Failed")
-    DELETING = "deleting", _("Deleting")
-
-
-# ACTIVE: uses CPU, memory and GPU of the quota. MOVING: a job is changing it.
-ACTIVE = (Status.PENDING, Status.STARTING, Status.RUNNING, Status.STOPPING)
-MOVING = (Status.PENDING, Status.STARTING, Status.STOPPING, Status.DELETING)
-LAUNCHING = (Status.PENDING, Status.STARTING)
-AT_REST = (Status.STOPPED, Status.FAILED)
-
-
-class Resources(models.Model):
-    """The amounts of the quota that something uses."""
-
-    cpu = models.DecimalField(
-        _("CPU cores"), max_digits=6, decimal_places=2, validators=[MinValueValidator(Decimal("0.1"))]
-    )
-    memory_mib = models.PositiveIntegerField(_("memory (MiB)"), validators=[MinValueValidator(128)])
-    storage_gib = models.PositiveIntegerField(_("storage (GiB)"), validators=[MinValueValidator(1)])
-    gpu = models.PositiveIntegerField(_("GPUs"), default=0)
-
-    class Meta:
-        abstract = True
-
-
-class DesktopSize(Resources):
-    name = models.CharField(_("name"), max_length=50, unique=True)
-
-    class Meta:
-        ordering = ["cpu", "memory_mib", "name"]
-        verbose_name = _("desktop size")
-        verbose_name_plural = _("desktop sizes")
-
-    def __str__(self) -> str:
-        return self.name
-
-
-class DesktopImage(models.Model):
-    """A kind of desktop that people can launch."""
-
-    name = models.CharField(_("name"), max_length=100, unique=True)
-    description = models.CharField(_("description"), max_length=200, blank=True)
-    image = models.CharField(
-        _("container image"),
-        max_length=255,
-        blank=True,
-        help_text=_("Empty: the installation's own (DESKTOP_IMAGE). Ignored by the local runtime."),
-    )
-    icon = models.CharField(_("icon"), max_length=50, default="desktop")
-    sizes = models.ManyToManyField(DesktopSize, verbose_name=_("sizes"))
-    enabled = models.BooleanField(_("enabled"), default=True)
-    position = models.PositiveSmallIntegerField(_("position"), default=100)
-
-    node_selector: Any = models.JSONField(
-        _("node selector"), default=dict, blank=True, help_text=_('Labels that a node must have: {"disk": "ssd"}')
-    )
-    tolerations: Any = models.JSONField(
-        _("tolerations"),
-        default=list,
-        blank=True,
-        help_text=_('Taints of nodes that it may ignore: [{"key": "gpu", "operator": "Exists"}]'),
-    )
-    priority_class = models.CharField(_("priority class"), max_length=63, blank=True)
-    pull_secret = models.CharField(
-        _("image pull secret"),
-        max_length=63,
-        blank=True,
-        help_text=_("Name of the secret with the registry's credentials. Empty: the installation's own."),
-    )
-    gpu_resource = models.CharField(_("GPU resource"), max_length=100, default="nvidia.com/gpu")
-
-    class Meta:
-        ordering = ["position", "name"]
-        verbose_name = _("desktop image")
-        verbose_name_plural = _("desktop images")
-
-    def __str__(self) -> str:
-        return self.name
-
-
-class Volume(models.Model):
-    """A home folder. If its owner keeps the files, it remains without a desktop and uses only storage quota."""
-
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="volumes", verbose_name=_("owner"))
-    object_name = models.CharField(_("object name"), max_length=63, unique=True)
-    desktop_name = models.CharField(_("desktop"), max_length=40)  # the desktop that the files come from, for people
-    storage_gib = models.PositiveIntegerField(_("storage (GiB)"))
-    created_at = models.DateTimeField(_("created"), default=timezone.now)
-    used_at = models.DateTimeField(null=True, blank=True)  # when a desktop first ran on it; it may hold work since then
-    # when its desktop was deleted and the files kept
-    kept_at = models.DateTimeField(_("kept since"), null=True, blank=True)
-    # When the runtime first reported it missing. It then uses no storage quota. Cleared when it is found again.
-    lost_at = models.DateTimeField(_("lost since"), null=True, blank=True)
-
-    class Meta:
-        verbose_name = _("volume")
-        verbose_name_plural = _("volumes")
-
-    def __str__(self) -> str:
-        return self.object_name
-
-    @classmethod
-    def being_deleted(cls) -> "models.QuerySet[Volume]":
-        """Return the home folders that are being deleted and may still exist in part."""
-        return cls.objects.filter(desktop=None, kept_at=None)
+from desktops.models.catalog import DesktopImage, Resources
+from desktops.models.status import Status
+from desktops.models.volume import Volume
 
 
 class Desktop(Resources):
@@ -261,35 +148,3 @@ class DesktopEvent(models.Model):
         with transaction.atomic():
             Desktop.objects.select_for_update(no_key=True).filter(pk=desktop.pk).values_list("pk").first()
             DesktopEvent.objects.bulk_create([event], ignore_conflicts=True)
-
-
-class PortLease(models.Model):
-    """A port of the cluster's nodes, leased to one desktop or found in use by something else."""
-
-    class Use(models.TextChoices):
-        VNC = "vnc", "VNC"
-        NOVNC = "novnc", "noVNC"
-        SSH = "ssh", "SSH"
-        FOREIGN = "foreign", _("used by something else in the cluster")
-
-    port = models.PositiveIntegerField(_("port"), primary_key=True)  # at most one lease per port
-    use = models.CharField(_("use"), max_length=10, choices=Use)
-    desktop = models.ForeignKey(
-        Desktop, models.CASCADE, null=True, blank=True, related_name="ports", verbose_name=_("desktop")
-    )
-    since = models.DateTimeField(_("since"), default=timezone.now)
-
-    class Meta:
-        ordering = ["port"]
-        verbose_name = _("node port")
-        verbose_name_plural = _("node ports")
-        constraints = [
-            models.UniqueConstraint(fields=["desktop", "use"], name="one_port_per_desktop_and_use"),
-            models.CheckConstraint(
-                condition=Q(use="foreign", desktop=None) | (~Q(use="foreign") & Q(desktop__isnull=False)),
-                name="foreign_ports_have_no_desktop",
-            ),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.port} {self.use}"

@@ -1,4 +1,4 @@
-"""Read access: who may see what, and the state of a desktop. Pages, API and sockets use the same functions."""
+"""Who may see which desktops and files, and the state of a desktop."""
 
 from dataclasses import dataclass
 from datetime import datetime

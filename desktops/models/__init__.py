@@ -1,0 +1,22 @@
+"""The database rows: wanted and actual state. Rules that must always hold are constraints here."""
+
+from desktops.models.catalog import DesktopImage, DesktopSize, Resources
+from desktops.models.desktop import Desktop, DesktopEvent
+from desktops.models.port_lease import PortLease
+from desktops.models.status import ACTIVE, AT_REST, LAUNCHING, MOVING, Status
+from desktops.models.volume import Volume
+
+__all__ = [
+    "ACTIVE",
+    "AT_REST",
+    "LAUNCHING",
+    "MOVING",
+    "Desktop",
+    "DesktopEvent",
+    "DesktopImage",
+    "DesktopSize",
+    "PortLease",
+    "Resources",
+    "Status",
+    "Volume",
+]
