@@ -20,7 +20,7 @@ from accounts.client import actor
 from desktops import services
 from desktops.exceptions import DesktopRefusal
 from desktops.lifecycle import node_ports
-from desktops.models import Desktop, DesktopEvent, DesktopImage, DesktopSize, PortLease, Volume
+from desktops.models import Desktop, DesktopEvent, DesktopImage, DesktopRun, DesktopSize, PortLease, Volume
 from desktops.web.image_form import DesktopImageForm
 from desktops.wording import timeline
 from desktops.wording.reasons import sentence
@@ -110,6 +110,36 @@ class DesktopEventAdmin(ReadOnlyAdmin):
     @admin.display(description=_("event"), ordering="kind")
     def sentence(self, event: DesktopEvent) -> str:
         return timeline.sentence(event.kind)
+
+
+@admin.register(DesktopRun)
+class DesktopRunAdmin(AmountColumns, ReadOnlyAdmin):
+    list_display = (
+        "queued_at",
+        "desktop_name",
+        "owner_name",
+        "image_name",
+        "ready_at",
+        "ended_at",
+        "result",
+        "ended_by",
+    )
+    list_filter = ("result", "image_name", "runtime")
+    search_fields = ("desktop_name", "owner_name", "object_name", "desktop_id__exact", "ended_by")
+    ordering = ("-queued_at", "-id")
+    fieldsets = (
+        (None, {"fields": ("desktop_name", "owner_name", "owner", "run", "result", "why", "ended_by")}),
+        (
+            _("Configuration"),
+            {"fields": ("image_name", "size_name", "cpu_amount", "memory_amount", "storage_amount", "gpu", "runtime")},
+        ),
+        (_("Time"), {"fields": (*(f"{step}_at" for step in DesktopEvent.STEPS), "stopping_at", "ended_at")}),
+        (_("For tracing"), {"fields": ("desktop_id", "object_name", "reason")}),
+    )
+
+    @admin.display(description=_("why"))
+    def why(self, run: DesktopRun) -> str:
+        return sentence(run.reason, {}) if run.reason else ""
 
 
 @admin.register(DesktopSize)

@@ -147,7 +147,7 @@ def stop_desktop(*, desktop: Desktop, by: Actor) -> None:
     reason = "by_owner" if by.user == desktop.owner else "by_admin"
     if desktop.status == Status.STOPPING:  # cancels a restart that has not yet started again
         Desktop.objects.filter(pk=desktop.pk, status=Status.STOPPING).update(restarting=False, reason=reason)
-    elif not desktop.move(to=Status.STOPPING, reason=reason, restarting=False):
+    elif not desktop.move(to=Status.STOPPING, by=by.user.get_username(), reason=reason, restarting=False):
         raise WrongStatus
     _order_stop(desktop, "stopped")
     _record("desktop.stop", desktop=desktop, by=by)
@@ -160,7 +160,7 @@ def restart_desktop(*, desktop: Desktop, by: Actor) -> None:
     if desktop.status in AT_REST:
         return start_desktop(desktop=desktop, by=by)
     if desktop.status != Status.RUNNING or not desktop.move(
-        to=Status.STOPPING, reason="restart", restarting=True, event="restarting"
+        to=Status.STOPPING, by=by.user.get_username(), reason="restart", restarting=True, event="restarting"
     ):
         raise WrongStatus
     _order_stop(desktop, "restarted")
@@ -181,7 +181,7 @@ def delete_desktop(*, desktop: Desktop, by: Actor, keep_data: bool) -> None:
         if desktop.keep_data and not keep_data:
             _give_up_files(desktop, by)
         return
-    if not desktop.move(to=Status.DELETING, keep_data=keep_data, restarting=False):
+    if not desktop.move(to=Status.DELETING, by=by.user.get_username(), keep_data=keep_data, restarting=False):
         raise WrongStatus
     _order_stop(desktop, "deleted")
     _record("desktop.delete", desktop=desktop, by=by, keep_data=keep_data)

@@ -17,7 +17,7 @@ from core.redis import client, key
 from desktops.lifecycle import jobs, node_ports, running_notes, start_timeouts, volumes
 from desktops.lifecycle.queue import enqueue_after_commit, enqueue_again, is_behind
 from desktops.lifecycle.runs import NO_ENDPOINT, fresh_run
-from desktops.models import AT_REST, Desktop, DesktopEvent, Status, Volume
+from desktops.models import AT_REST, Desktop, DesktopEvent, DesktopRun, RunResult, Status, Volume
 from desktops.runtimes.base import Observed, Phase
 
 log = structlog.get_logger("podesk.reconcile")
@@ -156,6 +156,7 @@ def _deleting(desktop: Desktop, seen: Observed | None) -> None:
         keep_data = rows.values_list("keep_data", flat=True).first()
         if keep_data is None or not rows.delete()[0]:
             return None
+        DesktopRun.end(desktop.pk, desktop.run, RunResult.DELETED)
         # A start that was killed half way may have left objects that only the runtime's stop finds.
         enqueue_after_commit(jobs.remove_leftovers, desktop.object_name)
         if keep_data:

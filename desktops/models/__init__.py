@@ -3,6 +3,7 @@
 from desktops.models.catalog import DesktopImage, DesktopSize, Resources
 from desktops.models.desktop import Desktop, DesktopEvent
 from desktops.models.port_lease import PortLease
+from desktops.models.run import DesktopRun, RunResult
 from desktops.models.status import ACTIVE, AT_REST, LAUNCHING, MOVING, Status
 from desktops.models.volume import Volume
 
@@ -14,9 +15,11 @@ __all__ = [
     "Desktop",
     "DesktopEvent",
     "DesktopImage",
+    "DesktopRun",
     "DesktopSize",
     "PortLease",
     "Resources",
+    "RunResult",
     "Status",
     "Volume",
 ]

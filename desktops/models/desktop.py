@@ -12,7 +12,8 @@ from django.utils.translation import gettext_lazy as _
 
 from desktops import desktop_snapshot, notify, status_cache
 from desktops.models.catalog import DesktopImage, Resources
-from desktops.models.status import Status
+from desktops.models.run import DesktopRun
+from desktops.models.status import STEPS, Status
 from desktops.models.volume import Volume
 
 
@@ -80,18 +81,22 @@ class Desktop(Resources):
     def __str__(self) -> str:
         return f"{self.name} ({self.owner})"
 
-    def move(self, *, to: Status, event: str = "", event_params: dict[str, Any] | None = None, **fields: Any) -> bool:
+    def move(
+        self, *, to: Status, event: str = "", event_params: dict[str, Any] | None = None, by: str = "", **fields: Any
+    ) -> bool:
         """Change the status and `fields`, but only if the row still has the status and run of this instance.
 
-        Returns whether it did. This is the only way to change a status. Also writes the timeline's event and, after
-        commit, notifies the owner's open pages.
+        Returns whether it did. This is the only way to change a status. Also writes the timeline's event and the
+        history of runs and, after commit, notifies the owner's open pages. `by` is the name of the user who asked.
         """
+        before = self.status
         fields |= {"status": to, "status_since": timezone.now()}
         with transaction.atomic():
             if not type(self).objects.filter(pk=self.pk, status=self.status, run=self.run).update(**fields):
                 return False
             for name, value in fields.items():
                 setattr(self, name, value)
+            DesktopRun.record_move(self, before=before, by=by)
             DesktopEvent.write(self, event or to, **(event_params or {}))
             self.notify_owner()
         return True
@@ -112,8 +117,7 @@ class Desktop(Resources):
 class DesktopEvent(models.Model):
     """One line of a desktop's timeline. `kind` names a sentence in desktops.wording.timeline; `params` fill it in."""
 
-    # Each step of a start is written once per run, even if it is reported again.
-    STEPS = ("queued", "created", "scheduled", "mounted", "pulled", "started", "ready")
+    STEPS = STEPS
 
     desktop = models.ForeignKey(Desktop, models.CASCADE, related_name="events", verbose_name=_("desktop"))
     run = models.PositiveIntegerField(_("run"))
@@ -139,7 +143,7 @@ class DesktopEvent(models.Model):
 
     @classmethod
     def write(cls, desktop: Desktop, kind: str, *, at: datetime | None = None, **params: Any) -> None:
-        """Write one line of the timeline.
+        """Write one line of the timeline, and the time of a step into the history of runs.
 
         Locks the desktop's row first, so that line numbers grow in commit order. A reader that has seen one number has
         missed no lower one.
@@ -148,3 +152,4 @@ class DesktopEvent(models.Model):
         with transaction.atomic():
             Desktop.objects.select_for_update(no_key=True).filter(pk=desktop.pk).values_list("pk").first()
             DesktopEvent.objects.bulk_create([event], ignore_conflicts=True)
+            DesktopRun.record_step(desktop, kind, event.at)

@@ -19,3 +19,5 @@ ACTIVE = (Status.PENDING, Status.STARTING, Status.RUNNING, Status.STOPPING)
 MOVING = (Status.PENDING, Status.STARTING, Status.STOPPING, Status.DELETING)
 LAUNCHING = (Status.PENDING, Status.STARTING)
 AT_REST = (Status.STOPPED, Status.FAILED)
+# The steps of a start, in order. Each is written once per run, even if it is reported again.
+STEPS = ("queued", "created", "scheduled", "mounted", "pulled", "started", "ready")

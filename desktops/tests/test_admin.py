@@ -9,9 +9,9 @@ from django.test import Client
 
 from accounts.models import AuditEvent
 from desktops.lifecycle import node_ports
-from desktops.models import Desktop, DesktopEvent, DesktopImage, PortLease, Status, Volume
+from desktops.models import Desktop, DesktopEvent, DesktopImage, DesktopRun, PortLease, Status, Volume
 
-LISTS = ("desktop", "desktopevent", "desktopimage", "desktopsize", "portlease", "volume")
+LISTS = ("desktop", "desktopevent", "desktopimage", "desktoprun", "desktopsize", "portlease", "volume")
 
 
 @pytest.fixture
@@ -49,6 +49,19 @@ def test_found_by_its_id(page, alice, bob, make_desktop):
     shown = page.get(f"/admin/desktops/desktop/?q={wanted.pk}").content.decode()
     assert str(wanted.pk) in shown
     assert f"/desktop/{other.pk}/" not in shown
+
+
+def test_a_run_is_looked_at_and_not_edited(page, alice, make_desktop):
+    desktop = make_desktop(alice, status=Status.STARTING)
+    desktop.move(to=Status.FAILED, reason="disk_full")
+    run = DesktopRun.objects.get()
+    address = f"/admin/desktops/desktoprun/{run.pk}/change/"
+    shown = page.get(address).content.decode()
+    assert "the disk is full" in shown
+    assert 'name="_save"' not in shown
+    assert page.post(address, {"result": "stopped"}).status_code == 403
+    assert page.get("/admin/desktops/desktoprun/add/").status_code == 403
+    assert str(desktop.pk) in page.get(f"/admin/desktops/desktoprun/{run.pk}/change/").content.decode()
 
 
 def test_events_of_one_desktop(page, alice, make_desktop):
