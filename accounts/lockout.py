@@ -13,7 +13,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 from rest_framework.request import Request
 
-from accounts import audit, services
+from accounts import audit, metrics, services
 from accounts.audit import Actor
 from accounts.models import User
 from accounts.usernames import username_key
@@ -26,6 +26,7 @@ def record_failure(request: HttpRequest | Request, username: str, *, locked: boo
     Axes counts wrong passwords only: neither an empty form nor attempts during a lock.
     """
     if getattr(request, "axes_failures_since_start", None) is not None:
+        metrics.count_failed_login(locked=locked)
         services.record_failed_login(username=username, address=client_address.address(request) or None, locked=locked)
 
 

@@ -16,7 +16,7 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
-from accounts import keys, revocation
+from accounts import keys, metrics, revocation
 from accounts.models import SessionToken, User
 
 PERMISSIONS = ("vnc", "ssh")
@@ -141,6 +141,14 @@ def verify(text: str, *, used_from: str = "") -> Claims:
     Reads Redis and sometimes the database: call it from a thread, not from an event loop. `used_from` is an IP
     address, which is stored with the token's row.
     """
+    try:
+        return _verified(text, used_from)
+    except TokenRefused as refused:
+        metrics.count_refused_token(refused.reason)
+        raise
+
+
+def _verified(text: str, used_from: str) -> Claims:
     if not text:
         raise TokenRefused("missing")
     if len(text) > LONGEST:

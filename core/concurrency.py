@@ -14,6 +14,7 @@ import structlog
 from django.conf import settings
 from django.utils.translation import gettext_lazy as _
 
+from core import metrics
 from core.errors import Refusal
 from core.redis import client, key
 
@@ -42,12 +43,14 @@ class ConcurrencySlot:
     """One slot of a person. `kind` is a key of settings.API_OPEN."""
 
     def __init__(self, kind: str, user_id: str, *, seconds: float = LEASE) -> None:
+        self._kind = kind
         self._key, self._most = key("open", kind, user_id), settings.API_OPEN[kind]
         self._name, self._seconds = uuid4().hex, seconds
 
     def acquire(self) -> None:
         """Take the slot. Raises TooManyOpen."""
         if self._most and not self._held():
+            metrics.count_refusal(self._kind)
             raise TooManyOpen(detail=self._key)
 
     def renew(self) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import redis
 import structlog
 
+from core import metrics
 from core.redis import client, key
 
 log = structlog.get_logger("podesk.api")
@@ -36,7 +37,10 @@ def remaining(limits: Limits) -> dict[str, int]:
     except redis.RedisError as error:
         log.warning("rate_limits_not_counted", error=str(error))
         return {}
-    return {name: limit - count for (name, (limit, _)), count in zip(limits.items(), counts, strict=True)}
+    left = {name: limit - count for (name, (limit, _)), count in zip(limits.items(), counts, strict=True)}
+    for name in (name for name, rest in left.items() if rest < 0):
+        metrics.count_refusal(name)
+    return left
 
 
 def refund(name: str, who: str) -> None:

@@ -59,7 +59,8 @@ def _parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
         help="install what is missing, then serve until Ctrl-C",
         description="Installs what is missing, starts everything, and prints the address when the portal is ready. "
-        "Ctrl-C stops everything except the desktops; the next run finds them again.",
+        "Ctrl-C stops everything except the desktops; the next run finds them again. METRICS_PORT=9400 serves metrics "
+        "on this machine only, on one port per process: 9400 for web, 9401 for worker, 9402 for controller.",
     )
     manage = commands.add_parser(
         "manage",

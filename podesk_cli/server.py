@@ -32,7 +32,9 @@ def _serve(place: Folders, host: str, port: int, progress: Progress) -> None:
     with progress.step("This machine"):
         prepare(place)
         lock = claim(place, settings.public_url(host, port))
-        _refuse_taken(host, port)
+        _refuse_taken(host, port, "Choose another with --port or --host.")
+        for number in settings.metrics_ports().values():
+            _refuse_taken(settings.metrics_address(), number, "Set METRICS_PORT to the first of three free ports.")
     runner = Runner(place.checkout, place.logs / "setup.log", progress)
     desktop_packages = packages.DESKTOP if setup.runs_local_desktops() else []
     setup.install(place, runner, setup.Requirements(debian=desktop_packages))
@@ -78,25 +80,24 @@ def _services(place: Folders, host: str, port: int) -> list[Service]:
         *("--save", "", "--appendonly", "no"),  # it contains nothing that cannot be rebuilt
     ]
     web = [interpreter, "-m", "portal.server", "--host", host, "--port", str(port)]
+    measured = {name: {"METRICS_PORT": str(number)} for name, number in settings.metrics_ports().items()}
     embedded = [] if settings.given("REDIS_URL") else [Service("redis", redis, stop_seconds=5)]
     return [
         *embedded,
-        Service("worker", [interpreter, "manage.py", "rqworker", "desktops"]),
-        Service("controller", [interpreter, "manage.py", "run_controller"]),
-        Service("web", web, stop_seconds=8),
+        Service("worker", [interpreter, "manage.py", "rqworker", "desktops"], environment=measured.get("worker", {})),
+        Service("controller", [interpreter, "manage.py", "run_controller"], environment=measured.get("controller", {})),
+        Service("web", web, stop_seconds=8, environment=measured.get("web", {})),
     ]
 
 
-def _refuse_taken(host: str, port: int) -> None:
+def _refuse_taken(host: str, port: int, remedy: str) -> None:
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM)[0]
         with socket.socket(family, kind, protocol) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind(address)
     except OSError as error:
-        raise Failure(
-            f"Podesk cannot listen on {host} port {port}: {error.strerror}. Choose another with --port or --host."
-        ) from error
+        raise Failure(f"Podesk cannot listen on {host} port {port}: {error.strerror}. {remedy}") from error
 
 
 def _wait_for_redis(place: Folders, supervisor: Supervisor) -> None:
@@ -147,6 +148,9 @@ def _print_summary(place: Folders, address: tuple[str, int], env: dict[str, str]
     if created:
         say(f"{created}\nThe password is shown only once. To set a new one: ./podesk manage changepassword admin\n")
     say(f"Data: {place.data}\nLogs: {place.logs}\nStop: Ctrl-C (or SIGTERM to process {os.getpid()}); data is kept.")
+    if ports := settings.metrics_ports():
+        served_at = settings.metrics_address()
+        say("Metrics: " + ", ".join(f"http://{served_at}:{number} ({name})" for name, number in ports.items()))
     if limits := setup.describe_limits(place, env):
         say(limits)
     if settings.beyond_loopback(address[0]) and url.startswith("http://"):

@@ -20,6 +20,8 @@ key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
 print(key.private_bytes(s.Encoding.PEM, s.PrivateFormat.PKCS8, s.NoEncryption()).decode())
 """
 _ANYWHERE = ("0.0.0.0", "::", "")  # noqa: S104 - recognised here, not bound  # nosec B104
+MEASURED = ("web", "worker", "controller")  # the processes that have metrics, in the order of their ports
+_LAST_PORT = 65535
 
 
 def given(name: str) -> bool:
@@ -61,6 +63,18 @@ def environment(place: Folders, *, host: str, port: int) -> dict[str, str]:
         if not given(name)
     }
     return {**os.environ, **filled, **keys, "DATA_DIR": str(place.data), "PYTHONUNBUFFERED": "1"}
+
+
+def metrics_ports() -> dict[str, int]:
+    """Return the port for the metrics of each process: METRICS_PORT and the two after it. Raises Failure."""
+    wanted = os.environ.get("METRICS_PORT") or "0"
+    if not wanted.isdecimal() or int(wanted) > _LAST_PORT - len(MEASURED) + 1:
+        raise Failure(f"METRICS_PORT is {wanted!r}; expected 0, or the first of {len(MEASURED)} free ports.")
+    return {name: int(wanted) + number for number, name in enumerate(MEASURED)} if int(wanted) else {}
+
+
+def metrics_address() -> str:
+    return os.environ.get("METRICS_ADDRESS") or "127.0.0.1"
 
 
 def public_url(host: str, port: int) -> str:

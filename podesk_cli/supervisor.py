@@ -6,7 +6,7 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,6 +25,7 @@ class Service:
     name: str
     command: Sequence[str]
     stop_seconds: float = 10  # between SIGTERM and SIGKILL
+    environment: Mapping[str, str] = field(default_factory=dict)  # besides the supervisor's
 
 
 @dataclass
@@ -80,7 +81,11 @@ class Supervisor:
             return subprocess.Popen(
                 child.service.command,
                 cwd=self._directory,
-                env={"PGAPPNAME": child.service.name, **self._environment},  # identifies the process in PostgreSQL
+                env={
+                    "PGAPPNAME": child.service.name,
+                    **self._environment,
+                    **child.service.environment,
+                },  # identifies the process in PostgreSQL
                 stdin=subprocess.DEVNULL,
                 stdout=sink,
                 stderr=subprocess.STDOUT,

@@ -28,10 +28,11 @@ def flag(name: str, default: bool) -> bool:
     return value in _TRUE
 
 
-def integer(name: str, default: int, *, minimum: int = 0) -> int:
+def integer(name: str, default: int, *, minimum: int = 0, maximum: int | None = None) -> int:
     value = text(name, str(default))
-    if not value.isdecimal() or int(value) < minimum:
-        raise ImproperlyConfigured(f"{name} is {value!r}; expected a whole number, {minimum} or more.")
+    if not value.isdecimal() or int(value) < minimum or (maximum is not None and int(value) > maximum):
+        limits = f"{minimum} or more" if maximum is None else f"{minimum} to {maximum}"
+        raise ImproperlyConfigured(f"{name} is {value!r}; expected a whole number, {limits}.")
     return int(value)
 
 

@@ -8,6 +8,7 @@ from uuid import uuid4
 import structlog
 from django.http import HttpRequest, HttpResponse
 
+from core import metrics
 from portal import health
 
 log = structlog.get_logger("podesk.request")
@@ -45,13 +46,15 @@ class RequestContextMiddleware:
             request.encoding = "utf-8"  # always ours; a Content-Type with `charset=base64` would break decoding
         with structlog.contextvars.bound_contextvars(request_id=request_id):
             response = self.get_response(request)
+            seconds = time.monotonic() - began
+            metrics.count_request(request, response.status_code, seconds)
             # Only the path: a query string may contain secrets.
             log.info(
                 "request",
                 method=request.method,
                 path=request.path,
                 status=response.status_code,
-                milliseconds=round((time.monotonic() - began) * 1000, 1),
+                milliseconds=round(seconds * 1000, 1),
             )
         response["X-Request-ID"] = request_id
         return response

@@ -7,6 +7,7 @@ import sys
 
 import uvicorn
 
+from core import metrics_server
 from desktops.api import shutdown
 from portal import env
 
@@ -42,6 +43,7 @@ def main() -> None:
         timeout_graceful_shutdown=env.integer("SHUTDOWN_GRACE", 5),
     )
     config.load_app()  # before the protocol
+    metrics_server.start()
     server = Server(config)
     with contextlib.suppress(KeyboardInterrupt):
         server.run()

@@ -293,7 +293,8 @@ STORAGES = {
 # --- Process management -------------------------------------------------------------------------------------------
 # Seconds that open requests have to end after the server is asked to stop. Read by portal/server.py.
 SHUTDOWN_GRACE = env.integer("SHUTDOWN_GRACE", 5)
-# A file that worker and controller touch in each cycle, for a probe that can only read files.
-ALIVE_FILE = env.text("ALIVE_FILE", "")
+ALIVE_FILE = env.text("ALIVE_FILE", "")  # touched in each cycle of worker and controller, for probes
+METRICS_PORT = env.integer("METRICS_PORT", 0, maximum=65535)  # 0: no metrics
+METRICS_ADDRESS = env.text("METRICS_ADDRESS", "127.0.0.1")
 LOG_FORMAT = env.choice("LOG_FORMAT", "json", ("json", "console"))
 LOGGING = logs.configuration(LOG_FORMAT, env.text("LOG_LEVEL", "INFO"))

@@ -9,6 +9,7 @@ from django.db import close_old_connections
 from rq import worker_registration
 from rq.worker import SimpleWorker
 
+from core import metrics_server
 from desktops.lifecycle import heartbeat, jobs  # noqa: F401 - loads the jobs before the first one is due
 from desktops.runtimes import get_runtime
 
@@ -31,6 +32,10 @@ class Worker(SimpleWorker):
         get_runtime().warm_up()
         heartbeat.wait_for_redis()
         super().__init__(*args, **options | {"worker_ttl": TTL})
+
+    def work(self, *args: Any, **options: Any) -> bool:
+        metrics_server.start()
+        return bool(super().work(*args, **options))
 
     def heartbeat(self, timeout: int | None = None, pipeline: Any = None) -> None:
         """Send a heartbeat, waiting for Redis if needed.

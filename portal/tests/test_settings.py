@@ -55,6 +55,7 @@ def test_flag(given, value, read):
         (lambda: env.integer("A_SETTING", 5), "five"),
         (lambda: env.integer("A_SETTING", 5), "²"),
         (lambda: env.integer("A_SETTING", 5, minimum=2), "1"),
+        (lambda: env.integer("A_SETTING", 5, maximum=65535), "65536"),
         (lambda: env.choice("A_SETTING", "a", ("a", "b")), "c"),
     ],
 )

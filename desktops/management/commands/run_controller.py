@@ -6,6 +6,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
+from core import metrics_server
 from desktops.lifecycle.controller import Controller
 
 
@@ -16,4 +17,5 @@ class Command(BaseCommand):
         stopped = Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stopped.set())
+        metrics_server.start()
         Controller(stopped.is_set).run()

@@ -1,0 +1,119 @@
+"""The metrics of a whole Podesk that people use: all are documented, and none contains a person or a desktop."""
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from prometheus_client import Metric
+
+from tests.support import metrics
+from tests.support.page_client import Visitor
+from tests.support.running_podesk import Portal, free_port, podesk, running
+
+pytestmark = pytest.mark.once
+
+PERSON, PASSWORD = "quentin.quill", "a long enough password 7"
+PARTS = ("web", "worker", "controller")
+# Labels of few values that are known in advance. `le` is the upper limit of a histogram's bucket.
+LABELS = {
+    *("version", "python", "implementation", "major", "minor", "patchlevel", "generation", "le"),
+    *("route", "method", "code", "limit", "result", "reason", "state"),
+}
+
+
+def three_free_ports() -> int:
+    """Return the first of three ports that are probably free."""
+    return min(free_port(), 65533)  # the kernel gives random ones, so the next two are usually free
+
+
+class Driven:
+    """A portal that a person has used, and the metrics of its processes."""
+
+    def __init__(self, portal: Portal, first_port: int) -> None:
+        self.portal, self.ports = portal, {name: first_port + number for number, name in enumerate(PARTS)}
+        self.secrets = [PERSON, *self._use()]
+        self.texts = {name: metrics.text(port) for name, port in self.ports.items()}
+        self.found = {name: metrics.parse(text) for name, text in self.texts.items()}
+
+    def _use(self) -> list[str]:
+        """Sign in and act as a person, and return what identifies them."""
+        create = f"from accounts.models import User; User.objects.create_user('{PERSON}', password='{PASSWORD}')"
+        assert self.portal.manage("shell", "-c", create).returncode == 0
+        visitor = Visitor(self.portal.url)
+        visitor.http.get("/accounts/login/")
+        visitor.post("/accounts/login/", username=PERSON, password="wrong")
+        visitor.sign_in(PERSON, PASSWORD)
+        visitor.http.get(f"/desktops/{PERSON}/")
+        visitor.http.get("/api/v1/pods", headers={"X-User-Token": "nonsense"})
+        (user_id,) = self.portal.query(f"SELECT id FROM accounts_user WHERE username = '{PERSON}'")[0]
+        return [str(user_id)]
+
+    def exposed(self) -> dict[str, list[Metric]]:
+        """Return Podesk's own metrics of all processes by name."""
+        names: dict[str, list[Metric]] = {}
+        for found in self.found.values():
+            for name, metric in metrics.ours(found).items():
+                names.setdefault(name, []).append(metric)
+        return names
+
+
+@pytest.fixture(scope="module")
+def driven() -> Iterator[Driven]:
+    with tempfile.TemporaryDirectory(prefix="podesk-metrics-", ignore_cleanup_errors=True) as made:
+        Path(made).chmod(0o755)
+        port = three_free_ports()
+        with running(Path(made) / "data", METRICS_PORT=str(port)) as portal:
+            yield Driven(portal, port)
+
+
+def test_each_metric_is_documented_and_each_documented_one_exists(driven):
+    assert set(driven.exposed()) == set(metrics.documented())
+
+
+def test_kinds_and_labels_are_those_of_the_page(driven):
+    for name, found in driven.exposed().items():
+        row = metrics.documented()[name]
+        for metric in found:
+            assert metric.type == row.kind, name
+            assert metrics.labels_of(metric) <= {row.labels}, name
+
+
+def test_labels_are_on_the_list(driven):
+    labels = {
+        label for found in driven.found.values() for metric in found for each in metric.samples for label in each.labels
+    }
+    assert labels <= LABELS
+
+
+def test_no_value_identifies_a_person_or_a_desktop(driven):
+    assert [(name, word) for name, text in driven.texts.items() for word in driven.secrets if word in text] == []
+
+
+def test_names_follow_the_rules(driven):
+    """Units in the name, and only counters end with `_total`; the strict parser has checked the rest."""
+    for name, (metric, *_) in driven.exposed().items():
+        assert name.endswith("_total") is (metric.type == "counter"), name
+        assert "seconds" in name or metric.type != "histogram", name
+        assert metric.documentation.endswith("."), name
+
+
+def test_use_is_seen(driven):
+    web = metrics.ours(driven.found["web"])
+    routes = {each.labels.get("route") for each in web["podesk_http_requests_total"].samples}
+    assert {"accounts:login", "desktops:home"} <= routes
+    failed = [each.value for each in web["podesk_failed_logins_total"].samples]
+    refused = {each.labels["reason"]: each.value for each in web["podesk_tokens_refused_total"].samples}
+    assert (failed, refused) == ([1.0], {"malformed": 1.0})
+
+
+def test_terminal_says_where_they_are(driven):
+    addresses = [f"http://127.0.0.1:{port} ({name})" for name, port in driven.ports.items()]
+    assert f"Metrics: {', '.join(addresses)}\n" in driven.portal.printed
+
+
+@pytest.mark.parametrize("port", ["65534", "-1", "many"])
+def test_port_without_room_for_three_is_one_sentence(tmp_path, port):
+    said = podesk("run", "--data", str(tmp_path / "data"), METRICS_PORT=port)
+    assert said.returncode == 1
+    assert said.stderr == f"podesk: METRICS_PORT is '{port}'; expected 0, or the first of 3 free ports.\n"
