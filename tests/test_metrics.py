@@ -3,13 +3,14 @@
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 from prometheus_client import Metric
 
 from tests.support import metrics
 from tests.support.page_client import Visitor
-from tests.support.running_podesk import Portal, free_port, podesk, running
+from tests.support.running_podesk import Portal, free_port, podesk, running, wait_for
 
 pytestmark = pytest.mark.once
 
@@ -18,7 +19,7 @@ PARTS = ("web", "worker", "controller")
 # Labels of few values that are known in advance. `le` is the upper limit of a histogram's bucket.
 LABELS = {
     *("version", "python", "implementation", "major", "minor", "patchlevel", "generation", "le"),
-    *("route", "method", "code", "limit", "result", "reason", "state"),
+    *("route", "method", "code", "limit", "result", "reason", "state", "phase", "job"),
 }
 
 
@@ -46,8 +47,15 @@ class Driven:
         visitor.sign_in(PERSON, PASSWORD)
         visitor.http.get(f"/desktops/{PERSON}/")
         visitor.http.get("/api/v1/pods", headers={"X-User-Token": "nonsense"})
-        (user_id,) = self.portal.query(f"SELECT id FROM accounts_user WHERE username = '{PERSON}'")[0]
-        return [str(user_id)]
+        desktop = visitor.launch()
+        wait_for(self._is_running)
+        visitor.act(desktop, "stop")
+        wait_for(lambda: not self._is_running())
+        ((pod, user_id),) = self.portal.query("SELECT object_name, owner_id FROM desktops_desktop")
+        return [pod, str(UUID(str(user_id))), str(UUID(desktop)), UUID(desktop).hex]
+
+    def _is_running(self) -> bool:
+        return bool(self.portal.query("SELECT 1 FROM desktops_desktop WHERE status = 'running'"))
 
     def exposed(self) -> dict[str, list[Metric]]:
         """Return Podesk's own metrics of all processes by name."""
@@ -105,6 +113,17 @@ def test_use_is_seen(driven):
     failed = [each.value for each in web["podesk_failed_logins_total"].samples]
     refused = {each.labels["reason"]: each.value for each in web["podesk_tokens_refused_total"].samples}
     assert (failed, refused) == ([1.0], {"malformed": 1.0})
+
+
+def test_launch_is_seen_where_it_happens(driven):
+    worker, controller = (metrics.ours(driven.found[name]) for name in ("worker", "controller"))
+    jobs = {each.labels["job"] for each in worker["podesk_job_seconds"].samples if each.name.endswith("_count")}
+    assert {"start_desktop", "stop_desktop"} <= jobs
+    (launch,) = controller["podesk_launches_total"].samples
+    assert (launch.labels, launch.value) == ({"result": "ready", "reason": ""}, 1.0)
+    phases = {each.labels["phase"] for each in controller["podesk_launch_phase_seconds"].samples}
+    assert {"starting", "created", "started", "ready", "running"} >= phases >= {"created", "ready"}
+    assert [each.value for each in controller["podesk_controller_leader"].samples] == [1.0]
 
 
 def test_terminal_says_where_they_are(driven):

@@ -17,6 +17,7 @@ from core import locks
 from core.redis import key
 from desktops.lifecycle import (
     closed_accounts,
+    controller_metrics,
     heartbeat,
     orphaned_volumes,
     queue,
@@ -76,7 +77,8 @@ class Controller:
         for desktop_id in reachability.take_reports():
             reconcile.inspect(desktop_id)
         if time.monotonic() - self._listed_at >= settings.RELIST_SECONDS:
-            compare_all()
+            with controller_metrics.full_round():
+                compare_all()
             self._listed_at = time.monotonic()
         for name in get_runtime().watch(timeout=TURN):
             compare_one(name)
@@ -103,10 +105,12 @@ class Controller:
             self._lease = locks.acquire_lock(key("controller", "lease"), lease=LEASE_SECONDS, at_work=_is_at_work)
             if self._lease:
                 log.info("became_leader")
+                controller_metrics.set_leading(True)
         return self._lease is not None
 
     def _resign(self) -> None:
         lease, self._lease = self._lease, None
+        controller_metrics.set_leading(False)
         if lease:
             lease.release()
 

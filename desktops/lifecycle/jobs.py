@@ -13,7 +13,7 @@ from accounts.time_zones import zone_of
 from core import encryption
 from core.locks import desktop_lock
 from desktops import notify
-from desktops.lifecycle import host_keys, node_ports, running_notes, start_timeouts, volumes
+from desktops.lifecycle import host_keys, metrics, node_ports, running_notes, start_timeouts, volumes
 from desktops.lifecycle.queue import Work, enqueue_later
 from desktops.models import AT_REST, Desktop, Status, Volume
 from desktops.runtimes import get_runtime
@@ -206,6 +206,7 @@ def _give_up(desktop: Desktop, fault: RuntimeFault) -> None:
         volumes.note_lost(desktop.volume)
     params = {"reason": fault.reason, "detail": fault.detail[:500], "facts": fault.facts}
     if desktop.move(to=Status.FAILED, reason=fault.reason, reason_facts=fault.facts, event_params=params):
+        metrics.count_failed_after_commit(Status.STARTING, fault.reason)
         _stop(desktop.object_name)
 
 

@@ -14,7 +14,7 @@ from django.utils import timezone
 from accounts.disconnects import Disconnect, disconnect_after_commit
 from accounts.quotas import effective
 from core.redis import client, key
-from desktops.lifecycle import jobs, node_ports, running_notes, start_timeouts, volumes
+from desktops.lifecycle import jobs, metrics, node_ports, running_notes, start_timeouts, volumes
 from desktops.lifecycle.queue import enqueue_after_commit, enqueue_again, is_behind
 from desktops.lifecycle.runs import NO_ENDPOINT, fresh_run
 from desktops.models import AT_REST, Desktop, DesktopEvent, DesktopRun, RunResult, Status, Volume
@@ -171,7 +171,7 @@ def _deleting(desktop: Desktop, seen: Observed | None) -> None:
 def _ready(desktop: Desktop, seen: Observed) -> None:
     now, quota = timezone.now(), effective(desktop.owner)
     lifetime = quota.max_lifetime_minutes.value
-    desktop.move(
+    moved = desktop.move(
         to=Status.RUNNING,
         reason="",
         started_at=now,
@@ -181,6 +181,8 @@ def _ready(desktop: Desktop, seen: Observed) -> None:
         container_restarts=seen.restarts,
         **_endpoint_fields(seen),
     )
+    if moved:
+        metrics.count_ready_after_commit(desktop)
     Volume.objects.filter(pk=desktop.volume_id, used_at=None).update(used_at=now)
     if desktop.volume.lost_at:
         volumes.note_found(desktop.volume)
@@ -188,8 +190,10 @@ def _ready(desktop: Desktop, seen: Observed) -> None:
 
 def _fail(desktop: Desktop, reason: str, detail: str) -> None:
     log.error("desktop_failed", reason=reason, detail=detail)
+    before = desktop.status
     with transaction.atomic():
         if desktop.move(to=Status.FAILED, reason=reason, event_params={"reason": reason, "detail": detail[:500]}):
+            metrics.count_failed_after_commit(before, reason)
             disconnect_after_commit(Disconnect("desktop", str(desktop.pk), "failed"))
             if reason == "volume_lost":
                 volumes.note_lost(desktop.volume)

@@ -10,7 +10,7 @@ from rq import worker_registration
 from rq.worker import SimpleWorker
 
 from core import metrics_server
-from desktops.lifecycle import heartbeat, jobs  # noqa: F401 - loads the jobs before the first one is due
+from desktops.lifecycle import heartbeat, jobs, metrics  # noqa: F401 - loads the jobs before the first one is due
 from desktops.runtimes import get_runtime
 
 log = structlog.get_logger("podesk.worker")
@@ -73,12 +73,15 @@ class Worker(SimpleWorker):
     def execute_job(self, *args: Any, **options: Any) -> None:
         self._unless_redis_fails(super().execute_job, *args, **options)
 
-    def perform_job(self, *args: Any, **options: Any) -> Any:
+    def perform_job(self, job: Any, *args: Any, **options: Any) -> bool:
         close_old_connections()  # the database may have restarted since the previous job
+        began = time.monotonic()
         try:
-            return super().perform_job(*args, **options)
+            well = bool(super().perform_job(job, *args, **options))
         finally:
             close_old_connections()
+        metrics.count_job(job.func_name, well=well, seconds=time.monotonic() - began)
+        return well
 
     def teardown(self) -> None:
         self._unless_redis_fails(super().teardown)

@@ -47,8 +47,10 @@ def labels_of(metric: Metric) -> set[frozenset[str]]:
     return {frozenset(each.labels) - set(OWN) for each in metric.samples}
 
 
-def documented() -> dict[str, Row]:
-    page = (CHECKOUT / "docs/metrics.md").read_text()
+def documented(*, cluster: bool = False) -> dict[str, Row]:
+    """Return the metrics that any installation has, or those that only one with a cluster has."""
+    anywhere, _, with_cluster = (CHECKOUT / "docs/metrics.md").read_text().partition("\n### With a cluster\n")
+    page = with_cluster if cluster else anywhere
     rows = re.findall(r"^\| `(podesk_\w+)` \| (\w+) \| ([^|]*) \|", page, re.MULTILINE)
     return {name: Row(kind, frozenset(re.findall(r"`(\w+)`", labels))) for name, kind, labels in rows}
 

@@ -20,6 +20,7 @@ from urllib3.connection import HTTPConnection
 from urllib3.exceptions import HTTPError
 
 from desktops.runtimes.base import Deadline, RuntimeUnknown
+from desktops.runtimes.kubernetes import metrics
 
 log = structlog.get_logger("podesk.kubernetes")
 # Limit of one HTTP call; the deadline limits one operation. The API itself waits 10 s for an admission webhook.
@@ -29,6 +30,7 @@ _PASSING = (429, 500, 502, 503, 504)
 _UNAUTHORIZED = 401
 WEBHOOK_AWAY = "failed calling webhook"  # from the API's message
 _WEBHOOK_TRIES = 2  # a webhook fails either for a moment or for long
+_VERBS = {"POST": "create", "PUT": "update"}
 NO_ANSWER = (HTTPError, OSError, config.ConfigException)  # the last one: a token file that is being renewed
 # Detects a lost node after about 35 s, even on a watch without traffic.
 _KEEP_ALIVE = (
@@ -64,6 +66,23 @@ class ApiRequest:
     def headers(self) -> dict[str, str]:
         content = "application/merge-patch+json" if self.method == "PATCH" else "application/json"
         return {"Accept": "application/json", "Content-Type": content, "User-Agent": "podesk"}
+
+    @property
+    def kind(self) -> str:
+        """Return the kind in `/api/v1/namespaces/<namespace>/<kind>/<name>`."""
+        parts = self._parts
+        return parts[1] if len(parts) > 1 else self.path
+
+    @property
+    def verb(self) -> str:
+        """Return the verb by which Kubernetes grants rights."""
+        if self.method != "GET":
+            return _VERBS.get(self.method, self.method.lower())
+        return "watch" if "watch" in self.query else "get" if len(self._parts) > 2 else "list"
+
+    @property
+    def _parts(self) -> list[str]:
+        return self.path.rsplit("/namespaces/", maxsplit=1)[-1].split("/")
 
 
 class _TemporaryError(Exception):
@@ -144,13 +163,26 @@ class ApiClient:
             raise _TemporaryError(str(error)) from error
 
     def _send(self, request: ApiRequest, seconds: float, *, preload_content: bool = True) -> urllib3.BaseHTTPResponse:
-        """Send one HTTP request. Everything else in this class builds on it."""
+        """Send one HTTP request and measure it. Everything else in this class builds on it."""
+        began, code = time.monotonic(), "none"
+        self.calls[f"{request.method} {request.kind}"] += 1
+        try:
+            response = self._exchange(request, seconds, preload_content=preload_content)
+            code = str(response.status)
+        finally:
+            took = time.monotonic() - began
+            metrics.count_call(request.verb, request.kind, code, took)
+        milliseconds = round(took * 1000, 1)
+        log.debug(
+            "cluster_call", method=request.method, kind=request.kind, status=response.status, milliseconds=milliseconds
+        )
+        return response
+
+    def _exchange(self, request: ApiRequest, seconds: float, *, preload_content: bool) -> urllib3.BaseHTTPResponse:
         configuration, pool = self._connected()
         auth = configuration.auth_settings().get("BearerToken")  # also re-reads a pod's renewed token
         headers = request.headers | ({auth["key"]: auth["value"]} if auth else {})
-        self.calls[f"{request.method} {_kind(request.path)}"] += 1
-        began = time.monotonic()
-        response = pool.request(
+        return pool.request(
             request.method,
             configuration.host + request.path,
             fields=request.query if request.body is None else None,
@@ -161,10 +193,6 @@ class ApiClient:
             redirect=False,
             preload_content=preload_content,
         )
-        took = round((time.monotonic() - began) * 1000, 1)
-        kind = _kind(request.path)
-        log.debug("cluster_call", method=request.method, kind=kind, status=response.status, milliseconds=took)
-        return response
 
     # --- credentials ------------------------------------------------------------------------------------------------
 
@@ -212,9 +240,3 @@ def _status(body: bytes) -> dict[str, Any]:
 def _retry_after(response: urllib3.BaseHTTPResponse) -> float:
     value = response.headers.get("Retry-After", "")
     return float(value) if value.isdecimal() else 0.0
-
-
-def _kind(path: str) -> str:
-    """Return the kind in `/api/v1/namespaces/<namespace>/<kind>/<name>`."""
-    parts = path.rsplit("/namespaces/", maxsplit=1)[-1].split("/")
-    return parts[1] if len(parts) > 1 else path

@@ -12,6 +12,7 @@ import structlog
 import urllib3
 
 from desktops.runtimes.base import Deadline, RuntimeUnknown
+from desktops.runtimes.kubernetes import metrics
 from desktops.runtimes.kubernetes.client import NO_ANSWER, ApiClient, ApiRefused, ApiRequest
 from desktops.runtimes.kubernetes.manifests import INSTALLATION
 from desktops.runtimes.kubernetes.operations import Body, path
@@ -69,6 +70,8 @@ class Reflector(threading.Thread):
         while not self._closed.is_set():
             self._watching_since = float("inf")
             asked = self._list_and_watch()
+            if not self._closed.is_set():
+                metrics.count_watch_restart(self.request.kind)
             if time.monotonic() - self._watching_since > STEADY:
                 pause = FIRST_PAUSE
             self._closed.wait(max(random.uniform(pause / 2, pause), min(asked, LONGEST_ASKED)))
