@@ -1,6 +1,7 @@
 """Publish over Redis that live streams must end. A proxy's periodic check catches a lost message."""
 
 import json
+import time
 from dataclasses import asdict, dataclass
 
 import redis
@@ -20,6 +21,7 @@ class Disconnect:
     id: str
     reason: str
     spare: str = ""  # the session id whose streams stay open, such as that of the person who changes their password
+    at: float = 0.0  # time.time() of its publication; 0 if the publisher does not send it
 
     @classmethod
     def from_message(cls, message: str) -> "Disconnect":
@@ -27,7 +29,13 @@ class Disconnect:
 
 
 def channel() -> str:
-    return key("cuts")  # keeps its old name, since replicas of two versions share it during an update
+    """Return the channel of version 1.0, whose messages have no time. Replicas share it during an update."""
+    return key("cuts")
+
+
+def channels() -> tuple[str, str]:
+    """Return all channels. The second one has the same messages again, with their time, and is published first."""
+    return channel(), key("disconnects")
 
 
 def disconnect_after_commit(cut: Disconnect) -> None:
@@ -35,7 +43,13 @@ def disconnect_after_commit(cut: Disconnect) -> None:
 
 
 def _publish(cut: Disconnect) -> None:
+    message = asdict(cut)
+    del message["at"]  # version 1.0 accepts no further fields
+    plain, timed = channels()
     try:
-        client().publish(channel(), json.dumps(asdict(cut)))
+        with client().pipeline(transaction=False) as pipeline:
+            pipeline.publish(timed, json.dumps(message | {"at": time.time()}))
+            pipeline.publish(plain, json.dumps(message))
+            pipeline.execute()
     except redis.RedisError as error:
         log.warning("disconnect_not_published", scope=cut.scope, reason=cut.reason, error=str(error))

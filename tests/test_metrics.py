@@ -19,7 +19,7 @@ PARTS = ("web", "worker", "controller")
 # Labels of few values that are known in advance. `le` is the upper limit of a histogram's bucket.
 LABELS = {
     *("version", "python", "implementation", "major", "minor", "patchlevel", "generation", "le"),
-    *("route", "method", "code", "limit", "result", "reason", "state", "phase", "job"),
+    *("route", "method", "code", "limit", "result", "reason", "state", "phase", "job", "kind", "direction"),
 }
 
 

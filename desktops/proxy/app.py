@@ -11,7 +11,7 @@ from django.conf import settings
 from django.db import Error as DatabaseFault
 
 from desktops.lifecycle import reachability
-from desktops.proxy import access, registry, relay, rfb, stream_checks
+from desktops.proxy import access, metrics, registry, relay, rfb, stream_checks
 from desktops.proxy.asgi import Receive, Scope, Send
 from desktops.proxy.browser_connection import BrowserConnection, BrowserLeft
 from desktops.proxy.desktop_connection import DesktopConnection
@@ -52,6 +52,7 @@ async def _admit(scope: Scope) -> access.Admission:
 
 
 async def _refuse(scope: Scope, send: Send, refused: access.StreamRefused) -> None:
+    metrics.count_refusal(refused.slug)
     if "websocket.http.response" not in scope.get("extensions", {}):
         await send({"type": "websocket.close"})
         return
@@ -73,6 +74,7 @@ async def _serve(stream: Stream, scope: Scope, browser: BrowserConnection, send:
     log.info("stream_closed", reason=reason, seconds=round(stream.seconds, 1), down=stream.down, up=stream.up)
     if not stream.browser_left:
         await _close(send, close_codes.close_code_for(reason))
+    metrics.count_end(stream, reason)
 
 
 async def _work(stream: Stream, browser: BrowserConnection) -> None:

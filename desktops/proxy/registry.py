@@ -21,7 +21,7 @@ from redis import RedisError
 from redis.asyncio.client import PubSub
 
 from accounts import disconnects
-from desktops.proxy import stream_checks
+from desktops.proxy import metrics, stream_checks
 from desktops.proxy.stream import Stream
 
 log = structlog.get_logger("podesk.proxy")
@@ -41,6 +41,7 @@ async def registered(stream: Stream) -> AsyncIterator[None]:
     """Register the stream for this block, so that disconnects and database checks can end it."""
     _end_oldest(stream)
     _streams[stream] = None
+    metrics.count_opened(stream)
     if not _tasks:
         # Own contexts: the tasks must not log the desktop and user of the first stream.
         _tasks.extend(
@@ -51,6 +52,7 @@ async def registered(stream: Stream) -> AsyncIterator[None]:
         yield
     finally:
         del _streams[stream]
+        metrics.count_closed(stream)
         if not _streams:
             for task in _tasks:
                 task.cancel()
@@ -95,7 +97,7 @@ async def _listen() -> None:
         try:
             client = redis.asyncio.from_url(settings.REDIS_URL, decode_responses=True)
             async with client, client.pubsub() as subscription:
-                await subscription.subscribe(disconnects.channel())
+                await subscription.subscribe(*disconnects.channels())
                 pauses = _pauses()
                 await _receive(subscription)
         except (RedisError, OSError) as error:
@@ -127,6 +129,8 @@ async def _receive(subscription: PubSub) -> None:
 
 async def _handle_message(message: dict[str, Any]) -> None:
     if message["type"] == "subscribe":
+        if message["data"] < len(disconnects.channels()):  # the number of channels so far
+            return
         _subscribe_done.set()
         await _recheck(list(_streams))  # disconnects before the subscription were missed
     elif message["type"] == "message":
@@ -137,7 +141,7 @@ async def _handle_message(message: dict[str, Any]) -> None:
             return
         for stream in _streams:
             if _concerns(disconnect, stream):
-                stream.end(disconnect.reason)
+                stream.end(disconnect.reason, disconnected_at=disconnect.at)
 
 
 def _concerns(disconnect: disconnects.Disconnect, stream: Stream) -> bool:
@@ -172,6 +176,7 @@ async def _tick() -> None:
         await asyncio.sleep(TICK)
         now = time.monotonic()
         _end_stalled(_streams, now)
+        metrics.count_bytes(_streams)
         await _record_activity(
             [one for one in _streams if one.has_new_input() and now - one.recorded[2] >= ACTIVITY_EVERY], now
         )

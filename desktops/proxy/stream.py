@@ -17,12 +17,15 @@ class Stream:
         self.desktop_blocked: float | None = None
         self.input = InputCounter(blind=admission.permission != "vnc")
         self.recorded = (0, 0, 0.0)  # at the last record of activity: input count, bytes up, time
+        self.counted = (0, 0)  # bytes down and up that the metrics include
+        self.disconnected_at = 0.0  # time.time() of the disconnect that ended it
         self.browser_left = False
         self._end: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 
-    def end(self, reason: str) -> None:
+    def end(self, reason: str, *, disconnected_at: float = 0.0) -> None:
         """End the stream; later calls change nothing. `reason` names a CloseCode in desktops.wording.close_codes."""
         if not self._end.done():
+            self.disconnected_at = disconnected_at
             self._end.set_result(reason)
 
     async def ended(self) -> str:
