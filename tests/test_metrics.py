@@ -19,7 +19,24 @@ PARTS = ("web", "worker", "controller")
 # Labels of few values that are known in advance. `le` is the upper limit of a histogram's bucket.
 LABELS = {
     *("version", "python", "implementation", "major", "minor", "patchlevel", "generation", "le"),
-    *("route", "method", "code", "limit", "result", "reason", "state", "phase", "job", "kind", "direction"),
+    *(
+        "route",
+        "method",
+        "code",
+        "limit",
+        "result",
+        "reason",
+        "state",
+        "phase",
+        "job",
+        "kind",
+        "direction",
+        "status",
+        "image",
+        "range",
+        "resource",
+        "type",
+    ),
 }
 
 
@@ -34,6 +51,7 @@ class Driven:
     def __init__(self, portal: Portal, first_port: int) -> None:
         self.portal, self.ports = portal, {name: first_port + number for number, name in enumerate(PARTS)}
         self.secrets = [PERSON, *self._use()]
+        wait_for(self._worker_is_seen)
         self.texts = {name: metrics.text(port) for name, port in self.ports.items()}
         self.found = {name: metrics.parse(text) for name, text in self.texts.items()}
 
@@ -56,6 +74,11 @@ class Driven:
 
     def _is_running(self) -> bool:
         return bool(self.portal.query("SELECT 1 FROM desktops_desktop WHERE status = 'running'"))
+
+    def _worker_is_seen(self) -> bool:
+        """Return whether the controller has computed the installation's numbers since the worker started."""
+        found = metrics.ours(metrics.scrape(self.ports["controller"]))
+        return [each.value for each in found["podesk_workers"].samples] == [1.0]
 
     def exposed(self) -> dict[str, list[Metric]]:
         """Return Podesk's own metrics of all processes by name."""
@@ -124,6 +147,7 @@ def test_launch_is_seen_where_it_happens(driven):
     phases = {each.labels["phase"] for each in controller["podesk_launch_phase_seconds"].samples}
     assert {"starting", "created", "started", "ready", "running"} >= phases >= {"created", "ready"}
     assert [each.value for each in controller["podesk_controller_leader"].samples] == [1.0]
+    assert [each.value for each in controller["podesk_runtime_up"].samples] == [1.0]
 
 
 def test_terminal_says_where_they_are(driven):

@@ -19,6 +19,7 @@ from desktops.lifecycle import (
     closed_accounts,
     controller_metrics,
     heartbeat,
+    installation_metrics,
     orphaned_volumes,
     queue,
     reachability,
@@ -71,6 +72,7 @@ class Controller:
             time.sleep(TURN / 2)
             return
         heartbeat.record_controller_beat()
+        installation_metrics.shown.refresh()
         queue.send_due()
         ssh_key_sync.queue_renewals()
         closed_accounts.release_holdings()
@@ -111,6 +113,7 @@ class Controller:
     def _resign(self) -> None:
         lease, self._lease = self._lease, None
         controller_metrics.set_leading(False)
+        installation_metrics.shown.forget()
         if lease:
             lease.release()
 

@@ -21,6 +21,12 @@ def unknown_volumes() -> list[str]:
     return _without_row(get_runtime().volumes())
 
 
+def last_count() -> int | None:
+    """Return how many the last comparison found, or None if it is too old. Raises redis.RedisError."""
+    found = client().get(key("volumes-unknown"))
+    return int(str(found)) if found is not None else None
+
+
 def compare_volumes() -> None:
     """Check for lost home folders every few minutes, once for all controllers."""
     if not client().set(key("volumes-compared"), "1", nx=True, ex=EVERY):
@@ -32,7 +38,9 @@ def compare_volumes() -> None:
         log.warning("volumes_not_compared", error=str(error))
         return
     volumes.compare(set(found), began)
-    _report_hourly(_without_row(found))
+    unknown = _without_row(found)
+    client().set(key("volumes-unknown"), len(unknown), ex=2 * EVERY)
+    _report_hourly(unknown)
 
 
 def _without_row(found: Iterable[str]) -> list[str]:

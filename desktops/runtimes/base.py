@@ -113,6 +113,19 @@ class Usage:
     memory_limit_mib: float | None
 
 
+@dataclass(frozen=True)
+class ResourceQuotaUse:
+    """How much of a resource all desktops together use, and may use. Cores, bytes, or a number of objects."""
+
+    resource: str
+    used: float
+    hard: float
+
+    @property
+    def share(self) -> float:
+        return self.used / self.hard if self.hard else 1.0
+
+
 class RuntimeFault(Exception):
     """The runtime refused or failed. If `permanent`, retrying does not help until a person acts."""
 
@@ -205,6 +218,9 @@ class Runtime(Protocol):
 
     def usage(self, name: str) -> Usage | None:
         """Return the present use of a desktop, or None if it does not run."""
+
+    def quota_use(self) -> tuple[ResourceQuotaUse, ...]:
+        """Return the limits of all desktops together that the runtime itself enforces. Raises RuntimeUnknown."""
 
     def unlimited(self) -> str | None:
         """Return why CPU and memory limits are not enforced, as an English msgid. Return None if they are enforced."""

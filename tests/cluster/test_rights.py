@@ -36,6 +36,7 @@ BASE: dict[str, Rights] = {
         ("list", "services"),
         ("list", "networkpolicies.networking.k8s.io"),
         ("list", "persistentvolumeclaims"),
+        ("list", "resourcequotas"),
     },
     "podesk-web": {("get", "pods"), ("get", "pods/log"), ("get", "pods.metrics.k8s.io")},
     "podesk": set(),
@@ -129,6 +130,7 @@ class Lives:
             list(harness.runtime.watch(timeout=3))
             assert harness.runtime.list()
             assert harness.runtime.volumes() == [spec.volume]
+            harness.runtime.quota_use()
             harness.runtime.renew_keys(spec.name, "ssh-ed25519 AAAA", deadline=soon())
             harness.runtime.usage(spec.name)
             harness.runtime.logs(spec.name)

@@ -16,6 +16,7 @@ from desktops.runtimes.base import (
     Names,
     Observed,
     Phase,
+    ResourceQuotaUse,
     RuntimeFault,
     RuntimeUnknown,
     Usage,
@@ -27,6 +28,7 @@ from desktops.runtimes.kubernetes.errors import reading, writing
 from desktops.runtimes.kubernetes.informer import Informer
 from desktops.runtimes.kubernetes.manifests import CONTAINER, INSTALLATION, NODE_PORTS, NOVNC, SSH_OUTSIDE, VNC
 from desktops.runtimes.kubernetes.mending import Mend
+from desktops.runtimes.kubernetes.namespace_quota import uses_of
 from desktops.runtimes.kubernetes.operations import Bodies, Body, NamespaceOperations
 from desktops.runtimes.kubernetes.pod_usage import usage_of
 from desktops.runtimes.kubernetes.start import DesktopCreation, end_pod, is_ending, owners, set_owner
@@ -148,6 +150,11 @@ class KubernetesRuntime:
                 return None
             measured = calls.get("PodMetrics", name)
             return usage_of(pod, measured) if measured else None
+
+    def quota_use(self) -> tuple[ResourceQuotaUse, ...]:
+        calls = self._look(PAGE_SECONDS)
+        with reading():
+            return uses_of(calls.list("ResourceQuota"))
 
     def unlimited(self) -> str | None:
         return None

@@ -18,6 +18,7 @@ _GROUPS = {
     "PersistentVolumeClaim": ("api/v1", "persistentvolumeclaims"),
     "Pod": ("api/v1", "pods"),
     "PodMetrics": ("apis/metrics.k8s.io/v1beta1", "pods"),
+    "ResourceQuota": ("api/v1", "resourcequotas"),
     "Secret": ("api/v1", "secrets"),
     "Service": ("api/v1", "services"),
 }

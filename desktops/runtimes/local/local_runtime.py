@@ -17,6 +17,7 @@ from desktops.runtimes.base import (
     Names,
     Observed,
     Phase,
+    ResourceQuotaUse,
     RuntimeFault,
     RuntimeUnknown,
     Usage,
@@ -142,6 +143,9 @@ class LocalRuntime:
         if state is None or state.holder is None or not desktop_files.is_held(place):
             return None
         return usage.measure(place, state, state.holder)
+
+    def quota_use(self) -> tuple[ResourceQuotaUse, ...]:
+        return ()
 
     def unlimited(self) -> str | None:
         return cgroups.why_unlimited()

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from desktops.runtimes.base import Phase, RuntimeFault, RuntimeUnknown
+from desktops.runtimes.base import Phase, ResourceQuotaUse, RuntimeFault, RuntimeUnknown
 from desktops.runtimes.kubernetes import mending
 from desktops.runtimes.kubernetes.kubernetes_runtime import KubernetesRuntime
 from desktops.tests.runtimes.test_pod_state import record
@@ -203,3 +203,20 @@ def test_warming_up_never_fails(server, runtime, monkeypatch):
 
 def test_every_limit_is_enforced(runtime):
     assert runtime.unlimited() is None
+
+
+def test_quota_of_the_namespace_is_that_of_the_fullest(server, runtime):
+    wide = {"hard": {"pods": "500", "requests.memory": "1Ti"}, "used": {"pods": "40", "requests.memory": "512Gi"}}
+    narrow = {"hard": {"pods": "50", "odd": "1x"}, "used": {"pods": "40"}}
+    items = [{"status": wide}, {"status": narrow}, {}]
+    server.script[:] = [says(200, {"metadata": {}, "items": items})]
+    assert set(runtime.quota_use()) == {
+        ResourceQuotaUse("pods", 40, 50),
+        ResourceQuotaUse("requests.memory", 2**39, 2**40),
+    }
+
+
+def test_quota_that_may_not_be_read_is_unknown(server, runtime):
+    server.script[:] = [refuses(403, "Forbidden")]
+    with pytest.raises(RuntimeUnknown):
+        runtime.quota_use()

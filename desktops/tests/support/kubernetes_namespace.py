@@ -52,7 +52,7 @@ class SharedRuntime:
         self.warm_up, self.start, self.stop = worker.warm_up, worker.start, worker.stop
         self.renew_keys, self.delete_volume = worker.renew_keys, worker.delete_volume
         self.observe, self.list, self.volumes = controller.observe, controller.list, controller.volumes
-        self.watch, self.close = controller.watch, controller.close
+        self.watch, self.close, self.quota_use = controller.watch, controller.close, controller.quota_use
         self.logs, self.usage, self.unlimited = web.logs, web.usage, web.unlimited
 
 

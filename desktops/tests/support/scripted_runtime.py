@@ -15,6 +15,7 @@ from desktops.runtimes.base import (
     DesktopSpec,
     Observed,
     Phase,
+    ResourceQuotaUse,
     RuntimeFault,
     RuntimeUnknown,
     Usage,
@@ -59,6 +60,7 @@ class ScriptedRuntime:
         self.broken: list[str] = []  # kinds of objects that mending creates again
         self.unmendable: RuntimeFault | None = None
         self.homes: list[str] = []
+        self.quotas: tuple[ResourceQuotaUse, ...] = ()
         self.calls: list[tuple[str, str]] = []
         self.rang: list[str] = []
 
@@ -128,6 +130,10 @@ class ScriptedRuntime:
 
     def usage(self, name: str) -> Usage | None:
         return None
+
+    def quota_use(self) -> tuple[ResourceQuotaUse, ...]:
+        self._call("quota_use", "")
+        return self.quotas
 
     def unlimited(self) -> str | None:
         return None
