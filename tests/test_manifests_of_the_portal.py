@@ -290,6 +290,54 @@ def test_the_keys_job_reaches_the_api_wherever_it_usually_listens(manifests):
     assert {443, 6443, 8443, 16443} <= ports
 
 
+# --- metrics ---
+
+MEASURED = ("web", "proxy", "worker", "controller")
+
+
+def test_each_process_has_a_port_for_its_metrics(manifests):
+    port = int(settings_of(manifests)["METRICS_PORT"])
+    found = {title(each): each for each in manifests}
+    for name in MEASURED:
+        ports = container_of(found[f"Deployment podesk-{name}"])["ports"]
+        assert {"name": "metrics", "containerPort": port} in ports
+
+
+def test_metrics_are_reached_from_labelled_namespaces_and_by_no_service_or_ingress(manifests):
+    port = int(settings_of(manifests)["METRICS_PORT"])
+    (policy,) = [each for each in manifests if title(each) == "NetworkPolicy metrics"]
+    chosen = {"namespaceSelector": {"matchLabels": {"podesk/metrics": "podesk"}}}
+    assert policy["spec"]["ingress"] == [{"from": [chosen], "ports": [{"protocol": "TCP", "port": port}]}]
+    assert [name for name in MEASURED if not selects(policy["spec"]["podSelector"], labels_of(manifests, name))] == []
+    others = [each for each in manifests if each["kind"] == "NetworkPolicy" and each is not policy]
+    rules = [rule for each in others for rule in each["spec"].get("ingress", [])]
+    assert rules
+    assert [rule for rule in rules if _opens(rule, port)] == []
+    services = [each for each in manifests if each["kind"] == "Service"]
+    targets = {target.get("targetPort", target["port"]) for each in services for target in each["spec"]["ports"]}
+    assert not targets & {port, "metrics"}
+
+
+def _opens(rule: Manifest, port: int) -> bool:
+    """Return whether a rule opens the port: by its number, by its name, or because it names none."""
+    return not rule.get("ports") or any(each.get("port") in (port, "metrics", None) for each in rule["ports"])
+
+
+def labels_of(manifests: list[Manifest], name: str) -> dict[str, str]:
+    (labels,) = (
+        template["metadata"]["labels"]
+        for owner, template in templates(manifests)
+        if owner == f"Deployment podesk-{name}"
+    )
+    return dict(labels)
+
+
+def test_no_namespace_has_the_label_of_those_who_may_read_metrics(manifests):
+    """An operator sets it. Desktops in particular must not have it."""
+    labels = [each["metadata"].get("labels", {}) for each in manifests if each["kind"] == "Namespace"]
+    assert [each for each in labels if "podesk/metrics" in each] == []
+
+
 # --- the database ---
 
 SPARE = 20  # connections for the superuser, backups and people
