@@ -17,10 +17,11 @@ from accounts import audit
 from accounts.admin_bases import AuditedAdmin, ReadOnlyAdmin
 from accounts.amount_columns import AmountColumns
 from accounts.client import actor
+from core import units
 from desktops import services
 from desktops.exceptions import DesktopRefusal
 from desktops.lifecycle import node_ports
-from desktops.models import Desktop, DesktopEvent, DesktopImage, DesktopRun, DesktopSize, PortLease, Volume
+from desktops.models import Desktop, DesktopEvent, DesktopImage, DesktopRun, DesktopSize, PortLease, RunUsage, Volume
 from desktops.web.image_form import DesktopImageForm
 from desktops.wording import timeline
 from desktops.wording.reasons import sentence
@@ -133,9 +134,26 @@ class DesktopRunAdmin(AmountColumns, ReadOnlyAdmin):
             _("Configuration"),
             {"fields": ("image_name", "size_name", "cpu_amount", "memory_amount", "storage_amount", "gpu", "runtime")},
         ),
+        (_("Use"), {"fields": ("cpu_used", "memory_used")}),
         (_("Time"), {"fields": (*(f"{step}_at" for step in DesktopEvent.STEPS), "stopping_at", "ended_at")}),
         (_("For tracing"), {"fields": ("desktop_id", "object_name", "reason")}),
     )
+
+    @admin.display(description=_("CPU used"))
+    def cpu_used(self, run: DesktopRun) -> str:
+        return self._used(run, "cpu", "cpu")
+
+    @admin.display(description=_("memory used"))
+    def memory_used(self, run: DesktopRun) -> str:
+        return self._used(run, "memory", "memory_mib")
+
+    def _used(self, run: DesktopRun, kind: str, key: str) -> str:
+        usage = RunUsage.objects.filter(run=run).first()
+        if not usage:
+            return str(_("not measured"))
+        amounts = {name: units.amount(key, getattr(usage, f"{kind}_{name}")) for name in ("mean", "p95", "max")}
+        text = _("%(mean)s on average, at most %(p95)s in 95 %% of the samples, at most %(max)s in all")
+        return str(text % amounts)
 
     @admin.display(description=_("why"))
     def why(self, run: DesktopRun) -> str:

@@ -133,8 +133,8 @@ START_DEADLINE = env.integer("START_DEADLINE", 120, minimum=5)
 RELIST_SECONDS = env.integer("RELIST_SECONDS", 5 if DESKTOP_RUNTIME == "local" else 30, minimum=1)
 # Seconds before an object without a row is deleted as an orphan: the row of a new launch may not be committed yet.
 ORPHAN_GRACE = env.integer("ORPHAN_GRACE", 60)
-# Days that the history of a run is kept after its end; 0 keeps it without limit.
-RUN_HISTORY_DAYS = env.integer("RUN_HISTORY_DAYS", 400, minimum=0)
+RUN_HISTORY_DAYS = env.integer("RUN_HISTORY_DAYS", 400, minimum=0)  # after a run's end; 0 keeps it without limit
+USAGE_SAMPLE_SECONDS = env.integer("USAGE_SAMPLE_SECONDS", 60, minimum=0)  # 0 takes no samples
 # Encrypts secrets in the database (VNC passwords). Comma-separated Fernet keys, newest first.
 SECRETS_KEYS = env.listing("SECRETS_KEYS")
 

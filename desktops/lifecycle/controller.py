@@ -25,6 +25,7 @@ from desktops.lifecycle import (
     reachability,
     reconcile,
     ssh_key_sync,
+    usage_samples,
 )
 from desktops.lifecycle.timers import prune_daily, run_timers
 from desktops.models import AT_REST, Desktop
@@ -82,6 +83,7 @@ class Controller:
             with controller_metrics.full_round():
                 compare_all()
             self._listed_at = time.monotonic()
+        usage_samples.sample()
         for name in get_runtime().watch(timeout=TURN):
             compare_one(name)
 

@@ -4,6 +4,7 @@ from desktops.models.catalog import DesktopImage, DesktopSize, Resources
 from desktops.models.desktop import Desktop, DesktopEvent
 from desktops.models.port_lease import PortLease
 from desktops.models.run import DesktopRun, RunResult
+from desktops.models.run_usage import RunUsage
 from desktops.models.status import ACTIVE, AT_REST, LAUNCHING, MOVING, Status
 from desktops.models.volume import Volume
 
@@ -20,6 +21,7 @@ __all__ = [
     "PortLease",
     "Resources",
     "RunResult",
+    "RunUsage",
     "Status",
     "Volume",
 ]

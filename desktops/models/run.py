@@ -107,7 +107,7 @@ class DesktopRun(Resources):
         """Set the fields unless `once` is set. Creates the row of a run that began before there was a history."""
         rows = cls.objects.filter(desktop_id=desktop.pk, run=desktop.run)
         if not rows.filter(**{"ended_at": None, once: None}).update(**fields) and not rows.exists():
-            cls.objects.bulk_create([cls._new(desktop, fields)], ignore_conflicts=True)
+            DesktopRun.objects.bulk_create([cls._new(desktop, fields)], ignore_conflicts=True)
 
     @classmethod
     def _new(cls, desktop: Any, fields: dict[str, Any]) -> "DesktopRun":

@@ -222,5 +222,11 @@ class Runtime(Protocol):
     def quota_use(self) -> tuple[ResourceQuotaUse, ...]:
         """Return the limits of all desktops together that the runtime itself enforces. Raises RuntimeUnknown."""
 
+    def usage_of_all(self) -> dict[str, Usage]:
+        """Return the present use of all running desktops by name, from one call or one pass. May miss some.
+
+        Its limits may be unknown. Returns nothing if use is not measured here. Raises RuntimeUnknown.
+        """
+
     def unlimited(self) -> str | None:
         """Return why CPU and memory limits are not enforced, as an English msgid. Return None if they are enforced."""

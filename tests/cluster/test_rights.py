@@ -37,6 +37,7 @@ BASE: dict[str, Rights] = {
         ("list", "networkpolicies.networking.k8s.io"),
         ("list", "persistentvolumeclaims"),
         ("list", "resourcequotas"),
+        ("list", "pods.metrics.k8s.io"),
     },
     "podesk-web": {("get", "pods"), ("get", "pods/log"), ("get", "pods.metrics.k8s.io")},
     "podesk": set(),
@@ -65,6 +66,8 @@ FORBIDDEN = [
     "podesk-controller patch services",
     "podesk-controller create pods/exec",
     "podesk-web list pods",
+    "podesk-web list pods.metrics.k8s.io",
+    "podesk-controller get pods.metrics.k8s.io",
     "podesk-web get secrets",
     "podesk-web delete pods",
     "podesk-web create pods/exec",
@@ -133,6 +136,7 @@ class Lives:
             harness.runtime.quota_use()
             harness.runtime.renew_keys(spec.name, "ssh-ed25519 AAAA", deadline=soon())
             harness.runtime.usage(spec.name)
+            harness.runtime.usage_of_all()
             harness.runtime.logs(spec.name)
             harness.runtime.worker.logs(spec.name)  # as for a failed desktop
             harness.runtime.stop(spec.name, deadline=soon())

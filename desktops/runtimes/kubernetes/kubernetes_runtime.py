@@ -30,7 +30,7 @@ from desktops.runtimes.kubernetes.manifests import CONTAINER, INSTALLATION, NODE
 from desktops.runtimes.kubernetes.mending import Mend
 from desktops.runtimes.kubernetes.namespace_quota import uses_of
 from desktops.runtimes.kubernetes.operations import Bodies, Body, NamespaceOperations
-from desktops.runtimes.kubernetes.pod_usage import usage_of
+from desktops.runtimes.kubernetes.pod_usage import usage_of, usage_of_each
 from desktops.runtimes.kubernetes.start import DesktopCreation, end_pod, is_ending, owners, set_owner
 from desktops.runtimes.names import check
 
@@ -155,6 +155,15 @@ class KubernetesRuntime:
         calls = self._look(PAGE_SECONDS)
         with reading():
             return uses_of(calls.list("ResourceQuota"))
+
+    def usage_of_all(self) -> dict[str, Usage]:
+        with reading():
+            try:
+                return usage_of_each(self._look(PAGE_SECONDS).list("PodMetrics", **self._ours))
+            except ApiRefused as refused:
+                if refused.status == 404:  # the cluster has no metrics server
+                    return {}
+                raise
 
     def unlimited(self) -> str | None:
         return None

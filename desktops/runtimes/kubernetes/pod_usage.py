@@ -1,6 +1,7 @@
 """Compute a pod's use and limits from the metrics API. Pure."""
 
 import re
+from contextlib import suppress
 from decimal import Decimal
 from typing import Any
 
@@ -27,6 +28,16 @@ def usage_of(pod: dict[str, Any], measured: dict[str, Any]) -> Usage | None:
         cpu_limit=float(quantity(limits["cpu"])) if "cpu" in limits else None,
         memory_limit_mib=float(quantity(limits["memory"]) / _MIB) if "memory" in limits else None,
     )
+
+
+def usage_of_each(measured: list[dict[str, Any]]) -> dict[str, Usage]:
+    """Return the use of all measured pods by name, without limits. Skips pods without an intelligible measurement."""
+    found = {}
+    for each in measured:
+        with suppress(LookupError, TypeError, ValueError):
+            if usage := usage_of({"spec": {"containers": []}}, each):
+                found[each["metadata"]["name"]] = usage
+    return found
 
 
 def quantity(text: str) -> Decimal:

@@ -98,14 +98,8 @@ class LocalRuntime:
             raise RuntimeUnknown(str(error)) from error
 
     def list(self) -> list[Observed]:
-        try:
-            names = sorted(entry.name for entry in (self.root / "desktops").iterdir())
-        except FileNotFoundError:
-            return []
-        except OSError as error:
-            raise RuntimeUnknown(str(error)) from error
         seen = []
-        for name in filter(LABEL.fullmatch, names):
+        for name in self._names("desktops"):
             if observed := self.observe(name):
                 seen.append(observed)
             elif DesktopFolder(self.root, name).stop.exists():  # its holder was killed while it stopped
@@ -114,12 +108,7 @@ class LocalRuntime:
 
     def volumes(self) -> Names:
         """Return all volumes, because a runtime folder belongs to one installation."""
-        try:
-            return sorted(entry.name for entry in (self.root / "volumes").iterdir() if LABEL.fullmatch(entry.name))
-        except FileNotFoundError:
-            return []
-        except OSError as error:
-            raise RuntimeUnknown(str(error)) from error
+        return self._names("volumes")
 
     def watch(self, *, timeout: float) -> Iterator[str]:
         end = time.monotonic() + timeout
@@ -146,6 +135,10 @@ class LocalRuntime:
 
     def quota_use(self) -> tuple[ResourceQuotaUse, ...]:
         return ()
+
+    def usage_of_all(self) -> dict[str, Usage]:
+        known = map(self._known, self._names("desktops"))
+        return usage.measure_all((place, state) for place, state in known if state and desktop_files.is_held(place))
 
     def unlimited(self) -> str | None:
         return cgroups.why_unlimited()
@@ -214,6 +207,15 @@ class LocalRuntime:
         desktop_files.write(place, state.entered("created"))
 
     # --- looking and ending -----------------------------------------------------------------------------------------
+
+    def _names(self, folder: str) -> Names:
+        """Return the names of all entries of a folder. Raises RuntimeUnknown."""
+        try:
+            return sorted(entry.name for entry in (self.root / folder).iterdir() if LABEL.fullmatch(entry.name))
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            raise RuntimeUnknown(str(error)) from error
 
     def _known(self, name: str) -> tuple[DesktopFolder, HolderState | None]:
         """Return the state of a desktop, or None if another installation owns it."""

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from desktops.runtimes.base import Phase, ResourceQuotaUse, RuntimeFault, RuntimeUnknown
+from desktops.runtimes.base import Phase, ResourceQuotaUse, RuntimeFault, RuntimeUnknown, Usage
 from desktops.runtimes.kubernetes import mending
 from desktops.runtimes.kubernetes.kubernetes_runtime import KubernetesRuntime
 from desktops.tests.runtimes.test_pod_state import record
@@ -90,10 +90,31 @@ def test_state_is_unknown_without_permission_or_answer(server, runtime, monkeypa
         lambda: runtime.observe("vnc-x"),
         lambda: runtime.logs("vnc-x"),
         lambda: runtime.usage("vnc-x"),
+        runtime.usage_of_all,
     )
     for read in reads:
         with pytest.raises(RuntimeUnknown):
             read()
+
+
+def measured(name: str, cpu: str) -> dict:
+    usage = {"cpu": cpu, "memory": "64Mi"}
+    return {"metadata": {"name": name}, "containers": [{"name": "desktop", "usage": usage}]}
+
+
+def test_usage_of_all_needs_one_call(server, runtime):
+    bodies = [measured("vnc-x", "250m"), measured("vnc-odd", "a lot"), {"metadata": {}}]
+    server.script[:] = [says(200, {"metadata": {}, "items": bodies})]
+    assert runtime.usage_of_all() == {"vnc-x": Usage(0.25, 64.0, None, None)}
+    [path] = server.paths
+    assert path.startswith("/apis/metrics.k8s.io/v1beta1/namespaces/here/pods?")
+    assert "labelSelector=podesk%2Finstallation%3Dtest" in path
+
+
+def test_cluster_without_metrics_has_no_usage(server, runtime):
+    server.script[:] = [refuses(404, "NotFound", "the server could not find the requested resource")]
+    assert runtime.usage_of_all() == {}
+    assert len(server.seen) == 1
 
 
 def test_without_the_right_to_read_services_desktops_are_seen_without_their_address(server):

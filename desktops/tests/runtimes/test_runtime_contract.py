@@ -58,6 +58,7 @@ def test_what_is_not_there_is_none_and_ending_it_is_success(any_harness, runtime
     assert runtime.list() == []
     assert runtime.logs("vnc-nobody") == ""
     assert runtime.usage("vnc-nobody") is None
+    assert runtime.usage_of_all() == {}
     assert runtime.volumes() == []
     runtime.stop("vnc-nobody", deadline=soon())
     runtime.delete_volume("home-nobody", deadline=soon())
@@ -202,6 +203,17 @@ def test_usage_of_a_running_desktop(any_harness, runtime):
     runtime.stop(spec.name, deadline=soon())
     any_harness.wait(spec.name, None)
     assert runtime.usage(spec.name) is None
+
+
+def test_usage_of_all_running_desktops(any_harness, runtime):
+    specs = [any_harness.run() for _ in range(2)]
+    names = {spec.name for spec in specs}
+    found = until(lambda: (now := runtime.usage_of_all()).keys() >= names and now, what="figures")
+    assert found.keys() == names  # and none of another installation
+    for usage in found.values():
+        assert 0 <= usage.cpu < 64
+        assert 5 < usage.memory_mib < 1024
+    assert any_harness.other().usage_of_all() == {}
 
 
 @pytest.mark.parametrize("name", ["", "../x", "a/b", "UPPER", "-a", "a-", "x" * 64, "中文", "a\n"])

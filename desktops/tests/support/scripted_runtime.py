@@ -63,6 +63,7 @@ class ScriptedRuntime:
         self.quotas: tuple[ResourceQuotaUse, ...] = ()
         self.calls: list[tuple[str, str]] = []
         self.rang: list[str] = []
+        self.used: dict[str, Usage] = {}
 
     def sees(self, desktop: Desktop, phase: Phase | None, **fields: Any) -> None:
         """Report this phase of a desktop from now on, also to the watch. `phase` None: it does not exist."""
@@ -134,6 +135,10 @@ class ScriptedRuntime:
     def quota_use(self) -> tuple[ResourceQuotaUse, ...]:
         self._call("quota_use", "")
         return self.quotas
+
+    def usage_of_all(self) -> dict[str, Usage]:
+        self._call("usage_of_all", "")
+        return self.used
 
     def unlimited(self) -> str | None:
         return None
