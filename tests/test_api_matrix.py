@@ -82,6 +82,7 @@ TABLE: dict[str, tuple[int, ...]] = {
     "DELETE v1/volumes/<volume_id>": but(MINE, owner=202, unpermitted=202),
     "GET v1/monitor/": LISTS,
     "GET v1/admin/pods": RULES,
+    "GET v1/admin/reports/usage": RULES,
     "POST v1/admin/pods/<pod_name>/stop": but(RULES, admin=202),
     "DELETE v1/admin/pods/<pod_name>": but(RULES, admin=202),
 }

@@ -135,3 +135,21 @@ MONITOR: Node = {
     "lost_volumes": 0,
     "scope": "mine",
 }
+
+USAGE_REPORT: Node = {
+    "group_by": "user",
+    "first_month": "2026-01",
+    "last_month": "2026-03",
+    "rows": [
+        {
+            "name": "ada",
+            "runs": 12,
+            "hours": 96.5,
+            "cpu_hours": 193.0,
+            "memory_gib_hours": 386.0,
+            "gpu_hours": 0.0,
+            "cpu_hours_used": 21.42,
+            "memory_gib_hours_used": 158.3,
+        }
+    ],
+}

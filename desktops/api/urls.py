@@ -1,6 +1,6 @@
 from django.urls import URLPattern, path, register_converter
 
-from desktops.api import admin_pods, catalog, events, monitor, pod_actions, pods, url_converters
+from desktops.api import admin_pods, catalog, events, monitor, pod_actions, pods, url_converters, usage_report
 
 register_converter(url_converters.PodName, "pod")
 
@@ -25,6 +25,7 @@ urlpatterns: list[URLPattern] = [
     path("admin/pods", admin_pods.AnyPods.as_view(), name="admin_pods"),
     path("admin/pods/<pod:pod_name>", admin_pods.AnyPod.as_view(), name="admin_pod"),
     path("admin/pods/<pod:pod_name>/stop", admin_pods.StopAny.as_view(), name="admin_pod_stop"),
+    path("admin/reports/usage", usage_report.UsageReport.as_view(), name="usage_report"),
     path("monitor/", monitor.Monitor.as_view(), name="monitor"),
     path("events", events.Events.as_view(), name="events"),
 ]
