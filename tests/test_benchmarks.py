@@ -12,6 +12,7 @@ import bench.api.__main__ as api
 import bench.cluster.launch as cluster_launch
 import bench.cut.__main__ as cut
 import bench.launch.__main__ as launch
+import bench.metrics.__main__ as metrics
 import bench.relay.__main__ as relay
 from bench import needs
 from bench import report as reports
@@ -40,6 +41,11 @@ def of_launch(factor: float) -> Report:
     return launch.report([0.1], [{"answered": 0.01, "first pixels": limit * factor}])
 
 
+def of_metrics(factor: float) -> Report:
+    cpu = {"bare": [0.001], "controller": [metrics.LIMIT * factor]}
+    return metrics.report(metrics.Figures(dict.fromkeys(cpu, 100), cpu, [0.01]))
+
+
 def of_cluster_launch(factor: float) -> Report:
     limit = cluster_launch.FACTOR * 2 + cluster_launch.EXTRA
     steps = {step: 1.0 for step in cluster_launch.STEPS if step}
@@ -65,6 +71,7 @@ REPORTS = {
     "api": of_api,
     "cut": of_cut,
     "launch": of_launch,
+    "metrics": of_metrics,
     "relay": of_relay,
     "cluster.launch": of_cluster_launch,
     "cluster.storm": of_storm,
