@@ -16,7 +16,8 @@ class StrictSerializer(serializers.Serializer[Any]):
         try:
             value = super().to_internal_value(data)
         except serializers.ValidationError as error:  # report all errors at once
-            raise serializers.ValidationError(unknown | error.detail if unknown else error.detail) from None
+            found = error.detail
+            raise serializers.ValidationError({**found, **unknown} if isinstance(found, dict) else found) from None
         if unknown:
             raise serializers.ValidationError(unknown)
         return value
