@@ -29,6 +29,8 @@ FIRST_PAUSE, LONGEST_PAUSE = 0.1, 2.0  # seconds between two attempts
 _PASSING = (429, 500, 502, 503, 504)
 _UNAUTHORIZED = 401
 WEBHOOK_AWAY = "failed calling webhook"  # from the API's message
+# The API passes on the status that a webhook chooses. Many use 500 when they deny because of an error of their own.
+_WEBHOOKS = (WEBHOOK_AWAY, "denied the request")
 _WEBHOOK_TRIES = 2  # a webhook fails either for a moment or for long
 _VERBS = {"POST": "create", "PUT": "update"}
 NO_ANSWER = (HTTPError, OSError, config.ConfigException)  # the last one: a token file that is being renewed
@@ -53,6 +55,10 @@ class ApiRefused(Exception):
         self.message: str = body.get("message") or ""
         self.details: dict[str, Any] = body.get("details") or {}
         super().__init__(f"{status} {self.reason}: {self.message}")
+
+    @property
+    def is_by_webhook(self) -> bool:
+        return any(words in self.message for words in _WEBHOOKS)
 
 
 @dataclass(frozen=True)
@@ -112,7 +118,7 @@ class ApiClient:
             try:
                 return self._try(request, deadline, parse)
             except _TemporaryError as error:
-                if tries >= _WEBHOOK_TRIES and error.refused and WEBHOOK_AWAY in error.refused.message:
+                if tries >= _WEBHOOK_TRIES and error.refused and error.refused.is_by_webhook:
                     raise error.refused from error
                 longest = min(LONGEST_PAUSE, FIRST_PAUSE * 2**tries)
                 pause = max(error.wait, random.uniform(FIRST_PAUSE / 2, longest))

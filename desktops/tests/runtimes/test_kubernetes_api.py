@@ -81,6 +81,15 @@ def test_unavailable_webhook_is_reported_at_once(server):
     assert len(server.seen) == 2
 
 
+@pytest.mark.parametrize("status", [429, 500])
+def test_webhook_that_denies_with_a_status_of_its_own_is_reported_at_once(server, status):
+    server.script[:] = [refuses(status, "InternalError", WEBHOOK)]
+    with pytest.raises(ApiRefused) as raised:
+        call(20)
+    assert len(server.seen) == 2
+    assert fault(raised.value).reason == "admission_denied"
+
+
 def test_without_time_nothing_is_asked(server):
     with pytest.raises(RuntimeUnknown, match="no time left"):
         call(0)
