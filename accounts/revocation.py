@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from accounts.disconnects import Disconnect, disconnect_after_commit
 from accounts.models import SessionToken, User
-from core.redis import client, key
+from core.redis import client, delete_despite_full_memory, key
 
 log = structlog.get_logger("podesk.revocation")
 _VALID, _REVOKED = "valid", "revoked"
@@ -118,6 +118,7 @@ def _remember_revoked(ends: dict[UUID, datetime]) -> None:
         pipe.execute()
     except redis.RedisError as error:
         log.warning("revocation_not_mirrored", tokens=len(ends), error=str(error))
+        delete_despite_full_memory(*(_key(str(token_id)) for token_id in ends))
 
 
 def _remember(name: str, answer: str) -> None:

@@ -1,6 +1,7 @@
 """Provide the Redis client. Redis holds nothing that cannot be rebuilt, so callers must cope without it."""
 
 import time
+from contextlib import suppress
 from functools import cache
 from typing import Any, Self
 
@@ -53,3 +54,13 @@ class _FailFast(Retry):
 def key(*parts: str) -> str:
     """Return a key with this installation's prefix: two portals may share one Redis."""
     return ":".join(("podesk", settings.INSTALLATION_ID, *parts))
+
+
+def delete_despite_full_memory(*keys: str) -> None:
+    """Delete outdated answers that could not be replaced.
+
+    A Redis whose memory is full refuses new values, but still answers with the old ones and deletes them.
+    """
+    with suppress(redis.RedisError):
+        if keys:
+            client().delete(*keys)

@@ -17,7 +17,7 @@ import redis
 import structlog
 from django.db import transaction
 
-from core.redis import client, key
+from core.redis import client, delete_despite_full_memory, key
 from desktops import desktop_snapshot
 from desktops.desktop_snapshot import DesktopSnapshot
 
@@ -59,6 +59,7 @@ def _renew(name: str, load: Load) -> None:
         client().set(_version_key(name), version, ex=_VERSION_SECONDS)
     except redis.RedisError as error:
         log.warning("status_not_renewed", desktop_name=name, error=str(error))
+        delete_despite_full_memory(_version_key(name))  # else readers would see the row as it was before
         return
     found = load()  # after the version; see the module's docstring
     if found and found.status in CACHED:

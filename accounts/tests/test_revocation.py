@@ -113,6 +113,16 @@ def test_redis_unavailable(alice, token_for, redis_at, tmp_path):
     assert (counts(revoked), counts(token_for(alice))) == (False, True)
 
 
+def test_memory_of_redis_is_full(alice, token_for):
+    revoked, other = token_for(alice), token_for(alice)
+    assert counts(revoked) and counts(other)
+    with environment.redis_refuses_writes("memory_full"):
+        revoke_all()
+        assert not counts(revoked)
+        assert not counts(other)
+    assert not counts(revoked)
+
+
 def test_redis_dies_and_comes_back_empty(alice, token_for, redis_at, tmp_path):
     """A real server is stopped, used and started again."""
     server = environment.start_redis(tmp_path)

@@ -9,6 +9,7 @@ from core.redis import client
 from desktops import status_cache
 from desktops.models import Desktop, Status
 from desktops.tests.support.status_cache_probe import assert_failed, fails, known
+from tests.support.environment import redis_refuses_writes
 
 pytestmark = pytest.mark.django_db(transaction=True)  # the cache changes on commit
 
@@ -34,6 +35,14 @@ def test_commit_without_redis_succeeds_and_shows(running, redis_unavailable, sam
         assert known(running).status == "failed"
     assert [known(running).status for _ in range(2)] == ["failed"] * 2
     same_as_row(running)
+
+
+def test_commit_while_the_memory_of_redis_is_full_shows(running):
+    assert known(running).status == "running"
+    with redis_refuses_writes("memory_full"):
+        assert fails(running)()
+        assert_failed(running)
+    assert_failed(running)
 
 
 @pytest.fixture
