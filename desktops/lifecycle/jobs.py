@@ -96,7 +96,7 @@ def mend_desktop(desktop_id: str) -> None:
         except RuntimeFault as fault:
             _log_failure("not_mended", fault, reason=fault.reason)
             if fault.permanent:
-                running_notes.set_reason(desktop, "parts_lost")
+                running_notes.not_mended(desktop, fault)
         else:
             running_notes.mended(desktop, made)
 

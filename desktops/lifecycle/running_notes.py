@@ -6,14 +6,16 @@ import structlog
 
 from desktops.lifecycle import reachability
 from desktops.models import Desktop, DesktopEvent, Status
+from desktops.runtimes.base import RuntimeFault
 
 log = structlog.get_logger("podesk.reconcile")
-INCOMPLETE = ("parts_missing", "parts_lost")
+INCOMPLETE = ("parts_missing", "parts_lost", "parts_refused")
 
 
-def set_reason(desktop: Desktop, reason: str) -> None:
+def set_reason(desktop: Desktop, reason: str, facts: dict[str, str] | None = None) -> None:
     """Set the reason of a running desktop; an empty one clears it."""
-    if Desktop.objects.filter(pk=desktop.pk, run=desktop.run, status=Status.RUNNING).update(reason=reason):
+    fields = {"reason": reason, "reason_facts": facts or {}}
+    if Desktop.objects.filter(pk=desktop.pk, run=desktop.run, status=Status.RUNNING).update(**fields):
         log.info("desktop_reason_changed", reason=reason)
         desktop.notify_owner()
 
@@ -39,3 +41,15 @@ def mended(desktop: Desktop, kinds: Iterable[str]) -> None:
         set_reason(desktop, "")
     elif not kinds and not desktop.reason and reachability.is_reported(desktop.pk):
         set_reason(desktop, "unreachable")
+
+
+def not_mended(desktop: Desktop, fault: RuntimeFault) -> None:
+    """Write down that what is missing cannot be created again.
+
+    A restart helps if only the old address is lost. It fails for the same reason if the cluster refuses the object.
+    """
+    reason, facts = "parts_refused", {**fault.facts, "fault": fault.reason}
+    if fault.reason == "start_failed":
+        reason, facts = "parts_lost", {}
+    if (desktop.reason, desktop.reason_facts) != (reason, facts):
+        set_reason(desktop, reason, facts)

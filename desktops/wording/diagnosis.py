@@ -49,16 +49,15 @@ def explain(facts: DiagnosisInput) -> Diagnosis:
         why = reason(slug or "by_owner")
         return Diagnosis(str(why.sentence), str(why.next_step))
     if facts.status == Status.RUNNING:
-        return _running(slug)
+        return _running(slug, facts.reason_facts)
     return _stalled(facts) or _on_its_way(facts)
 
 
-def _running(slug: str) -> Diagnosis:
+def _running(slug: str, reason_facts: Mapping[str, str]) -> Diagnosis:
     """Return the diagnosis of a running desktop. It is empty unless something has happened to it."""
     if not slug:
         return Diagnosis()
-    why = reason(slug)
-    return Diagnosis(str(why.sentence), str(why.next_step))
+    return Diagnosis(sentence(slug, reason_facts), str(reason(slug).next_step))
 
 
 def _stalled(facts: DiagnosisInput) -> Diagnosis | None:

@@ -159,6 +159,14 @@ RUNNING = {
         _("A part of the desktop was deleted in the cluster and cannot be created again while the desktop runs."),
         _("Save your work and restart the desktop. A restart creates all parts again."),
     ),
+    "parts_refused": Reason(
+        _("A part of the desktop was deleted in the cluster and cannot be created again at present."),
+        _(
+            "Keep it running: a restart would fail for the same reason. Ask an administrator; the portal tries again"
+            " automatically."
+        ),
+        exactly=_("A part of the desktop was deleted in the cluster and cannot be created again at present. %(why)s"),
+    ),
     "unreachable": Reason(
         _("The portal cannot reach this desktop at present. Nothing is lost, and the portal keeps checking."),
         _("Wait a moment. If nothing changes, restart it or ask an administrator."),
@@ -265,6 +273,8 @@ def sentence(slug: str, facts: Mapping[str, str]) -> str:
     """Return the reason's sentence, with the numbers or words in `facts` where they are known."""
     why = reason(slug)
     named = {**facts, "what": str(_AMOUNTS.get(facts.get("what", ""), facts.get("what", "")))}
+    if fault := facts.get("fault"):  # this reason has another one behind it, to which the facts belong
+        named["why"] = sentence(fault, {name: fact for name, fact in facts.items() if name != "fault"})
     try:
         return str(why.exactly) % named if facts and why.exactly else str(why.sentence)
     except KeyError:  # the facts belong to another reason

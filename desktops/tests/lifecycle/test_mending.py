@@ -57,6 +57,25 @@ def test_what_cannot_be_put_back_is_said_with_a_way_out(running, scripted_runtim
     assert reason(running) == "parts_lost"
 
 
+def test_what_the_cluster_refuses_is_said_with_its_number_and_no_restart_is_advised(
+    running, scripted_runtime, api_for, alice
+):
+    scripted_runtime.sees(running, Phase.READY, missing=("Service",))
+    facts = {"what": "services", "asked": "1", "used": "5", "limit": "5"}
+    scripted_runtime.unmendable = RuntimeFault("namespace_quota", "exceeded quota", facts=facts)
+    controller.compare_all()
+    jobs.mend_desktop(str(running.pk))
+    assert reason(running) == "parts_refused"
+    said = api_for(alice).get(f"/api/v1/pods/{running.object_name}").json()
+    assert "was deleted in the cluster" in said["sentence"]
+    assert "5 of 5 services are in use" in said["sentence"]
+    assert "a restart would fail" in said["next_step"]
+    scripted_runtime.unmendable, scripted_runtime.broken = None, ["Service"]
+    jobs.mend_desktop(str(running.pk))
+    assert reason(running) == ""
+    assert running.reason_facts == {}
+
+
 def test_a_runtime_that_is_away_is_asked_again(running, scripted_runtime):
     scripted_runtime.sees(running, Phase.READY, missing=("Service",))
     controller.compare_all()
