@@ -100,7 +100,7 @@ def test_a_desktop_that_runs_on_it_says_that_it_will_go(scripted_runtime, make_d
     desktop.refresh_from_db()
     state = selectors.state_of(desktop)
     assert "It will be removed when the desktop stops." in state.sentence
-    assert state.next_step.startswith("Copy what you need")
+    assert state.next_step.startswith("Copy the files that you need")
 
 
 def test_is_found_again_when_it_is_restored(lost, scripted_runtime, alice):
