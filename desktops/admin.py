@@ -127,7 +127,7 @@ class DesktopRunAdmin(AmountColumns, ReadOnlyAdmin):
     )
     list_filter = ("result", "image_name", "runtime")
     search_fields = ("desktop_name", "owner_name", "object_name", "desktop_id__exact", "ended_by")
-    ordering = ("-queued_at", "-id")
+    ordering = ("-id",)  # as they were queued; needs no sorting of a long history
     fieldsets = (
         (None, {"fields": ("desktop_name", "owner_name", "owner", "run", "result", "why", "ended_by")}),
         (
