@@ -7,6 +7,8 @@ from uuid import UUID
 
 import pytest
 from prometheus_client import Metric
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import connect
 
 from tests.support import metrics
 from tests.support.page_client import Visitor
@@ -67,10 +69,24 @@ class Driven:
         visitor.http.get("/api/v1/pods", headers={"X-User-Token": "nonsense"})
         desktop = visitor.launch()
         wait_for(self._is_running)
+        self._open_screen(visitor, desktop)
+        ((pod, user_id),) = self.portal.query("SELECT object_name, owner_id FROM desktops_desktop")
+        visitor.http.get(f"/api/v1/pods/{pod}", headers={"X-User-Token": "nonsense"})
         visitor.act(desktop, "stop")
         wait_for(lambda: not self._is_running())
-        ((pod, user_id),) = self.portal.query("SELECT object_name, owner_id FROM desktops_desktop")
         return [pod, str(UUID(str(user_id))), str(UUID(desktop)), UUID(desktop).hex]
+
+    def _open_screen(self, visitor: Visitor, desktop: str) -> None:
+        """Open the screen, sign out elsewhere, and wait until the proxy has closed it."""
+        granted = visitor.post(f"/desktops/{desktop}/session-token/").json()
+        address = self.portal.url.replace("http", "ws") + granted["path"]
+        with connect(address, subprotocols=["binary", f"podesk.token.{granted['token']}"], compression=None) as screen:
+            screen.recv(timeout=10)
+            visitor.post("/accounts/logout/")
+            with pytest.raises(ConnectionClosed):
+                screen.recv(timeout=10)
+        visitor.http.get("/accounts/login/")
+        visitor.sign_in(PERSON, PASSWORD)
 
     def _is_running(self) -> bool:
         return bool(self.portal.query("SELECT 1 FROM desktops_desktop WHERE status = 'running'"))
@@ -135,7 +151,7 @@ def test_use_is_seen(driven):
     assert {"accounts:login", "desktops:home"} <= routes
     failed = [each.value for each in web["podesk_failed_logins_total"].samples]
     refused = {each.labels["reason"]: each.value for each in web["podesk_tokens_refused_total"].samples}
-    assert (failed, refused) == ([1.0], {"malformed": 1.0})
+    assert (failed, refused) == ([1.0], {"malformed": 2.0})
 
 
 def test_launch_is_seen_where_it_happens(driven):
@@ -148,6 +164,15 @@ def test_launch_is_seen_where_it_happens(driven):
     assert {"starting", "created", "started", "ready", "running"} >= phases >= {"created", "ready"}
     assert [each.value for each in controller["podesk_controller_leader"].samples] == [1.0]
     assert [each.value for each in controller["podesk_runtime_up"].samples] == [1.0]
+
+
+def test_screen_is_seen(driven):
+    web = metrics.ours(driven.found["web"])
+    ends = [(each.labels, each.value) for each in web["podesk_stream_ends_total"].samples]
+    assert ends == [({"kind": "vnc", "reason": "logged_out"}, 1.0)]
+    counted = {each.name: each.value for each in web["podesk_stream_disconnect_seconds"].samples if not each.labels}
+    assert counted["podesk_stream_disconnect_seconds_count"] == 1
+    assert 0 < counted["podesk_stream_disconnect_seconds_sum"] < 5
 
 
 def test_terminal_says_where_they_are(driven):
