@@ -21,24 +21,8 @@ PARTS = ("web", "worker", "controller")
 # Labels of few values that are known in advance. `le` is the upper limit of a histogram's bucket.
 LABELS = {
     *("version", "python", "implementation", "major", "minor", "patchlevel", "generation", "le"),
-    *(
-        "route",
-        "method",
-        "code",
-        "limit",
-        "result",
-        "reason",
-        "state",
-        "phase",
-        "job",
-        "kind",
-        "direction",
-        "status",
-        "image",
-        "range",
-        "resource",
-        "type",
-    ),
+    *("route", "method", "code", "limit", "result", "reason", "state", "phase", "job", "kind", "direction", "status"),
+    *("image", "range", "resource", "type", "dependency"),
 }
 
 
@@ -163,7 +147,8 @@ def test_launch_is_seen_where_it_happens(driven):
     phases = {each.labels["phase"] for each in controller["podesk_launch_phase_seconds"].samples}
     assert {"starting", "created", "started", "ready", "running"} >= phases >= {"created", "ready"}
     assert [each.value for each in controller["podesk_controller_leader"].samples] == [1.0]
-    assert [each.value for each in controller["podesk_runtime_up"].samples] == [1.0]
+    answers = {each.labels["dependency"]: each.value for each in controller["podesk_dependency_up"].samples}
+    assert answers == {"redis": 1.0, "database": 1.0, "runtime": 1.0}
 
 
 def test_screen_is_seen(driven):

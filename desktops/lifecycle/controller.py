@@ -51,8 +51,10 @@ class Controller:
             heartbeat.touch_alive_file()
             try:
                 self.turn()
+                self._record_answers()
             except RuntimeUnknown as error:  # not the same as "gone", so no row changes
                 log.warning("runtime_unavailable", error=str(error))
+                controller_metrics.set_up("runtime", False)
                 _record_runtime_unavailable()
                 self._listed_at = float("-inf")  # compare everything once the runtime is back
                 time.sleep(1)
@@ -60,6 +62,8 @@ class Controller:
                 self._redis_failed(error)
             except (DatabaseError, RuntimeFault) as error:
                 log.warning("turn_failed", error=str(error), kind=type(error).__name__)
+                if isinstance(error, DatabaseError):
+                    controller_metrics.set_up("database", False)
                 close_old_connections()
                 time.sleep(1)
             except Exception:  # error boundary: one bad row must not stop the watch
@@ -87,12 +91,18 @@ class Controller:
         for name in get_runtime().watch(timeout=TURN):
             compare_one(name)
 
+    def _record_answers(self) -> None:
+        """Record after a turn without an error what has answered. Only a leader needs more than Redis."""
+        for dependency in ("redis", "database", "runtime") if self._lease else ("redis",):
+            controller_metrics.set_up(dependency, True)
+
     def _redis_failed(self, error: redis.RedisError) -> None:
         """Wait until Redis accepts writes.
 
         Nothing is compared meanwhile, because no job could be queued and no page notified.
         """
         log.warning("turn_failed", error=str(error), kind=type(error).__name__)
+        controller_metrics.set_up("redis", False)
         close_old_connections()
         time.sleep(1)
         heartbeat.wait_for_redis(stopped=self.stopped)

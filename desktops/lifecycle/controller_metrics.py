@@ -17,8 +17,19 @@ _ROUND_SECONDS = Histogram(
 )
 
 
+_UP = Gauge("podesk_dependency_up", "1 if it answered the controller's last call, else 0.", ["dependency"])
+
+
 def set_leading(leads: bool) -> None:
     _LEADER.set(leads)
+    if not leads:  # only the leader calls these, so an old value would stay
+        for dependency in ("database", "runtime"):
+            _UP.remove(dependency)
+
+
+def set_up(dependency: str, up: bool) -> None:
+    """Record whether redis, database or runtime answered."""
+    _UP.labels(dependency).set(up)
 
 
 @contextmanager

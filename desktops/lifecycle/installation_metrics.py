@@ -38,7 +38,6 @@ _FAMILIES = {
     "podesk_queue_jobs": ("Jobs that wait for a worker.", ()),
     "podesk_queue_oldest_job_seconds": ("Seconds that the oldest job has waited.", ()),
     "podesk_workers": ("Workers that report.", ()),
-    "podesk_runtime_up": ("1 if the runtime answered the last call, else 0.", ()),
 }
 Values = dict[tuple[str, ...], float]  # by the values of the labels
 Samples = dict[str, Values]  # by the name of the metric
@@ -108,7 +107,6 @@ def from_redis() -> Samples:
         "podesk_queue_jobs": {(): jobs},
         "podesk_queue_oldest_job_seconds": {(): oldest},
         "podesk_workers": {} if health.workers is None else {(): health.workers},
-        "podesk_runtime_up": {} if health.runtime_unavailable is None else {(): not health.runtime_unavailable},
         "podesk_orphaned_volumes": {} if orphans is None else {(): orphans},
     }
 
