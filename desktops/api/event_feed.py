@@ -81,6 +81,9 @@ class EventFeed:
         lines = self._lines(self._floor)
         for event in lines:
             self._last = max(self._last, event.pk)
+            if event.desktop.object_name not in self._known:  # created after the desktops were read
+                self._known.add(event.desktop.object_name)
+                messages.append(_status(event.desktop, ""))
             if event.kind not in timeline.HIDDEN:
                 # An event that appears late is sent with the highest ID so far. A listener that reconnects with this
                 # ID has received both.
@@ -94,7 +97,7 @@ class EventFeed:
         order. So smaller IDs are queried again for a while.
         """
         rows = self._events().filter(pk__gt=floor).exclude(pk__in=self._sent)
-        lines = list(rows.select_related("desktop").order_by("pk")[:CHUNK])
+        lines = list(rows.select_related("desktop__volume").order_by("pk")[:CHUNK])
         now = time.monotonic()
         if len(lines) == CHUNK:  # a backlog, so these events are old
             self._floor, self._sent = lines[-1].pk, {}

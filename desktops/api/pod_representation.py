@@ -94,5 +94,7 @@ def _diagnosis(facts: DesktopSnapshot, machinery: Machinery | None) -> diagnosis
     seconds = (timezone.now() - datetime.fromisoformat(facts.status_since)).total_seconds()
     missing = (machinery or Machinery()).facts
     return diagnosis.explain(
-        diagnosis.DiagnosisInput(status=facts.status, reason=facts.reason, seconds=seconds, **missing)
+        diagnosis.DiagnosisInput(
+            status=facts.status, reason=facts.reason, reason_facts=facts.reason_facts, seconds=seconds, **missing
+        )
     )

@@ -13,7 +13,7 @@ from accounts.time_zones import zone_of
 from core import encryption
 from core.locks import desktop_lock
 from desktops import notify
-from desktops.lifecycle import host_keys, metrics, node_ports, running_notes, start_timeouts, volumes
+from desktops.lifecycle import host_keys, metrics, node_ports, running_notes, start_timeouts, stop_notes, volumes
 from desktops.lifecycle.queue import Work, enqueue_later
 from desktops.models import AT_REST, Desktop, Status, Volume
 from desktops.runtimes import get_runtime
@@ -58,7 +58,15 @@ def stop_desktop(desktop_id: str) -> None:
         if desktop and desktop.status in (Status.STOPPING, Status.DELETING, *AT_REST):
             if desktop.status == Status.FAILED:
                 _keep_log(desktop)
-            _stop(desktop.object_name)
+            _note_stop(desktop, _stop(desktop.object_name))
+
+
+def _note_stop(desktop: Desktop, error: RuntimeFault | RuntimeUnknown | None) -> None:
+    """Record on the row that the cluster refuses to end the desktop, or that it no longer does."""
+    if not error:
+        stop_notes.accepted(desktop)
+    elif isinstance(error, RuntimeFault) and error.reason not in _ONLY_SLOW:
+        stop_notes.refused(desktop, error)
 
 
 def renew_keys(desktop_id: str) -> None:
@@ -226,11 +234,14 @@ def _keep_log(desktop: Desktop) -> None:
     Desktop.objects.filter(pk=desktop.pk, run=desktop.run, status=Status.FAILED).update(last_log=kept)
 
 
-def _stop(object_name: str) -> None:
+def _stop(object_name: str) -> RuntimeFault | RuntimeUnknown | None:
+    """Return why it could not be stopped, or None. The controller queues it again."""
     try:
         get_runtime().stop(object_name, deadline=Deadline.after(_SECONDS))
-    except (RuntimeFault, RuntimeUnknown) as error:  # the controller queues it again
+    except (RuntimeFault, RuntimeUnknown) as error:
         _log_failure("not_stopped", error, name=object_name)
+        return error
+    return None
 
 
 def _log_failure(event: str, error: RuntimeFault | RuntimeUnknown, **facts: str) -> None:

@@ -50,7 +50,15 @@ def explain(facts: DiagnosisInput) -> Diagnosis:
         return Diagnosis(str(why.sentence), str(why.next_step))
     if facts.status == Status.RUNNING:
         return _running(slug, facts.reason_facts)
-    return _stalled(facts) or _on_its_way(facts)
+    return _refused(facts) or _stalled(facts) or _on_its_way(facts)
+
+
+def _refused(facts: DiagnosisInput) -> Diagnosis | None:
+    """Return the diagnosis if the cluster refuses to end the desktop."""
+    if facts.status not in (Status.STOPPING, Status.DELETING) or "fault" not in facts.reason_facts:
+        return None
+    why = sentence("stop_refused", facts.reason_facts)
+    return Diagnosis(why, str(reason("stop_refused").next_step), waiting=True)
 
 
 def _running(slug: str, reason_facts: Mapping[str, str]) -> Diagnosis:
@@ -108,4 +116,6 @@ def _on_its_way(facts: DiagnosisInput) -> Diagnosis:
     }
     slow = facts.seconds > 20 and facts.status in LAUNCHING
     hint = gettext("This is taking longer than usual. You can wait, or cancel and try again.") if slow else ""
+    if facts.seconds > 120 and facts.status in (Status.STOPPING, Status.DELETING):
+        hint = gettext("This is taking longer than usual. If it does not end soon, ask an administrator.")
     return Diagnosis(sentences[Status(facts.status)], hint, waiting=True)

@@ -241,6 +241,11 @@ REFUSED = {
         _("Ask an administrator to change the cluster's rule or this kind of desktop; your files are safe."),
         exactly=_("The cluster's rules do not admit this desktop: %(words)s"),
     ),
+    "stop_refused": Reason(
+        _("The cluster does not let the portal end this desktop."),
+        _("Ask an administrator to change the cluster's rule. The portal tries again automatically."),
+        exactly=_("The cluster does not let the portal end this desktop. %(why)s"),
+    ),
     "cluster_forbids": Reason(_("The portal lacks a permission in the cluster that it needs for this."), _ASK_ADMIN),
     "namespace_missing": Reason(_("The namespace for desktops does not exist in the cluster."), _ASK_ADMIN),
     "no_port_left": Reason(

@@ -98,7 +98,7 @@ PARAMETERS: Node = {
 PATH_PARAMETERS = {
     "pod_name": "Name of the desktop's objects in the cluster.",
     "quota_id": "ID of the quota.",
-    "token_id": "ID of the token.",
+    "token_id": "ID of the token.",  # nosec B105 - a description
     "user_id": "ID of the user.",
     "volume_id": "ID of the volume.",
 }

@@ -59,6 +59,7 @@ class ScriptedRuntime:
         self.log = ""
         self.broken: list[str] = []  # kinds of objects that mending creates again
         self.unmendable: RuntimeFault | None = None
+        self.unstoppable: RuntimeFault | None = None
         self.homes: list[str] = []
         self.quotas: tuple[ResourceQuotaUse, ...] = ()
         self.calls: list[tuple[str, str]] = []
@@ -88,6 +89,8 @@ class ScriptedRuntime:
 
     def stop(self, name: str, *, deadline: Deadline) -> None:
         self._call("stop", name)
+        if self.unstoppable:
+            raise self.unstoppable
         self.there.pop(name, None)
 
     def mend(self, spec: DesktopSpec, *, deadline: Deadline) -> "list[str]":
