@@ -270,7 +270,8 @@ class AuditEventAdmin(ReadOnlyAdmin):
         if not self.has_view_permission(request):
             raise PermissionDenied
         try:
-            shown = self.get_changelist_instance(request)
+            with transaction.atomic():  # see ForgivingAdmin
+                shown = self.get_changelist_instance(request)
         except UNUSABLE:
             return redirect("admin:accounts_auditevent_changelist")
         return audit_export.download(shown.queryset, by=client.actor(request), filters=request.GET.dict())

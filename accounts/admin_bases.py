@@ -1,5 +1,6 @@
 """Base classes of the admin: for rows that only services change, and for rows that are edited directly and audited."""
 
+from contextlib import nullcontext
 from typing import Any
 
 import structlog
@@ -7,7 +8,7 @@ from django.contrib import admin
 from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.admin.views.main import ERROR_FLAG
 from django.core.exceptions import ValidationError
-from django.db import transaction
+from django.db import DataError, transaction
 from django.db.models import Model, QuerySet
 from django.forms import ModelForm
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
@@ -17,7 +18,7 @@ from accounts.client import actor
 
 log = structlog.get_logger("podesk.admin")
 # Raised by Django's lists for values in a URL or a selection that no column takes.
-UNUSABLE = (IncorrectLookupParameters, ValidationError, ValueError, OverflowError)
+UNUSABLE = (IncorrectLookupParameters, ValidationError, ValueError, OverflowError, DataError)
 
 
 class ForgivingAdmin(admin.ModelAdmin[Any]):
@@ -25,7 +26,9 @@ class ForgivingAdmin(admin.ModelAdmin[Any]):
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         try:
-            return super().changelist_view(request, extra_context)
+            # PostgreSQL refuses further queries of a transaction after a DataError. Actions manage their own.
+            with transaction.atomic() if request.method == "GET" else nullcontext():
+                return super().changelist_view(request, extra_context)
         except UNUSABLE as error:
             if ERROR_FLAG in request.GET:  # the list itself fails
                 raise
