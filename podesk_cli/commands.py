@@ -35,10 +35,11 @@ class Runner:
         with self.log.open("ab") as sink:
             sink.write(f"\n$ {' '.join(command)}\n".encode())
             sink.flush()
+            began = sink.tell()
             with self._start(command, what, environment) as process:
                 code = self._follow(process, sink.write)
         if code != 0:
-            raise Failure(f"{what} failed (exit status {code}). The end of {self.log}:\n{tail(self.log)}")
+            raise Failure(f"{what} failed (exit status {code}). The end of {self.log}:\n{tail(self.log, since=began)}")
 
     def _start(
         self, command: Sequence[str], what: str, environment: Mapping[str, str] | None

@@ -18,11 +18,11 @@ def say(text: str, end: str = "\n") -> None:
         print(text, end=end, flush=True)
 
 
-def tail(path: Path, lines: int = 15) -> str:
-    """Return the last lines of a log file, indented; empty if the file does not exist."""
+def tail(path: Path, lines: int = 15, since: int = 0) -> str:
+    """Return the last lines of a log file from the byte `since` on, indented; empty if the file does not exist."""
     try:
         with path.open("rb") as log:
-            log.seek(max(0, path.stat().st_size - 200 * lines))
+            log.seek(max(since, path.stat().st_size - 200 * lines))
             text = log.read().decode(errors="replace")
     except OSError:
         return ""

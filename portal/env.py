@@ -2,9 +2,11 @@
 
 import os
 from pathlib import Path
+from zoneinfo import available_timezones
 
 from django.core.exceptions import ImproperlyConfigured
 
+DATABASES = ("sqlite", "postgres", "postgresql")  # schemes of DATABASE_URL
 _TRUE, _FALSE = {"1", "true", "yes", "on"}, {"0", "false", "no", "off", ""}
 
 
@@ -45,6 +47,20 @@ def choice(name: str, default: str, allowed: tuple[str, ...]) -> str:
     value = text(name, default)
     if value not in allowed:
         raise ImproperlyConfigured(f"{name} is {value!r}; expected one of: {', '.join(allowed)}.")
+    return value
+
+
+def url(name: str, default: str, schemes: tuple[str, ...]) -> str:
+    value = text(name, default)
+    if value.partition(":")[0] not in schemes:  # the value may contain a password, so it is not shown
+        raise ImproperlyConfigured(f"{name} begins with none of: {', '.join(f'{each}:' for each in schemes)}.")
+    return value
+
+
+def time_zone(name: str, default: str) -> str:
+    value = text(name, default)
+    if value != "UTC" and value not in available_timezones():
+        raise ImproperlyConfigured(f"{name} is {value!r}; expected a name such as UTC or Europe/Berlin.")
     return value
 
 

@@ -40,6 +40,9 @@ _SHARED: list[Any] = [
 ]
 
 
+LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
+
+
 def configuration(form: str, level: str) -> dict[str, Any]:
     """Return Django's `LOGGING` setting; `form` is "json" (for machines) or "console" (for people)."""
     structlog.configure(

@@ -90,7 +90,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 # --- Databases ----------------------------------------------------------------------------------------------------
 DATABASES = {
     "default": dj_database_url.parse(
-        env.text("DATABASE_URL", f"sqlite:///{DATA_DIR / 'podesk.sqlite3'}"), conn_health_checks=True
+        env.url("DATABASE_URL", f"sqlite:///{DATA_DIR / 'podesk.sqlite3'}", env.DATABASES), conn_health_checks=True
     )
 }
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
@@ -105,7 +105,7 @@ else:
     # Each request runs in its own thread and would otherwise open its own connection.
     size = env.integer("DATABASE_POOL_SIZE", 20, minimum=2)
     DATABASES["default"].setdefault("OPTIONS", {})["pool"] = {"min_size": 1, "max_size": size, "timeout": 10}
-REDIS_URL = env.text("REDIS_URL", "redis://127.0.0.1:6379/0")
+REDIS_URL = env.url("REDIS_URL", "redis://127.0.0.1:6379/0", ("redis", "rediss", "unix"))
 RQ_QUEUES = {"desktops": {"URL": REDIS_URL, "DEFAULT_TIMEOUT": 60}}  # seconds; a job only makes API calls
 RQ = {
     "COMMIT_MODE": "auto",  # desktops.lifecycle.queue waits for the commit and handles Redis errors
@@ -276,7 +276,7 @@ CONTENT_SECURITY_POLICY = {
 LANGUAGE_CODE = "en"
 LANGUAGES = [("en", _("English")), ("zh-hans", _("Simplified Chinese"))]
 LOCALE_PATHS = [BASE_DIR / "locale"]
-TIME_ZONE = env.text("TIME_ZONE", "UTC")
+TIME_ZONE = env.time_zone("TIME_ZONE", "UTC")
 USE_TZ = True
 STATIC_URL = "static/"
 STATIC_ROOT = Path(env.text("STATIC_ROOT", str(DATA_DIR / "static")))
@@ -297,4 +297,4 @@ ALIVE_FILE = env.text("ALIVE_FILE", "")  # touched in each cycle of worker and c
 METRICS_PORT = env.integer("METRICS_PORT", 0, maximum=65535)  # 0: no metrics
 METRICS_ADDRESS = env.text("METRICS_ADDRESS", "127.0.0.1")
 LOG_FORMAT = env.choice("LOG_FORMAT", "json", ("json", "console"))
-LOGGING = logs.configuration(LOG_FORMAT, env.text("LOG_LEVEL", "INFO"))
+LOGGING = logs.configuration(LOG_FORMAT, env.choice("LOG_LEVEL", "INFO", logs.LEVELS))

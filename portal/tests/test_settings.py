@@ -1,6 +1,9 @@
 """Settings are read from the environment or a file, refused in one sentence, and all documented."""
 
+import os
 import re
+import subprocess
+import sys
 
 import pytest
 from django.conf import settings
@@ -68,3 +71,23 @@ def test_nonsense_is_refused_in_one_sentence(given, read, value):
 def test_listing(given):
     given(" a, b ,,c")
     assert env.listing("A_SETTING") == ["a", "b", "c"]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "sentence"),
+    [
+        ("LOG_LEVEL", "loud", "LOG_LEVEL is 'loud'; expected one of: DEBUG, INFO, WARNING, ERROR."),
+        ("TIME_ZONE", "Mars/Olympus", "TIME_ZONE is 'Mars/Olympus'; expected a name such as UTC or Europe/Berlin."),
+        ("DATABASE_URL", "mysql://x", "DATABASE_URL begins with none of: sqlite:, postgres:, postgresql:."),
+        ("REDIS_URL", "http://x", "REDIS_URL begins with none of: redis:, rediss:, unix:."),
+        ("API_RATE_READ", "-1", "API_RATE_READ is '-1'; expected a whole number, 0 or more."),
+        ("SECRET_KEY_FILE", "/missing", "SECRET_KEY_FILE names /missing, which cannot be read:"),
+    ],
+)
+def test_a_command_prints_one_sentence_for_an_invalid_setting(name, value, sentence):
+    command = [sys.executable, "manage.py", "migrate", "--check"]
+    given = os.environ | {name: value}
+    ended = subprocess.run(command, cwd=settings.BASE_DIR, env=given, capture_output=True, text=True, check=False)
+    assert ended.returncode == 1
+    assert ended.stderr.startswith(sentence)
+    assert ended.stderr.count("\n") == 1
