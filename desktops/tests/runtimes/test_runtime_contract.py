@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from desktops.runtimes.base import Deadline, Phase, RuntimeFault, RuntimeUnknown
-from desktops.tests.support.runtime_specs import connect, soon, until
+from desktops.tests.support.runtime_specs import banner_at, soon, until
 
 HARNESSES = [
     pytest.param("harness", id="local"),
@@ -33,8 +33,7 @@ def test_a_started_desktop_answers_with_an_rfb_banner(any_harness, runtime):
     assert runtime.steps[-1] == "ready"
     assert sorted(seen.steps.values()) == list(seen.steps.values())
     assert all(at.tzinfo for at in seen.steps.values())
-    with connect(seen.endpoint) as client:
-        assert client.recv(12) == b"RFB 003.008\n"
+    assert banner_at(seen.endpoint) == b"RFB 003.008\n"
 
 
 def test_start_does_not_wait_for_readiness(any_harness, runtime):

@@ -49,6 +49,17 @@ def _opened(endpoint: VNCEndpoint) -> socket.socket | None:
     return None
 
 
+def banner_at(endpoint: VNCEndpoint) -> bytes:
+    """Return the RFB banner. Connects again after a reset, as viewers do: a node may change its routes meanwhile."""
+
+    def read() -> bytes:
+        with suppress(ConnectionResetError), connect(endpoint) as client:
+            return client.recv(12)
+        return b""
+
+    return until(read, what="its banner", seconds=10)
+
+
 def until(found: Callable[[], Any], *, what: str, seconds: float = 60, every: float = 0.01, seen: Any = "") -> Any:
     """Return the first true result of `found`. Without one, fail the test with `seen` in the message."""
     end = time.monotonic() + seconds
