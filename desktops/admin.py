@@ -178,11 +178,11 @@ class DesktopImageAdmin(AuditedAdmin):
     fieldsets = (
         (None, {"fields": ("name", "description", "icon", "image", "sizes", "enabled", "position")}),
         (
-            _("Cluster"),
+            _("Placement on Kubernetes"),
             {
                 "fields": ("node_selector", "tolerations", "priority_class", "pull_secret", "gpu_resource"),
                 "description": _(
-                    "Where the cluster may run it, and what it needs there."
+                    "Where Kubernetes may run it, and what it needs there."
                     " A wrong name is reported when a desktop starts."
                 ),
             },

@@ -70,7 +70,7 @@ class MonitorOut(serializers.Serializer[Report]):
     queue = QueueOut(source="parts.queue", allow_null=True, help_text="Tasks that wait for a worker.")
     desktops = CountsOut(allow_null=True, help_text="Number of desktops in each status, within scope.")
     lost_volumes = serializers.IntegerField(
-        allow_null=True, help_text="Number of home folders that the cluster no longer has, within scope."
+        allow_null=True, help_text="Number of home folders that are no longer in storage, within scope."
     )
     scope = serializers.ChoiceField(
         ["mine", "everyone"],

@@ -9,7 +9,7 @@ from desktops import desktop_snapshot
 from desktops.api import pod_representation
 from desktops.models import Desktop, Status
 
-POD_NAME = "Name of the desktop's objects in the cluster, which identifies the desktop in URLs."
+POD_NAME = "Technical name of the desktop, which identifies it in URLs."
 _VNC_SOCKET = "URL of the WebSocket for VNC. Null if the token does not permit it."
 _SSH_SOCKET = "URL of the WebSocket for SSH. Null if the token does not permit it or the desktop has no SSH at present."
 
@@ -57,7 +57,7 @@ class PodOut(serializers.Serializer[Desktop]):
     reason = serializers.CharField(help_text="Slug of the reason why it failed, stopped or waits. Empty if none.")
     sentence = serializers.CharField(help_text="Explanation of the reason, in your language. Empty if none.")
     next_step = serializers.CharField(help_text="What you can do about it, in your language. Empty if nothing.")
-    files_lost = serializers.BooleanField(help_text="Whether the home folder was deleted in the cluster.")
+    files_lost = serializers.BooleanField(help_text="Whether the home folder is no longer in storage.")
     image = serializers.CharField(help_text="Name of the image.")
     size = serializers.CharField(help_text="Name of the size. Empty for a custom size.")
     resource_quota = QuantitiesOut()

@@ -15,7 +15,7 @@ class PortLease(models.Model):
         VNC = "vnc", "VNC"
         NOVNC = "novnc", "noVNC"
         SSH = "ssh", "SSH"
-        FOREIGN = "foreign", _("used by something else in the cluster")
+        FOREIGN = "foreign", _("used by something else")
 
     port = models.PositiveIntegerField(_("port"), primary_key=True)  # at most one lease per port
     use = models.CharField(_("use"), max_length=10, choices=Use)

@@ -146,7 +146,7 @@ def save(page, image):
 
 def test_what_an_image_needs_of_a_cluster(page, save, image):
     shown = page.get(f"/admin/desktops/desktopimage/{image.pk}/change/").content.decode()
-    assert "Cluster" in shown
+    assert "Placement on Kubernetes" in shown
     tolerations = [
         {"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"},
         {"key": "dedicated", "value": "desktops"},
@@ -226,7 +226,7 @@ def test_who_has_which_port(page, admin, alice, make_desktop):
     shown = page.get("/admin/desktops/portlease/").content.decode()
     assert "30000" in shown
     assert "thesis (alice)" in shown
-    assert "used by something else in the cluster" in shown
+    assert "used by something else" in shown
     traced = page.get(f"/admin/desktops/desktop/{desktop.pk}/change/").content.decode()
     assert "192.0.2.1 VNC 30000" in traced
 

@@ -104,9 +104,9 @@ WAITING = {
         timeout=120,
     ),
     "volume_lost": Reason(
-        _("Its home folder is no longer in the cluster."),
+        _("Its home folder is no longer in storage."),
         _("Start with new files, or ask an administrator to restore it."),
-        _("The cluster cannot find its home folder. It tries again."),
+        _("Its home folder cannot be found in storage. The portal tries again."),
         timeout=20,
     ),
     "container_refused": Reason(
@@ -122,7 +122,7 @@ WAITING = {
         timeout=120,
     ),
     "still_stopping": Reason(
-        _("The cluster did not end its previous run."),
+        _("Its previous run did not end."),
         _LATER_OR_ASK,
         _("Its previous run is still ending. It starts automatically after that."),
         timeout=420,  # after five minutes the controller gives up a pod on a dead machine
@@ -172,7 +172,7 @@ RUNNING = {
         _("Wait a moment. If nothing changes, restart it or ask an administrator."),
     ),
     "volume_going": Reason(
-        _("The home folder of this desktop was deleted in the cluster. It will be removed when the desktop stops."),
+        _("The home folder of this desktop was deleted in storage. It will be removed when the desktop stops."),
         _("Copy the files that you need to another place before you stop the desktop."),
     ),
     "restarted_memory": Reason(
@@ -242,9 +242,9 @@ REFUSED = {
         exactly=_("The cluster's rules do not admit this desktop: %(words)s"),
     ),
     "stop_refused": Reason(
-        _("The cluster does not let the portal end this desktop."),
-        _("Ask an administrator to change the cluster's rule. The portal tries again automatically."),
-        exactly=_("The cluster does not let the portal end this desktop. %(why)s"),
+        _("The portal cannot end this desktop."),
+        _("Ask an administrator to remove the cause. The portal tries again automatically."),
+        exactly=_("The portal cannot end this desktop. %(why)s"),
     ),
     "cluster_forbids": Reason(_("The portal lacks a permission in the cluster that it needs for this."), _ASK_ADMIN),
     "namespace_missing": Reason(_("The namespace for desktops does not exist in the cluster."), _ASK_ADMIN),

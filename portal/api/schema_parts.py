@@ -96,7 +96,7 @@ PARAMETERS: Node = {
     }
 }
 PATH_PARAMETERS = {
-    "pod_name": "Name of the desktop's objects in the cluster.",
+    "pod_name": "Technical name of the desktop.",
     "quota_id": "ID of the quota.",
     "token_id": "ID of the token.",  # nosec B105 - a description
     "user_id": "ID of the user.",

@@ -151,7 +151,7 @@ def test_volume_deleted_by_hand(driven, bare_desktop):
     driven.person.act(bare_desktop, "start")
     driven.wait(bare_desktop, "failed")
     assert driven.row(bare_desktop) == ("failed", "volume_lost")
-    assert "home folder is no longer in the cluster" in page(driven, bare_desktop)
+    assert "home folder is no longer in storage" in page(driven, bare_desktop)
     assert not driven.pods()
     driven.person.act(bare_desktop, "start-with-new-files")  # as the page advises
     driven.wait(bare_desktop, "running")

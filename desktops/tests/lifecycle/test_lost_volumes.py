@@ -88,7 +88,7 @@ def test_takes_no_storage(lost, alice):
 
 def test_is_what_a_stopped_desktop_says_first(lost):
     state = selectors.state_of(lost)
-    assert state.sentence == "Its home folder is no longer in the cluster."
+    assert state.sentence == "Its home folder is no longer in storage."
     assert state.next_step == "Start with new files, or ask an administrator to restore it."
 
 

@@ -24,7 +24,7 @@ def stopped_by_a_worker(desktop: Desktop) -> dict:
 def test_is_said_with_the_clusters_words_and_what_to_do(ending, scripted_runtime, client_for, alice):
     scripted_runtime.unstoppable = DENIED
     body = stopped_by_a_worker(ending)
-    assert "does not let the portal end this desktop" in body["sentence"]
+    assert "cannot end this desktop" in body["sentence"]
     assert "no deletions before noon" in body["sentence"]
     assert "Ask an administrator" in body["next_step"]
     assert "no deletions before noon" in client_for(alice).get(f"/desktops/{ending.pk}/").content.decode()
@@ -36,11 +36,11 @@ def test_is_no_longer_said_once_the_cluster_lets_it_end(ending, scripted_runtime
     scripted_runtime.unstoppable = DENIED
     stopped_by_a_worker(ending)
     scripted_runtime.unstoppable = None
-    assert "does not let" not in stopped_by_a_worker(ending)["sentence"]
+    assert "cannot end" not in stopped_by_a_worker(ending)["sentence"]
     ending.refresh_from_db()
     assert ending.reason_facts == {}
 
 
 def test_a_stop_that_only_takes_time_is_no_refusal(ending, scripted_runtime):
     scripted_runtime.unstoppable = RuntimeFault("still_stopping", "waited", permanent=False)
-    assert "does not let" not in stopped_by_a_worker(ending)["sentence"]
+    assert "cannot end" not in stopped_by_a_worker(ending)["sentence"]
