@@ -1,5 +1,6 @@
 """Output for the person at the terminal: numbered steps, progress, and one sentence for a failure."""
 
+import re
 import sys
 import time
 from collections.abc import Iterator
@@ -7,6 +8,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 _INDENT = " " * 6
+# A line of Podesk (LOG_FORMAT console or json) or of Redis that reports normal work.
+_ORDINARY = re.compile(r'\[(info|debug) *\]|"level": "(info|debug)"|^\s*\d+:[CMS] .* [.*-] ')
 
 
 class Failure(Exception):
@@ -22,11 +25,17 @@ def tail(path: Path, lines: int = 15, since: int = 0) -> str:
     """Return the last lines of a log file from the byte `since` on, indented; empty if the file does not exist."""
     try:
         with path.open("rb") as log:
-            log.seek(max(since, path.stat().st_size - 200 * lines))
+            size = path.stat().st_size
+            log.seek(max(since if since <= size else 0, size - 200 * lines))  # a large log may have been truncated
             text = log.read().decode(errors="replace")
     except OSError:
         return ""
     return "\n".join(_INDENT + line for line in text.splitlines()[-lines:])
+
+
+def explains(lines: str) -> bool:
+    """Return whether lines of a log contain more than normal work: a warning, an error, a traceback."""
+    return any(line.strip() and not _ORDINARY.search(line) for line in lines.splitlines())
 
 
 class Progress:

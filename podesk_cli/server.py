@@ -10,7 +10,7 @@ from podesk_cli import packages, settings, setup
 from podesk_cli.commands import Runner
 from podesk_cli.environment import python
 from podesk_cli.folders import Folders, claim, prepare
-from podesk_cli.report import Failure, Progress, say, tail
+from podesk_cli.report import Failure, Progress, say
 from podesk_cli.supervisor import Interrupted, Service, Supervisor, interruptible
 
 _REDIS_SECONDS, _WEB_SECONDS = 10, 60  # startup timeouts
@@ -111,7 +111,7 @@ def _wait_for_redis(place: Folders, supervisor: Supervisor) -> None:
                     return
             except OSError:
                 time.sleep(0.05)
-    raise Failure(f"Redis does not answer. The end of its log:\n{tail(supervisor.log('redis'))}")
+    raise Failure(f"Redis does not answer. The end of its log:\n{supervisor.log_end('redis')}")
 
 
 def _wait_for_web(supervisor: Supervisor, url: str, address: tuple[str, int]) -> None:
@@ -125,7 +125,7 @@ def _wait_for_web(supervisor: Supervisor, url: str, address: tuple[str, int]) ->
         time.sleep(0.2)
     raise Failure(
         f"The portal does not answer at {url} after {_WEB_SECONDS} s{f' ({answer})' if answer else ''}. "
-        f"The end of its log:\n{tail(supervisor.log('web'))}"
+        f"The end of its log:\n{supervisor.log_end('web')}"
     )
 
 

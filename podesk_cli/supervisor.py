@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from podesk_cli.report import Failure, say, tail
+from podesk_cli.report import Failure, explains, say, tail
 
 _PR_SET_PDEATHSIG = 1
 _FIRST_WAIT, _LONGEST_WAIT = 1.0, 15.0  # seconds before an ended program is restarted; doubles each time
@@ -33,6 +33,8 @@ class _Child:
     service: Service
     log: Path
     process: subprocess.Popen[bytes] | None = None
+    began: int | None = None  # size of the log, in bytes, before the first start
+    resumed: int = 0  # and before the last start
     started: float = 0.0  # time.monotonic()
     next_start: float = 0.0  # time.monotonic()
     wait: float = field(default=_FIRST_WAIT)
@@ -51,14 +53,18 @@ class Supervisor:
         """Start a service. Raises Failure when its program does not exist."""
         child = self._children[name]
         _bound(child.log)
+        child.resumed = child.log.stat().st_size if child.log.exists() else 0
+        child.began = child.resumed if child.began is None else child.began
         try:
             child.process = self._spawn(child)
         except OSError as error:
             raise Failure(f"{child.service.command[0]} cannot be started: {error.strerror}.") from error
         child.started = time.monotonic()
 
-    def log(self, name: str) -> Path:
-        return self._children[name].log
+    def log_end(self, name: str) -> str:
+        """Return the last lines that a service has logged since this supervisor started it first."""
+        child = self._children[name]
+        return tail(child.log, since=child.began or 0)
 
     def restart_ended(self) -> None:
         """Restart services that have ended and waited long enough. Call it about twice a second."""
@@ -99,7 +105,8 @@ class Supervisor:
             child.wait, first = _FIRST_WAIT, True
         say(f"{child.service.name} ended ({_how(code)}); starting it again in {child.wait:.0f} s.")
         if first:  # later failures usually have the same lines
-            say(f"The end of {child.log}:\n{tail(child.log, 8)}")
+            last = tail(child.log, 8, since=child.resumed)
+            say(f"The end of {child.log}:\n{last}" if explains(last) else f"Its log is {child.log}.")
         child.process, child.next_start = None, now + child.wait
         child.wait = min(child.wait * 2, _LONGEST_WAIT)
 

@@ -45,6 +45,17 @@ def test_without_rights_the_exact_command_is_named():
     assert "sudo apt install --no-install-recommends xauth thunar" in said.stderr
 
 
+def test_failure_shows_lines_of_its_own_command_only(tmp_path):
+    log = tmp_path / "setup.log"
+    log.write_text("an earlier run\n")
+    runner = Runner(tmp_path, log, Progress(1))
+    runner.run(["echo", "an earlier command"], what="Talking")
+    with pytest.raises(Failure) as failed:
+        runner.run(["sh", "-c", "echo the reason; exit 3"], what="Failing")
+    assert str(failed.value) == f"Failing failed (exit status 3). The end of {log}:\n      the reason"
+    assert "an earlier command" in log.read_text()
+
+
 def test_keys_are_made_once_and_private(tmp_path, monkeypatch):
     for name in ("SECRET_KEY", "SECRETS_KEYS", "TOKEN_SIGNING_KEY"):
         monkeypatch.delenv(name, raising=False)

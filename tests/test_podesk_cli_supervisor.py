@@ -30,7 +30,7 @@ def leave(*_):
     print("stopped", time.monotonic(), flush=True)
     sys.exit(0)
 signal.signal(signal.SIGTERM, leave)
-print("started", flush=True)
+print("[info     ] started", flush=True)
 while True:
     time.sleep(60)
 '''
@@ -95,14 +95,39 @@ def supervised(tmp_path: Path) -> Iterator[Callable[..., Supervised]]:
         each.process.communicate()
 
 
-def test_killed_program_is_started_again_and_the_reason_told(supervised):
+def test_killed_program_is_started_again_and_its_log_is_named(supervised, tmp_path):
+    """Its last lines report normal work, so they are not printed."""
     watched = supervised()
     watched.children[0].send_signal(signal.SIGKILL)
     wait_for(lambda: watched.log("first").count("started") == 2)
     watched.process.terminate()
     printed = watched.process.communicate(timeout=10)[0]
-    assert "first ended (killed by SIGKILL); starting it again in 1 s." in printed
-    assert "second ended" not in printed
+    assert printed == f"first ended (killed by SIGKILL); starting it again in 1 s.\nIts log is {tmp_path}/first.log.\n"
+
+
+@pytest.mark.parametrize(
+    "ordinary",
+    [
+        "2026-11-28T22:22:18.431Z [info     ] request   [podesk.requests] path=/ status=200",
+        '{"event": "request", "level": "info", "path": "/errors"}',
+        "3571:M 28 Nov 2026 22:22:11.123 * Ready to accept connections unix",
+    ],
+)
+@pytest.mark.parametrize("reason", ["TOKEN_LIFETIME is '1'; expected a whole number, 60 or more.", ""])
+def test_end_of_the_log_is_printed_if_it_says_why(tmp_path, capsys, ordinary, reason):
+    (tmp_path / "broken.log").write_text("RuntimeError: of an earlier run\n")
+    broken = Service("broken", ["sh", "-c", 'printf "%s\n" "$@"; exit 1', "sh", ordinary, *filter(None, [reason])])
+    supervisor = Supervisor([broken], environment={}, directory=tmp_path, logs=tmp_path)
+    supervisor.start("broken")
+    printed = ""
+    while "ended" not in printed:
+        supervisor.restart_ended()
+        printed += capsys.readouterr().out
+    supervisor.stop()
+    assert reason in printed
+    assert (ordinary in printed) == bool(reason)
+    assert ("Its log is " in printed) == (not reason)
+    assert "earlier run" not in printed
 
 
 @pytest.mark.parametrize("asked", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
