@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from secrets import token_urlsafe
 
 from cryptography.fernet import Fernet
 from cryptography.hazmat.primitives import serialization
@@ -20,7 +21,7 @@ def set_environment(folder: Path, **settings: str) -> None:
         "DATA_DIR": str(folder),
         "REDIS_URL": f"unix://{folder}/redis.sock",
         "DATABASE_URL": f"sqlite:///{folder}/bench.sqlite3",
-        "SECRET_KEY": Fernet.generate_key().decode(),
+        "SECRET_KEY": token_urlsafe(50),
         "SECRETS_KEYS": Fernet.generate_key().decode(),
         "TOKEN_SIGNING_KEY": key.private_bytes(
             serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()

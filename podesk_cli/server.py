@@ -80,7 +80,10 @@ def _services(place: Folders, host: str, port: int) -> list[Service]:
         *("--save", "", "--appendonly", "no"),  # it contains nothing that cannot be rebuilt
     ]
     web = [interpreter, "-m", "portal.server", "--host", host, "--port", str(port)]
-    measured = {name: {"METRICS_PORT": str(number)} for name, number in settings.metrics_ports().items()}
+    measured = {
+        name: {"METRICS_PORT": str(number), "METRICS_PORT_FILE": ""}
+        for name, number in settings.metrics_ports().items()
+    }
     embedded = [] if settings.given("REDIS_URL") else [Service("redis", redis, stop_seconds=5)]
     return [
         *embedded,

@@ -29,6 +29,22 @@ def given(name: str) -> bool:
     return bool(os.environ.get(name) or os.environ.get(f"{name}_FILE"))
 
 
+def value(name: str) -> str:
+    """Return what the operator has set, or "". Raises Failure when the file in `name`_FILE cannot be read."""
+    path = os.environ.get(f"{name}_FILE")
+    if not path:
+        return os.environ.get(name, "")
+    try:
+        return Path(path).read_text().strip()
+    except OSError as error:
+        raise Failure(f"{name}_FILE names {path}, which cannot be read: {error.strerror}.") from error
+
+
+def desktop_user() -> str:
+    """Return the account that owns desktops if we are root."""
+    return value("LOCAL_DESKTOP_USER") or DESKTOP_USER
+
+
 def make_secrets(place: Folders) -> None:
     """Create missing secrets. Existing files are never changed, since they may have encrypted data."""
     makers: dict[str, Callable[[], str]] = {
@@ -67,22 +83,20 @@ def environment(place: Folders, *, host: str, port: int) -> dict[str, str]:
 
 def metrics_ports() -> dict[str, int]:
     """Return the port for the metrics of each process: METRICS_PORT and the two after it. Raises Failure."""
-    wanted = os.environ.get("METRICS_PORT") or "0"
+    wanted = value("METRICS_PORT") or "0"
     if not wanted.isdecimal() or int(wanted) > _LAST_PORT - len(MEASURED) + 1:
         raise Failure(f"METRICS_PORT is {wanted!r}; expected 0, or the first of {len(MEASURED)} free ports.")
     return {name: int(wanted) + number for number, name in enumerate(MEASURED)} if int(wanted) else {}
 
 
 def metrics_address() -> str:
-    return os.environ.get("METRICS_ADDRESS") or "127.0.0.1"
+    return value("METRICS_ADDRESS") or "127.0.0.1"
 
 
 def public_url(host: str, port: int) -> str:
     """Return the address to open: the operator's PUBLIC_URL, or this machine's own."""
     name = reachable(host)
-    if path := os.environ.get("PUBLIC_URL_FILE"):
-        return Path(path).read_text().strip()
-    return os.environ.get("PUBLIC_URL") or f"http://{f'[{name}]' if ':' in name else name}:{port}"
+    return value("PUBLIC_URL") or f"http://{f'[{name}]' if ':' in name else name}:{port}"
 
 
 def reachable(host: str) -> str:

@@ -27,7 +27,7 @@ class Requirements:
 
 
 def runs_local_desktops() -> bool:
-    return os.environ.get("DESKTOP_RUNTIME", "local") == "local"
+    return (settings.value("DESKTOP_RUNTIME") or "local") == "local"
 
 
 def install(place: Folders, runner: Runner, wanted: Requirements) -> None:
@@ -56,7 +56,7 @@ def install(place: Folders, runner: Runner, wanted: Requirements) -> None:
 def prepare_data(place: Folders, runner: Runner, env: dict[str, str]) -> None:
     """Prepare keys, database and static files. Raises Failure."""
     if runs_local_desktops() and os.geteuid() == 0:
-        refuse_if_closed(place, user=DESKTOP_USER)
+        refuse_if_closed(place, user=settings.desktop_user())
     manage = [environment.python(place.checkout), "manage.py"]
     with runner.progress.step("Keys and database"):
         settings.make_secrets(place)
@@ -113,8 +113,8 @@ def _ask(place: Folders, env: dict[str, str], *arguments: str) -> subprocess.Com
 
 
 def _ensure_account(runner: Runner) -> None:
-    if os.geteuid() != 0 or not runs_local_desktops():
-        return
+    if os.geteuid() != 0 or not runs_local_desktops() or settings.desktop_user() != DESKTOP_USER:
+        return  # an account of the operator's own is not ours to create
     try:
         pwd.getpwnam(DESKTOP_USER)
     except KeyError:

@@ -1,6 +1,7 @@
 """Read settings from the environment: `NAME`, or the file named in `NAME_FILE`. Fail early, with one sentence."""
 
 import os
+import pwd
 from pathlib import Path
 from zoneinfo import available_timezones
 
@@ -21,6 +22,31 @@ def text(name: str, default: str | None = None) -> str:
     if value is None:
         raise ImproperlyConfigured(f"{name} is not set. Set {name}, or {name}_FILE to a file that holds it.")
     return value
+
+
+def secret(name: str, *, minimum: int) -> str:
+    value = text(name)
+    if len(value) < minimum:  # the value itself is not shown
+        raise ImproperlyConfigured(f"{name} has {len(value)} characters; expected {minimum} or more random ones.")
+    return value
+
+
+def unprivileged_account(name: str, default: str) -> str:
+    """Return the name of an account. If we are root and it is not the default, it must exist and be unprivileged."""
+    value = text(name, default)
+    if os.geteuid() == 0 and value != default and not _is_unprivileged(value):
+        raise ImproperlyConfigured(
+            f"{name} is {value!r}; expected an unprivileged account of this machine. "
+            "Create one with: useradd --system --user-group NAME"
+        )
+    return value
+
+
+def _is_unprivileged(user: str) -> bool:
+    try:
+        return pwd.getpwnam(user).pw_uid != 0
+    except KeyError:
+        return False
 
 
 def flag(name: str, default: bool) -> bool:

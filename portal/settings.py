@@ -18,7 +18,7 @@ DATA_DIR = Path(env.text("DATA_DIR", str(BASE_DIR / "var"))).resolve()
 
 # --- Addresses of the portal --------------------------------------------------------------------------------------
 DEBUG = env.flag("DEBUG", False)
-SECRET_KEY = env.text("SECRET_KEY")
+SECRET_KEY = env.secret("SECRET_KEY", minimum=50)
 PUBLIC_URL = env.text("PUBLIC_URL", "http://127.0.0.1:8000").rstrip("/")
 _public = urlsplit(PUBLIC_URL)
 HTTPS = _public.scheme == "https"
@@ -126,7 +126,7 @@ LOCAL_RUNTIME_ALLOWED = env.flag("LOCAL_RUNTIME_ALLOWED", DEBUG)
 # Directory of the local runtime: homes, logs, sockets. The unprivileged account must be able to enter it.
 LOCAL_RUNTIME_DIR = Path(env.text("LOCAL_RUNTIME_DIR", str(DATA_DIR / "local"))).resolve()
 # Account that runs local desktops when root starts the portal.
-LOCAL_DESKTOP_USER = env.text("LOCAL_DESKTOP_USER", "podesk")
+LOCAL_DESKTOP_USER = env.unprivileged_account("LOCAL_DESKTOP_USER", "podesk")
 # Seconds from the job until a desktop must be ready. A known reason to wait has its own timeout.
 START_DEADLINE = env.integer("START_DEADLINE", 120, minimum=5)
 # Seconds between two full comparisons of rows and runtime. The portal watches for changes in between.

@@ -110,6 +110,12 @@ def test_unusable_data_folder_is_one_sentence(tmp_path):
     assert said.stderr.count("\n") == 1
 
 
+def test_unreadable_file_of_a_setting_is_one_sentence(tmp_path):
+    said = podesk("run", "--data", str(tmp_path / "data"), PUBLIC_URL_FILE="/nope")
+    assert said.returncode == 1
+    assert said.stderr == "podesk: PUBLIC_URL_FILE names /nope, which cannot be read: No such file or directory.\n"
+
+
 def test_too_long_data_folder_is_one_sentence(tmp_path):
     said = podesk("run", "--data", str(tmp_path / ("long" * 30)))
     assert said.returncode == 1

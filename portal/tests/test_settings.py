@@ -81,10 +81,26 @@ def test_listing(given):
         ("DATABASE_URL", "mysql://x", "DATABASE_URL begins with none of: sqlite:, postgres:, postgresql:."),
         ("REDIS_URL", "http://x", "REDIS_URL begins with none of: redis:, rediss:, unix:."),
         ("API_RATE_READ", "-1", "API_RATE_READ is '-1'; expected a whole number, 0 or more."),
+        ("SECRET_KEY", "short", "SECRET_KEY has 5 characters; expected 50 or more random ones."),
+        ("SECRET_KEY", "", "SECRET_KEY has 0 characters; expected 50 or more random ones."),
         ("SECRET_KEY_FILE", "/missing", "SECRET_KEY_FILE names /missing, which cannot be read:"),
     ],
 )
 def test_a_command_prints_one_sentence_for_an_invalid_setting(name, value, sentence):
+    _refused(name, value, sentence)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root chooses the account of desktops")
+@pytest.mark.parametrize("value", ["no-such-account", "root"])
+def test_account_of_desktops_must_exist_and_be_unprivileged(value):
+    _refused(
+        "LOCAL_DESKTOP_USER",
+        value,
+        f"LOCAL_DESKTOP_USER is '{value}'; expected an unprivileged account of this machine. Create one with: ",
+    )
+
+
+def _refused(name, value, sentence):
     command = [sys.executable, "manage.py", "migrate", "--check"]
     given = os.environ | {name: value}
     ended = subprocess.run(command, cwd=settings.BASE_DIR, env=given, capture_output=True, text=True, check=False)
