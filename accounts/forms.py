@@ -23,14 +23,21 @@ class LoginForm(AuthenticationForm):
         widget=TextInput(attrs={"autofocus": True}),
     )
 
+    error_messages = AuthenticationForm.error_messages | {
+        "invalid_login": _("The username or password is incorrect. Passwords are case-sensitive."),
+    }
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        """Put the cursor in the first empty field: no page keeps a password."""
+        super().__init__(*args, **kwargs)
+        if self["username"].value():
+            del self.fields["username"].widget.attrs["autofocus"]
+            self.fields["password"].widget.attrs["autofocus"] = True
+
     @classmethod
     def filled(cls, username: str) -> "LoginForm":
-        """Return an unsent form with the name filled in; the cursor goes to the first empty field."""
-        form = cls(initial={"username": username[:_LONGEST_NAME]})
-        if username:
-            del form.fields["username"].widget.attrs["autofocus"]
-            form.fields["password"].widget.attrs["autofocus"] = True
-        return form
+        """Return an unsent form with the name filled in."""
+        return cls(initial={"username": username[:_LONGEST_NAME]})
 
 
 def _zones() -> list[tuple[str, Any]]:

@@ -44,3 +44,16 @@ def test_after_signing_out_the_form_keeps_the_name_and_works(tabs, portal):
     second.keyboard.type(portal.password)
     second.keyboard.press("Enter")
     second.wait_for_url(f"{portal.url}/accounts/tokens/")
+
+
+def test_after_a_wrong_password_the_cursor_is_in_its_field(tabs, portal):
+    page = tabs[0]
+    page.goto(LOGIN)
+    expect(page.locator("[name=username]")).to_be_focused()
+    sign_in(page, "wrong")
+    expect(page.get_by_role("alert")).to_contain_text("The username or password is incorrect.")
+    expect(page.locator("[name=username]")).to_have_value("admin")
+    expect(page.locator("[name=password]")).to_be_focused()
+    page.keyboard.type(portal.password)
+    page.keyboard.press("Enter")
+    page.wait_for_url(f"{portal.url}/accounts/tokens/")
