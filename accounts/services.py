@@ -64,7 +64,7 @@ def set_active(*, user: User, active: bool, by: Actor) -> None:
     user.save(update_fields=["is_active"])
     if not active:
         _end_logins(user)
-        revocation.revoke_user(user, reason="disabled")
+        revocation.revoke_user(user, reason=revocation.DISABLED)
     audit.record("user.enable" if active else "user.disable", by=by, target=user)
 
 
@@ -72,7 +72,7 @@ def revoke_tokens_of_disabled() -> None:
     """Revoke tokens of accounts that were disabled without set_active, such as by SQL. Usually one query."""
     live = SessionToken.objects.filter(expires_at__gt=timezone.now(), revoked_at=None)
     for user_id in set(live.filter(user__is_active=False).values_list("user_id", flat=True)):
-        revocation.revoke_user(User(pk=user_id), reason="disabled")
+        revocation.revoke_user(User(pk=user_id), reason=revocation.DISABLED)
 
 
 @transaction.atomic

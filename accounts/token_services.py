@@ -29,6 +29,12 @@ class LoginEnded(Refusal):
     next_step = _("Sign in again.")
 
 
+class AccountClosed(LoginEnded):
+    slug = "disabled"
+    message = _("Your account has been disabled.")
+    next_step = _("Ask an administrator to enable your account.")
+
+
 class NotRefreshable(Refusal):
     slug = "not_refreshable"
     message = _("This session token can no longer be refreshed.")
@@ -193,10 +199,12 @@ def _issue(
 
 
 def _hold(claims: Claims) -> SessionToken:
-    """Lock and return the token's row. Raises LoginEnded if it was revoked since the request arrived."""
+    """Lock and return the token's row. Raises LoginEnded if it has ended since the request arrived."""
     user = _lock(claims.user_id)
+    if user and not user.is_active:
+        raise AccountClosed(detail=f"user {claims.user_id}")
     row = SessionToken.objects.select_for_update().filter(pk=claims.jti, revoked_at=None).first()
-    if row is None or user is None or not user.is_active:
+    if row is None or user is None:
         raise LoginEnded(_("The session token has been revoked."), detail=f"token {claims.jti}")
     return row
 

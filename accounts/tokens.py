@@ -28,7 +28,7 @@ _CLOCKS_DIFFER = 30  # seconds by which another replica's clock may be ahead
 class TokenRefused(Exception):
     """The token is not accepted. The exception's text is for the log and never contains the token.
 
-    `reason` is missing, malformed, unknown_key, expired or revoked; issue() also raises disabled.
+    `reason` is missing, malformed, unknown_key, expired, revoked or disabled; the last one means the account.
     """
 
     def __init__(self, reason: str, detail: str = "") -> None:
@@ -157,7 +157,7 @@ def _verified(text: str, used_from: str) -> Claims:
     if claims.expires_at <= timezone.now():
         raise TokenRefused("expired")
     if revocation.is_revoked(claims.jti, used_from=used_from):
-        raise TokenRefused("revoked")
+        raise TokenRefused(revocation.refusal_of_revoked(claims.jti))
     return claims
 
 

@@ -9,10 +9,18 @@ from rest_framework.request import Request
 from rest_framework_simplejwt.authentication import JWTAuthentication
 
 from accounts import tokens
-from accounts.api.messages import TOKEN_SENTENCES
+from accounts.api.messages import TOKEN_NEXT_STEPS, TOKEN_SENTENCES
 from accounts.models import User
 from core import client_address
 from core.request_token import token_from
+
+
+class TokenNotAccepted(AuthenticationFailed):
+    """A 401 with a reason of TokenRefused as its slug."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(TOKEN_SENTENCES[reason], code=reason)
+        self.next_step = TOKEN_NEXT_STEPS.get(reason, "")
 
 
 class SessionTokenAuthentication(JWTAuthentication):
@@ -32,12 +40,12 @@ class SessionTokenAuthentication(JWTAuthentication):
         try:
             return tokens.verify(text, used_from=client_address.address(request))
         except tokens.TokenRefused as refused:
-            raise AuthenticationFailed(TOKEN_SENTENCES[refused.reason], code=refused.reason)
+            raise TokenNotAccepted(refused.reason)
 
 
 def _user(claims: tokens.Claims) -> User:
-    """Return the token's user. Raises AuthenticationFailed if the account was disabled or deleted just now."""
-    user = User.objects.filter(pk=claims.user_id, is_active=True).first()
-    if user is None:
-        raise AuthenticationFailed(TOKEN_SENTENCES["revoked"], code="revoked")
+    """Return the token's user. Raises TokenNotAccepted if the account was disabled or deleted just now."""
+    user = User.objects.filter(pk=claims.user_id).first()
+    if user is None or not user.is_active:
+        raise TokenNotAccepted("disabled" if user else "revoked")
     return user

@@ -11,7 +11,7 @@ from rest_framework.response import Response
 from accounts import token_services, tokens
 from accounts.api import examples
 from accounts.api.endpoint import Endpoint
-from accounts.api.messages import TOKEN_SENTENCES
+from accounts.api.messages import TOKEN_NEXT_STEPS, TOKEN_SENTENCES
 from accounts.api.token_serializers import (
     ClaimsOut,
     IssuedOut,
@@ -40,7 +40,8 @@ class TokenRefusal(Refusal):
 
     def __init__(self, refused: tokens.TokenRefused) -> None:
         self.slug = "malformed" if refused.reason == "unknown_key" else refused.reason
-        super().__init__(TOKEN_SENTENCES[refused.reason], detail=str(refused), field="token")
+        next_step = TOKEN_NEXT_STEPS.get(refused.reason, "")
+        super().__init__(TOKEN_SENTENCES[refused.reason], next_step=next_step, detail=str(refused), field="token")
 
 
 class Obtain(OpenEndpoint):

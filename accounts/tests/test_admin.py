@@ -31,7 +31,7 @@ def is_revoked(text: str) -> bool:
     try:
         return not tokens.verify(text)
     except TokenRefused as refused:
-        return refused.reason == "revoked"
+        return refused.reason in ("revoked", "disabled")
 
 
 def actions() -> list[str]:

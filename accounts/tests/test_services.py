@@ -28,7 +28,7 @@ def test_disabled_is_out_at_once(alice, by, client_for, token_for, published_dis
     services.set_active(user=alice, active=False, by=by)
     assert published_disconnects() == {"scope": "user", "id": str(alice.pk), "reason": "disabled", "spare": ""}
     assert browser.get(PAGE).status_code == 302
-    with pytest.raises(TokenRefused, match="revoked"):
+    with pytest.raises(TokenRefused, match="disabled"):
         tokens.verify(text)
     event = AuditEvent.objects.get()
     assert (event.action, event.target, event.actor, event.address) == ("user.disable", "alice", by.user, "10.0.0.1")
@@ -48,7 +48,7 @@ def test_disabled_while_a_token_is_being_issued(alice, by, token_for):
             disabling = pool.submit(disable)
             assert wait([disabling], timeout=0.5).not_done
         disabling.result(timeout=10)
-    with pytest.raises(TokenRefused, match="revoked"):
+    with pytest.raises(TokenRefused, match="disabled"):
         tokens.verify(text)
 
 

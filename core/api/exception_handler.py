@@ -87,4 +87,4 @@ def _of_rest_framework(error: exceptions.APIException) -> Problem:
         headers["Retry-After"] = str(ceil(getattr(error, "wait", None) or 1))
         return Problem(429, "too_many_requests", _("Too many requests."), headers=headers)
     text: Any = str(error.detail) or HTTPStatus(error.status_code).phrase
-    return Problem(error.status_code, slug, text, headers=headers)
+    return Problem(error.status_code, slug, text, getattr(error, "next_step", ""), headers=headers)

@@ -11,6 +11,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from accounts import tokens
+from accounts.models import User
 from core import client_address, encryption, origins
 from core.request_token import token_from
 from desktops import selectors
@@ -25,6 +26,7 @@ _REFUSALS: dict[str, tuple[int, Promise]] = {
     "malformed": (401, _("The session token is not valid.")),
     "expired": (401, _("The session token has expired.")),
     "revoked": (401, _("The session token has been revoked.")),
+    "disabled": (401, _("Your account has been disabled.")),
     "not_permitted": (403, _("The session token does not permit this.")),
     "not_found": (404, _("There is no such desktop.")),
     "no_such_path": (404, _("There is no WebSocket at this address.")),
@@ -85,6 +87,8 @@ def admit(scope: Scope) -> Admission:
     desktop = selectors.for_stream(claims)
     if wanted.get("user_id", claims.user_id) != claims.user_id:
         raise StreamRefused("not_found", "the path names another user")
+    if desktop is None and _is_disabled(claims.user_id):
+        raise StreamRefused("disabled", "its tokens are not revoked yet")
     if desktop is None or wanted.get("desktop_id", desktop.pk) != desktop.pk:
         raise StreamRefused("not_found", "the token is for another desktop, or for none")
     if desktop.status != Status.RUNNING or not desktop.endpoint_kind:
@@ -92,6 +96,10 @@ def admit(scope: Scope) -> Admission:
     if permission == "ssh" and desktop.endpoint_kind != "tcp":
         raise StreamRefused("no_ssh")
     return _admission(claims, desktop, permission)
+
+
+def _is_disabled(user_id: str) -> bool:
+    return User.objects.filter(pk=user_id, is_active=False).exists()
 
 
 def _admission(claims: tokens.Claims, desktop: Desktop, permission: str) -> Admission:

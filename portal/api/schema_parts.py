@@ -109,7 +109,7 @@ SUCCESS = {
 }
 _PROBLEMS: dict[int, tuple[str, str, str]] = {
     400: ("parse_error", "The body is not valid JSON, or the URL is malformed.", "The JSON is nested too deeply."),
-    401: ("expired", "The token is missing or not valid.", "The session token has expired."),
+    401: ("expired", "The token is missing or invalid, or its account is disabled.", "The session token has expired."),
     403: ("not_permitted", "The token or its user lacks a permission.", "The session token does not permit this."),
     404: ("not_found", "The object does not exist, or belongs to another user.", "There is no such desktop."),
     405: ("method_not_allowed", "This URL does not allow this method.", 'Method "PUT" not allowed.'),

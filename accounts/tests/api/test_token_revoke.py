@@ -151,15 +151,16 @@ def test_all_anonymous_bound_and_other_methods(alice, api_for):
 
 def test_password_disabling_and_signing_out_everywhere_end_them(alice, obtained, script):
     by = Actor(alice)
+    password = "alice's password"
     deeds = (
-        lambda: services.sign_out_everywhere(user=alice, by=by),
-        lambda: services.change_password(user=alice, password="alice's password", by=by, session_id="sess_browser"),
-        lambda: services.set_active(user=alice, active=False, by=by),
+        ("revoked", lambda: services.sign_out_everywhere(user=alice, by=by)),
+        ("revoked", lambda: services.change_password(user=alice, password=password, by=by, session_id="sess_browser")),
+        ("disabled", lambda: services.set_active(user=alice, active=False, by=by)),
     )
-    for deed in deeds:
+    for said, deed in deeds:
         issued = obtained(alice)
         deed()
-        assert slug(script(issued)) == "401 revoked"
+        assert slug(script(issued)) == f"401 {said}"
 
 
 def test_logging_out_of_a_browser_does_not(alice, obtained, script, client_for):

@@ -164,7 +164,7 @@ class TestCut:
         stream = listen(live, address(make_desktop(alice)), script_token(alice))
         stream.event()
         accounts.set_active(user=alice, active=False, by=Actor(admin))
-        self.assert_closed(stream, "revoked")
+        self.assert_closed(stream, "disabled")
 
     def test_expired(self, live, listen, script_token, make_desktop, alice):
         stream = listen(live, address(make_desktop(alice)), script_token(alice, lifetime=timedelta(seconds=4)))

@@ -85,7 +85,7 @@ def test_tokens_end_too(alice, bob, by):
     mine, theirs = token_of(alice), token_of(bob)
     by_sql(alice, by)
     release_holdings()
-    with pytest.raises(TokenRefused, match="revoked"):
+    with pytest.raises(TokenRefused, match="disabled"):
         tokens.verify(mine)
     assert tokens.verify(theirs)
 

@@ -14,7 +14,9 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from websockets.exceptions import InvalidStatus
 
 from accounts import keys, revocation, tokens
+from accounts.audit import Actor
 from accounts.models import SessionToken, User
+from accounts.services import set_active
 from desktops.models import Desktop, Status
 from desktops.tests.proxy.conftest import dial, greet, routes, token_for
 from tests.support.running_podesk import wait_for
@@ -134,10 +136,14 @@ def test_a_token_without_the_permission_is_refused(uvicorn, desktop, vnc_server,
 
 
 @ROUTES
-def test_a_disabled_owner_finds_nothing(uvicorn, desktop, vnc_server, route):
+@pytest.mark.parametrize("revoked_yet", [True, False])
+def test_a_disabled_user_hears_it(uvicorn, desktop, vnc_server, admin, route, revoked_yet):
     token = token_for(desktop)
-    User.objects.update(is_active=False)
-    assert refusal(uvicorn, routes(desktop)[route], token) == (404, "not_found")
+    if revoked_yet:
+        set_active(user=desktop.owner, active=False, by=Actor(admin))
+    else:
+        User.objects.update(is_active=False)
+    assert refusal(uvicorn, routes(desktop)[route], token) == (401, "disabled")
     assert not vnc_server.open
 
 
