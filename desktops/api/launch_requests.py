@@ -70,8 +70,7 @@ def _volume(owner: User, name: str, wanted: str | None) -> Volume | None:
     if wanted == "new":
         return None
     if not wanted:
-        kept = Volume.objects.filter(owner=owner, desktop_name=name, kept_at__isnull=False, lost_at=None)
-        return kept.order_by("-kept_at", "pk").first()
+        return selectors.volume_to_reuse(owner=owner, name=name)
     try:
         volume = selectors.volume_for(user=owner, volume_id=UUID(wanted))
     except (ValueError, DesktopNotFound):

@@ -20,6 +20,7 @@ from desktops.selectors.desktop_selectors import (
     usage_of,
     visible_to,
     volume_for,
+    volume_to_reuse,
 )
 
 __all__ = [
@@ -42,4 +43,5 @@ __all__ = [
     "usage_of",
     "visible_to",
     "volume_for",
+    "volume_to_reuse",
 ]

@@ -80,6 +80,11 @@ def kept_volumes(user: User) -> QuerySet[Volume]:
     return Volume.objects.filter(owner=user, kept_at__isnull=False).order_by("kept_at", "pk")
 
 
+def volume_to_reuse(*, owner: User, name: str) -> Volume | None:
+    """Return the newest kept files of a desktop with this name, which a new desktop of that name uses by default."""
+    return kept_volumes(owner).filter(desktop_name=name, lost_at=None).order_by("-kept_at", "pk").first()
+
+
 def volume_for(*, user: User, volume_id: UUID) -> Volume:
     """Return a person's volume. Raises DesktopNotFound."""
     volume = Volume.objects.filter(owner=user, pk=volume_id).first()

@@ -4,10 +4,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from django import forms
+from django.utils.functional import cached_property
 from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
+from desktops import selectors
 from desktops.models import DesktopImage, DesktopSize, Volume
 from desktops.quota import ImageOffer, LaunchOffer, SizeOffer
 from desktops.services import LaunchRequest
@@ -54,7 +56,7 @@ class LaunchForm(forms.Form):
 
     def __init__(self, data: Any = None, *, owner: User, offer: LaunchOffer) -> None:
         super().__init__(data)
-        self.offer = offer
+        self.offer, self._owner = offer, owner
         volumes = Volume.objects.filter(owner=owner, kept_at__isnull=False, lost_at=None)
         self.fields["volume"].queryset = volumes  # type: ignore[attr-defined]  # it is a ModelChoiceField
 
@@ -89,11 +91,16 @@ class LaunchForm(forms.Form):
     def given_name(self) -> str:
         return str(self.data.get("name", self.offer.suggested_name))
 
+    @cached_property
     def given_volume(self) -> str:
-        """Return the chosen files, or the oldest kept files if only kept files leave room for a desktop."""
+        """Return the chosen files, or else those that the API would use, or else any if only kept files leave room."""
+        if self.is_bound:
+            return str(self.data.get("volume", ""))
+        if usual := selectors.volume_to_reuse(owner=self._owner, name=self.given_name()):
+            return str(usual.pk)
         fitting = [size for image in self.offer.images for size in image.sizes if size.fits]
         only_kept = fitting and all(size.with_kept_only for size in fitting)
-        return str(self.data.get("volume", self.offer.volumes[0].pk if only_kept else ""))
+        return str(self.offer.volumes[0].pk) if only_kept else ""
 
 
 class DeleteForm(forms.Form):

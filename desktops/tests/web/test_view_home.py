@@ -5,7 +5,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from accounts.models import Quota
-from desktops.models import DesktopImage, DesktopSize, Status, Volume
+from desktops.models import Desktop, DesktopImage, DesktopSize, Status, Volume
 
 
 def test_with_nothing_yet_offers_what_fits_and_shows_the_quota(client_for, alice):
@@ -53,6 +53,33 @@ def test_offers_kept_files(client_for, alice, bob, make_desktop):
     Volume.objects.update(kept_at="2026-01-01T00:00:00Z", desktop_name="thesis")
     assert f'<option value="{volume.pk}"' in client_for(alice).get("/").content.decode()
     assert "thesis" not in client_for(bob).get("/").content.decode()
+
+
+def test_preselects_the_files_that_the_api_would_use(client_for, alice, bob, make_desktop):
+    """These are the newest kept files of a desktop with the suggested name."""
+    made = [
+        (alice, "desktop", "2026-01-01"),
+        (alice, "desktop", "2026-01-03"),
+        (alice, "desktop", "2026-01-02"),
+        (alice, "thesis", "2026-01-04"),
+        (bob, "desktop", "2026-01-05"),
+    ]
+    volumes = [make_desktop(owner, name=f"{name}-{day}").volume for owner, name, day in made]
+    Desktop.objects.all().delete()
+    for volume, (_, name, day) in zip(volumes, made, strict=True):
+        Volume.objects.filter(pk=volume.pk).update(desktop_name=name, kept_at=f"{day}T00:00:00Z")
+    page = client_for(alice).get("/").content.decode()
+    assert page.count(" selected>") == 1
+    assert f'<option value="{volumes[1].pk}" selected>' in page
+    refused = client_for(alice).post("/desktops/launch/", {"name": "desktop", "volume": ""}).content.decode()
+    assert " selected>" not in refused  # the choice of an empty folder stays
+
+
+def test_preselects_no_files_that_are_lost(client_for, alice, make_desktop):
+    make_desktop(alice)
+    Desktop.objects.all().delete()
+    Volume.objects.update(desktop_name="desktop", kept_at="2026-01-01T00:00:00Z", lost_at="2026-01-02T00:00:00Z")
+    assert " selected>" not in client_for(alice).get("/").content.decode()
 
 
 def test_storage_full_of_kept_files_leaves_what_uses_them(client_for, alice, image, make_desktop):
