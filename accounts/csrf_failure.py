@@ -12,11 +12,11 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
-from django.views.i18n import set_language
 from django_htmx.http import HttpResponseClientRefresh
 from django_htmx.middleware import HtmxDetails
 
 from accounts import views
+from accounts.next_page import is_other_address
 
 _FOREIGN = ("Origin checking failed", "Referer checking failed")  # how Django's reasons begin
 _INCOMPLETE = (REASON_CSRF_TOKEN_MISSING, REASON_NO_CSRF_COOKIE)  # all our forms send both
@@ -40,7 +40,7 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
 
 def _redirect_back(request: HttpRequest) -> HttpResponse:
     if request.path == reverse("set_language"):
-        return set_language(
+        return views.set_language(
             request
         )  # changes no data, and people may not be able to read a message in another language
     if request.path == reverse("accounts:logout") and not request.user.is_authenticated:
@@ -58,11 +58,11 @@ def _refuse(request: HttpRequest, *, foreign: bool = False, back: str = "") -> H
 
 
 def _page_of_form(request: HttpRequest) -> str:
-    """Return the path of the page that contains the form, from the Referer; "/" if that is not on this site."""
+    """Return the path of the page that contains the form, from the Referer; "/" if that is no page of this site."""
     came_from = request.headers.get("Referer", "")
     parts = urlsplit(came_from) if _is_ours(came_from, request) else urlsplit("")
     path = urlunsplit(("", "", parts.path, parts.query, ""))
-    return path if path.startswith("/") and _is_ours(path, request) else "/"
+    return path if path.startswith("/") and _is_ours(path, request) and not is_other_address(path) else "/"
 
 
 def _is_ours(address: str, request: HttpRequest) -> bool:

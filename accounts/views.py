@@ -13,6 +13,7 @@ from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
+from django.views import i18n
 from django.views.decorators.cache import cache_control, never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
@@ -21,6 +22,7 @@ from accounts import client, keys, lockout, revocation, services
 from accounts.decorators import login_required
 from accounts.forms import LoginForm
 from accounts.login_session import session_id
+from accounts.next_page import is_other_address, is_page
 from accounts.usernames import username_key
 from core import rate_limits
 
@@ -31,10 +33,9 @@ class Login(LoginView):
     redirect_authenticated_user = True
 
     def get_redirect_url(self) -> str:  # type: ignore[override]  # the stubs are those of Django 6
-        """Return `next` if it is on this site and is not the login or logout page, which would cause redirect loops."""
+        """Return `next` if it is a page of this site, and not a button such as *Sign out*; else an empty string."""
         wanted = super().get_redirect_url()
-        ways = (reverse("accounts:login"), reverse("accounts:logout"), reverse("accounts:sign_out_everywhere"))
-        return "" if wanted.startswith(ways) else wanted
+        return wanted if is_page(wanted) else ""
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         if lockout.may_try(request):
@@ -130,6 +131,14 @@ def admin_login(request: HttpRequest) -> HttpResponse:
     if request.user.is_authenticated:
         raise Http404
     return redirect_to_login(request.GET.get(REDIRECT_FIELD_NAME) or reverse("admin:index"))
+
+
+def set_language(request: HttpRequest) -> HttpResponse:
+    """Change the language and redirect to `next`. The form may be on an answer to a button, which is no page."""
+    answer = i18n.set_language(request)
+    if is_other_address(answer.headers.get("Location", "")):
+        answer["Location"] = reverse("desktops:home")
+    return answer
 
 
 @require_GET

@@ -9,8 +9,8 @@ urlpatterns = [
     path("accounts/", include("accounts.urls")),
     path("admin/login/", accounts.admin_login),
     path("admin/logout/", accounts.logout),
-    path("admin/password_change/", accounts.change_password),
+    path("admin/password_change/", accounts.change_password, name="admin_password_change"),
     path("admin/", admin.site.urls),
     path(".well-known/jwks.json", accounts.jwks, name="jwks"),
-    path("i18n/", include("django.conf.urls.i18n")),
+    path("i18n/setlang/", accounts.set_language, name="set_language"),
 ]

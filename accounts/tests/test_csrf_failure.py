@@ -114,6 +114,14 @@ class TestOtherForms:
             "You signed in or out after you opened this page, so nothing was changed. Please try again."
         ]
 
+    @pytest.mark.parametrize("path", ["/desktops/launch/", "/accounts/tokens/revoke-all/"])
+    def test_leads_to_no_button(self, browser, older, path):
+        """The answer to a button, such as a refusal, contains forms whose Referer is the button's address."""
+        answer = browser.send("/accounts/password/", older, headers={"Referer": HOME + path[1:]})
+        assert (answer.status_code, answer.url) == (302, "/")
+        answer = browser.send("/i18n/setlang/", older, language="zh-hans", next=path)
+        assert (answer.status_code, answer.url) == (302, "/")
+
     def test_password_stays(self, browser, older, alice):
         browser.send(
             "/accounts/password/", older, old_password=PASSWORD, new_password1="n3w-one!", new_password2="n3w-one!"

@@ -71,7 +71,10 @@ def test_odd_names(db, client, username):
     ("wanted", "goes_to"),
     [
         ("/accounts/password/", "/accounts/password/"),
-        ("/desktops/?a=b#c", "/desktops/?a=b#c"),
+        ("/?new&a=b#c", "/?new&a=b#c"),
+        ("http://testserver/accounts/tokens/", "http://testserver/accounts/tokens/"),
+        ("/accounts/tokens", "/accounts/tokens"),
+        ("/admin/accounts/user/", "/admin/accounts/user/"),
         ("https://evil.example/", "/"),
         ("//evil.example/", "/"),
         ("/\\evil.example", "/"),
@@ -79,6 +82,17 @@ def test_odd_names(db, client, username):
         ("http:///evil.example", "/"),
         ("/accounts/login/", "/"),
         ("/accounts/logout/", "/"),
+        ("/accounts/logout", "/"),
+        ("http://testserver/accounts/logout/", "/"),
+        ("/accounts/%6Cogout/", "/"),
+        ("/x/../accounts/logout/", "/"),
+        ("/admin/accounts/user/../../../accounts/sign-out-everywhere/delete/../", "/"),
+        ("/accounts/lo\tgout/", "/"),
+        ("/admin/logout/", "/"),
+        ("/accounts/sign-out-everywhere/", "/"),
+        ("/desktops/launch/", "/"),
+        ("/api/v1/pods", "/"),
+        ("/nowhere/", "/"),
         ("/accounts/login/?next=/accounts/login/", "/"),
         ("", "/"),
     ],
@@ -95,6 +109,11 @@ def test_session_key_changes(alice, client):
     before = client.cookies["sessionid"].value if "sessionid" in client.cookies else None
     log_in(client)
     assert client.cookies["sessionid"].value != before
+
+
+def test_language_keeps_the_page_that_is_wanted(db, client):
+    wanted = f"{URL}?next=/accounts/tokens/"
+    assert client.post("/i18n/setlang/", {"language": "zh-hans", "next": wanted}).url == wanted
 
 
 def test_language_stays(alice, client):
