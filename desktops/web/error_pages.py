@@ -40,11 +40,17 @@ def _shown(request: HttpRequest, refusal: DesktopRefusal, on: Page) -> HttpRespo
     if isinstance(refusal, DesktopNotFound):
         if not htmx:
             raise Http404
-        gone = HttpResponseClientRedirect(reverse("desktops:home"))  # the desktop was deleted while its page was open
-        gone.status_code = refusal.status_code
-        return gone
+        return _gone(request, refusal)
     response = alert(request, refusal) if htmx else on(request, refusal)
     response.status_code = refusal.status_code
+    return response
+
+
+def _gone(request: HttpRequest, refusal: DesktopNotFound) -> HttpResponse:
+    """Lead home: the desktop was deleted while its page was open. For an update of the page, this is no failure."""
+    response = HttpResponseClientRedirect(reverse("desktops:home"))
+    if request.method == "POST":
+        response.status_code = refusal.status_code
     return response
 
 

@@ -213,6 +213,18 @@ def test_signed_out_in_another_tab_leads_to_the_login_and_back(page, desktop):
     assert desktop in page.url
 
 
+def test_after_a_deletion_the_page_goes_home_without_a_failed_request(page):
+    page.click("#stop-button")
+    state(page, "stopped", 20_000)
+    failed, faults = [], []
+    page.on("response", lambda answer: answer.status >= 400 and failed.append(answer.url))
+    page.on("console", lambda message: message.type == "error" and faults.append(message.text))
+    page.click("#delete-link")
+    page.get_by_role("button", name="Delete desktop").click()
+    page.wait_for_selector("#launch-button", timeout=20_000)
+    assert (failed, faults) == ([], [])
+
+
 def test_works_without_script(device, desktop):
     page = device(java_script_enabled=False).new_page()
     page.goto(f"/desktops/{desktop}/")
