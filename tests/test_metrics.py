@@ -21,9 +21,23 @@ PARTS = ("web", "worker", "controller")
 # Labels of few values that are known in advance. `le` is the upper limit of a histogram's bucket.
 LABELS = {
     *("version", "python", "implementation", "major", "minor", "patchlevel", "generation", "le"),
-    *("route", "method", "code", "limit", "result", "reason", "state", "phase", "job", "kind", "direction", "status"),
+    *(
+        "route",
+        "method",
+        "code",
+        "limit",
+        "result",
+        "reason",
+        "state",
+        "phase",
+        "function",
+        "kind",
+        "direction",
+        "status",
+    ),
     *("image", "range", "resource", "type", "dependency"),
 }
+TARGET_LABELS = {"job", "instance", "namespace", "pod", "container", "component"}  # Prometheus would rename ours
 
 
 def three_free_ports() -> int:
@@ -115,6 +129,7 @@ def test_labels_are_on_the_list(driven):
         label for found in driven.found.values() for metric in found for each in metric.samples for label in each.labels
     }
     assert labels <= LABELS
+    assert not labels & TARGET_LABELS
 
 
 def test_no_value_identifies_a_person_or_a_desktop(driven):
@@ -140,7 +155,7 @@ def test_use_is_seen(driven):
 
 def test_launch_is_seen_where_it_happens(driven):
     worker, controller = (metrics.ours(driven.found[name]) for name in ("worker", "controller"))
-    jobs = {each.labels["job"] for each in worker["podesk_job_seconds"].samples if each.name.endswith("_count")}
+    jobs = {each.labels["function"] for each in worker["podesk_job_seconds"].samples if each.name.endswith("_count")}
     assert {"start_desktop", "stop_desktop"} <= jobs
     (launch,) = controller["podesk_launches_total"].samples
     assert (launch.labels, launch.value) == ({"result": "ready", "reason": ""}, 1.0)

@@ -17,7 +17,9 @@ _PHASE_SECONDS = Histogram(
     "podesk_launch_phase_seconds", "Seconds from the step before until this one.", ["phase"], buckets=_SECONDS
 )
 _FAILURES = Counter("podesk_desktop_failures", "Desktops that failed while they ran.", ["reason"])
-_JOB_SECONDS = Histogram("podesk_job_seconds", "Seconds of a job in a worker.", ["job", "result"], buckets=_SECONDS)
+_JOB_SECONDS = Histogram(
+    "podesk_job_seconds", "Seconds of a job in a worker.", ["function", "result"], buckets=_SECONDS
+)
 
 
 def count_ready_after_commit(desktop: Desktop) -> None:
@@ -36,8 +38,8 @@ def count_failed_after_commit(before: str, reason: str) -> None:
 def count_job(function: str, *, well: bool, seconds: float) -> None:
     """Count one job. `function`: the full name of its function, as RQ has it."""
     module, _, name = function.rpartition(".")
-    job = name if module == "desktops.lifecycle.jobs" else "other"
-    _JOB_SECONDS.labels(job, "done" if well else "failed").observe(seconds)
+    label = name if module == "desktops.lifecycle.jobs" else "other"
+    _JOB_SECONDS.labels(label, "done" if well else "failed").observe(seconds)
 
 
 def _count_ready(pk: UUID, run: int) -> None:

@@ -83,8 +83,8 @@ def unknown_work(argument: str) -> None:
 
 
 def test_jobs_are_counted_by_name_and_result(transactional_db, runtime, wait_for):
-    done = {"job": "start_desktop", "result": "done"}
-    failed = {"job": "other", "result": "failed"}
+    done = {"function": "start_desktop", "result": "done"}
+    failed = {"function": "other", "result": "failed"}
     before = [value("podesk_job_seconds_count", **labels) for labels in (done, failed)]
     queue.enqueue_after_commit(jobs.start_desktop, "00000000-0000-0000-0000-000000000000")
     queue.enqueue_after_commit(unknown_work, "1")
