@@ -3,6 +3,8 @@
 from prometheus_client import Counter
 
 _FAILED_LOGINS = Counter("podesk_failed_logins", "Failed logins on page and API.", ["result"])
+for _result in ("wrong_password", "locked"):  # from 0 on, so that Prometheus sees the first ones as an increase
+    _FAILED_LOGINS.labels(_result)
 _TOKENS_REFUSED = Counter("podesk_tokens_refused", "Session tokens that were not accepted.", ["reason"])
 
 

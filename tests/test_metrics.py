@@ -148,16 +148,16 @@ def test_use_is_seen(driven):
     web = metrics.ours(driven.found["web"])
     routes = {each.labels.get("route") for each in web["podesk_http_requests_total"].samples}
     assert {"accounts:login", "desktops:home"} <= routes
-    failed = [each.value for each in web["podesk_failed_logins_total"].samples]
+    failed = {each.labels["result"]: each.value for each in web["podesk_failed_logins_total"].samples}
     refused = {each.labels["reason"]: each.value for each in web["podesk_tokens_refused_total"].samples}
-    assert (failed, refused) == ([1.0], {"malformed": 2.0})
+    assert (failed, refused) == ({"wrong_password": 1.0, "locked": 0.0}, {"malformed": 2.0})
 
 
 def test_launch_is_seen_where_it_happens(driven):
     worker, controller = (metrics.ours(driven.found[name]) for name in ("worker", "controller"))
     jobs = {each.labels["function"] for each in worker["podesk_job_seconds"].samples if each.name.endswith("_count")}
     assert {"start_desktop", "stop_desktop"} <= jobs
-    (launch,) = controller["podesk_launches_total"].samples
+    (launch,) = [each for each in controller["podesk_launches_total"].samples if each.value]
     assert (launch.labels, launch.value) == ({"result": "ready", "reason": ""}, 1.0)
     phases = {each.labels["phase"] for each in controller["podesk_launch_phase_seconds"].samples}
     assert {"starting", "created", "started", "ready", "running"} >= phases >= {"created", "ready"}

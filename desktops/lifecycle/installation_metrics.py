@@ -21,6 +21,7 @@ from desktops.lifecycle import heartbeat, orphaned_volumes, queue
 from desktops.models import Desktop, DesktopImage, PortLease, Status, Volume
 from desktops.runtimes import get_runtime
 from desktops.runtimes.base import RuntimeFault, RuntimeUnknown
+from desktops.wording import reasons
 
 log = structlog.get_logger("podesk.metrics")
 EVERY = 15.0  # seconds between two computations
@@ -30,6 +31,7 @@ _GIB = 2**30
 
 _FAMILIES = {
     "podesk_desktops": ("Desktops by status and image.", ("status", "image")),
+    "podesk_waiting_launches": ("Starts of desktops that wait, by reason.", ("reason",)),
     "podesk_volumes": ("Home folders.", ("state",)),
     "podesk_volume_requested_bytes": ("Size that home folders asked for.", ("state",)),
     "podesk_orphaned_volumes": ("Home folders in the runtime without a row.", ()),
@@ -94,6 +96,7 @@ def from_database() -> Samples:
     volumes = _volumes()
     return {
         "podesk_desktops": _desktops(),
+        "podesk_waiting_launches": _waiting_launches(),
         "podesk_volumes": {(state,): count for state, (count, _) in volumes.items()},
         "podesk_volume_requested_bytes": {(state,): gib * _GIB for state, (_, gib) in volumes.items()},
         "podesk_node_ports": _node_ports() if settings.DESKTOP_EXPOSURE == "nodeport" else {},
@@ -118,6 +121,16 @@ def _desktops() -> Values:
     for status, image, count in counted:
         label = (status, images.get(image, f"image-{image}"))  # the image may be a moment old
         found[label] = found.get(label, 0) + count
+    return found
+
+
+def _waiting_launches() -> Values:
+    """Return zero for each reason without a launch, so that an alert sees a number go to zero."""
+    found: Values = {(reason,): 0 for reason in reasons.WAITING}
+    starting = Desktop.objects.filter(status__in=(Status.PENDING, Status.STARTING)).order_by()
+    for reason, count in starting.values_list("reason").annotate(Count("pk")):
+        if (reason,) in found:
+            found[reason,] = count
     return found
 
 

@@ -7,7 +7,7 @@ from django.db import transaction
 from prometheus_client import Counter, Histogram
 
 from desktops.models import Desktop, DesktopEvent, Status
-from desktops.wording.reasons import REASONS
+from desktops.wording.reasons import ENDED, REASONS, REFUSED, WAITING
 
 _SECONDS = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 900)
 
@@ -20,6 +20,10 @@ _FAILURES = Counter("podesk_desktop_failures", "Desktops that failed while they 
 _JOB_SECONDS = Histogram(
     "podesk_job_seconds", "Seconds of a job in a worker.", ["function", "result"], buckets=_SECONDS
 )
+
+# Prometheus computes an increase from two values, so a series that began with its first failure would hide it.
+for _labels in (("ready", ""), *(("failed", reason) for reason in (*WAITING, *ENDED, *REFUSED, "other"))):
+    _LAUNCHES.labels(*_labels)
 
 
 def count_ready_after_commit(desktop: Desktop) -> None:

@@ -41,7 +41,7 @@ def test_queries_do_not_grow_with_desktops(make_desktop, alice, settings, django
     for number in range(count):
         desktop = make_desktop(alice, name=f"desktop {number}", status=Status.RUNNING)
         node_ports.node_ports_of(desktop)
-    with django_assert_num_queries(4):
+    with django_assert_num_queries(5):
         found = installation_metrics.from_database()
     assert found["podesk_desktops"]["running", "linux-desktop"] == count
     assert found["podesk_volumes"]["in_use",] == count
@@ -58,6 +58,16 @@ def test_desktops_by_status_and_image(collector, make_desktop, alice, image):
         ("failed", f"image-{other.pk}"): 1,
     }
     assert len(found) == 2 * len(Status.values)  # zeros too, so that a rule sees a number go to zero
+
+
+def test_waiting_launches_by_reason(collector, make_desktop, alice):
+    wait = "unschedulable"
+    rows = [("starting", wait), ("pending", wait), ("starting", ""), ("failed", wait), ("running", "not_answering")]
+    for number, (status, reason) in enumerate(rows):
+        make_desktop(alice, name=f"desktop {number}", status=status, reason=reason)
+    found = refreshed(collector, "podesk_waiting_launches")
+    assert {reason: count for (reason,), count in found.items() if count} == {wait: 2}
+    assert found["image_pull_failed",] == 0  # so that an alert sees a number go to zero
 
 
 def test_home_folders_by_state(collector, make_desktop, alice, small):

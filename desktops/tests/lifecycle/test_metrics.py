@@ -5,6 +5,7 @@ from datetime import timedelta
 import django_rq
 import pytest
 from django.utils import timezone
+from prometheus_client import REGISTRY
 
 from desktops.lifecycle import jobs, queue, reconcile
 from desktops.lifecycle.worker import Worker
@@ -69,6 +70,12 @@ def test_a_failed_launch_has_its_reason_and_nothing_that_a_cluster_invents(make_
     before = launches("failed", counted)
     see(make_desktop(alice, status=Status.STARTING), Phase.FAILED, reason=given)
     assert launches("failed", counted) == before + 1
+
+
+def test_a_first_failure_of_any_reason_is_an_increase():
+    """Prometheus needs a value before the failure."""
+    for labels in ({"result": "ready", "reason": ""}, {"result": "failed", "reason": "namespace_missing"}):
+        assert REGISTRY.get_sample_value("podesk_launches_total", labels) is not None
 
 
 def test_a_desktop_that_fails_while_it_runs_is_no_failed_launch(make_desktop, alice, see):
