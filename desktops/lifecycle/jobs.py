@@ -13,7 +13,16 @@ from accounts.time_zones import zone_of
 from core import encryption
 from core.locks import desktop_lock
 from desktops import notify
-from desktops.lifecycle import host_keys, metrics, node_ports, running_notes, start_timeouts, stop_notes, volumes
+from desktops.lifecycle import (
+    failure_log,
+    host_keys,
+    metrics,
+    node_ports,
+    running_notes,
+    start_timeouts,
+    stop_notes,
+    volumes,
+)
 from desktops.lifecycle.queue import Work, enqueue_later
 from desktops.models import AT_REST, Desktop, Status, Volume
 from desktops.runtimes import get_runtime
@@ -58,7 +67,7 @@ def stop_desktop(desktop_id: str) -> None:
         if desktop and desktop.status in (Status.STOPPING, Status.DELETING, *AT_REST):
             if desktop.status == Status.FAILED:
                 _keep_log(desktop)
-            _note_stop(desktop, _stop(desktop.object_name))
+            _note_stop(desktop, _stop(desktop.object_name, known=stop_notes.known_fault(desktop)))
 
 
 def _note_stop(desktop: Desktop, error: RuntimeFault | RuntimeUnknown | None) -> None:
@@ -102,7 +111,7 @@ def mend_desktop(desktop_id: str) -> None:
         except RuntimeUnknown as error:  # the controller orders it again
             log.warning("not_mended", error=str(error))
         except RuntimeFault as fault:
-            _log_failure("not_mended", fault, reason=fault.reason)
+            _log_failure("not_mended", fault, known=running_notes.known_fault(desktop), reason=fault.reason)
             if fault.permanent:
                 running_notes.not_mended(desktop, fault)
         else:
@@ -202,14 +211,14 @@ def _put_off(desktop: Desktop, fault: RuntimeFault) -> None:
 
     The delay grows with the waiting time, and no worker is blocked.
     """
-    _log_failure("start_put_off", fault, reason=fault.reason, detail=fault.detail)
+    _log_failure("start_put_off", fault, known=desktop.reason, reason=fault.reason, detail=fault.detail)
     start_timeouts.set_reason(desktop, fault.reason, fault.detail)
     age = (timezone.now() - desktop.status_since).total_seconds()
     enqueue_later(start_desktop, desktop.pk, min(_LATEST, max(_SOON, age / 4)))
 
 
 def _give_up(desktop: Desktop, fault: RuntimeFault) -> None:
-    log.error("start_refused", reason=fault.reason, detail=fault.detail)
+    failure_log.failed(log, "start_refused", desktop, reason=fault.reason, detail=fault.detail)
     if fault.reason == "volume_lost":
         volumes.note_lost(desktop.volume)
     params = {"reason": fault.reason, "detail": fault.detail[:500], "facts": fault.facts}
@@ -234,17 +243,17 @@ def _keep_log(desktop: Desktop) -> None:
     Desktop.objects.filter(pk=desktop.pk, run=desktop.run, status=Status.FAILED).update(last_log=kept)
 
 
-def _stop(object_name: str) -> RuntimeFault | RuntimeUnknown | None:
-    """Return why it could not be stopped, or None. The controller queues it again."""
+def _stop(object_name: str, known: str = "") -> RuntimeFault | RuntimeUnknown | None:
+    """Return why it could not be stopped, or None. The controller queues it again. `known`: reason of the last try."""
     try:
         get_runtime().stop(object_name, deadline=Deadline.after(_SECONDS))
     except (RuntimeFault, RuntimeUnknown) as error:
-        _log_failure("not_stopped", error, name=object_name)
+        _log_failure("not_stopped", error, known=known, name=object_name)
         return error
     return None
 
 
-def _log_failure(event: str, error: RuntimeFault | RuntimeUnknown, **facts: str) -> None:
-    """Log a failed call: as information if it only needs more time, else as a warning."""
-    only_slow = isinstance(error, RuntimeFault) and error.reason in _ONLY_SLOW
-    (log.info if only_slow else log.warning)(event, error=str(error), **facts)
+def _log_failure(event: str, error: RuntimeFault | RuntimeUnknown, *, known: str = "", **facts: str) -> None:
+    """Log a failed call: as a warning, but as information if it needs only time or its reason is already known."""
+    ordinary = isinstance(error, RuntimeFault) and error.reason in (*_ONLY_SLOW, known)
+    (log.info if ordinary else log.warning)(event, error=str(error), **facts)

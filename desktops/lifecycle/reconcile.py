@@ -14,7 +14,7 @@ from django.utils import timezone
 from accounts.disconnects import Disconnect, disconnect_after_commit
 from accounts.quotas import effective
 from core.redis import client, key
-from desktops.lifecycle import jobs, metrics, node_ports, running_notes, start_timeouts, volumes
+from desktops.lifecycle import failure_log, jobs, metrics, node_ports, running_notes, start_timeouts, volumes
 from desktops.lifecycle.queue import enqueue_after_commit, enqueue_again, is_behind
 from desktops.lifecycle.runs import NO_ENDPOINT, fresh_run
 from desktops.models import AT_REST, Desktop, DesktopEvent, DesktopRun, RunResult, Status, Volume
@@ -189,7 +189,7 @@ def _ready(desktop: Desktop, seen: Observed) -> None:
 
 
 def _fail(desktop: Desktop, reason: str, detail: str) -> None:
-    log.error("desktop_failed", reason=reason, detail=detail)
+    failure_log.failed(log, "desktop_failed", desktop, reason=reason, detail=detail)
     before = desktop.status
     with transaction.atomic():
         if desktop.move(to=Status.FAILED, reason=reason, event_params={"reason": reason, "detail": detail[:500]}):

@@ -43,6 +43,11 @@ def mended(desktop: Desktop, kinds: Iterable[str]) -> None:
         set_reason(desktop, "unreachable")
 
 
+def known_fault(desktop: Desktop) -> str:
+    """Return the reason of the last failed mend, or an empty string."""
+    return "start_failed" if desktop.reason == "parts_lost" else str(desktop.reason_facts.get("fault", ""))
+
+
 def not_mended(desktop: Desktop, fault: RuntimeFault) -> None:
     """Write down that what is missing cannot be created again.
 

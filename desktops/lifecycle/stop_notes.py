@@ -11,6 +11,11 @@ def refused(desktop: Desktop, fault: RuntimeFault) -> None:
     _set(desktop, {**fault.facts, "fault": fault.reason})
 
 
+def known_fault(desktop: Desktop) -> str:
+    """Return the reason of an earlier refusal, or an empty string."""
+    return str(desktop.reason_facts.get("fault", ""))
+
+
 def accepted(desktop: Desktop) -> None:
     """Remove an earlier refusal."""
     if "fault" in desktop.reason_facts:

@@ -58,6 +58,7 @@ class ScriptedRuntime:
         self.listing = False
         self.log = ""
         self.broken: list[str] = []  # kinds of objects that mending creates again
+        self.unstartable: RuntimeFault | None = None
         self.unmendable: RuntimeFault | None = None
         self.unstoppable: RuntimeFault | None = None
         self.homes: list[str] = []
@@ -86,6 +87,8 @@ class ScriptedRuntime:
 
     def start(self, spec: DesktopSpec, *, deadline: Deadline) -> None:
         self._call("start", spec.name)
+        if self.unstartable:
+            raise self.unstartable
 
     def stop(self, name: str, *, deadline: Deadline) -> None:
         self._call("stop", name)
