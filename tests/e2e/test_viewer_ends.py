@@ -1,5 +1,6 @@
 """The messages of the viewer when the stream ends, and how it reconnects."""
 
+import re
 import signal
 import time
 
@@ -48,6 +49,19 @@ def test_says_that_it_is_offline_and_returns_at_once(screen):
     viewer.expect_card("This device is offline.")
     viewer.page.context.set_offline(False)
     viewer.wait_connected()
+
+
+def test_times_are_in_the_language_of_the_page(screen):
+    """The page is English, because there is no German one. Germans write 14:05:00."""
+    viewer = screen(locale="de-DE")
+    viewer.page.context.set_offline(True)
+    viewer.expect_card("This device is offline.")
+    viewer.page.context.set_offline(False)
+    viewer.wait_connected()
+    viewer.tool("Connection")
+    expect(viewer.page.locator("[data-fact=since]")).to_have_text(re.compile(r"^\d{1,2}:\d\d [AP]M$"))
+    interruption = viewer.page.locator("[data-fact=breaks] li")
+    expect(interruption).to_have_text(re.compile(r"^This device is offline\.(now|\d+ seconds ago)$"))
 
 
 @pytest.mark.parametrize("module", ["rfb", "stage", "session", "backoff"])

@@ -1,32 +1,42 @@
 // The connection panel: the state, since when, and the reasons for the last interruptions.
+import { updateTimes } from "../clock.js";
 import { say } from "./config.js";
 
 const MAX_BREAKS = 5;
-const clock = (moment) => moment.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", second: "2-digit" });
+
+/** Return an element whose text clock.js writes and keeps current, as on the other pages. */
+function timeElement(at, kind) {
+  const time = document.createElement("time");
+  time.dateTime = at.toISOString();
+  time.dataset[kind] = "";
+  return time;
+}
 
 export function facts(lifecycle, screen) {
   const part = (name) => document.querySelector(`[data-fact="${name}"]`);
-  const breaks = [];
   let since = null;
 
+  const addBreak = (message, at) => {
+    const line = document.createElement("li");
+    line.append(message, timeElement(at, "relative"));
+    part("breaks").prepend(line);
+    part("breaks").children[MAX_BREAKS]?.remove();
+    part("none").hidden = true;
+  };
   const showEnd = ({ message, at }) => {
-    if (since) breaks.unshift(`${clock(at)} ${message}`);
+    if (since) addBreak(message, at);
     since = null;
-    part("breaks").replaceChildren(...breaks.slice(0, MAX_BREAKS).map((text) => {
-      const line = document.createElement("li");
-      line.textContent = text;
-      return line;
-    }));
-    part("none").hidden = breaks.length > 0;
     part("state").textContent = message;
     part("since").textContent = part("size").textContent = "–";
+    updateTimes();
   };
   lifecycle.addEventListener("waiting", ({ detail }) => showEnd(detail));
   lifecycle.addEventListener("over", ({ detail }) => showEnd(detail));
   lifecycle.addEventListener("connected", () => {
     since = new Date();
     part("state").textContent = say("connected");
-    part("since").textContent = clock(since);
+    part("since").replaceChildren(timeElement(since, "moment"));
+    updateTimes();
   });
   return () => {
     const canvas = screen.querySelector("canvas");
