@@ -1,13 +1,17 @@
-"""The links of docs/operations.md are valid. tests/cluster/test_deployed.py runs its commands."""
+"""The links of the pages for operators are valid. tests/cluster/test_deployed.py runs the commands of operations.md."""
 
 import re
 
 import pytest
 
 from podesk_cli.folders import CHECKOUT
-from tests.support.operations_page import PAGE
 
-LINKS = sorted(set(re.findall(r"\]\(([^)\s]+)\)", PAGE)))
+PAGES = ("operations.md", "runbook.md")
+LINKS = sorted(
+    (page, link)
+    for page in PAGES
+    for link in set(re.findall(r"\]\(([^)\s]+)\)", (CHECKOUT / "docs" / page).read_text()))
+)
 
 
 def anchors(text: str) -> set[str]:
@@ -15,9 +19,9 @@ def anchors(text: str) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in re.findall(r"^#+ (.+)$", text, re.M)}
 
 
-@pytest.mark.parametrize("link", LINKS)
-def test_link_leads_somewhere(link):
+@pytest.mark.parametrize(("page", "link"), LINKS)
+def test_link_leads_somewhere(page, link):
     path, _, anchor = link.partition("#")
-    target = CHECKOUT / "docs" / path if path else CHECKOUT / "docs/operations.md"
+    target = CHECKOUT / "docs" / path if path else CHECKOUT / "docs" / page
     assert target.exists()
     assert not anchor or anchor in anchors(target.read_text())
