@@ -1,4 +1,4 @@
-"""The prose of pages, docs, messages and code has none of the worst words. CLEAN_CODE grows folder by folder.
+"""The prose of pages, docs, messages and code has none of the worst words, and no letters that look like others.
 
 proselint is not used: of its 109 findings here 95 are about straight quotes, and it knows none of the words below."""
 
@@ -6,6 +6,7 @@ import io
 import re
 import subprocess
 import tokenize
+import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -48,6 +49,11 @@ CLEAN_CODE = [
     *("accounts/*.py", "bench/*.py", "core/*.py", "desktops/*.py", "podesk_cli/*.py", "portal/*.py", ".ci/*.py"),
     ":!*/tests/*",
 ]
+# All that people read or copy, also its code. Tests type other scripts on purpose.
+TEXTS = [":!tests/*", ":!*/tests/*", ":!*.png", ":!*.svg"]
+LETTERS = {"µ"}  # of a unit
+# The keyboard of another script is what these lines are about.
+OTHER_SCRIPT = "Ctrl+\N{CYRILLIC CAPITAL LETTER ES} on a Russian"
 CATALOGUES = sorted((CHECKOUT / "locale").glob("*/LC_MESSAGES/*.po"))
 
 
@@ -75,6 +81,57 @@ def prose_of_code(path: Path) -> Iterator[tuple[int, str]]:
     for token in tokenize.generate_tokens(io.StringIO(path.read_text()).readline):
         if token.type == tokenize.COMMENT or (token.type == tokenize.STRING and " " in token.string):
             yield from enumerate(re.sub(r"`[^`\n]*`", "", token.string).splitlines(), token.start[0])
+
+
+def look_alikes(where: str, lines: Iterator[tuple[int, str]]) -> list[str]:
+    """Return a sentence for each letter or space that a reader takes for another one."""
+    return [
+        f"{where}:{number}: {unicodedata.name(letter, 'unnamed')} in {line.strip()[:60]!r}"
+        for number, line in lines
+        for letter in line.replace(OTHER_SCRIPT, "")
+        if _misleads(letter)
+    ]
+
+
+def _misleads(letter: str) -> bool:
+    """Return whether it is a letter of neither English nor Chinese, an odd space, or invisible."""
+    if letter.isascii() or letter in LETTERS or unicodedata.name(letter, "").startswith("CJK UNIFIED"):
+        return False
+    return unicodedata.category(letter) in (
+        "Cf",
+        "Cc",
+        "Ll",
+        "Lm",
+        "Lo",
+        "Lt",
+        "Lu",
+        "Mn",
+        "Nd",
+        "Nl",
+        "Zl",
+        "Zp",
+        "Zs",
+    )
+
+
+@pytest.mark.parametrize("name", files(TEXTS))
+def test_letters(name):
+    text = (CHECKOUT / name).read_text(errors="ignore")
+    assert not look_alikes(name, enumerate(text.splitlines(), 1))
+
+
+@pytest.mark.parametrize(
+    "wrong", ["fa\u0131led", "p\u0430ssword", "\u0397ome", "\uff41dmin", "10\u00a0MiB", "a\u200bb"]
+)
+def test_look_alikes_are_found(wrong):
+    assert look_alikes("page", iter([(1, wrong)]))[0].startswith("page:1: ")
+
+
+@pytest.mark.parametrize(
+    "right", ["plain – “quoted” … 10 µs → 4", "桌面。（已停止）", "Ctrl+\u0421 on a Russian keyboard"]
+)
+def test_other_letters_pass(right):
+    assert not look_alikes("page", iter([(1, right)]))
 
 
 @pytest.mark.parametrize("page", files(PAGES))
