@@ -12,6 +12,8 @@ import pytest
 from tests.support.curl_examples import CREATE, DELETE, LOGS, STATUS
 from tests.support.running_podesk import Portal, running
 
+pytestmark = pytest.mark.once
+
 
 class Shell:
     """A shell with curl and a token."""

@@ -3,6 +3,10 @@
 import re
 from pathlib import Path
 
+import pytest
+
+pytestmark = pytest.mark.once
+
 LINES = (Path(__file__).parents[1] / "CHANGELOG.md").read_text().splitlines()
 
 

@@ -9,6 +9,8 @@ import pytest
 
 from podesk_cli.folders import CHECKOUT
 
+pytestmark = pytest.mark.once
+
 
 @pytest.fixture(scope="module")
 def check() -> ModuleType:

@@ -15,6 +15,8 @@ from redis import Redis
 from tests.support.page_client import Visitor
 from tests.support.running_podesk import Portal, running, wait_for
 
+pytestmark = pytest.mark.once
+
 
 @pytest.fixture(scope="module")
 def portal() -> Iterator[Portal]:

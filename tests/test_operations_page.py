@@ -6,6 +6,8 @@ import pytest
 
 from podesk_cli.folders import CHECKOUT
 
+pytestmark = pytest.mark.once
+
 PAGES = ("operations.md", "runbook.md")
 LINKS = sorted(
     (page, link)

@@ -16,6 +16,8 @@ from redis import Redis, RedisError
 from podesk_cli.folders import CHECKOUT
 from tests.support.running_podesk import free_port, wait_for
 
+pytestmark = pytest.mark.once
+
 PASSWORD = "not-$HOME"  # a shell must not expand it
 
 

@@ -7,6 +7,8 @@ import yaml
 
 from podesk_cli.folders import CHECKOUT
 
+pytestmark = pytest.mark.once
+
 PAGE = (CHECKOUT / "docs/site-vnc.md").read_text()
 PLAN = PAGE.partition("## Where each step")[2]
 OVERLAY = yaml.safe_load((CHECKOUT / "k8s/overlays/site-vnc/kustomization.yaml").read_text())

@@ -8,6 +8,8 @@ from hypothesis import strategies as st
 
 from core import client_address
 
+pytestmark = pytest.mark.once
+
 PEER = "10.0.0.9"
 
 

@@ -7,6 +7,8 @@ import pytest
 
 from core.csv_table import csv_table
 
+pytestmark = pytest.mark.once
+
 
 def cell(value) -> str:
     [_, [found]] = csv.reader(StringIO(csv_table(["name"], [[value]]), newline=""))

@@ -7,6 +7,8 @@ from django.utils import translation
 
 from core import units
 
+pytestmark = pytest.mark.once
+
 
 @pytest.mark.parametrize(
     ("number", "text"),

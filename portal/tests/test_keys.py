@@ -4,11 +4,14 @@ import stat
 import subprocess
 import sys
 
+import pytest
 from cryptography.fernet import Fernet
 from django.conf import settings
 
 from accounts.keys import read_private
 from portal import keys
+
+pytestmark = pytest.mark.once
 
 
 def test_values_are_usable():

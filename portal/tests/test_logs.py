@@ -13,6 +13,8 @@ from structlog.stdlib import ProcessorFormatter
 
 from portal import logs
 
+pytestmark = pytest.mark.once
+
 
 @pytest.fixture(params=["json", "console"])
 def form(request) -> str:

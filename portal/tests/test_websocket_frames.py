@@ -2,11 +2,14 @@
 
 from itertools import pairwise
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from websockets.frames import Frame, Opcode
 
 from portal.websocket_frames import LARGE, FrameSplitter
+
+pytestmark = pytest.mark.once
 
 BINARY = st.binary(max_size=300).map(lambda payload: Frame(Opcode.BINARY, payload))
 OTHER = st.one_of(

@@ -101,6 +101,7 @@ def test_a_controller_that_hangs_is_replaced_within_seconds(driven, bare_desktop
 
 
 @pytest.mark.alone
+@pytest.mark.outage
 def test_worker_killed_between_each_two_calls_of_a_launch(driven, gateway):
     """The worker is also killed before it gets the answer. Another continues, and the start takes a little longer."""
     moments = [Moment(calls, heard) for heard in (True, False) for calls in range(1, CALLS + 1)]
@@ -312,6 +313,7 @@ def _like(driven: Driven, pod: dict, name: str, installation: str) -> list[dict]
 
 
 @pytest.mark.alone
+@pytest.mark.outage
 def test_api_server_away_for_a_minute(driven, desktop):
     """Without observations no row changes. Streams continue, and requested actions are done afterwards.
 

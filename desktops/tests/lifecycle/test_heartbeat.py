@@ -13,6 +13,8 @@ from core.redis import client, key
 from tests.support.environment import redis_refuses_writes, redis_unavailable
 from tests.support.running_podesk import wait_for
 
+pytestmark = pytest.mark.once
+
 COMMANDS = {"worker": ["rqworker", "desktops"], "controller": ["run_controller"]}
 
 

@@ -11,6 +11,8 @@ from desktops.models import Desktop
 from desktops.proxy.input_counter import NOTIFY, InputCounter
 from desktops.tests.proxy.conftest import REQUEST, view
 
+pytestmark = pytest.mark.once
+
 KEY = struct.pack(">BBHI", 4, 1, 0, 0x61)
 QEMU_KEY = struct.pack(">BBHII", 255, 0, 1, 0x61, 30)
 OFFERS_MORE_BUTTONS = struct.pack(">BBHii", 2, 0, 2, 7, -316)

@@ -7,6 +7,8 @@ from desktops.models import Desktop, Status
 from desktops.runtimes.base import RuntimeFault
 from desktops.wording import reasons
 
+pytestmark = pytest.mark.once
+
 FACTS = {"what": "memory", "asked": "4Gi", "limit": "2Gi"}
 SAID = "This desktop requests 4Gi memory, and the cluster allows at most 2Gi for one desktop."
 

@@ -9,6 +9,8 @@ from desktops.models import Status
 from desktops.wording.diagnosis import DiagnosisInput, explain
 from desktops.wording.reasons import ASKED_FOR, REASONS, RUNNING, WAITING
 
+pytestmark = pytest.mark.once
+
 
 @pytest.mark.parametrize("status", Status.values)
 def test_every_status_is_explained(status):
