@@ -9,10 +9,12 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.api.endpoint import Endpoint
+from core import concurrency
 from core.api.operations import Operation, page_example
 from core.api.serializers import EmptySerializer, PageQuery
 from desktops import selectors, services, token_scopes
-from desktops.api import examples
+from desktops.api import examples, wait
+from desktops.api.input_serializers import GoneQuery
 from desktops.api.output_serializers import QuantitiesOut
 from desktops.models import Volume
 from desktops.quota import ImageOffer, LaunchOffer, QuotaLine, SizeOffer, launch_offer, quota_lines
@@ -110,6 +112,9 @@ class DeletedVolumeOut(serializers.Serializer[Any]):
     id = serializers.UUIDField(help_text="ID of the volume.")
 
 
+_DELETED = {"status": "deleted", "id": examples.DESKTOP_ID}
+
+
 class Images(Endpoint):
     tag = "Desktops"
     operations = {
@@ -156,15 +161,24 @@ class OneVolume(Endpoint):
         "DELETE": Operation(
             "deleteVolume",
             "Delete a kept volume",
-            answered={202: {"status": "deleted", "id": examples.DESKTOP_ID}},
+            answered={200: _DELETED, 202: _DELETED},
         ),
     }
 
-    @extend_schema(request=None, responses={202: DeletedVolumeOut})
+    @extend_schema(
+        request=None,
+        parameters=[GoneQuery],
+        responses={200: DeletedVolumeOut, 202: DeletedVolumeOut},
+    )
     def delete(self, request: Request, volume_id: UUID) -> Response:
-        """Delete a kept volume and its files permanently. You cannot undo this."""
-        self.query(EmptySerializer)
+        """Delete a kept volume and its files permanently. You cannot undo this.
+
+        The response is 202 while the files are being deleted. With `wait`, it is 200 once nothing is left.
+        """
         self.body(EmptySerializer)
+        seconds = self.query(GoneQuery)["wait"]
         volume = selectors.volume_for(user=self.actor.user, volume_id=volume_id)
-        services.delete_volume(volume=volume, by=self.actor)
-        return Response({"status": "deleted", "id": str(volume.pk)}, status=202)
+        with concurrency.waiting_slot(self.claims.user_id, seconds):
+            services.delete_volume(volume=volume, by=self.actor)
+            gone = wait.until_volume_gone(volume, seconds)
+        return Response({"status": "deleted", "id": str(volume.pk)}, status=200 if gone else 202)

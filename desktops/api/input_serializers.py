@@ -83,7 +83,18 @@ class WaitQuery(StrictSerializer):
     )
 
 
-class DeleteQuery(WaitQuery):
+class GoneQuery(WaitQuery):
+    """How long to wait for a deletion."""
+
+    wait = serializers.IntegerField(
+        min_value=0,
+        max_value=settings.API_WAIT_LIMIT,
+        default=0,
+        help_text="Seconds to wait until nothing is left. 0 returns at once.",
+    )
+
+
+class DeleteQuery(GoneQuery):
     keep_data = serializers.BooleanField(default=True, help_text="false also deletes the home folder.")
 
 

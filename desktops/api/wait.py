@@ -1,12 +1,14 @@
-"""Delay an answer (`?wait=SECONDS`) until a desktop has a final status, the time is over, or the server stops.
+"""Delay an answer (`?wait=SECONDS`) until a desktop has a final status, files are gone, or the time is over.
 
 A waiting request holds only the thread that Django created for it: no database connection, and no slot of a pool. It
-is woken by the messages that open pages get, and it also checks regularly in case a message is lost.
+is woken by the messages that open pages get, and it also checks regularly in case a message is lost. It ends when the
+server stops.
 """
 
 import asyncio
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from uuid import UUID
 
 import structlog
@@ -22,7 +24,7 @@ log = structlog.get_logger("podesk.api")
 _CHECK_INTERVAL = 2.0  # seconds between two checks without a message
 _CLEANUP_TIMEOUT = 1.0  # seconds
 
-IsOver = Callable[[Desktop], bool]
+IsOver = Callable[[], bool]
 
 
 def until_final(desktop: Desktop, seconds: int) -> Desktop | None:
@@ -32,7 +34,7 @@ def until_final(desktop: Desktop, seconds: int) -> Desktop | None:
     """
     if not seconds:
         return desktop
-    _hold(desktop, seconds, _is_final)
+    _hold(desktop.owner_id, seconds, partial(_is_final, desktop.pk))
     return _row(desktop.pk)
 
 
@@ -43,24 +45,35 @@ def until_gone(desktop: Desktop, seconds: int) -> bool:
     """
     if not seconds:
         return False
-    _hold(desktop, seconds, _is_gone)
+    _hold(desktop.owner_id, seconds, partial(_is_gone, desktop))
     return _is_gone(desktop)
 
 
-def _hold(desktop: Desktop, seconds: int, is_over: IsOver) -> None:
+def until_volume_gone(volume: Volume, seconds: int) -> bool:
+    """Wait until nothing is left of a home folder that is being deleted, and return whether that is so.
+
+    Without `seconds`, return False at once.
+    """
+    if not seconds:
+        return False
+    _hold(volume.owner_id, seconds, partial(_is_volume_gone, volume.pk))
+    return _is_volume_gone(volume.pk)
+
+
+def _hold(owner_id: UUID, seconds: int, is_over: IsOver) -> None:
     try:
-        async_to_sync(_watch)(desktop, seconds, is_over)
+        async_to_sync(_watch)(owner_id, seconds, is_over)
     except asyncio.CancelledError:
-        log.info("client_disconnected", desktop=str(desktop.pk))
+        log.info("client_disconnected")
 
 
-async def _watch(desktop: Desktop, seconds: int, is_over: IsOver) -> None:
+async def _watch(owner_id: UUID, seconds: int, is_over: IsOver) -> None:
     clock = asyncio.get_running_loop().time
     end = clock() + seconds
     woken = asyncio.Event()
-    listening = asyncio.create_task(channel_listener.listen(owner_group(desktop.owner_id), woken))
+    listening = asyncio.create_task(channel_listener.listen(owner_group(owner_id), woken))
     try:
-        while not await sync_to_async(_check)(desktop, is_over) and (left := end - clock()) > 0:
+        while not await sync_to_async(_check)(owner_id, is_over) and (left := end - clock()) > 0:
             if shutdown.has_begun():
                 return
             with suppress(TimeoutError):
@@ -71,16 +84,16 @@ async def _watch(desktop: Desktop, seconds: int, is_over: IsOver) -> None:
         await asyncio.wait({listening}, timeout=_CLEANUP_TIMEOUT)
 
 
-def _check(desktop: Desktop, is_over: IsOver) -> bool:
+def _check(owner_id: UUID, is_over: IsOver) -> bool:
     """Return whether the wait is over, or the account was disabled. Runs in the request's own thread."""
     try:
-        return is_over(desktop) or not User.objects.filter(pk=desktop.owner_id, is_active=True).exists()
+        return is_over() or not User.objects.filter(pk=owner_id, is_active=True).exists()
     finally:
         close_old_connections()
 
 
-def _is_final(desktop: Desktop) -> bool:
-    row = _row(desktop.pk)
+def _is_final(desktop_id: UUID) -> bool:
+    row = _row(desktop_id)
     return row is None or row.status not in MOVING
 
 
@@ -91,7 +104,12 @@ def _is_gone(desktop: Desktop) -> bool:
     """
     if Desktop.objects.filter(pk=desktop.pk).exists():
         return False
-    return not Volume.being_deleted().filter(pk=desktop.volume_id).exists()
+    return _is_volume_gone(desktop.volume_id)
+
+
+def _is_volume_gone(volume_id: UUID) -> bool:
+    """Return whether the home folder is not being deleted: nothing of it is left, or it is kept."""
+    return not Volume.being_deleted().filter(pk=volume_id).exists()
 
 
 def _row(desktop_id: UUID) -> Desktop | None:

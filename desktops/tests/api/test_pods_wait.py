@@ -3,15 +3,18 @@
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 
 import httpx
 import pytest
+from django.conf import settings
+from django.utils import timezone
 
 from accounts import tokens
 from accounts.models import IdempotentRequest, User
+from core import concurrency
 from desktops.lifecycle import jobs, reconcile
-from desktops.models import Desktop, Status
+from desktops.models import Desktop, Status, Volume
 from desktops.tests.support.api_client import script_of
 from desktops.tests.support.portal_server import running
 
@@ -135,6 +138,47 @@ def test_delete_whose_files_take_longer_is_under_way(alice, make_desktop, ask, i
     assert waiting(answer)
     reconcile.reconcile_desktop(row(), None)
     assert answer.result(10).status_code == 202
+
+
+@pytest.fixture
+def kept(alice, make_desktop) -> Volume:
+    volume = make_desktop(alice).volume
+    Desktop.objects.all().delete()
+    Volume.objects.update(kept_at=timezone.now())
+    return volume
+
+
+def test_deleting_files_is_answered_when_they_are_gone(kept, ask, in_background):
+    answer = in_background(ask, "DELETE", f"volumes/{kept.pk}?wait=20")
+    assert waiting(answer)
+    jobs.delete_volume(str(kept.pk))
+    gone = time.monotonic()
+    assert (answer.result(10).status_code, answer.result().json()) == (200, {"status": "deleted", "id": str(kept.pk)})
+    assert time.monotonic() - gone < 1.5  # faster than the next poll, so Redis woke it
+    assert ask("DELETE", f"volumes/{kept.pk}?wait=20").status_code == 404
+
+
+def test_files_that_take_longer_are_under_way(kept, ask, in_background):
+    first = ask("DELETE", f"volumes/{kept.pk}?wait=1")
+    assert (first.status_code, first.json()["status"]) == (202, "deleted")
+    second = in_background(ask, "DELETE", f"volumes/{kept.pk}?wait=20")  # may be sent again meanwhile
+    assert waiting(second)
+    jobs.delete_volume(str(kept.pk))
+    assert second.result(10).status_code == 200
+
+
+@pytest.mark.parametrize("seconds", ["-1", "301", "x"])
+def test_files_are_not_deleted_if_the_wait_is_wrong(kept, ask, seconds):
+    assert ask("DELETE", f"volumes/{kept.pk}?wait={seconds}").status_code == 422
+    assert not Volume.being_deleted().exists()
+
+
+def test_deleting_files_needs_a_waiting_slot(kept, alice, ask):
+    with ExitStack() as taken:
+        for _ in range(settings.API_OPEN["waits"]):
+            taken.enter_context(concurrency.waiting_slot(str(alice.pk), 1))
+        assert ask("DELETE", f"volumes/{kept.pk}?wait=1").status_code == 429
+    assert not Volume.being_deleted().exists()
 
 
 @pytest.mark.parametrize(
