@@ -19,7 +19,7 @@ DESKTOP = [
     "firefox-esr",
 ]
 TESTS = ["curl", "gettext", "nginx-light", "openssh-client", "openssl"]
-TESTS += ["prometheus"]  # its promtool checks the alert rules
+TESTS += ["prometheus", "prometheus-alertmanager"]  # the alerts against real ones, and their checkers
 BROWSER = ["chromium", "xclip"]  # xclip reads a desktop's clipboard
 POSTGRES = ["postgresql"]
 LOAD = ["apache2-utils"]  # ab

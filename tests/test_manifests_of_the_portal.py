@@ -17,6 +17,7 @@ from tests.support.kustomize import kubectl, kubectls
 pytestmark = pytest.mark.cluster  # which needs a kubectl as well
 
 OVERLAYS = ("dev", "site", "site-vnc")
+MONITORED = "site with Prometheus"  # as the comment in that overlay says
 OLDEST_SCHEMA = "1.26"
 Manifest = dict[str, Any]
 
@@ -35,9 +36,20 @@ def build(folder: str, program: str = "") -> list[Manifest]:
     return [each for each in yaml.safe_load_all(said.stdout) if each]
 
 
-@pytest.fixture(scope="module", params=OVERLAYS)
+@pytest.fixture(scope="module", params=[*OVERLAYS, MONITORED])
 def manifests(request) -> list[Manifest]:
-    return build(f"overlays/{request.param}")
+    return request.getfixturevalue("monitored") if request.param == MONITORED else build(f"overlays/{request.param}")
+
+
+@pytest.fixture(scope="module")
+def monitored(tmp_path_factory) -> list[Manifest]:
+    copied = tmp_path_factory.mktemp("monitored") / "k8s"
+    subprocess.run(["cp", "-r", str(CHECKOUT / "k8s"), str(copied)], check=True)
+    overlay = copied / "overlays/site/kustomization.yaml"
+    overlay.write_text(overlay.read_text().replace("# - ../../parts/prometheus\n", "- ../../parts/prometheus\n"))
+    oldest, newest = (build(str(overlay.parent), program) for program in kubectls_to_try())
+    assert oldest == newest
+    return newest
 
 
 def title(manifest: Manifest) -> str:
@@ -191,8 +203,8 @@ def test_every_image_has_a_tag_that_stays(manifests):
 @pytest.mark.parametrize(
     ("overlay", "registry"), [("site", "registry.example.org"), ("site-vnc", "192.168.10.252:31832")]
 )
-def test_site_takes_every_image_from_its_own_registry(overlay, registry):
-    site = build(f"overlays/{overlay}")
+def test_site_takes_every_image_from_its_own_registry(overlay, registry, monitored):
+    site = [*build(f"overlays/{overlay}"), *(monitored if overlay == "site" else [])]
     assert settings_of(site)["DESKTOP_IMAGE"].startswith(f"{registry}/")
     assert [name for name, container in containers(site) if not container["image"].startswith(f"{registry}/")] == []
 
@@ -239,7 +251,7 @@ def test_secrets_come_as_files(manifests):
 
 def test_every_selector_finds_a_pod(manifests):
     pods = [template["metadata"]["labels"] for _, template in templates(manifests)]
-    for manifest in (each for each in manifests if each["metadata"].get("namespace") == "vnc-system"):
+    for manifest in (each for each in manifests if each["metadata"].get("namespace") != "vnc-pods"):
         for selector in _selectors(manifest):
             assert any(selects(selector, labels) for labels in pods), title(manifest)
 
@@ -332,10 +344,55 @@ def labels_of(manifests: list[Manifest], name: str) -> dict[str, str]:
     return dict(labels)
 
 
-def test_no_namespace_has_the_label_of_those_who_may_read_metrics(manifests):
-    """An operator sets it. Desktops in particular must not have it."""
-    labels = [each["metadata"].get("labels", {}) for each in manifests if each["kind"] == "Namespace"]
-    assert [each for each in labels if "podesk/metrics" in each] == []
+def test_no_namespace_but_that_of_prometheus_has_the_label_of_those_who_may_read_metrics(manifests):
+    """Otherwise an operator sets it. Desktops in particular must not have it."""
+    labels = {each["metadata"]["name"]: each["metadata"]["labels"] for each in manifests if each["kind"] == "Namespace"}
+    assert {name for name, each in labels.items() if "podesk/metrics" in each} <= {"vnc-monitoring"}
+
+
+# --- docs/monitoring.md ---
+
+
+def blocks(kind: str) -> list[str]:
+    """Return the blocks of code of this kind in docs/monitoring.md."""
+    return re.findall(rf"```{kind}\n(.*?)```", (CHECKOUT / "docs/monitoring.md").read_text(), re.DOTALL)
+
+
+def test_overlay_of_the_page_adds_what_an_operator_reads_and_receivers(tmp_path):
+    """Write the overlay with the lines of the page."""
+    copied = tmp_path / "k8s"
+    subprocess.run(["cp", "-r", str(CHECKOUT / "k8s"), str(copied)], check=True)
+    overlay = copied / "overlays/mine"
+    overlay.mkdir()
+    lines = [yaml.safe_load(block) for block in blocks("yaml")]
+    resources = [name for each in lines for name in each.get("resources", [])]
+    assert resources == ["../../parts/monitoring", "../../parts/prometheus"]
+    merged = {"apiVersion": "kustomize.config.k8s.io/v1beta1", "kind": "Kustomization", "resources": resources}
+    merged |= {key: value for each in lines for key, value in each.items() if key in ("patches", "configMapGenerator")}
+    (overlay / "kustomization.yaml").write_text(yaml.safe_dump(merged))
+    (overlay / "alertmanager.yml").write_text("route: {receiver: mine}\nreceivers: [{name: mine}]\n")
+    for program in kubectls_to_try():
+        built = {title(each): each for each in build(str(overlay), program)}
+        labels = [built[f"{kind} podesk"]["metadata"]["labels"] for kind in ("PodMonitor", "PrometheusRule")]
+        assert [each["release"] for each in labels] == ["monitoring", "monitoring"]
+        (config,) = [each["data"] for name, each in built.items() if "ConfigMap podesk-alertmanager-" in name]
+        assert "receiver: mine" in config["alertmanager.yml"]
+
+
+def test_addresses_in_a_secret_are_where_the_page_says():
+    (example,) = [block for block in blocks("yaml") if "receivers:" in block]
+    (command,) = [line for block in blocks("sh") for line in block.splitlines() if "podesk-receivers" in line]
+    folder = mounts_of_alertmanager()[command.split()[command.split().index("generic") + 1]]
+    named = re.findall(r"_file: (\S+)", example)
+    assert named == [f"{folder}/{file}" for file in re.findall(r"--from-file=(\w+)", command)]
+
+
+def mounts_of_alertmanager() -> dict[str, str]:
+    """Return the folder at which each Secret is mounted."""
+    (workload,) = [each for each in build("parts/prometheus") if title(each) == "StatefulSet podesk-alertmanager"]
+    paths = {each["name"]: each["mountPath"] for each in container_of(workload)["volumeMounts"]}
+    volumes = workload["spec"]["template"]["spec"]["volumes"]
+    return {each["secret"]["secretName"]: paths[each["name"]] for each in volumes if "secret" in each}
 
 
 # --- the database ---

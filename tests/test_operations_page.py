@@ -8,7 +8,7 @@ from podesk_cli.folders import CHECKOUT
 
 pytestmark = pytest.mark.once
 
-PAGES = ("operations.md", "runbook.md")
+PAGES = ("operations.md", "runbook.md", "monitoring.md")
 LINKS = sorted(
     (page, link)
     for page in PAGES

@@ -46,7 +46,7 @@ def test_commands_push_what_the_overlay_pulls():
     registry = re.search(r"^registry=(\S+)$", PAGE, re.MULTILINE)
     assert registry
     assert {image["newName"].rpartition("/")[0] for image in OVERLAY["images"]} == {registry[1]}
-    assert {image["newTag"] for image in OVERLAY["images"] if "manager" in image["name"]} == {"1.0"}
+    assert {image["newTag"] for image in OVERLAY["images"] if "manager-api" in image["name"]} == {"1.0"}
     assert f"docker-server={registry[1].partition('/')[0]} " in PAGE
 
 

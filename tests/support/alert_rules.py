@@ -1,4 +1,4 @@
-"""Read the alert rules, and run promtool, the checker of Debian's package `prometheus`."""
+"""Read the alert rules, and run the checkers of Debian's packages `prometheus` and `prometheus-alertmanager`."""
 
 import subprocess
 from pathlib import Path
@@ -19,6 +19,15 @@ def alerts() -> dict[str, dict[str, Any]]:
 
 def promtool(*arguments: str | Path) -> str:
     """Return what promtool prints. Fail if it finds a fault."""
-    done = subprocess.run(["promtool", *arguments], capture_output=True, text=True, check=False, timeout=60)
+    return _checked("promtool", *arguments)
+
+
+def amtool(*arguments: str | Path) -> str:
+    """Return what amtool prints. Fail if it finds a fault."""
+    return _checked("amtool", *arguments)
+
+
+def _checked(*command: str | Path) -> str:
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
