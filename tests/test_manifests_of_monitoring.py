@@ -1,13 +1,16 @@
 """What Prometheus is given: the files are valid, say the same for every kind of site, and grant nothing else."""
 
+import re
 from typing import Any
 
 import pytest
 import yaml
 
 from podesk_cli.folders import CHECKOUT
+from tests.support import dashboards
 from tests.support.alert_rules import RULES, alerts, amtool, promtool
-from tests.support.write_monitoring import PROMETHEUS_RULE, prometheus_rule
+from tests.support.metrics import documented
+from tests.support.write_monitoring import DASHBOARDS, PROMETHEUS_RULE, prometheus_rule
 
 pytestmark = pytest.mark.once
 
@@ -27,6 +30,33 @@ def every(path: str) -> dict[str, Any]:
 def test_operator_gets_the_same_rules():
     assert PROMETHEUS_RULE.read_text() == prometheus_rule()
     assert read("monitoring/prometheus-rule.yaml")["spec"] == yaml.safe_load(RULES.read_text())
+
+
+@pytest.mark.parametrize("name", dashboards.DASHBOARDS)
+def test_dashboard_is_what_the_code_makes(name):
+    assert (DASHBOARDS / f"podesk-{name}.json").read_text() == dashboards.as_json(name)
+
+
+def test_grafana_finds_every_dashboard():
+    found = read("monitoring/dashboards/kustomization.yaml")
+    assert found["generatorOptions"]["labels"] == {"grafana_dashboard": "1"}
+    files = [file for each in found["configMapGenerator"] for file in each["files"]]
+    assert sorted(files) == sorted(file.name for file in DASHBOARDS.glob("*.json"))
+    assert len(files) == len(dashboards.DASHBOARDS) == 5
+
+
+@pytest.mark.parametrize("name", dashboards.DASHBOARDS)
+def test_panels_ask_only_for_metrics_and_labels_that_exist(name):
+    rows = documented() | documented(cluster=True)
+    for panel in dashboards.DASHBOARDS[name]:
+        for expression in panel.queries.values():
+            names = [
+                re.sub(r"_seconds_(bucket|count)$", "_seconds", each) for each in re.findall(r"podesk_\w+", expression)
+            ]
+            assert set(names) <= rows.keys(), panel.title
+            known = {"le", "component", "resource"}.union(*(rows[each].labels for each in names))
+            asked = [label for group in re.findall(r"by \((.*?)\)", expression) for label in group.split(", ")]
+            assert set(asked) <= known, panel.title
 
 
 def test_site_without_an_operator_gets_the_same_scrape_configuration_as_our_own_prometheus():

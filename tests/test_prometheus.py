@@ -1,4 +1,4 @@
-"""Debian's Prometheus and Alertmanager watch a real portal: each alert's query answers, and alerts are sent."""
+"""Debian's Prometheus and Alertmanager watch a real portal: each query answers, and alerts are sent."""
 
 import re
 import tempfile
@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from podesk_cli.folders import CHECKOUT
+from tests.support import dashboards
 from tests.support.alert_rules import alerts
 from tests.support.page_client import Visitor
 from tests.support.prometheus import PrometheusServer, watching
@@ -106,6 +107,33 @@ def test_what_a_person_does_is_seen(portal, prometheus):
 @pytest.mark.parametrize("name", alerts())
 def test_query_of_an_alert_answers(name, prometheus):
     assert isinstance(prometheus.query(alerts()[name]["expr"]), list)
+
+
+PANELS = [(name, panel) for name, panels in dashboards.DASHBOARDS.items() for panel in panels]
+
+
+@pytest.mark.parametrize(("name", "panel"), PANELS, ids=[f"{name}: {panel.title}" for name, panel in PANELS])
+def test_query_of_a_panel_answers(name, panel, prometheus):
+    for expression in panel.queries.values():
+        assert isinstance(prometheus.query(expression.replace("$__rate_interval", "1m")), list)
+
+
+def test_panels_show_what_has_happened(prometheus):
+    """After a launch, these have values. The others need a cluster, a failure, or PostgreSQL."""
+    values = {panel.title for _, panel in PANELS if all(_answers(prometheus, each) for each in panel.queries.values())}
+    assert values >= {
+        "Running desktops",
+        "Version",
+        "Launches",
+        "Seconds of jobs",
+        "Requests",
+        "Failed logins",
+        "Home folders",
+    }
+
+
+def _answers(prometheus: PrometheusServer, expression: str) -> bool:
+    return bool(prometheus.query(expression.replace("$__rate_interval", "1m")))
 
 
 def test_prometheus_evaluates_every_rule_without_a_fault(prometheus):

@@ -1,11 +1,13 @@
-"""Write the files that are made from the alert rules. Run `.venv/bin/python -m tests.support.write_monitoring`."""
+"""Write the PrometheusRule and the dashboards. Run `.venv/bin/python -m tests.support.write_monitoring`."""
 
 import yaml
 
 from podesk_cli.folders import CHECKOUT
+from tests.support import dashboards
 from tests.support.alert_rules import RULES
 
 PROMETHEUS_RULE = CHECKOUT / "k8s/parts/monitoring/prometheus-rule.yaml"
+DASHBOARDS = CHECKOUT / "k8s/parts/monitoring/dashboards"
 _HEAD = "# Made from rules/podesk.rules.yaml by `.venv/bin/python -m tests.support.write_monitoring`.\n"
 
 
@@ -23,3 +25,5 @@ def prometheus_rule() -> str:
 
 if __name__ == "__main__":
     PROMETHEUS_RULE.write_text(prometheus_rule())
+    for name in dashboards.DASHBOARDS:
+        (DASHBOARDS / f"podesk-{name}.json").write_text(dashboards.as_json(name))
