@@ -6,20 +6,23 @@ import sys
 import tomllib
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TypeAlias
 
-from podesk_cli import server, settings, testing
+from podesk_cli import backup, server, settings, testing
 from podesk_cli.environment import python
 from podesk_cli.folders import CHECKOUT, Folders, default_data
 from podesk_cli.report import Failure
-from podesk_cli.supervisor import Interrupted
+from podesk_cli.supervisor import Interrupted, interruptible
+
+Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
 def main(arguments: Sequence[str]) -> int:
     """Run a command and return the exit status. A failure prints one sentence to standard error."""
     try:
         chosen, rest = _parser().parse_known_args(arguments)
-        if rest and chosen.command == "run":
-            raise Failure(f"`run` does not accept {rest[0]}. See ./podesk run --help.")
+        if rest and chosen.command in ("run", "backup", "restore"):
+            raise Failure(f"`{chosen.command}` does not accept {rest[0]}. See ./podesk {chosen.command} --help.")
         return _do(chosen, rest)
     except Failure as failure:
         print(f"podesk: {failure}", file=sys.stderr)
@@ -37,7 +40,17 @@ def _do(chosen: argparse.Namespace, rest: list[str]) -> int:
     place = Folders(CHECKOUT, Path(chosen.data).resolve())
     if chosen.command == "run":
         return server.run(place, chosen.host, chosen.port)
+    if chosen.command in ("backup", "restore"):
+        with interruptible():
+            return _save_or_restore(place, chosen)
     return _manage(place, chosen, rest)
+
+
+def _save_or_restore(place: Folders, chosen: argparse.Namespace) -> int:
+    repository = backup.open_repository(chosen.repository, chosen.passphrase_file)
+    if chosen.command == "backup":
+        return backup.back_up(place, repository)
+    return backup.restore(place, repository, chosen.snapshot, replace=chosen.replace)
 
 
 def _manage(place: Folders, chosen: argparse.Namespace, rest: list[str]) -> int:
@@ -68,11 +81,17 @@ def _parser() -> argparse.ArgumentParser:
         add_help=False,
         allow_abbrev=False,
     )
-    for command in (run, manage):
+    for command in (run, manage, *_add_backup(commands)):
         command.add_argument(
             "--data", metavar="DIR", default=default_data(), help="data folder (default: %(default)s; DATA_DIR sets it)"
         )
+    for command in (run, manage):
         _add_address(command)
+    _add_test(commands)
+    return parser
+
+
+def _add_test(commands: Commands) -> None:
     test = commands.add_parser(
         "test",
         allow_abbrev=False,
@@ -87,7 +106,32 @@ def _parser() -> argparse.ArgumentParser:
     ):
         kinds.add_argument(f"--{kind}", dest="kind", action="store_const", const=kind, help=what)
     test.set_defaults(kind="")
-    return parser
+
+
+def _add_backup(commands: Commands) -> list[argparse.ArgumentParser]:
+    save = commands.add_parser(
+        "backup",
+        allow_abbrev=False,
+        help="save database, keys and home folders, encrypted, with restic",
+        description="Saves database, keys and home folders as one encrypted snapshot, also while Podesk runs.",
+    )
+    restore = commands.add_parser(
+        "restore",
+        allow_abbrev=False,
+        help="restore what `backup` saved",
+        description="Restores a snapshot completely or not at all. Stop Podesk and its desktops first.",
+    )
+    restore.add_argument("--snapshot", metavar="ID", default="latest", help="which snapshot (default: the last one)")
+    restore.add_argument("--replace", action="store_true", help="move the present data folder aside first")
+    for command in (save, restore):
+        command.add_argument("repository", help="a folder, or another location of restic, such as sftp:host:/folder")
+        command.add_argument(
+            "--passphrase-file",
+            metavar="FILE",
+            default="",
+            help="file with the passphrase, or - for standard input (BACKUP_PASSPHRASE_FILE sets it)",
+        )
+    return [save, restore]
 
 
 def _version() -> str:

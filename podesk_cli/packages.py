@@ -18,7 +18,7 @@ DESKTOP = [
     *("fonts-dejavu-core", "fonts-wqy-microhei"),
     "firefox-esr",
 ]
-TESTS = ["curl", "gettext", "nginx-light", "openssh-client", "openssl"]
+TESTS = ["curl", "gettext", "nginx-light", "openssh-client", "openssl", "restic"]
 TESTS += ["prometheus", "prometheus-alertmanager"]  # the alerts against real ones, and their checkers
 BROWSER = ["chromium", "xclip"]  # xclip reads a desktop's clipboard
 POSTGRES = ["postgresql"]

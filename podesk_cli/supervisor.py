@@ -96,7 +96,7 @@ class Supervisor:
                 stdout=sink,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,  # Ctrl-C reaches only the supervisor, which stops services in order
-                preexec_fn=_end_with_parent(os.getpid()),  # noqa: PLW1509 - the supervisor has one thread
+                preexec_fn=end_with_parent(os.getpid()),  # noqa: PLW1509 - the supervisor has one thread
             )
 
     def _schedule_restart(self, child: _Child, code: int) -> None:
@@ -136,7 +136,9 @@ def interruptible() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _end_with_parent(parent: int) -> Callable[[], None]:
+def end_with_parent(parent: int) -> Callable[[], None]:
+    """Return a `preexec_fn` that kills the child when `parent`, this process, ends."""
+
     def prepare() -> None:
         _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != parent:  # the parent ended before the line above took effect
