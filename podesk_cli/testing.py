@@ -61,7 +61,7 @@ def _runs(kind: str, arguments: Sequence[str]) -> list[list[str]]:
         return [["-m", marked, *arguments]]
     if kind == "cluster":
         return [["-m", f"{marked} and alone"], ["-m", f"{marked} and not alone", *_parallel_options(2)]]
-    return [["-m", marked, *_parallel_options(0 if kind == "browser" else 3)]]
+    return [["-m", marked, *_parallel_options(1 if kind == "browser" else 3)]]
 
 
 def _parallel_options(more: int) -> list[str]:
