@@ -35,12 +35,20 @@ def missing(desktop: Desktop, kinds: Iterable[str]) -> None:
 def mended(desktop: Desktop, kinds: Iterable[str]) -> None:
     """Write down the kinds of objects that were created again; an empty list means that none was missing."""
     if kinds:
+        if not _is_loss_noted(desktop):  # the worker came before the controller saw what was missing
+            DesktopEvent.write(desktop, "parts_missing", kinds=list(kinds))
         log.warning("desktop_mended", desktop_name=desktop.object_name, kinds=list(kinds))
         DesktopEvent.write(desktop, "mended", kinds=list(kinds))
     if desktop.reason in INCOMPLETE or (kinds and desktop.reason == "unreachable"):
         set_reason(desktop, "")
     elif not kinds and not desktop.reason and reachability.is_reported(desktop.pk):
         set_reason(desktop, "unreachable")
+
+
+def _is_loss_noted(desktop: Desktop) -> bool:
+    """Return whether the timeline of this run names a loss that was not mended yet."""
+    noted = desktop.events.filter(run=desktop.run, kind__in=("parts_missing", "mended")).order_by("pk").last()
+    return noted is not None and noted.kind == "parts_missing"
 
 
 def known_fault(desktop: Desktop) -> str:

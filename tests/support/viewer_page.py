@@ -110,7 +110,9 @@ class Screen:
     # --- Files in the desktop ---
 
     def file(self, name: str) -> Path:
-        query = "SELECT v.object_name FROM desktops_volume v JOIN desktops_desktop d ON d.volume_id = v.id WHERE d.id = "
+        query = (
+            "SELECT v.object_name FROM desktops_volume v JOIN desktops_desktop d ON d.volume_id = v.id WHERE d.id = "
+        )
         [(volume,)] = self.portal.query(f"{query}'{self.desktop.replace('-', '')}'")
         return self.portal.data / "local/volumes" / volume / name
 

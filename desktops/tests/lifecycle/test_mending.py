@@ -4,7 +4,7 @@ import pytest
 
 from core.redis import client, key
 from desktops.lifecycle import controller, jobs, reachability
-from desktops.models import Desktop, Status
+from desktops.models import Desktop, DesktopEvent, Status
 from desktops.runtimes.base import Phase, RuntimeFault
 
 
@@ -37,6 +37,18 @@ def test_is_said_and_mended_by_a_worker(running, scripted_runtime, queued, caplo
     assert running.events.last().params == {"kinds": ["Service"]}
     warned = [record.msg["event"] for record in caplog.records if record.levelname == "WARNING"]
     assert warned == ["parts_missing", "desktop_mended"]
+
+
+@pytest.mark.parametrize("before", [[], ["parts_missing", "mended"]])
+def test_a_worker_that_is_first_writes_both_lines(running, scripted_runtime, before):
+    for kind in before:
+        DesktopEvent.write(running, kind)
+    scripted_runtime.broken = ["ConfigMap", "Service"]
+    jobs.mend_desktop(str(running.pk))
+    assert kinds(running) == [*before, "parts_missing", "mended"]
+    assert reason(running) == ""
+    earlier, later = running.events.order_by("pk")[len(before) :]
+    assert earlier.params == later.params == {"kinds": ["ConfigMap", "Service"]}
 
 
 def test_is_said_once_however_long_it_lasts(running, scripted_runtime):
