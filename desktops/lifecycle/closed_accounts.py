@@ -10,7 +10,7 @@ streams and waiting requests need none, because they end with their token.
 from collections.abc import Callable
 
 import structlog
-from django.db import transaction
+from django.db import InterfaceError, OperationalError, transaction
 from django.db.models import Q
 
 from accounts import audit
@@ -32,6 +32,8 @@ def release_holdings() -> None:
     for release in HOLDINGS:
         try:
             release()
+        except (OperationalError, InterfaceError):  # the database is unavailable, so the others would fail too
+            raise
         except Exception:  # error boundary: one failure must not stop the controller
             log.exception("holding_not_released", kind=release.__name__)
 

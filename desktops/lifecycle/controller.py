@@ -10,7 +10,7 @@ from typing import Any
 import redis
 import structlog
 from django.conf import settings
-from django.db import DatabaseError, close_old_connections
+from django.db import DatabaseError, InterfaceError, OperationalError, close_old_connections
 from django.utils import timezone
 
 from core import locks
@@ -60,9 +60,9 @@ class Controller:
                 time.sleep(1)
             except redis.RedisError as error:
                 self._redis_failed(error)
-            except (DatabaseError, RuntimeFault) as error:
+            except (DatabaseError, InterfaceError, RuntimeFault) as error:
                 log.warning("turn_failed", error=str(error), kind=type(error).__name__)
-                if isinstance(error, DatabaseError):
+                if not isinstance(error, RuntimeFault):
                     controller_metrics.set_up("database", False)
                 close_old_connections()
                 time.sleep(1)
@@ -187,7 +187,7 @@ def _record_heartbeats() -> None:
 def _reconcile(desktop: Desktop, observed: Observed | None) -> None:
     try:
         reconcile.reconcile_desktop(desktop, observed)
-    except redis.RedisError:
+    except (redis.RedisError, OperationalError, InterfaceError):  # an outage, which has nothing to do with the row
         raise
     except Exception:  # error boundary: one bad row must not delay the others
         log.exception("row_not_reconciled", desktop=str(desktop.pk))
