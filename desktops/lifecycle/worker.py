@@ -37,6 +37,9 @@ class Worker(SimpleWorker):
         metrics_server.start()
         return bool(super().work(*args, **options))
 
+    def subscribe(self) -> None:
+        """Do not listen for RQ's commands. We send none, and the listening thread fails when Redis restarts."""
+
     def heartbeat(self, timeout: int | None = None, pipeline: Any = None) -> None:
         """Send a heartbeat, waiting for Redis if needed.
 
