@@ -211,8 +211,17 @@ class PortLeaseAdmin(RowActionsAdmin):
 
 @admin.register(Volume)
 class VolumeAdmin(AmountColumns, RowActionsAdmin):
-    list_display = ("object_name", "owner", "desktop_name", "storage_amount", "created_at", "kept_at", "lost_at")
-    list_filter = (("lost_at", admin.EmptyFieldListFilter), ("kept_at", admin.EmptyFieldListFilter))
+    list_display = (
+        "object_name",
+        "owner",
+        "desktop_name",
+        "storage_amount",
+        "created_at",
+        "kept_at",
+        "lost_at",
+        "deleting_since",
+    )
+    list_filter = tuple((name, admin.EmptyFieldListFilter) for name in ("lost_at", "kept_at", "deleting_since"))
     list_select_related = ("owner",)
     search_fields = ("object_name", "owner__username", "desktop_name")
     actions = ("delete_files",)

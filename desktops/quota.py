@@ -66,6 +66,7 @@ class LaunchOffer:
     quota: list[QuotaLine]
     volumes: list[Volume]  # kept files that a new desktop may use
     lost_volumes: list[Volume]
+    deleting_volumes: list[Volume]  # they use storage until nothing is left of them
     can_launch: bool
     why_not: str
     suggested_name: str
@@ -133,7 +134,8 @@ def has_room(user: User) -> bool:
 
 def launch_offer(user: User) -> LaunchOffer:
     quota, use = effective(user), use_of(user)
-    kept = list(Volume.objects.filter(owner=user, kept_at__isnull=False).order_by("kept_at"))
+    without_desktop = list(Volume.objects.filter(owner=user, desktop=None).order_by("kept_at", "pk"))
+    kept = [volume for volume in without_desktop if volume.kept_at]
     volumes = [volume for volume in kept if not volume.lost_at]
     images = [
         ImageOffer(image, [_size_offer(size, quota, use, volumes) for size in image.sizes.all()])
@@ -147,6 +149,7 @@ def launch_offer(user: User) -> LaunchOffer:
         quota=_lines(quota, use),
         volumes=volumes,
         lost_volumes=[volume for volume in kept if volume.lost_at],
+        deleting_volumes=[volume for volume in without_desktop if not volume.kept_at],
         can_launch=fits,
         why_not="" if fits else offers[0].why_not if offers else _("No desktop images are available at present."),
         suggested_name=next(name for name in _names() if name not in names),

@@ -3,6 +3,8 @@
 from typing import Any
 from uuid import UUID
 
+from django.db.models import F
+from django.db.models.expressions import OrderBy
 from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import serializers
 from rest_framework.request import Request
@@ -80,18 +82,30 @@ class MyQuotaOut(serializers.Serializer[Any]):
 
 
 class VolumeOut(serializers.Serializer[Volume]):
-    """A kept volume: the home folder of a deleted desktop."""
+    """The home folder of a deleted desktop: kept, or being deleted."""
 
     id = serializers.UUIDField(help_text="ID of the volume, for the field volume of POST pods/create.")
     desktop_name = serializers.CharField(help_text="Name of the deleted desktop.")
     storage = serializers.SerializerMethodField(help_text="Size, such as 10Gi.")
-    kept_at = serializers.DateTimeField(help_text="Time when the desktop was deleted.")
+    status = serializers.SerializerMethodField(
+        help_text='"kept", or "deleting" if its deletion was requested and something is left of it.'
+    )
+    kept_at = serializers.DateTimeField(
+        allow_null=True, help_text="Time when the desktop was deleted. Null if the volume is being deleted."
+    )
     lost_at = serializers.DateTimeField(
         allow_null=True, help_text="Time when the files were found to be lost. Null if they exist."
+    )
+    deleting_since = serializers.DateTimeField(
+        allow_null=True, help_text="Time when the deletion was first tried. Null if it was not."
     )
 
     def get_storage(self, volume: Volume) -> str:
         return f"{volume.storage_gib}Gi"
+
+    @extend_schema_field(serializers.ChoiceField(["kept", "deleting"]))
+    def get_status(self, volume: Volume) -> str:
+        return "kept" if volume.kept_at else "deleting"
 
 
 _ORDERS = ("kept_at", "desktop_name", "storage")
@@ -103,6 +117,12 @@ class VolumeQuery(PageQuery):
         default="kept_at",
         help_text="Field to sort by. A leading - reverses the order.",
     )
+
+
+def _order(asked: str) -> OrderBy:
+    """Return the order of the rows. Volumes that are being deleted have no `kept_at`, and come last."""
+    column = F(asked.removeprefix("-").replace("storage", "storage_gib"))
+    return column.desc(nulls_last=True) if asked.startswith("-") else column.asc(nulls_last=True)
 
 
 class DeletedVolumeOut(serializers.Serializer[Any]):
@@ -144,15 +164,20 @@ class MyQuota(Endpoint):
 class Volumes(Endpoint):
     tag = "Files and quota"
     operations = {
-        "GET": Operation("listVolumes", "List your kept volumes", answered={200: page_example(examples.VOLUME)}),
+        "GET": Operation(
+            "listVolumes", "List volumes of deleted desktops", answered={200: page_example(examples.VOLUME)}
+        ),
     }
 
     @extend_schema(parameters=[VolumeQuery], responses=VolumeOut(many=True))
     def get(self, request: Request) -> Response:
-        """Return the home folders that were kept when their desktops were deleted, by default longest kept first."""
+        """Return the home folders of deleted desktops, by default longest kept first.
+
+        Those that are being deleted use your storage quota until nothing is left of them. No desktop can use them.
+        """
         asked = self.query(VolumeQuery)
-        order = asked["ordering"].replace("storage", "storage_gib")
-        return self.paged(selectors.kept_volumes(self.actor.user).order_by(order, "pk"), asked, VolumeOut)
+        rows = selectors.volumes_without_desktop(self.actor.user)
+        return self.paged(rows.order_by(_order(asked["ordering"]), "pk"), asked, VolumeOut)
 
 
 class OneVolume(Endpoint):

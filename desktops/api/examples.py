@@ -113,7 +113,15 @@ IMAGES: Node = {
         }
     ],
 }
-VOLUME: Node = {"id": DESKTOP_ID, "desktop_name": "desktop", "storage": "10Gi", "kept_at": AT, "lost_at": None}
+VOLUME: Node = {
+    "id": DESKTOP_ID,
+    "desktop_name": "desktop",
+    "storage": "10Gi",
+    "status": "kept",
+    "kept_at": AT,
+    "lost_at": None,
+    "deleting_since": None,
+}
 MONITOR: Node = {
     "status": "ok",
     "database": "ok",

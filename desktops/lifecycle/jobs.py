@@ -130,6 +130,7 @@ def delete_volume(volume_id: str) -> None:
     volume = Volume.being_deleted().filter(pk=volume_id).first()
     if not volume:
         return
+    volumes.note_deleting(volume)
     try:
         get_runtime().delete_volume(volume.object_name, deadline=Deadline.after(_SECONDS))
     except DeletionBegun:  # usually takes a moment; after this retry, the controller queues it again

@@ -159,9 +159,9 @@ def _deleting(desktop: Desktop, seen: Observed | None) -> None:
         DesktopRun.end(desktop.pk, desktop.run, RunResult.DELETED)
         # A start that was killed half way may have left objects that only the runtime's stop finds.
         enqueue_after_commit(jobs.remove_leftovers, desktop.object_name)
-        if keep_data:
-            Volume.objects.filter(pk=desktop.volume_id).update(kept_at=timezone.now(), desktop_name=desktop.name)
-        else:
+        kept_at = timezone.now() if keep_data else None
+        Volume.objects.filter(pk=desktop.volume_id).update(kept_at=kept_at, desktop_name=desktop.name)
+        if not keep_data:
             enqueue_after_commit(jobs.delete_volume, desktop.volume_id)
         desktop.notify_owner()
     log.info("desktop_deleted", kept=keep_data)

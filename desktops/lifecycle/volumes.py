@@ -58,6 +58,11 @@ def note_found(volume: Volume) -> None:
         _notify_owner(volume)
 
 
+def note_deleting(volume: Volume) -> None:
+    """Record when the deletion of a home folder was first tried."""
+    Volume.being_deleted().filter(pk=volume.pk, deleting_since=None).update(deleting_since=timezone.now())
+
+
 def compare(found: Container[str], listed_at: datetime) -> None:
     """Compare all used home folders with those that the runtime listed after `listed_at`."""
     for volume in Volume.objects.filter(used_at__lt=listed_at).exclude(desktop=None, kept_at=None):

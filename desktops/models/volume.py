@@ -1,11 +1,14 @@
 """The home folders of desktops, and the files that people kept."""
 
 import uuid
+from datetime import timedelta
 
 from django.conf import settings
 from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
+
+_USUAL_DELETION = timedelta(minutes=5)  # storage that needs longer probably waits for something
 
 
 class Volume(models.Model):
@@ -23,6 +26,9 @@ class Volume(models.Model):
     # When the runtime first reported it missing. It then uses no storage quota. Cleared when it is found again.
     lost_at = models.DateTimeField(_("lost since"), null=True, blank=True)
 
+    # When its deletion was first tried. Null for files that are not being deleted.
+    deleting_since = models.DateTimeField(_("being deleted since"), null=True, blank=True)
+
     class Meta:
         verbose_name = _("volume")
         verbose_name_plural = _("volumes")
@@ -34,3 +40,7 @@ class Volume(models.Model):
     def being_deleted(cls) -> "models.QuerySet[Volume]":
         """Return the home folders that are being deleted and may still exist in part."""
         return cls.objects.filter(desktop=None, kept_at=None)
+
+    def is_held(self) -> bool:
+        """Return whether the deletion takes longer than usual: probably something holds the files."""
+        return bool(self.deleting_since and timezone.now() - self.deleting_since > _USUAL_DELETION)

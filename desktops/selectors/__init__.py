@@ -21,6 +21,7 @@ from desktops.selectors.desktop_selectors import (
     visible_to,
     volume_for,
     volume_to_reuse,
+    volumes_without_desktop,
 )
 
 __all__ = [
@@ -44,4 +45,5 @@ __all__ = [
     "visible_to",
     "volume_for",
     "volume_to_reuse",
+    "volumes_without_desktop",
 ]

@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 import structlog
-from django.db.models import QuerySet
+from django.db.models import F, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -78,6 +78,11 @@ def snapshot_for(*, user_id: str, pod_name: str) -> DesktopSnapshot:
 def kept_volumes(user: User) -> QuerySet[Volume]:
     """Return a person's kept files, oldest first, including lost ones."""
     return Volume.objects.filter(owner=user, kept_at__isnull=False).order_by("kept_at", "pk")
+
+
+def volumes_without_desktop(user: User) -> QuerySet[Volume]:
+    """Return a person's kept files, oldest first, including lost ones; then the files that are being deleted."""
+    return Volume.objects.filter(owner=user, desktop=None).order_by(F("kept_at").asc(nulls_last=True), "pk")
 
 
 def volume_to_reuse(*, owner: User, name: str) -> Volume | None:

@@ -7,6 +7,7 @@ import pytest
 from django.utils import timezone
 
 from accounts.models import AuditEvent
+from desktops.lifecycle import jobs
 from desktops.models import Volume
 
 VOLUMES = "/api/v1/volumes"
@@ -68,9 +69,42 @@ def test_delete(api_for, keep, alice, queued, django_capture_on_commit_callbacks
         answer = api_for(alice).delete(f"{VOLUMES}/{kept.pk}")
     assert (answer.status_code, answer.json()) == (202, {"status": "deleted", "id": str(kept.pk)})
     assert queued() == [("delete_volume", str(kept.pk))]
-    assert api_for(alice).get(VOLUMES).json()["count"] == 0
     event = AuditEvent.objects.get(action="volume.delete")
     assert (event.actor, event.target, event.address) == (alice, str(kept.pk), "127.0.0.1")
+
+
+def test_files_are_listed_until_nothing_is_left_of_them(api_for, keep, alice, bob, admin, scripted_runtime):
+    """A finalizer, for example, may hold them; they use storage quota all that time."""
+    held, kept = keep(alice, kept_at=timezone.now() - timedelta(days=1)), keep(alice)
+    scripted_runtime.homes = [held.object_name]
+    for _ in range(2):  # again, while it is being deleted
+        assert api_for(alice).delete(f"{VOLUMES}/{held.pk}").status_code == 202
+    assert lines(api_for(alice)) == [(str(kept.pk), "kept", False), (str(held.pk), "deleting", False)]
+    jobs.delete_volume(str(held.pk))
+    assert lines(api_for(alice))[1] == (str(held.pk), "deleting", True)
+    since = Volume.objects.get(pk=held.pk).deleting_since
+    scripted_runtime.homes = [held.object_name]
+    jobs.delete_volume(str(held.pk))
+    assert Volume.objects.get(pk=held.pk).deleting_since == since
+    for person in (bob, admin):
+        assert lines(api_for(person)) == []
+        assert api_for(person).delete(f"{VOLUMES}/{held.pk}").status_code == 404
+    jobs.delete_volume(str(held.pk))
+    assert lines(api_for(alice)) == [(str(kept.pk), "kept", False)]
+    assert api_for(alice).delete(f"{VOLUMES}/{held.pk}").status_code == 404
+
+
+@pytest.mark.parametrize("ordering", ["kept_at", "-kept_at"])
+def test_kept_files_come_before_those_being_deleted(api_for, keep, alice, ordering):
+    deleting, kept = keep(alice, kept_at=None), keep(alice)
+    found = api_for(alice).get(VOLUMES, {"ordering": ordering}).json()["results"]
+    assert [line["id"] for line in found] == [str(kept.pk), str(deleting.pk)]
+    assert found[1]["kept_at"] is None
+
+
+def lines(api) -> list[tuple[str, str, bool]]:
+    found = api.get(VOLUMES).json()["results"]
+    return [(line["id"], line["status"], line["deleting_since"] is not None) for line in found]
 
 
 def test_files_of_a_desktop_stay(api_for, make_desktop, alice):

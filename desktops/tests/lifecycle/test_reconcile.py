@@ -174,12 +174,19 @@ def test_deleted_when_nothing_is_left(settle, queued, keep):
     desktop = settle(Status.DELETING, None, keep_data=keep)
     assert not Desktop.objects.exists()
     volume = Volume.objects.get()
-    assert bool(volume.kept_at) == keep
+    assert (bool(volume.kept_at), volume.desktop_name) == (keep, desktop.name)
     assert queued() == [
         ("remove_leftovers", desktop.object_name),  # what a killed start may have left
         *([] if keep else [("delete_volume", str(volume.pk))]),
     ]
     assert desktop.keep_data == keep
+
+
+def test_files_that_are_being_deleted_have_the_name_of_their_last_desktop(make_desktop, alice):
+    desktop = make_desktop(alice, name="thesis", status=Status.DELETING, keep_data=False)
+    Volume.objects.update(desktop_name="its first desktop")
+    reconcile.reconcile_desktop(desktop, None)
+    assert Volume.objects.get().desktop_name == "thesis"
 
 
 def test_orphan_goes_after_its_grace(db, queued):

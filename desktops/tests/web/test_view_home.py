@@ -1,8 +1,11 @@
 """Tests of `/`, the page "My Desktop"."""
 
+from datetime import timedelta
+
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from accounts.models import Quota
 from desktops.models import Desktop, DesktopImage, DesktopSize, Status, Volume
@@ -80,6 +83,38 @@ def test_preselects_no_files_that_are_lost(client_for, alice, make_desktop):
     Desktop.objects.all().delete()
     Volume.objects.update(desktop_name="desktop", kept_at="2026-01-01T00:00:00Z", lost_at="2026-01-02T00:00:00Z")
     assert " selected>" not in client_for(alice).get("/").content.decode()
+
+
+@pytest.fixture
+def held(alice, make_desktop) -> Volume:
+    """Return a home folder whose deletion began six minutes ago."""
+    volume = make_desktop(alice).volume
+    Desktop.objects.all().delete()
+    Volume.objects.update(desktop_name="thesis", deleting_since=timezone.now() - timedelta(minutes=6))
+    return volume
+
+
+def test_files_that_are_being_deleted_are_listed_but_offered_to_no_desktop(client_for, alice, bob, held, image):
+    page = client_for(alice).get("/").content.decode()
+    assert "Kept files" in page
+    assert "<strong>thesis</strong>" in page
+    assert '<span class="badge deleting">Deleting</span>' in page
+    assert str(held.pk) not in page  # no choice for a launch, and no button
+    choice = {"image": image.pk, f"size-{image.pk}": image.sizes.all()[0].pk, "name": "desktop", "volume": str(held.pk)}
+    assert "no longer exist or are in use" in client_for(alice).post("/desktops/launch/", choice).content.decode()
+    assert not Desktop.objects.exists()
+    assert "thesis" not in client_for(bob).get("/").content.decode()
+
+
+@pytest.mark.parametrize(
+    ("language", "sentence"),
+    [("en", "The storage does not release these files."), ("zh-hans", "存储系统一直没有释放这些文件")],
+)
+def test_deletion_that_takes_long_says_who_can_help(client_for, alice, held, language, sentence):
+    client = client_for(alice)
+    assert sentence in client.get("/", headers={"Accept-Language": language}).content.decode()
+    Volume.objects.update(deleting_since=timezone.now())
+    assert sentence not in client.get("/", headers={"Accept-Language": language}).content.decode()
 
 
 def test_storage_full_of_kept_files_leaves_what_uses_them(client_for, alice, image, make_desktop):
