@@ -70,7 +70,7 @@ def parts() -> Parts:
         redis="ok",
         controller=found.controller,
         workers=found.workers,
-        runtime="away" if found.runtime_unavailable else "ok",
+        runtime="away" if found.runtime_outage else "ok",
         queue=_queue(),
     )
 

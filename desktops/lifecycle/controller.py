@@ -45,6 +45,7 @@ class Controller:
         self.stopped = stopped
         self._lease: locks.HeldLock | None = None
         self._listed_at = float("-inf")  # time.monotonic()
+        self._outage = ""  # of the runtime, as logged: once when it begins or changes, and once when it ends
 
     def run(self) -> None:
         while not self.stopped():
@@ -52,10 +53,9 @@ class Controller:
             try:
                 self.turn()
                 self._record_answers()
+                self._runtime_answers()
             except RuntimeUnknown as error:  # not the same as "gone", so no row changes
-                log.warning("runtime_unavailable", error=str(error))
-                controller_metrics.set_up("runtime", False)
-                _record_runtime_unavailable()
+                self._runtime_unavailable(error)
                 self._listed_at = float("-inf")  # compare everything once the runtime is back
                 time.sleep(1)
             except redis.RedisError as error:
@@ -70,6 +70,19 @@ class Controller:
                 log.exception("turn_failed")
                 time.sleep(1)
         self._resign()
+
+    def _runtime_unavailable(self, error: RuntimeUnknown) -> None:
+        outage = "refused" if error.refused else "away"
+        if outage != self._outage:
+            log.warning("runtime_unavailable", refused=error.refused, error=str(error))
+        self._outage = outage
+        controller_metrics.set_up("runtime", False)
+        _record_runtime_outage(refused=error.refused)
+
+    def _runtime_answers(self) -> None:
+        if self._outage:
+            log.info("runtime_answers_again")
+        self._outage = ""
 
     def turn(self) -> None:
         """Watch for one turn, and compare everything if it is due."""
@@ -139,9 +152,9 @@ def _is_at_work() -> bool:
     return age is None or age < STUCK
 
 
-def _record_runtime_unavailable() -> None:
+def _record_runtime_outage(*, refused: bool) -> None:
     try:
-        heartbeat.record_runtime_answer(answers=False)
+        heartbeat.record_runtime_outage(refused=refused)
     except redis.RedisError as error:
         log.warning("runtime_state_not_recorded", error=str(error))
 
@@ -181,7 +194,7 @@ def _record_heartbeats() -> None:
     """Record heartbeats during a long comparison."""
     heartbeat.touch_alive_file()
     heartbeat.record_controller_beat()
-    heartbeat.record_runtime_answer(answers=True)
+    heartbeat.record_runtime_answer()
 
 
 def _reconcile(desktop: Desktop, observed: Observed | None) -> None:

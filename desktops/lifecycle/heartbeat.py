@@ -53,11 +53,13 @@ def record_controller_beat() -> None:
     client().set(key("controller", "heartbeat"), str(time.time()), ex=3600)
 
 
-def record_runtime_answer(*, answers: bool) -> None:
-    """Record whether the runtime answered the controller's last call. Raises redis.RedisError."""
-    if not answers:
-        client().set(key("runtime", "away"), "1", ex=60)  # expires in case the controller dies
-        return
+def record_runtime_outage(*, refused: bool) -> None:
+    """Record that the runtime did not answer the controller's last call, or refused it. Raises redis.RedisError."""
+    client().set(key("runtime", "away"), "refused" if refused else "1", ex=60)  # expires if the controller dies
+
+
+def record_runtime_answer() -> None:
+    """Record that the runtime answered the controller's last call. Raises redis.RedisError."""
     since = key("runtime", "answers-since")
     with client().pipeline(transaction=False) as pipeline:
         pipeline.delete(key("runtime", "away"))
@@ -80,11 +82,13 @@ def _gap() -> int:
     return int((settings.RELIST_SECONDS + SLACK) * 1000)
 
 
-def runtime_is_unavailable() -> bool:
+def runtime_outage() -> str:
+    """Return "away" if the runtime does not answer, "refused" if it denies access, else an empty string."""
     try:
-        return bool(client().exists(key("runtime", "away")))
+        found = client().get(key("runtime", "away"))
     except redis.RedisError:
-        return False
+        return ""
+    return ("refused" if str(found) == "refused" else "away") if found else ""
 
 
 def age() -> float | None:
@@ -111,7 +115,7 @@ class PartsHealth:
     redis: RedisHealth = field(default_factory=RedisHealth)
     controller: ControllerHealth = field(default_factory=ControllerHealth)
     workers: int | None = None
-    runtime_unavailable: bool | None = None
+    runtime_outage: str = ""  # away, refused
 
 
 def look() -> PartsHealth:
@@ -120,7 +124,7 @@ def look() -> PartsHealth:
     if not health.ok:
         return PartsHealth(health)
     try:
-        return PartsHealth(health, controller(), _workers(), runtime_is_unavailable())
+        return PartsHealth(health, controller(), _workers(), runtime_outage())
     except redis.RedisError as error:  # Redis became unavailable just now
         return PartsHealth(RedisHealth(redis_health.reason_of(error), str(error)))
 

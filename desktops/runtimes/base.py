@@ -145,7 +145,14 @@ class DeletionBegun(RuntimeFault):
 
 
 class RuntimeUnknown(Exception):
-    """The runtime did not answer. The state of desktops is unknown; never treat it as "not running"."""
+    """The runtime did not answer. The state of desktops is unknown; never treat it as "not running".
+
+    `refused`: it answered, but denied access to the desktops.
+    """
+
+    def __init__(self, message: str, *, refused: bool = False) -> None:
+        super().__init__(message)
+        self.refused = refused
 
 
 @dataclass(frozen=True)

@@ -153,7 +153,7 @@ def machinery() -> dict[str, Any]:
         "redis": found.redis.reason,
         "controller_late": found.controller.status in ("late", "missing"),
         "workers": 1 if found.workers is None else found.workers,
-        "runtime_unavailable": bool(found.runtime_unavailable),
+        "runtime_outage": found.runtime_outage,
     }
 
 

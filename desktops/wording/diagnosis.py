@@ -21,7 +21,7 @@ class DiagnosisInput:
     redis: str = ""  # why Redis is unavailable: a slug of core.redis_health
     controller_late: bool = False
     workers: int = 1
-    runtime_unavailable: bool = False
+    runtime_outage: str = ""  # away, refused
     files_lost: bool = False
 
 
@@ -93,16 +93,26 @@ def _stalled(facts: DiagnosisInput) -> Diagnosis | None:
             gettext("It continues automatically when a worker is back. If it does not, contact an administrator."),
             waiting=True,
         )
-    if facts.runtime_unavailable:
+    return _without_runtime(facts.runtime_outage) if facts.runtime_outage else None
+
+
+def _without_runtime(outage: str) -> Diagnosis:
+    if outage == "refused":
         return Diagnosis(
-            gettext("The machines that run desktops do not answer at present."),
+            gettext("The cluster denies the portal access to the desktops."),
             gettext(
-                "Nothing is lost. It continues automatically when they are back. If it does not, contact an"
+                "Their namespace may have been deleted, or the portal's permissions may be missing. Contact an"
                 " administrator."
             ),
             waiting=True,
         )
-    return None
+    return Diagnosis(
+        gettext("The machines that run desktops do not answer at present."),
+        gettext(
+            "Nothing is lost. It continues automatically when they are back. If it does not, contact an administrator."
+        ),
+        waiting=True,
+    )
 
 
 def _on_its_way(facts: DiagnosisInput) -> Diagnosis:

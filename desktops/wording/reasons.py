@@ -213,7 +213,10 @@ REFUSED = {
     "account_missing": Reason(_("The account that desktops run under does not exist on the server."), _ASK_ADMIN),
     "path_too_long": Reason(_("The path of the folder for desktops is too long."), _ASK_ADMIN),
     "dir_unusable": Reason(_("The server cannot write to the folder for desktops."), _ASK_ADMIN),
-    "name_taken": Reason(_("Another installation already uses the desktop's name."), _ASK_ADMIN),
+    "name_taken": Reason(
+        _("Something has the name of this desktop or of its files, but is not labelled as a part of it."),
+        _("Ask an administrator to look at it, and to give it its labels back if it belongs to this desktop."),
+    ),
     "image_not_found": Reason(_("Its image does not exist, or its name is wrong."), _ASK_ADMIN),
     "image_denied": Reason(_("The image registry denied access to its image."), _ASK_ADMIN),
     "namespace_quota": Reason(

@@ -72,4 +72,4 @@ def reading() -> Iterator[None]:
     try:
         yield
     except ApiRefused as refused:
-        raise RuntimeUnknown(str(refused)) from refused
+        raise RuntimeUnknown(str(refused), refused=refused.status in (401, 403, 404)) from refused

@@ -21,7 +21,7 @@ def work(desktop_id: str) -> None:
 def at_work():
     """Register a controller that sends heartbeats, and a worker of the queue."""
     heartbeat.record_controller_beat()
-    heartbeat.record_runtime_answer(answers=True)
+    heartbeat.record_runtime_answer()
     worker = Worker([django_rq.get_queue("desktops")], connection=django_rq.get_connection("desktops"))
     worker.register_birth()
     yield
@@ -82,8 +82,9 @@ def test_redis_that_refuses_writes(api_for, alice, at_work, why, said):
     assert api.get(MONITOR).json()["status"] == "ok"
 
 
-def test_runtime_unavailable(api_for, alice, at_work):
-    heartbeat.record_runtime_answer(answers=False)
+@pytest.mark.parametrize("refused", [False, True])
+def test_runtime_unavailable(api_for, alice, at_work, refused):
+    heartbeat.record_runtime_outage(refused=refused)
     body = api_for(alice).get(MONITOR).json()
     assert (body["status"], body["runtime"]) == ("degraded", "away")
 

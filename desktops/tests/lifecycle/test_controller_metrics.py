@@ -8,6 +8,7 @@ from prometheus_client import REGISTRY
 
 from core import locks
 from core.redis import client, key
+from desktops.lifecycle import heartbeat
 from tests.support.metrics import value
 
 
@@ -29,6 +30,23 @@ def test_cluster_that_is_unavailable_and_comes_back(answers, scripted_runtime, w
     assert (answers("database"), answers("redis")) == (1, 1)
     scripted_runtime.unavailable = False
     wait_for(lambda: answers("runtime") == 1)
+
+
+def test_an_outage_is_logged_when_it_begins_changes_and_ends(answers, scripted_runtime, wait_for, caplog):
+    def logged() -> list[tuple[str, bool | None]]:
+        found = [record.msg for record in caplog.records if isinstance(record.msg, dict)]
+        return [(msg["event"], msg.get("refused")) for msg in found if msg["event"].startswith("runtime_")]
+
+    scripted_runtime.unavailable = True
+    wait_for(lambda: heartbeat.runtime_outage() == "away")
+    client().delete(key("runtime", "away"))
+    wait_for(lambda: heartbeat.runtime_outage() == "away")  # the controller has asked once more
+    scripted_runtime.refuses = True
+    wait_for(lambda: heartbeat.runtime_outage() == "refused")
+    scripted_runtime.unavailable = False
+    wait_for(lambda: not heartbeat.runtime_outage())
+    wait_for(lambda: len(logged()) == 3)
+    assert logged() == [("runtime_unavailable", False), ("runtime_unavailable", True), ("runtime_answers_again", None)]
 
 
 def test_redis_that_is_unavailable_and_comes_back(answers, redis_unavailable, wait_for):

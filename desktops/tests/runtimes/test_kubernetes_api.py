@@ -9,7 +9,7 @@ from kubernetes.config import incluster_config
 from desktops.runtimes.base import Deadline, RuntimeFault, RuntimeUnknown
 from desktops.runtimes.kubernetes import client
 from desktops.runtimes.kubernetes.client import ApiClient, ApiRefused, ApiRequest
-from desktops.runtimes.kubernetes.errors import fault
+from desktops.runtimes.kubernetes.errors import fault, reading
 from desktops.runtimes.kubernetes.operations import NamespaceOperations
 from desktops.tests.support.faulty_api_server import hangs, refuses, resets, says, serving
 
@@ -338,3 +338,10 @@ def test_a_namespace_that_is_missing():
     raised = fault(ApiRefused(404, {"reason": "NotFound", "details": {"kind": "namespaces", "name": "here"}}))
     assert isinstance(raised, RuntimeFault)
     assert (raised.reason, raised.permanent) == ("namespace_missing", True)
+
+
+@pytest.mark.parametrize(("status", "refused"), [(401, True), (403, True), (404, True), (500, False)])
+def test_a_refused_read_is_not_an_unavailable_cluster(status, refused):
+    with pytest.raises(RuntimeUnknown) as raised, reading():
+        raise ApiRefused(status, {"message": "pods is forbidden"})
+    assert raised.value.refused is refused

@@ -51,6 +51,7 @@ class ScriptedRuntime:
 
     def __init__(self) -> None:
         self.unavailable = False  # the runtime does not answer
+        self.refuses = False  # why it is unavailable: it denies access
         self.watch_misses_changes = False
         self.logs_unavailable = False
         self.there: dict[str, Observed] = {}
@@ -151,5 +152,5 @@ class ScriptedRuntime:
 
     def _call(self, verb: str, name: str) -> None:
         if self.unavailable:
-            raise RuntimeUnknown("nobody answers")
+            raise RuntimeUnknown("nobody answers", refused=self.refuses)
         self.calls.append((verb, name))

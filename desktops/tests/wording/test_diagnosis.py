@@ -96,5 +96,12 @@ def test_what_happened_to_a_running_desktop_is_said(slug):
 
 
 def test_a_runtime_that_does_not_answer_is_said_and_nothing_is_hopeless():
-    found = explain(DiagnosisInput(Status.STARTING, "unschedulable", runtime_unavailable=True))
+    found = explain(DiagnosisInput(Status.STARTING, "unschedulable", runtime_outage="away"))
     assert ("do not answer" in found.sentence, found.waiting, found.permanent) == (True, True, False)
+
+
+def test_a_refused_runtime_promises_nothing_about_files():
+    found = explain(DiagnosisInput(Status.STARTING, "unschedulable", runtime_outage="refused"))
+    assert "denies the portal access" in found.sentence
+    assert "namespace may have been deleted" in found.next_step
+    assert not {"lost", "safe"} & set(f"{found.sentence} {found.next_step}".replace(".", "").split())
