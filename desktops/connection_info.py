@@ -45,6 +45,7 @@ class ConnectionInfo:
 
     `ssh_needs` is what the owner lacks for SSH: "key", "moment" (the first key is on its way to the desktop) or
     nothing.
+    `keys_outdated` says that the desktop has not received the owner's last change of keys: a removed key still opens it.
     `host_key` is the fingerprint that SSH programs show before the first connection.
     """
 
@@ -52,6 +53,7 @@ class ConnectionInfo:
     in_browser: bool  # through desktops.web.ingress_auth
     awaits_address: bool
     ssh_needs: str
+    keys_outdated: bool
     host_key: str
 
 
@@ -67,7 +69,8 @@ def connection_info_for(desktop: Desktop) -> ConnectionInfo | None:
     awaits = is_direct(desktop) and settings.DESKTOP_EXPOSURE == "loadbalancer" and not found
     if not (found or in_browser or awaits):
         return None
-    return ConnectionInfo(found, in_browser, awaits, _ssh_needs(desktop), _fingerprint(desktop))
+    outdated = bool(desktop.exposed_ssh) and desktop.ssh_keys_version != desktop.owner.ssh_keys_version
+    return ConnectionInfo(found, in_browser, awaits, _ssh_needs(desktop), outdated, _fingerprint(desktop))
 
 
 def access_methods(desktop: Desktop | DesktopSnapshot) -> list[AccessMethod]:

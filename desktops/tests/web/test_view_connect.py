@@ -130,6 +130,17 @@ def test_a_key_younger_than_the_start_needs_a_moment(expose, page, key, desktop)
     assert "ssh -p" in page()
 
 
+def test_keys_that_the_desktop_has_not_received_are_named(expose, page, key, desktop, alice):
+    expose("nodeport")
+    assert "keys-outdated" not in page()
+    type(alice).objects.filter(pk=alice.pk).update(ssh_keys_version=7)
+    assert "a key that you removed still opens it" in page()
+    SSHKey.objects.all().delete()
+    assert "a key that you removed still opens it" in page()
+    Desktop.objects.update(ssh_keys_version=7)
+    assert "keys-outdated" not in page()
+
+
 def test_a_load_balancer_without_an_address_yet(expose, page, desktop):
     expose("loadbalancer")
     type(desktop).objects.update(exposed_host="", exposed_vnc=0, exposed_novnc=0, exposed_ssh=0)
