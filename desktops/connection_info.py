@@ -45,7 +45,7 @@ class ConnectionInfo:
 
     `ssh_needs` is what the owner lacks for SSH: "key", "moment" (the first key is on its way to the desktop) or
     nothing.
-    `keys_outdated` says that the desktop has not received the owner's last change of keys: a removed key still opens it.
+    `keys_outdated`: the desktop has not received the last change of keys, so a removed key still opens it.
     `host_key` is the fingerprint that SSH programs show before the first connection.
     """
 

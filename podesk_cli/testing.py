@@ -24,6 +24,14 @@ _MARKED = {
     "browser": "browser and not cluster",
     "cluster": "cluster",
 }
+# Where marked tests are, so that not every process reads all test files. tests/test_structure.py compares.
+PLACES = {
+    "browser": ["tests/e2e"],
+    "cluster": [
+        *("tests/cluster", "desktops/tests/runtimes"),
+        *("tests/test_manifests_of_the_portal.py", "tests/test_manifests_of_monitoring.py"),
+    ],
+}
 _EXTRA = {
     "postgres": packages.POSTGRES,
     "browser": packages.BROWSER,
@@ -56,12 +64,13 @@ def test(place: Folders, arguments: Sequence[str], *, kind: str = "") -> int:
 
 def _runs(kind: str, arguments: Sequence[str]) -> list[list[str]]:
     """Return the arguments of each pytest run. Selected tests run in one process, the whole suite in several."""
-    marked = _MARKED[kind]
+    marked, places = _MARKED[kind], PLACES.get(kind, [])
     if arguments:
         return [["-m", marked, *arguments]]
     if kind == "cluster":
-        return [["-m", f"{marked} and alone"], ["-m", f"{marked} and not alone", *_parallel_options(2)]]
-    return [["-m", marked, *_parallel_options(1 if kind == "browser" else 3)]]
+        together = ["-m", f"{marked} and not alone", *_parallel_options(2)]
+        return [["-m", f"{marked} and alone", *places], [*together, *places]]
+    return [["-m", marked, *_parallel_options(1 if kind == "browser" else 3), *places]]
 
 
 def _parallel_options(more: int) -> list[str]:

@@ -6,6 +6,7 @@ from statistics import median
 import pytest
 
 from podesk_cli.folders import CHECKOUT
+from podesk_cli.testing import PLACES
 from tests.support import import_graph, source_code
 from tests.support.source_code import PACKAGES, length, modules, parameters
 
@@ -71,3 +72,15 @@ def test_imports_between_the_folders_of_desktops(graph):
 def test_a_cycle_is_found():
     assert set(import_graph.cycle_in({"a": {"b"}, "b": {"c"}, "c": {"a"}, "d": {"a"}})) == {"a", "b", "c"}
     assert import_graph.cycle_in({"a": {"b"}, "b": set()}) == []
+
+
+@pytest.mark.parametrize("kind", PLACES)
+def test_marked_tests_are_where_podesk_test_looks(kind):
+    marked = [
+        module.path
+        for module in modules()
+        if is_test(module) and f"mark.{kind}" in (CHECKOUT / module.path).read_text()
+    ]
+    assert marked
+    places = [CHECKOUT / place for place in PLACES[kind]]
+    assert [path for path in marked if not any((CHECKOUT / path).is_relative_to(place) for place in places)] == []

@@ -10,6 +10,8 @@ from core.locks import desktop_lock
 from core.redis import client, key
 from tests.support.environment import redis_unavailable
 
+pytestmark = pytest.mark.once
+
 DESKTOP = "11111111-1111-1111-1111-111111111111"
 
 

@@ -11,6 +11,8 @@ from django.core.exceptions import ImproperlyConfigured
 
 from portal import env
 
+pytestmark = pytest.mark.once
+
 
 @pytest.fixture
 def given(monkeypatch):

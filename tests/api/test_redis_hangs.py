@@ -9,6 +9,8 @@ from desktops.models import Desktop
 from desktops.tests.conftest import wait_until_answered
 from tests.support import environment
 
+pytestmark = pytest.mark.once
+
 
 @pytest.fixture
 def hanging():

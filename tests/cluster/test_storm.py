@@ -1,4 +1,4 @@
-"""100 users press Launch at once: each gets one pod, each row matches its pod, and no worker waits for a pod."""
+"""60 users press Launch at once: each gets one pod, each row matches its pod, and no worker waits for a pod."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -14,9 +14,9 @@ from tests.support.cluster.podesk_outside import Driven, driving
 from tests.support.running_podesk import wait_for
 
 pytestmark = [pytest.mark.cluster, pytest.mark.alone]
-PEOPLE, FITTING = 100, 2
+PEOPLE, FITTING = 60, 2
 # Seconds that a job may occupy a worker besides its calls to the cluster, for its row, its lock and its turn: the
-# maximum and the median, on two cores for 100 launches. A job that waits for its pod would exceed the median by far.
+# maximum and the median, on two cores for 60 launches. A job that waits for its pod would exceed the median by far.
 MARGIN, USUAL_MARGIN = 3.0, 0.25
 
 

@@ -50,14 +50,17 @@ def _opened(endpoint: VNCEndpoint) -> socket.socket | None:
 
 
 def banner_at(endpoint: VNCEndpoint) -> bytes:
-    """Return the RFB banner. Connects again after a reset, as viewers do: a node may change its routes meanwhile."""
+    """Return the RFB banner. Connects again after a reset, as viewers do.
+
+    A node may change its routes meanwhile, which takes long while its CPU is busy.
+    """
 
     def read() -> bytes:
         with suppress(ConnectionResetError), connect(endpoint) as client:
             return client.recv(12)
         return b""
 
-    return until(read, what="its banner", seconds=10)
+    return until(read, what="its banner")
 
 
 def until(found: Callable[[], Any], *, what: str, seconds: float = 60, every: float = 0.01, seen: Any = "") -> Any:
