@@ -120,6 +120,7 @@ def direct(page, web, exposed) -> Iterator[SimpleNamespace]:
     with opened:
         back()
         page.goto(f"http://127.0.0.1:{port}/vnc.html")
+        expect(page.get_by_role("button")).to_be_enabled()  # noVNC awaits something, so its script may end after "load"
         page.fill("#password", password)
         page.keyboard.press("Enter")
         expect(page.locator("form")).to_be_hidden()

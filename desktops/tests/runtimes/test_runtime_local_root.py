@@ -71,7 +71,9 @@ def test_nothing_of_the_session_runs_as_root(harness):
     until(lambda: len(harness.processes(spec.name)) > 6, what="the session")
     looked_at = 0
     for process in harness.processes(spec.name):
-        with suppress(psutil.NoSuchProcess, FileNotFoundError):  # some processes of a new session end quickly
+        with suppress(
+            psutil.NoSuchProcess, FileNotFoundError, ProcessLookupError
+        ):  # some processes of a new session end quickly
             status = Path(f"/proc/{process.pid}/status").read_text().splitlines()
             assert set(process.uids()) == {entry.pw_uid}
             assert set(process.gids()) == {entry.pw_gid}
