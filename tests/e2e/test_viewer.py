@@ -77,8 +77,7 @@ def test_native_resolution_is_not_offered_where_it_is_the_same(screen):
 def test_clipboard_of_this_device_is_pasted_with_the_paste_key(screen):
     viewer = screen(permissions=()).terminal()
     viewer.page.context.grant_permissions(["clipboard-write"])
-    viewer.run("cat > pasted")
-    time.sleep(0.5)  # until the shell has turned bracketed paste off
+    viewer.type_into("pasted")
     viewer.copy_here("剪贴板 😀 ok")
     viewer.page.keyboard.press("Control+Shift+V")
     time.sleep(0.5)
@@ -150,7 +149,7 @@ def test_input_method_writes_any_number_of_characters(screen):
     viewer = screen().terminal()
     viewer.tool("Keyboard")
     typed = viewer.page.context.new_cdp_session(viewer.page)
-    viewer.run("cat > composed")
+    viewer.type_into("composed")
     typed.send("Input.imeSetComposition", {"text": "tian di", "selectionStart": 7, "selectionEnd": 7})
     typed.send("Input.insertText", {"text": POEM})
     viewer.page.keyboard.type(" and x")
@@ -162,7 +161,7 @@ def test_input_method_writes_any_number_of_characters(screen):
 
 def test_held_key_stays_down_until_pressed_again(screen):
     viewer = screen().terminal()
-    viewer.run("cat > held")
+    viewer.type_into("held")
     viewer.run("x")
     viewer.tool("Special keys")
     viewer.page.get_by_role("button", name="Ctrl", exact=True).click()

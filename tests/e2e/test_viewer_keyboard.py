@@ -60,8 +60,7 @@ def keyboard(viewer) -> Keyboard:
 @pytest.fixture
 def received(viewer) -> Iterator[Callable[[str], None]]:
     """Send typed text to `cat`. Yield a function that checks what arrived."""
-    viewer.run("cat > typed")
-    time.sleep(0.5)
+    viewer.type_into("typed")
 
     def check(text: str) -> None:
         viewer.end_input()
@@ -100,8 +99,7 @@ def test_shortcuts_on_a_russian_layout(viewer, keyboard):
     page.keyboard.down("Control")
     keyboard.press("с", "KeyC", modifiers=CONTROL)
     page.keyboard.up("Control")
-    viewer.run("cat > pasted")
-    time.sleep(0.5)
+    viewer.type_into("pasted")
     viewer.copy_here("вставка")
     page.evaluate("dispatchEvent(new Event('focus'))")
     time.sleep(0.5)

@@ -98,6 +98,12 @@ class Screen:
         self.page.keyboard.type(command)
         self.page.keyboard.press("Enter")
 
+    def type_into(self, name: str) -> None:
+        """Let the terminal write what is typed to a new file. The shell has turned bracketed paste off by then."""
+        self.run(f"cat > {name}")
+        wait_for(lambda: self.file(name).exists())
+        time.sleep(0.2)  # until the terminal has read what the shell wrote before it began the command
+
     def end_input(self) -> None:
         self.page.keyboard.press("Control+d")
 

@@ -8,7 +8,6 @@ import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack
-from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -22,7 +21,6 @@ from tests.support.cluster.kubectl import Kube
 pytestmark = pytest.mark.cluster
 
 SMALL = {"cpu": "100m", "memory": "64Mi"}
-QUARTER = {"cpu": Decimal("0.25")}  # all of them must fit on a node of two cores
 PORTS = NodePorts(30421, 30422, 31421)
 # Temporary addresses of this machine: one for the internet (RFC 5737), one for the metadata of a cloud.
 INTERNET, METADATA = "203.0.113.1", "169.254.169.254"
@@ -38,7 +36,7 @@ def harness(kube) -> Iterator[KubeHarness]:
 
 @pytest.fixture(scope="module")
 def desktop(harness) -> str:
-    return harness.run(**QUARTER).name
+    return harness.run().name
 
 
 @pytest.fixture(scope="module")
@@ -134,7 +132,7 @@ def test_the_portal_s_proxy_reaches_it_and_nobody_else_does(harness, desktop, po
 
 
 def test_it_reaches_no_other_desktop(harness, desktop, portal):
-    other = harness.run(**QUARTER).name
+    other = harness.run().name
     until_reached(portal, "proxy", *(target for target in inside(harness.kube, other) if target[1] != 6080))
     assert not reached(harness.kube, desktop, *inside(harness.kube, other))
     until_reached(harness.kube, desktop, *(("127.0.0.1", port) for port in (5901, 6080, 2222)))  # it can connect at all
@@ -142,8 +140,8 @@ def test_it_reaches_no_other_desktop(harness, desktop, portal):
 
 def test_it_reaches_no_desktop_that_is_open_to_all_others(exposed, stranger, outside):
     """A node port would also be reachable through a public address that leads back into the cluster."""
-    kube, other = exposed.kube, exposed.run(ports=PORTS, **QUARTER).name
-    asks = exposed.run(ports=NodePorts(PORTS.vnc + 10, PORTS.novnc + 10, PORTS.ssh + 10), **QUARTER).name
+    kube, other = exposed.kube, exposed.run(ports=PORTS).name
+    asks = exposed.run(ports=NodePorts(PORTS.vnc + 10, PORTS.novnc + 10, PORTS.ssh + 10)).name
     [node] = kube.list("nodes")
     hosts = [each["address"] for each in node["status"]["addresses"] if each["type"] == "InternalIP"]
     ports = (PORTS.vnc, PORTS.novnc, PORTS.ssh)

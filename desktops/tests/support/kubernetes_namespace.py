@@ -59,6 +59,7 @@ class SharedRuntime:
 
 class KubeHarness(RuntimeHarness):
     every = 0.2
+    patience = 180  # a pod may first have to wait for the desktops of other tests to leave the node
 
     def __init__(self, kube: Kube, image: str, **changes: Any) -> None:
         self.kube, self.image = kube, image
@@ -68,7 +69,7 @@ class KubeHarness(RuntimeHarness):
 
     def spec(self, **changes: Any) -> DesktopSpec:
         # Small, because a test cluster has few cores and the requested ones are reserved.
-        small: dict[str, Any] = {"image": self.image, "cpu": Decimal("0.4"), "storage_gib": 1, "host_key": HOST_KEY}
+        small: dict[str, Any] = {"image": self.image, "cpu": Decimal("0.2"), "storage_gib": 1, "host_key": HOST_KEY}
         return super().spec(**(small | changes))
 
     def other(self) -> SharedRuntime:

@@ -91,6 +91,7 @@ class RuntimeHarness:
     runtime: Runtime
     installation: str
     every = 0.01  # seconds between two checks
+    patience = 60  # seconds to wait for a phase
 
     def spec(self, **changes: Any) -> DesktopSpec:
         return a_spec(**({"installation": self.installation} | changes))
@@ -102,7 +103,7 @@ class RuntimeHarness:
             seen[:] = [self.runtime.observe(name)]
             return (seen[0].phase if seen[0] else None) == phase
 
-        until(there, what=f"{name} to be {phase}", every=self.every, seen=seen)
+        until(there, what=f"{name} to be {phase}", seconds=self.patience, every=self.every, seen=seen)
         return seen[0]
 
     def start(self, spec: DesktopSpec) -> None:
