@@ -5,12 +5,12 @@ import os
 import shutil
 import sqlite3
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
 from podesk_cli import settings
+from podesk_cli.folder_swap import put_in_place
 from podesk_cli.folders import Folders, claim
 from podesk_cli.report import Failure, say
 from podesk_cli.repository import Repository, locate
@@ -56,7 +56,10 @@ def restore(place: Folders, repository: Repository, snapshot: str, *, replace: b
             shutil.rmtree(new, ignore_errors=True)  # left by an interrupted restore
             try:
                 _fetch(repository, snapshot, new)
-                old = _put_in_place(place.data, new)
+                old = put_in_place(place.data, new)
+                if old and not _content(old):
+                    shutil.rmtree(old)
+                    old = None
             finally:
                 shutil.rmtree(new, ignore_errors=True)
     say(f"Restored {place.data} from {repository}. Start it: ./podesk run --data {place.data}")
@@ -121,24 +124,6 @@ def _fetch(repository: Repository, snapshot: str, new: Path) -> None:
     (new / _COPY).rmdir()
     new.chmod(0o711)  # as ./podesk run creates it: the account of desktops must pass
     os.sync()
-
-
-def _put_in_place(data: Path, new: Path) -> Path | None:
-    """Rename the new folder to the old one's name, and return where the old one is now."""
-    old = None
-    if data.exists():
-        old = data.with_name(f"{data.name}.before-{time.strftime('%Y%m%d-%H%M%S')}")
-        data.rename(old)
-    try:
-        new.rename(data)
-    except OSError:
-        if old:
-            old.rename(data)
-        raise
-    if old and not _content(old):
-        shutil.rmtree(old)
-        return None
-    return old
 
 
 @contextmanager

@@ -8,13 +8,16 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
+import httpx
 import psutil
 import pytest
 
+from podesk_cli.folder_swap import rename_both
 from podesk_cli.folders import CHECKOUT
+from tests.support.page_client import Visitor
 from tests.support.running_podesk import persons_environment, podesk, running, wait_for
 
 pytestmark = pytest.mark.once
@@ -29,8 +32,9 @@ owner, size = User.objects.get(), {"cpu": 1, "memory_mib": 512, "storage_gib": 1
 volume = Volume.objects.create(owner=owner, object_name="home-1", desktop_name="work", storage_gib=1)
 names = {"name": "work", "size_name": "small", "object_name": "vnc-1", "status": "stopped"}
 Desktop.objects.create(owner=owner, image=DesktopImage.objects.first(), volume=volume, **names, **size, **fresh_run())
-tokens.issue(owner, scope=tokens.TokenScope(session_id=tokens.fresh_session_id()))
+token = tokens.issue(owner, scope=tokens.TokenScope(session_id=tokens.fresh_session_id()))
 audit.record("user.login", by=Stranger("127.0.0.1", "somebody"))
+print(token)
 """
 USED = ("desktops_desktop", "desktops_volume", "accounts_sessiontoken", "accounts_auditevent")
 SECOND = 1_234_567_890_123_456_789  # nanoseconds
@@ -95,6 +99,8 @@ def saved(folder: Path) -> Path:
         said = portal.manage("shell", "-c", MAKE_ROWS)
         assert said.returncode == 0, said.stderr
         make_home(portal.data / "local/volumes/home-1")
+        (folder / "token").write_text(said.stdout.split()[-1])
+        (folder / "password").write_text(portal.password)
         (folder / "rows").write_text(repr(rows(portal.data)))
         said = ask("backup", folder / "repository", portal.data)
         assert said.returncode == 0, said.stderr
@@ -179,35 +185,169 @@ def test_flipped_byte_is_found_and_nothing_is_restored(saved, tmp_path):
     refused(ask("restore", broken, tmp_path / "new"), "cannot be used", tmp_path / "new")
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a small disk")
-def test_full_disk_restores_nothing(saved, tmp_path):
-    small = tmp_path / "small"
-    small.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", small], check=True)
+@contextmanager
+def mounted(where: Path, *options: str | Path) -> Iterator[Path]:
+    where.mkdir(exist_ok=True)
+    subprocess.run(["mount", *options, where], check=True)
     try:
-        refused(ask("restore", saved / "repository", small / "new"), "no space left", small / "new")
+        yield where
     finally:
-        subprocess.run(["umount", small], check=True)
+        subprocess.run(["umount", where], check=True)
+
+
+only_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount")
+SMALL_DISK = ("-t", "tmpfs", "-o", "size=256k", "tmpfs")
+
+
+@only_root
+def test_full_disk_restores_nothing(saved, tmp_path):
+    with mounted(tmp_path / "small", *SMALL_DISK) as small:
+        refused(ask("restore", saved / "repository", small / "new"), "no space left", small / "new")
+
+
+@only_root
+def test_full_repository_is_one_sentence_and_the_next_backup_works_once_there_is_room(saved, tmp_path):
+    data, home = tmp_path / "data", tmp_path / "data/local/volumes/home"
+    home.mkdir(parents=True)
+    shutil.copy(saved / "data/podesk.sqlite3", data)
+    (home / "work").write_bytes(os.urandom(512 * 1024))  # cannot be compressed
+    with mounted(tmp_path / "small", *SMALL_DISK) as small:
+        said = ask("backup", small / "repository", data)
+        assert said.returncode == 1
+        assert f"The repository {small}/repository cannot be used." in said.stderr
+        assert "no space left" in said.stderr
+        assert (small / "repository/config").exists()
+        assert list(small.glob("repository/snapshots/*")) == []
+        assert not (data / "backup-copy").exists()
+        subprocess.run(["mount", "-o", "remount,size=64m", small], check=True)
+        assert ask("backup", small / "repository", data).returncode == 0
+        assert ask("restore", small / "repository", tmp_path / "new").returncode == 0
+    assert tree(tmp_path / "new/local/volumes") == tree(data / "local/volumes")
+
+
+@only_root
+def test_folder_that_cannot_be_renamed_stays_as_it_is(saved, tmp_path):
+    """A folder that is mounted on itself does not look like a mount point, but the kernel refuses to rename it."""
+    data = tmp_path / "data"
+    data.mkdir()
+    (data / "work").write_text("mine")
+    with mounted(data, "--bind", data):
+        said = ask("restore", saved / "repository", data, "--replace")
+        assert said.returncode == 1
+        assert said.stderr == f"podesk: {data}: Device or resource busy.\n"
+        assert (data / "work").read_text() == "mine"
+    assert {path.name for path in tmp_path.iterdir()} == {"data"}
+
+
+@only_root
+def test_old_folder_comes_back_if_the_new_one_cannot_take_its_place(tmp_path):
+    """On a file system that cannot exchange two names, the second of two renames may fail."""
+    data, new, aside = (tmp_path / name for name in ("data", "new", "aside"))
+    data.mkdir()
+    (data / "work").write_text("mine")
+    with mounted(new, "--bind", data), pytest.raises(OSError, match="busy"):
+        rename_both(data, new, aside)
+    assert (data / "work").read_text() == "mine"
+    assert not aside.exists()
+
+
+@contextmanager
+def suspended(verb: str, repository: Path, data: Path, *options: str) -> Iterator[tuple[psutil.Popen, psutil.Process]]:
+    """Start a backup or a restore, and suspend restic at its work. Yields the processes of podesk and restic."""
+    command = [sys.executable, "podesk", verb, str(repository), "--data", str(data), *options]
+    env = persons_environment() | {"BACKUP_PASSPHRASE": PASSPHRASE}
+    with psutil.Popen(command, cwd=CHECKOUT, env=env, stdout=subprocess.DEVNULL) as process:
+        try:
+            wait_for(lambda: working(process, verb), pause=0.01)
+            restic = working(process, verb)
+            restic.suspend()
+            wait_for(lambda: restic.status() == psutil.STATUS_STOPPED, pause=0.01)
+            yield process, restic
+        finally:
+            if process.poll() is None:
+                process.kill()
+
+
+def working(process: psutil.Process, verb: str) -> psutil.Process | None:
+    """Return restic once it does this work, instead of its preparations."""
+    for child in process.children():
+        with suppress(psutil.NoSuchProcess):
+            if verb in child.cmdline()[1:2]:
+                return child
+    return None
 
 
 @pytest.mark.parametrize(("program", "number"), [("podesk", 15), ("podesk", 9), ("restic", 9)])
 def test_interrupted_backup_leaves_no_snapshot_and_the_next_one_works(saved, tmp_path, program, number):
-    data, repository = tmp_path / "data", tmp_path / "repository"
-    large = data / "local/volumes/home/large"
-    large.parent.mkdir(parents=True)
-    shutil.copy(saved / "data/podesk.sqlite3", data)
-    large.write_bytes(os.urandom(256 * 1024**2))
-    command = [sys.executable, "podesk", "backup", str(repository), "--data", str(data)]
-    env = persons_environment() | {"BACKUP_PASSPHRASE": PASSPHRASE}
-    with psutil.Popen(command, cwd=CHECKOUT, env=env, stdout=subprocess.DEVNULL) as process:
-        wait_for(lambda: list(repository.glob("data/*/*")))
-        (restic,) = process.children()
-        (process if program == "podesk" else restic).send_signal(number)
-        assert process.wait(30) != 0
+    repository = tmp_path / "repository"
+    with suspended("backup", repository, saved / "data") as (podesk, restic):
+        (podesk if program == "podesk" else restic).send_signal(number)
+        assert podesk.wait(30) != 0
     assert list(repository.glob("snapshots/*")) == []
-    large.unlink()
-    assert ask("backup", repository, data).returncode == 0
+    assert ask("backup", repository, saved / "data").returncode == 0
     assert len(list(repository.glob("snapshots/*"))) == 1
-    assert not (data / "backup-copy").exists()
+    assert not (saved / "data/backup-copy").exists()
     if program == "restic":  # otherwise the machine may show it as an ended process for a while
         assert list(repository.glob("locks/*")) == []
+
+
+def test_second_backup_is_refused_while_the_first_goes_on(saved, tmp_path):
+    repository = tmp_path / "repository"
+    with suspended("backup", repository, saved / "data") as (podesk, restic):
+        said = ask("backup", repository, saved / "data")
+        assert said.returncode == 1
+        assert "Another backup or restore of this folder is running." in said.stderr
+        restic.resume()
+        assert podesk.wait(30) == 0
+    assert len(list(repository.glob("snapshots/*"))) == 1
+    assert ask("restore", repository, tmp_path / "new").returncode == 0
+    assert repr(rows(tmp_path / "new")) == (saved / "rows").read_text()
+
+
+@pytest.mark.parametrize(("program", "number"), [("podesk", 15), ("podesk", 9), ("restic", 9)])
+def test_interrupted_restore_changes_nothing_and_the_next_one_works(saved, tmp_path, program, number):
+    data, repository = tmp_path / "data", tmp_path / "repository"
+    shutil.copytree(saved / "repository", repository)
+    data.mkdir()
+    (data / "work").write_text("mine")
+    with suspended("restore", repository, data, "--replace") as (podesk, restic):
+        (podesk if program == "podesk" else restic).send_signal(number)
+        assert podesk.wait(30) != 0
+    assert {path.name for path in data.iterdir()} == {"work", "run.lock"}
+    assert list(tmp_path.glob("data.before-*")) == []
+    assert ask("restore", repository, data, "--replace").returncode == 0
+    assert tree(data / "local/volumes") == tree(saved / "data/local/volumes")
+    (aside,) = tmp_path.glob("data.*")
+    assert (aside / "work").read_text() == "mine"
+    if program == "restic":
+        assert list(repository.glob("locks/*")) == []
+
+
+@pytest.mark.parametrize("way", ["option", "standard input", "variable"])
+def test_passphrase_is_read_from_a_file_or_standard_input(saved, tmp_path, way):
+    file = tmp_path / "passphrase"
+    file.write_text(PASSPHRASE + "\n")
+    option = {"option": [f"--passphrase-file={file}"], "standard input": ["--passphrase-file=-"], "variable": []}[way]
+    env = persons_environment() | ({"BACKUP_PASSPHRASE_FILE": str(file)} if way == "variable" else {})
+    command = [sys.executable, "podesk", "restore", saved / "repository", "--data", tmp_path / "new", *option]
+    with file.open() as typed:
+        subprocess.run(command, cwd=CHECKOUT, env=env, stdin=typed, capture_output=True, check=True)
+    assert (tmp_path / "new/podesk.sqlite3").exists()
+
+
+def test_portal_on_restored_data_knows_everyone_and_everything(saved, folder):
+    new = folder / "used again"
+    assert ask("restore", saved / "repository", new).returncode == 0
+    before = rows(new)
+    with running(new) as portal:
+        after = rows(new)
+        for table in USED:
+            assert set(map(repr, before[table])) <= set(map(repr, after[table])), table
+        headers = {"X-User-Token": (saved / "token").read_text()}
+        answer = httpx.get(f"{portal.url}/api/v1/pods", headers=headers)
+        assert "work" in answer.text, answer.text
+        assert answer.status_code == 200
+        person = Visitor(portal.url)
+        person.sign_in("admin", (saved / "password").read_text())
+        assert "work" in person.http.get("/").text
+        assert not portal.password  # no first password: the account exists

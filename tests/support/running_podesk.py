@@ -59,11 +59,11 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
-def wait_for(condition: Callable[[], object], seconds: float = 60) -> None:
+def wait_for(condition: Callable[[], object], seconds: float = 60, pause: float = 0.1) -> None:
     until = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < until, "did not happen in time"
-        time.sleep(0.1)
+        time.sleep(pause)
 
 
 class Portal:
