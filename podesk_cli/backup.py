@@ -37,7 +37,7 @@ def back_up(place: Folders, repository: Repository) -> int:
         finally:
             shutil.rmtree(place.data / _COPY, ignore_errors=True)
     say(f"Backed up {place.data} to {repository}: database, keys and home folders. Keep the passphrase elsewhere.")
-    for name in ("SECRET_KEY", "SECRETS_KEYS", "TOKEN_SIGNING_KEY"):
+    for name in ("SECRET_KEY", "SECRETS_KEYS", "TOKEN_SIGNING_KEY", "BACKUP_KEY"):
         if settings.given(name):
             say(f"Not in the backup: {name}, which you set yourself. Keep a copy of it.")
     return 0

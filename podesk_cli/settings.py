@@ -51,6 +51,7 @@ def make_secrets(place: Folders) -> None:
         "SECRET_KEY": lambda: secrets.token_urlsafe(50),
         "SECRETS_KEYS": lambda: base64.urlsafe_b64encode(secrets.token_bytes(32)).decode(),
         "TOKEN_SIGNING_KEY": lambda: _rsa_key(place.checkout),
+        "BACKUP_KEY": lambda: secrets.token_urlsafe(50),
     }
     for name, make in makers.items():
         path = place.secrets / name
@@ -75,7 +76,7 @@ def environment(place: Folders, *, host: str, port: int) -> dict[str, str]:
     filled = {name: value for name, value in defaults.items() if not given(name)}
     keys = {
         f"{name}_FILE": str(place.secrets / name)
-        for name in ("SECRET_KEY", "SECRETS_KEYS", "TOKEN_SIGNING_KEY")
+        for name in ("SECRET_KEY", "SECRETS_KEYS", "TOKEN_SIGNING_KEY", "BACKUP_KEY")
         if not given(name)
     }
     return {**os.environ, **filled, **keys, "DATA_DIR": str(place.data), "PYTHONUNBUFFERED": "1"}

@@ -8,6 +8,8 @@ from cryptography.fernet import Fernet
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning, register
 
+_BACKUP_KEY_LENGTH = 32  # characters
+
 
 @register()
 def keys_are_set(app_configs: Any, **kwargs: Any) -> list[Error]:
@@ -115,5 +117,18 @@ def port_ranges_are_apart(app_configs: Any, **kwargs: Any) -> list[Error]:
             "DESKTOP_VNC_PORTS and DESKTOP_SSH_PORTS overlap.",
             hint="Give VNC and SSH ranges that share no port, within the cluster's own range of node ports.",
             id="portal.E006",
+        )
+    ]
+
+
+@register()
+def backups_have_a_key(app_configs: Any, **kwargs: Any) -> list[Error]:
+    if not settings.BACKUP_REPOSITORY or len(settings.BACKUP_KEY) >= _BACKUP_KEY_LENGTH:
+        return []
+    return [
+        Error(
+            f"BACKUP_KEY has {len(settings.BACKUP_KEY)} characters; backups need {_BACKUP_KEY_LENGTH} or more.",
+            hint="Make one with: openssl rand -base64 48. Keep a copy outside: without it no backup can be read.",
+            id="portal.E007",
         )
     ]

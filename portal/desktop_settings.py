@@ -23,6 +23,17 @@ RELIST_SECONDS = env.integer("RELIST_SECONDS", 5 if DESKTOP_RUNTIME == "local" e
 ORPHAN_GRACE = env.integer("ORPHAN_GRACE", 60)
 RUN_HISTORY_DAYS = env.integer("RUN_HISTORY_DAYS", 400, minimum=0)  # after a run's end; 0 keeps it without limit
 USAGE_SAMPLE_SECONDS = env.integer("USAGE_SAMPLE_SECONDS", 60, minimum=0)  # 0 takes no samples
+# Where home folders are backed up: a location of restic under which each has a repository. Empty: no backups.
+BACKUP_REPOSITORY = env.text("BACKUP_REPOSITORY", "").rstrip("/")
+# The passwords of all repositories are derived from it. Without it no backup can be read.
+BACKUP_KEY = env.text("BACKUP_KEY", "")
+BACKUPS_AT_ONCE = env.integer("BACKUPS_AT_ONCE", 2 if DESKTOP_RUNTIME == "local" else 8, minimum=1)
+BACKUP_DEADLINE = env.integer("BACKUP_DEADLINE", 6 * 3600, minimum=60)  # seconds until a backup or restore is ended
+# How many backups to keep: the last of each hour, day, week and month that has one.
+BACKUP_KEEP_HOURLY = env.integer("BACKUP_KEEP_HOURLY", 24)
+BACKUP_KEEP_DAILY = env.integer("BACKUP_KEEP_DAILY", 7, minimum=1)
+BACKUP_KEEP_WEEKLY = env.integer("BACKUP_KEEP_WEEKLY", 4)
+BACKUP_KEEP_MONTHLY = env.integer("BACKUP_KEEP_MONTHLY", 6)
 # Encrypts secrets in the database (VNC passwords). Comma-separated Fernet keys, newest first.
 SECRETS_KEYS = env.listing("SECRETS_KEYS")
 

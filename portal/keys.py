@@ -19,6 +19,7 @@ _MAKERS: dict[str, Callable[[], str]] = {
     "SECRETS_KEYS": lambda: Fernet.generate_key().decode(),
     "TOKEN_SIGNING_KEY": new_pem,
     "TOKEN_VERIFY_KEYS": lambda: "",
+    "BACKUP_KEY": lambda: secrets.token_urlsafe(50),
     "ADMIN_PASSWORD": lambda: secrets.token_urlsafe(12),
     "POSTGRES_PASSWORD": lambda: secrets.token_urlsafe(24),  # needs no escaping in a URL
     "REDIS_PASSWORD": lambda: secrets.token_urlsafe(24),

@@ -1,5 +1,6 @@
 """The database rows: wanted and actual state. Rules that must always hold are constraints here."""
 
+from desktops.models.backup import Backup, BackupRepository, BackupTask
 from desktops.models.catalog import DesktopImage, DesktopSize, Resources
 from desktops.models.desktop import Desktop, DesktopEvent
 from desktops.models.port_lease import PortLease
@@ -13,6 +14,9 @@ __all__ = [
     "AT_REST",
     "LAUNCHING",
     "MOVING",
+    "Backup",
+    "BackupRepository",
+    "BackupTask",
     "Desktop",
     "DesktopEvent",
     "DesktopImage",
