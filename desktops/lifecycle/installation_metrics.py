@@ -18,6 +18,7 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from desktops.lifecycle import heartbeat, orphaned_volumes, queue
+from desktops.lifecycle.portal_certificate import PortalCertificate
 from desktops.models import Desktop, DesktopImage, PortLease, Status, Volume
 from desktops.runtimes import get_runtime
 from desktops.runtimes.base import RuntimeFault, RuntimeUnknown
@@ -40,6 +41,7 @@ _FAMILIES = {
     "podesk_queue_jobs": ("Jobs that wait for a worker.", ()),
     "podesk_queue_oldest_job_seconds": ("Seconds that the oldest job has waited.", ()),
     "podesk_workers": ("Workers that report.", ()),
+    "podesk_certificate_expiry_timestamp_seconds": ("Unix time at which the portal's certificate ends.", ()),
 }
 Values = dict[tuple[str, ...], float]  # by the values of the labels
 Samples = dict[str, Values]  # by the name of the metric
@@ -71,7 +73,7 @@ class InstallationCollector(Collector):
         if not settings.METRICS_PORT or now - self._at < EVERY:
             return
         try:
-            self._samples = from_database() | from_redis() | {"podesk_namespace_quota": self._namespace_quota(now)}
+            self._samples = from_database() | from_redis() | self._slow_samples(now)
             self._at = now
         except (DatabaseError, redis.RedisError) as error:  # the controller's own work reports it too
             log.info("metrics_not_computed", error=str(error))
@@ -81,12 +83,21 @@ class InstallationCollector(Collector):
         self._at = self._quota_at = float("-inf")
         self._samples, self._quota = {}, {}
 
+    def _slow_samples(self, now: float) -> Samples:
+        """Return what is read less often than the rest."""
+        expiry = _certificate.expires_at()
+        return {
+            "podesk_namespace_quota": self._namespace_quota(now),
+            "podesk_certificate_expiry_timestamp_seconds": {} if expiry is None else {(): expiry},
+        }
+
     def _namespace_quota(self, now: float) -> Values:
         if now - self._quota_at >= QUOTA_EVERY:
             self._quota_at, self._quota = now, _quota()
         return self._quota
 
 
+_certificate = PortalCertificate()
 shown = InstallationCollector()
 REGISTRY.register(shown)
 

@@ -157,6 +157,11 @@ CASES = {
         {'podesk_volumes{state="lost"}': "0x20", 'podesk_volumes{state="kept"}': "9x20"},
         "2 home folders that the database names are no longer in the cluster.",
     ),
+    "PodeskCertificateEndsSoon": Case(
+        {"podesk_certificate_expiry_timestamp_seconds": "1209000x20"},  # promtool's time begins at 0
+        {"podesk_certificate_expiry_timestamp_seconds": "1216000x20"},
+        "The certificate of the portal's public address ends in 13d 23h 40m 0s.",
+    ),
     "PodeskManyFailedLogins": Case(
         {
             'podesk_failed_logins_total{result="wrong_password"}': "0+6x20",
