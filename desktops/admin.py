@@ -23,7 +23,7 @@ from desktops.exceptions import DesktopRefusal
 from desktops.lifecycle import node_ports
 from desktops.models import Desktop, DesktopEvent, DesktopImage, DesktopRun, DesktopSize, PortLease, RunUsage, Volume
 from desktops.web.image_form import DesktopImageForm
-from desktops.wording import timeline
+from desktops.wording import home_folder, timeline
 from desktops.wording.reasons import sentence
 
 admin.site.site_header = _("Podesk administration")
@@ -216,15 +216,33 @@ class VolumeAdmin(AmountColumns, RowActionsAdmin):
         "owner",
         "desktop_name",
         "storage_amount",
+        "used_amount",
+        "used_measured_at",
         "created_at",
         "kept_at",
         "lost_at",
         "deleting_since",
     )
+    ordering = (
+        Volume.fill_expression().desc(),
+        "object_name",
+    )  # the fullest first; those that were never measured come last
+    exclude = ("used_bytes", "usable_bytes", "measurement_unfinished")
+    readonly_fields = ("used_amount",)
     list_filter = tuple((name, admin.EmptyFieldListFilter) for name in ("lost_at", "kept_at", "deleting_since"))
     list_select_related = ("owner",)
     search_fields = ("object_name", "owner__username", "desktop_name")
     actions = ("delete_files",)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Volume]:
+        rows: QuerySet[Volume] = super().get_queryset(request)
+        return rows.annotate(fill=Volume.fill_expression())
+
+    @admin.display(description=_("used"), ordering="fill")
+    def used_amount(self, volume: Volume) -> str:
+        if volume.used_bytes is None:
+            return "-"
+        return f"{home_folder.use(volume)} ({volume.used_percent} %)"
 
     @admin.action(description=_("Permanently delete the selected files"), permissions=["manage"])
     def delete_files(self, request: HttpRequest, rows: QuerySet[Volume]) -> None:

@@ -32,6 +32,7 @@ class DesktopSnapshot:
     exposed_ssh: int
     has_ssh: bool  # for SSH through the portal
     files_lost: bool  # its home folder is no longer in the runtime
+    home_folder: dict[str, Any]  # its use, see Volume.home_folder
 
 
 _NAMES = {field.name for field in fields(DesktopSnapshot)}
@@ -50,6 +51,7 @@ def snapshot_of(desktop: Any) -> DesktopSnapshot:
         size=desktop.size_name,
         has_ssh=desktop.endpoint_kind == "tcp",
         files_lost=desktop.volume.lost_at is not None,
+        home_folder=desktop.volume.home_folder(),
         cpu=f"{desktop.cpu.normalize():f}",
         created_at=_iso(desktop.created_at),
         started_at=desktop.started_at and _iso(desktop.started_at),

@@ -17,7 +17,7 @@ from core.api.serializers import EmptySerializer, PageQuery
 from desktops import selectors, services, token_scopes
 from desktops.api import examples, wait
 from desktops.api.input_serializers import GoneQuery
-from desktops.api.output_serializers import QuantitiesOut
+from desktops.api.output_serializers import HomeFolderOut, QuantitiesOut
 from desktops.models import Volume
 from desktops.quota import ImageOffer, LaunchOffer, QuotaLine, SizeOffer, launch_offer, quota_lines
 
@@ -99,6 +99,8 @@ class VolumeOut(serializers.Serializer[Volume]):
     deleting_since = serializers.DateTimeField(
         allow_null=True, help_text="Time when the deletion was first tried. Null if it was not."
     )
+
+    home_folder = HomeFolderOut()
 
     def get_storage(self, volume: Volume) -> str:
         return f"{volume.storage_gib}Gi"

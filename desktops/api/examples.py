@@ -18,6 +18,15 @@ _ACCESS: Node = {
     "ways": [],
 }
 QUANTITIES: Node = {"cpu": "2", "memory": "4Gi", "storage": "10Gi"}
+HOME_FOLDER: Node = {
+    "used_bytes": 3_221_225_472,
+    "limit_bytes": 10_737_418_240,
+    "used_percent": 30,
+    "level": "ok",
+    "limit_enforced": True,
+    "measured_at": AT,
+    "measurement_unfinished": False,
+}
 DESKTOP: Node = {
     "pod_name": POD_NAME,
     "id": DESKTOP_ID,
@@ -28,6 +37,7 @@ DESKTOP: Node = {
     "sentence": "",
     "next_step": "",
     "files_lost": False,
+    "home_folder": HOME_FOLDER,
     "image": "Void Linux",
     "size": "Medium",
     "resource_quota": QUANTITIES,
@@ -121,6 +131,7 @@ VOLUME: Node = {
     "kept_at": AT,
     "lost_at": None,
     "deleting_since": None,
+    "home_folder": HOME_FOLDER,
 }
 MONITOR: Node = {
     "status": "ok",

@@ -22,6 +22,30 @@ class QuantitiesOut(serializers.Serializer[Any]):
     storage = serializers.CharField(help_text='Size of the home folder, such as "10Gi".')
 
 
+class HomeFolderOut(serializers.Serializer[Any]):
+    """The use of a home folder, as measured every few minutes while its desktop runs. The desktop's owner can alter it.
+
+    All fields but `limit_bytes` are null, "unknown" or false until the first measurement.
+    """
+
+    used_bytes = serializers.IntegerField(allow_null=True, help_text="Bytes that its files occupy.")
+    limit_bytes = serializers.IntegerField(help_text="Bytes that it can hold.")
+    used_percent = serializers.IntegerField(
+        allow_null=True, help_text="Used percent of the limit. More than 100 if the storage does not enforce the limit."
+    )
+    level = serializers.ChoiceField(
+        ["unknown", "ok", "nearly_full", "almost_full"],
+        help_text='"nearly_full" from 80 percent on, "almost_full" from 95 percent on.',
+    )
+    limit_enforced = serializers.BooleanField(
+        allow_null=True, help_text="Whether the storage itself enforces the limit. False for a shared file system."
+    )
+    measured_at = serializers.DateTimeField(allow_null=True, help_text="Time of the measurement.")
+    measurement_unfinished = serializers.BooleanField(
+        help_text="Whether a newer measurement took too long, for example because of very many files."
+    )
+
+
 class WayOut(serializers.Serializer[Any]):
     """A direct connection to the desktop, without the portal."""
 
@@ -58,6 +82,7 @@ class PodOut(serializers.Serializer[Desktop]):
     sentence = serializers.CharField(help_text="Explanation of the reason, in your language. Empty if none.")
     next_step = serializers.CharField(help_text="What you can do about it, in your language. Empty if nothing.")
     files_lost = serializers.BooleanField(help_text="Whether the home folder is no longer in storage.")
+    home_folder = HomeFolderOut()
     image = serializers.CharField(help_text="Name of the image.")
     size = serializers.CharField(help_text="Name of the size. Empty for a custom size.")
     resource_quota = QuantitiesOut()

@@ -45,6 +45,7 @@ def represent_snapshot(
         "image": facts.image,
         "size": facts.size,
         "files_lost": facts.files_lost,
+        "home_folder": facts.home_folder,
         "resource_quota": token_scopes.quantities(facts),
         "created_at": facts.created_at,
         "started_at": facts.started_at,

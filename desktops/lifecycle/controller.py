@@ -19,6 +19,7 @@ from desktops.lifecycle import (
     closed_accounts,
     controller_metrics,
     heartbeat,
+    home_usage,
     installation_metrics,
     orphaned_volumes,
     queue,
@@ -93,6 +94,7 @@ class Controller:
         installation_metrics.shown.refresh()
         queue.send_due()
         ssh_key_sync.queue_renewals()
+        home_usage.queue_readings()
         closed_accounts.release_holdings()
         for desktop_id in reachability.take_reports():
             reconcile.inspect(desktop_id)

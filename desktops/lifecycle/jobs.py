@@ -15,6 +15,7 @@ from core.locks import desktop_lock
 from desktops import notify
 from desktops.lifecycle import (
     failure_log,
+    home_usage,
     host_keys,
     metrics,
     node_ports,
@@ -67,6 +68,7 @@ def stop_desktop(desktop_id: str) -> None:
         if desktop and desktop.status in (Status.STOPPING, Status.DELETING, *AT_REST):
             if desktop.status == Status.FAILED:
                 _keep_log(desktop)
+            home_usage.read_last(desktop)
             _note_stop(desktop, _stop(desktop.object_name, known=stop_notes.known_fault(desktop)))
 
 

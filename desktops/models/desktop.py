@@ -103,10 +103,14 @@ class Desktop(Resources):
 
     def notify_owner(self) -> None:
         """After commit, renew what scripts read and notify the owner's open pages and streams of the change."""
-        name = self.object_name
         # First, because a page that hears of the change reads at once and must not get the old snapshot.
-        status_cache.renew_after_commit(name, lambda: type(self).snapshot_of(name))
+        self.renew_snapshot()
         notify.notify_owner_after_commit(owner_id=self.owner_id, desktop_id=self.pk, status=self.status)
+
+    def renew_snapshot(self) -> None:
+        """After commit, renew what scripts read, without a notification."""
+        name = self.object_name
+        status_cache.renew_after_commit(name, lambda: type(self).snapshot_of(name))
 
     @classmethod
     def snapshot_of(cls, object_name: str) -> desktop_snapshot.DesktopSnapshot | None:

@@ -1,13 +1,18 @@
 """The home folders of desktops, and the files that people kept."""
 
 import uuid
-from datetime import timedelta
+from datetime import UTC, timedelta
+from typing import Any
 
 from django.conf import settings
 from django.db import models
+from django.db.models import Case, Value, When
+from django.db.models.functions import Cast, Coalesce, Least
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+NEARLY_FULL, ALMOST_FULL = 80, 95  # percent of the size from which the owner is warned
+_GIB = 2**30
 _USUAL_DELETION = timedelta(minutes=5)  # storage that needs longer probably waits for something
 
 
@@ -29,6 +34,13 @@ class Volume(models.Model):
     # When its deletion was first tried. Null for files that are not being deleted.
     deleting_since = models.DateTimeField(_("being deleted since"), null=True, blank=True)
 
+    # The last measurement from inside its desktop, which is the owner's claim: never use it for admission.
+    used_bytes = models.BigIntegerField(_("used"), null=True, blank=True)
+    usable_bytes = models.BigIntegerField(null=True, blank=True)  # what its file system can hold, perhaps shared
+    used_measured_at = models.DateTimeField(_("measured"), null=True, blank=True)
+    # The last measurement took too long, so the figures are older.
+    measurement_unfinished = models.BooleanField(default=False, db_default=False)
+
     class Meta:
         verbose_name = _("volume")
         verbose_name_plural = _("volumes")
@@ -40,6 +52,53 @@ class Volume(models.Model):
     def being_deleted(cls) -> "models.QuerySet[Volume]":
         """Return the home folders that are being deleted and may still exist in part."""
         return cls.objects.filter(desktop=None, kept_at=None)
+
+    @classmethod
+    def fill_expression(cls) -> Coalesce:
+        """Return the used percent of the limit as a database expression, like `used_percent`. -1: not measured."""
+        size = Cast("storage_gib", models.FloatField()) * _GIB
+        usable = Coalesce(Cast("usable_bytes", models.FloatField()), size)
+        used = Cast("used_bytes", models.FloatField())
+        limit = Case(When(usable_bytes__gt=0, then=Least(size, usable)), default=size)
+        return Coalesce(100.0 * used / limit, Value(-1.0), output_field=models.FloatField())
+
+    @property
+    def limit_bytes(self) -> int:
+        """Return how much the folder can hold: its size, or less if its own file system cannot hold that."""
+        return min(self.storage_gib * _GIB, self.usable_bytes or self.storage_gib * _GIB)
+
+    @property
+    def is_limit_enforced(self) -> bool | None:
+        """Return whether the storage itself stops the folder at its size, or None if that is not known.
+
+        A file system that can hold more than this folder is shared, such as an NFS export.
+        """
+        return None if self.usable_bytes is None else self.usable_bytes <= self.storage_gib * _GIB
+
+    @property
+    def used_percent(self) -> int | None:
+        return None if self.used_bytes is None else 100 * self.used_bytes // max(1, self.limit_bytes)
+
+    @property
+    def fill_level(self) -> str:
+        """Return "unknown", "ok", "nearly_full" or "almost_full"."""
+        percent = self.used_percent
+        if percent is None:
+            return "unknown"
+        return "almost_full" if percent >= ALMOST_FULL else "nearly_full" if percent >= NEARLY_FULL else "ok"
+
+    def home_folder(self) -> dict[str, Any]:
+        """Return its use as plain values, for snapshots and the API."""
+        at = self.used_measured_at
+        return {
+            "used_bytes": self.used_bytes,
+            "limit_bytes": self.limit_bytes,
+            "used_percent": self.used_percent,
+            "level": self.fill_level,
+            "limit_enforced": self.is_limit_enforced,
+            "measured_at": at and at.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
+            "measurement_unfinished": self.measurement_unfinished,
+        }
 
     def is_held(self) -> bool:
         """Return whether the deletion takes longer than usual: probably something holds the files."""

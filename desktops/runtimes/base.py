@@ -8,6 +8,8 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any, Protocol
 
+from desktops.runtimes.home_usage import HomeUsage
+
 
 @dataclass(frozen=True)
 class Placement:
@@ -225,6 +227,9 @@ class Runtime(Protocol):
 
     def usage(self, name: str) -> Usage | None:
         """Return the present use of a desktop, or None if it does not run."""
+
+    def home_usage(self, name: str) -> HomeUsage | None:
+        """Return the last measurement of a desktop's home folder, or None. It is its owner's claim."""
 
     def quota_use(self) -> tuple[ResourceQuotaUse, ...]:
         """Return the limits of all desktops together that the runtime itself enforces. Raises RuntimeUnknown."""

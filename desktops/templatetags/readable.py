@@ -5,6 +5,7 @@ from django import template
 from core import units
 from desktops.models import AT_REST, Desktop
 from desktops.web import icons
+from desktops.wording import home_folder
 from desktops.wording.diagnosis import reason_of
 from desktops.wording.reasons import sentence
 
@@ -14,6 +15,10 @@ register = template.Library()
 register.filter("cores", units.cores, is_safe=True)
 register.filter("memory", units.memory, is_safe=True)
 register.filter("storage", units.storage, is_safe=True)
+register.filter("home_use", home_folder.use, is_safe=True)
+register.filter("is_nearly_full", home_folder.is_nearly_full)
+register.filter("home_warning", home_folder.warning)
+register.filter("home_advice", home_folder.advice)
 
 
 @register.filter

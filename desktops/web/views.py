@@ -104,7 +104,12 @@ def panel(request: HttpRequest, desktop_id: UUID) -> HttpResponse:
 def usage(request: HttpRequest, desktop_id: UUID) -> HttpResponse:
     desktop = _desktop(request, desktop_id)
     measured = selectors.usage_of(desktop)
-    context = {"meters": usage_meters.of_usage(desktop, measured), "unlimited": usage_meters.is_unlimited(measured)}
+    context = {
+        "meters": [*usage_meters.of_usage(desktop, measured), *usage_meters.of_home_folder(desktop.volume)],
+        "measured": measured,
+        "unlimited": usage_meters.is_unlimited(measured),
+        "volume": desktop.volume,
+    }
     return render(request, "desktops/_usage.html", context)
 
 

@@ -1,11 +1,12 @@
-"""The CPU and memory meters of a running desktop."""
+"""The meters of a running desktop: CPU, memory and files."""
 
 from dataclasses import dataclass
 from decimal import Decimal
 
 from core import units
-from desktops.models import Desktop
+from desktops.models import Desktop, Volume
 from desktops.runtimes.base import Usage
+from desktops.wording import home_folder
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,14 @@ def of_usage(desktop: Desktop, usage: Usage | None) -> list[Meter]:
         Meter("cpu", str(units.LABELS["cpu"]), of_cores, _percent(usage.cpu, cores)),
         Meter("memory", str(units.LABELS["memory_mib"]), of_memory, _percent(usage.memory_mib, memory)),
     ]
+
+
+def of_home_folder(volume: Volume) -> list[Meter]:
+    """Return the last measurement of the home folder against what it can hold."""
+    if volume.used_bytes is None:
+        return []
+    percent = _percent(volume.used_bytes, volume.limit_bytes)
+    return [Meter("storage", str(units.LABELS["storage_gib"]), home_folder.use(volume), percent)]
 
 
 def rough(number: float) -> Decimal:

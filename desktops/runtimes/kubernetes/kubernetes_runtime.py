@@ -21,6 +21,7 @@ from desktops.runtimes.base import (
     RuntimeUnknown,
     Usage,
 )
+from desktops.runtimes.home_usage import LOG_LINES, HomeUsage, last_measurement, without_measurements
 from desktops.runtimes.kubernetes import mending, pod_state
 from desktops.runtimes.kubernetes.client import ApiClient, ApiRefused
 from desktops.runtimes.kubernetes.cluster_settings import Cluster
@@ -38,6 +39,7 @@ log = structlog.get_logger("podesk.kubernetes")
 LOOK_SECONDS = 10.0  # for operations without a deadline
 PAGE_SECONDS = 4.0  # for operations that a page waits for
 EVENTS_WANTED = timedelta(minutes=1)  # how long after readiness a pod's events are still requested
+HOME_USAGE_SECONDS = 1800  # age of the oldest line that is searched for a measurement
 ABANDONED = timedelta(minutes=15)  # longer than any start; a start without a pod by then is given up
 
 
@@ -140,7 +142,7 @@ class KubernetesRuntime:
             if not pod or not lines:
                 return ""
             query = {"container": CONTAINER, "tailLines": lines, "previous": pod_state.waits_to_restart(pod)}
-            return calls.log(name, query).rstrip("\n")
+            return without_measurements(calls.log(name, query)).rstrip("\n")
 
     def usage(self, name: str) -> Usage | None:
         calls = self._look(PAGE_SECONDS)
@@ -150,6 +152,12 @@ class KubernetesRuntime:
                 return None
             measured = calls.get("PodMetrics", name)
             return usage_of(pod, measured) if measured else None
+
+    def home_usage(self, name: str) -> HomeUsage | None:
+        """Read the log, which needs no other right. The session prints a measurement into it (session/home-usage)."""
+        with reading():
+            query = {"container": CONTAINER, "tailLines": LOG_LINES, "sinceSeconds": HOME_USAGE_SECONDS}
+            return last_measurement(self._look(PAGE_SECONDS).log(check(name), query))
 
     def quota_use(self) -> tuple[ResourceQuotaUse, ...]:
         calls = self._look(PAGE_SECONDS)

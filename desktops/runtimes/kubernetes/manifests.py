@@ -44,6 +44,7 @@ def config_map(spec: DesktopSpec, cluster: Cluster) -> Body:
         "VNC_RESOLUTION": spec.resolution,
         "LANGUAGE_CODE": spec.language,
         "TZ": spec.time_zone,
+        "PODESK_STORAGE_GIB": str(spec.storage_gib),
     }
     return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata(spec), "data": data}
 

@@ -1,6 +1,5 @@
 """The local runtime: one TigerVNC session per desktop on this machine. Its process keeps no state."""
 
-import errno
 import os
 import shutil
 import signal
@@ -23,8 +22,10 @@ from desktops.runtimes.base import (
     Usage,
     VNCEndpoint,
 )
+from desktops.runtimes.home_usage import LOG_LINES, HomeUsage, last_measurement, without_measurements
 from desktops.runtimes.local import cgroups, desktop_files, processes, session_commands, unix_account, usage
-from desktops.runtimes.local.desktop_files import FULL, DesktopFolder, HolderState
+from desktops.runtimes.local.desktop_files import DesktopFolder, HolderState
+from desktops.runtimes.local.errors import faults
 from desktops.runtimes.local.launcher import Launcher
 from desktops.runtimes.local.session_log import tail
 from desktops.runtimes.names import LABEL
@@ -49,7 +50,7 @@ class LocalRuntime:
     def start(self, spec: DesktopSpec, *, deadline: Deadline) -> None:
         place = DesktopFolder(self.root, check_name(spec.name))
         check_name(spec.volume)
-        with _faults():
+        with faults():
             account = unix_account.account(self.user)
             self._make_folders(account)
             if spec.volume_used and not (self.root / "volumes" / spec.volume).is_dir():
@@ -64,7 +65,7 @@ class LocalRuntime:
                 os.close(lock)  # the holder's copy keeps the lock
 
     def stop(self, name: str, *, deadline: Deadline) -> None:
-        with _faults():
+        with faults():
             place, state = self._known(name)
             if state is None:
                 return
@@ -88,7 +89,7 @@ class LocalRuntime:
         """Do nothing: local desktops have no SSH."""
 
     def delete_volume(self, volume: str, *, deadline: Deadline) -> None:
-        with _faults():
+        with faults():
             unix_account.remove_home(self.root / "volumes" / check_name(volume), deadline)
 
     def observe(self, name: str) -> Observed | None:
@@ -112,7 +113,7 @@ class LocalRuntime:
 
     def watch(self, *, timeout: float) -> Iterator[str]:
         end = time.monotonic() + timeout
-        with _faults():
+        with faults():
             self.root.mkdir(parents=True, exist_ok=True)
             with _open_event_socket(self.root) as events:
                 yield from self._changed_just_now()
@@ -125,13 +126,17 @@ class LocalRuntime:
 
     def logs(self, name: str, *, lines: int = 100) -> str:
         place, state = self._known(name)
-        return tail(place.log, lines) if state else ""
+        return without_measurements(tail(place.log, lines)) if state else ""
 
     def usage(self, name: str) -> Usage | None:
         place, state = self._known(name)
         if state is None or state.holder is None or not desktop_files.is_held(place):
             return None
         return usage.measure(place, state, state.holder)
+
+    def home_usage(self, name: str) -> HomeUsage | None:
+        place, state = self._known(name)
+        return last_measurement(tail(place.log, LOG_LINES)) if state else None
 
     def quota_use(self) -> tuple[ResourceQuotaUse, ...]:
         return ()
@@ -284,16 +289,3 @@ def _open_event_socket(root: Path) -> Iterator[socket.socket]:
         events.bind(str(new))
         new.replace(path)
         yield events
-
-
-@contextmanager
-def _faults() -> Iterator[None]:
-    """Raise errors of the operating system as RuntimeFault."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno in FULL:
-            raise RuntimeFault("disk_full", str(error)) from error
-        if isinstance(error, PermissionError) or error.errno == errno.EROFS:
-            raise RuntimeFault("dir_unusable", str(error)) from error
-        raise RuntimeFault("start_failed", str(error)) from error

@@ -85,6 +85,7 @@ def environment(spec: DesktopSpec, place: DesktopFolder, account: Account, path:
         "XDG_SESSION_TYPE": "x11",
         "NO_AT_BRIDGE": "1",  # there is no screen reader; the accessibility bus would slow the start of every program
         "TZ": spec.time_zone,
+        "PODESK_STORAGE_GIB": str(spec.storage_gib),
         **languages(spec.language),
     }
 

@@ -62,6 +62,7 @@ def test_config_map():
             "VNC_RESOLUTION": "1920x1080",
             "LANGUAGE_CODE": "zh-hans",
             "TZ": "Asia/Shanghai",
+            "PODESK_STORAGE_GIB": "5",
         },
     }
 

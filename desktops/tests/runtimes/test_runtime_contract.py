@@ -3,6 +3,7 @@
 import threading
 import time
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 
@@ -58,6 +59,7 @@ def test_what_is_not_there_is_none_and_ending_it_is_success(any_harness, runtime
     assert runtime.logs("vnc-nobody") == ""
     assert runtime.usage("vnc-nobody") is None
     assert runtime.usage_of_all() == {}
+    assert runtime.home_usage("vnc-nobody") is None
     assert runtime.volumes() == []
     runtime.stop("vnc-nobody", deadline=soon())
     runtime.delete_volume("home-nobody", deadline=soon())
@@ -213,6 +215,19 @@ def test_usage_of_all_running_desktops(any_harness, runtime):
         assert 0 <= usage.cpu < 64
         assert 5 < usage.memory_mib < 1024
     assert any_harness.other().usage_of_all() == {}
+
+
+def test_home_usage_of_a_running_desktop(any_harness, runtime):
+    began = datetime.now(UTC).replace(microsecond=0)
+    spec = any_harness.run()
+    found = until(lambda: runtime.home_usage(spec.name), what="a measurement", every=0.5)
+    assert began <= found.measured_at <= datetime.now(UTC)
+    assert 4096 <= found.used_bytes < 2**30  # the usual files of a new home folder
+    assert found.usable_bytes > found.used_bytes
+    assert "home-usage" not in runtime.logs(spec.name, lines=1000)
+    runtime.stop(spec.name, deadline=soon())
+    any_harness.wait(spec.name, None)
+    assert runtime.home_usage(spec.name) is None
 
 
 @pytest.mark.parametrize("name", ["", "../x", "a/b", "UPPER", "-a", "a-", "x" * 64, "中文", "a\n"])

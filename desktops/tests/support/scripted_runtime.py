@@ -21,6 +21,7 @@ from desktops.runtimes.base import (
     Usage,
     VNCEndpoint,
 )
+from desktops.runtimes.home_usage import HomeUsage
 
 
 class ControllerUnderTest:
@@ -58,6 +59,7 @@ class ScriptedRuntime:
         self.pause = 0.0  # seconds that a list takes
         self.listing = False
         self.log = ""
+        self.home_usages: dict[str, HomeUsage] = {}
         self.broken: list[str] = []  # kinds of objects that mending creates again
         self.unstartable: RuntimeFault | None = None
         self.unmendable: RuntimeFault | None = None
@@ -138,6 +140,10 @@ class ScriptedRuntime:
 
     def usage(self, name: str) -> Usage | None:
         return None
+
+    def home_usage(self, name: str) -> HomeUsage | None:
+        self._call("home_usage", name)
+        return self.home_usages.get(name)
 
     def quota_use(self) -> tuple[ResourceQuotaUse, ...]:
         self._call("quota_use", "")
