@@ -151,6 +151,8 @@ def _print_summary(place: Folders, address: tuple[str, int], env: dict[str, str]
     if created:
         say(f"{created}\nThe password is shown only once. To set a new one: ./podesk manage changepassword admin\n")
     say(f"Data: {place.data}\nLogs: {place.logs}\nStop: Ctrl-C (or SIGTERM to process {os.getpid()}); data is kept.")
+    if not settings.value("DATABASE_URL").startswith("postgres") and settings.value("DATABASE_COPIES") != "0":
+        say(f"Daily copies of the database: {place.data}/backups")
     if ports := settings.metrics_ports():
         served_at = settings.metrics_address()
         say("Metrics: " + ", ".join(f"http://{served_at}:{number} ({name})" for name, number in ports.items()))

@@ -106,6 +106,7 @@ else:
     # Each request runs in its own thread and would otherwise open its own connection.
     size = env.integer("DATABASE_POOL_SIZE", 20, minimum=2)
     DATABASES["default"].setdefault("OPTIONS", {})["pool"] = {"min_size": 1, "max_size": size, "timeout": 10}
+DATABASE_COPIES = env.integer("DATABASE_COPIES", 7, minimum=0)  # of SQLite, one each day; 0 makes none
 REDIS_URL = env.url("REDIS_URL", "redis://127.0.0.1:6379/0", ("redis", "rediss", "unix"))
 RQ_QUEUES = {"desktops": {"URL": REDIS_URL, "DEFAULT_TIMEOUT": 60}}  # seconds; a job only makes API calls
 RQ = {

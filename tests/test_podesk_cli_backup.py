@@ -1,6 +1,7 @@
 """`./podesk backup` and `./podesk restore`, with a real portal, a real restic, and each fault."""
 
 import os
+import re
 import shutil
 import socket
 import sqlite3
@@ -351,3 +352,19 @@ def test_portal_on_restored_data_knows_everyone_and_everything(saved, folder):
         person.sign_in("admin", (saved / "password").read_text())
         assert "work" in person.http.get("/").text
         assert not portal.password  # no first password: the account exists
+        assert f"Daily copies of the database: {new}/backups" in portal.printed
+        wait_for(lambda: list(new.glob("backups/*.sqlite3")))
+    return_to_the_copy(new)
+    assert {table: rows(new)[table] for table in USED} == {table: before[table] for table in USED}
+
+
+def return_to_the_copy(data: Path) -> None:
+    """Lose the desktops, then type the commands of docs/backup.md."""
+    with closing(sqlite3.connect(data / "podesk.sqlite3")) as database:
+        database.execute("DELETE FROM desktops_desktop")
+        database.commit()
+    chapter = (CHECKOUT / "docs/backup.md").read_text().split("## Daily copies of the database")[1]
+    (typed,) = re.findall(r"```sh\n(.*?)```", chapter.split("\n## ")[0], re.DOTALL)
+    (copy,) = data.glob("backups/*.sqlite3")
+    env = os.environ | {"COPY": str(copy.relative_to(data))}
+    subprocess.run(["bash", "-e", "-c", typed], cwd=data, env=env, check=True)

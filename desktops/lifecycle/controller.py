@@ -18,6 +18,7 @@ from core.redis import key
 from desktops.lifecycle import (
     closed_accounts,
     controller_metrics,
+    database_copies,
     heartbeat,
     home_usage,
     installation_metrics,
@@ -102,6 +103,7 @@ class Controller:
             with controller_metrics.full_round():
                 compare_all()
             self._listed_at = time.monotonic()
+            database_copies.daily.start_if_due()
         usage_samples.sample()
         for name in get_runtime().watch(timeout=TURN):
             compare_one(name)

@@ -17,7 +17,7 @@ from prometheus_client import REGISTRY
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from desktops.lifecycle import heartbeat, orphaned_volumes, queue
+from desktops.lifecycle import database_backups, heartbeat, orphaned_volumes, queue
 from desktops.lifecycle.portal_certificate import PortalCertificate
 from desktops.models import Desktop, DesktopImage, PortLease, Status, Volume
 from desktops.runtimes import get_runtime
@@ -42,6 +42,7 @@ _FAMILIES = {
     "podesk_queue_oldest_job_seconds": ("Seconds that the oldest job has waited.", ()),
     "podesk_workers": ("Workers that report.", ()),
     "podesk_certificate_expiry_timestamp_seconds": ("Unix time at which the portal's certificate ends.", ()),
+    **database_backups.FAMILIES,
 }
 Values = dict[tuple[str, ...], float]  # by the values of the labels
 Samples = dict[str, Values]  # by the name of the metric
@@ -105,7 +106,7 @@ REGISTRY.register(shown)
 def from_database() -> Samples:
     """Return what rows say, with a constant number of queries."""
     volumes = _volumes()
-    return {
+    return database_backups.samples() | {
         "podesk_desktops": _desktops(),
         "podesk_waiting_launches": _waiting_launches(),
         "podesk_volumes": {(state,): count for state, (count, _) in volumes.items()},

@@ -162,6 +162,19 @@ CASES = {
         {"podesk_certificate_expiry_timestamp_seconds": "1216000x20"},
         "The certificate of the portal's public address ends in 13d 23h 40m 0s.",
     ),
+    "PodeskDatabaseBackupTooOld": Case(
+        {'podesk_database_backup_last_success_timestamp_seconds{kind="daily_copy"}': "0x2400"},
+        {'podesk_database_backup_last_success_timestamp_seconds{kind="daily_copy"}': "0x1400 86400x1000"},
+        "The last successful backup of the database (daily_copy) was 1d 14h 0m 0s ago.",
+        {"kind": "daily_copy"},
+        at="38h",
+    ),
+    "PodeskDatabaseBackupFailing": Case(
+        {'podesk_database_backup_failed{kind="daily_copy"}': "0 1x20"},
+        {'podesk_database_backup_failed{kind="daily_copy"}': "1 0x20"},
+        "The last backup of the database (daily_copy) failed.",
+        {"kind": "daily_copy"},
+    ),
     "PodeskManyFailedLogins": Case(
         {
             'podesk_failed_logins_total{result="wrong_password"}': "0+6x20",

@@ -125,5 +125,6 @@ os.environ.update(
     TOKEN_SIGNING_KEY=_signing_key(),
     PUBLIC_URL="http://testserver",
     INSTALLATION_ID="test",
+    DATABASE_COPIES="0",
     LOG_FORMAT="console",
 )

@@ -28,7 +28,7 @@ from tests.support import log_secrets
 # Variables that the tests' own environment sets for Django, and that a user at a terminal does not have.
 OURS = {
     *("DATA_DIR", "REDIS_URL", "DATABASE_URL", "SECRET_KEY", "SECRETS_KEYS", "TOKEN_SIGNING_KEY", "PUBLIC_URL"),
-    *("DEBUG", "LOCAL_RUNTIME_ALLOWED", "INSTALLATION_ID", "LOG_FORMAT", "DJANGO_SETTINGS_MODULE"),
+    *("DEBUG", "LOCAL_RUNTIME_ALLOWED", "INSTALLATION_ID", "LOG_FORMAT", "DJANGO_SETTINGS_MODULE", "DATABASE_COPIES"),
 }
 
 
