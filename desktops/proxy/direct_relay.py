@@ -43,7 +43,7 @@ class DirectRelay:
         self._desktop.release()
 
     def from_desktop(self, data: bytes) -> None:
-        self._stream.down += len(data)
+        self._stream.add_down(len(data))
         self._connection.put(data)
 
     def desktop_full(self) -> None:

@@ -26,7 +26,7 @@ async def _to_browser(stream: Stream, desktop: DesktopConnection, browser: Brows
         stream.browser_blocked = time.monotonic()
         await browser.write(data)
         stream.browser_blocked = None
-        stream.down += len(data)
+        stream.add_down(len(data))
     stream.end("desktop_ended")
 
 

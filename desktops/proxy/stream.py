@@ -18,9 +18,17 @@ class Stream:
         self.input = InputCounter(blind=admission.permission != "vnc")
         self.recorded = (0, 0, 0.0)  # at the last record of activity: input count, bytes up, time
         self.counted = (0, 0)  # bytes down and up that the metrics include
+        self.first_picture_seconds = 0.0  # from `began` until the first picture; 0 before it
+        self.picture_counted = False  # the metrics include it
         self.disconnected_at = 0.0  # time.time() of the disconnect that ended it
         self.browser_left = False
         self._end: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+
+    def add_down(self, size: int) -> None:
+        """Add bytes that the browser received. A VNC server sends no picture before the browser asks for one."""
+        self.down += size
+        if not self.first_picture_seconds and self.up:
+            self.first_picture_seconds = self.seconds
 
     def end(self, reason: str, *, disconnected_at: float = 0.0) -> None:
         """End the stream; later calls change nothing. `reason` names a CloseCode in desktops.wording.close_codes."""

@@ -85,6 +85,11 @@ STREAMS = [
         "Refused streams", "none", {"{{reason}}": "sum by (reason) (increase(podesk_streams_refused_total[1h]))"}
     ),
     PanelSource(
+        "Seconds until the first picture",
+        "s",
+        {"p50": _p50("podesk_stream_first_picture_seconds"), "p95": _p95("podesk_stream_first_picture_seconds")},
+    ),
+    PanelSource(
         "Seconds from the end of access until the screen closed",
         "s",
         {"p50": _p50("podesk_stream_disconnect_seconds"), "p95": _p95("podesk_stream_disconnect_seconds")},

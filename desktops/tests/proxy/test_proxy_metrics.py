@@ -58,6 +58,22 @@ def test_bytes_of_a_short_stream_are_not_lost(measured, desktop, now, wait_for):
     assert now("podesk_stream_bytes_total", kind="vnc", direction="to_desktop") == before + len(REQUEST)
 
 
+def test_first_picture_is_measured_once_for_each_screen(
+    measured, running_desktop, make_vnc_server, alice, now, wait_for
+):
+    desktop = running_desktop(alice, make_vnc_server(then="echo").path)
+    name = "podesk_stream_first_picture_seconds"
+    count, seconds = now(f"{name}_count"), now(f"{name}_sum")
+    with view(measured, desktop) as browser:
+        assert now(f"{name}_count") == count  # nothing was asked for
+        for _ in range(2):
+            browser.send(REQUEST)
+            browser.recv(timeout=2)
+    wait_for(lambda: now("podesk_streams", kind="vnc") == 0)
+    assert now(f"{name}_count") == count + 1
+    assert 0 < now(f"{name}_sum") - seconds < 5
+
+
 def test_a_disconnect_is_measured_until_the_stream_is_closed(measured, desktop, now, wait_for):
     name = "podesk_stream_disconnect_seconds"
     count, seconds = now(f"{name}_count"), now(f"{name}_sum")
