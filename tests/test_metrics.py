@@ -35,7 +35,7 @@ LABELS = {
         "direction",
         "status",
     ),
-    *("image", "range", "resource", "type", "dependency"),
+    *("image", "range", "resource", "type", "dependency", "percent"),
 }
 TARGET_LABELS = {"job", "instance", "namespace", "pod", "container", "component"}  # Prometheus would rename ours
 

@@ -113,7 +113,8 @@ def _make_desktops(count: int) -> None:
     fields = {"cpu": size.cpu, "memory_mib": size.memory_mib, "storage_gib": size.storage_gib, "status": "stopped"}
     with transaction.atomic():
         volumes = Volume.objects.bulk_create(
-            Volume(owner=owner, object_name=f"home-{number}", storage_gib=size.storage_gib) for number in range(count)
+            Volume(owner=owner, object_name=f"home-{n}", storage_gib=size.storage_gib, used_bytes=n << 20)
+            for n in range(count)
         )
         Desktop.objects.bulk_create(
             Desktop(owner=owner, name=each.object_name, image=image, volume=each, object_name=f"vnc-{n}", **fields)

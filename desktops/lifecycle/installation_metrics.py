@@ -11,7 +11,8 @@ import redis
 import structlog
 from django.conf import settings
 from django.db import DatabaseError
-from django.db.models import Case, Count, Sum, Value, When
+from django.db.models import Case, Count, Q, Sum, Value, When
+from django.db.models.functions import Coalesce
 from django.utils.text import slugify
 from prometheus_client import REGISTRY
 from prometheus_client.core import GaugeMetricFamily
@@ -20,6 +21,7 @@ from prometheus_client.registry import Collector
 from desktops.lifecycle import database_backups, heartbeat, orphaned_volumes, queue
 from desktops.lifecycle.portal_certificate import PortalCertificate
 from desktops.models import Desktop, DesktopImage, PortLease, Status, Volume
+from desktops.models.volume import ALMOST_FULL, NEARLY_FULL
 from desktops.runtimes import get_runtime
 from desktops.runtimes.base import RuntimeFault, RuntimeUnknown
 from desktops.wording import reasons
@@ -29,12 +31,15 @@ EVERY = 15.0  # seconds between two computations
 QUOTA_EVERY = 60.0  # seconds between two calls to the cluster
 STALE = 120.0  # seconds after which values are not shown, if something keeps the controller from computing them
 _GIB = 2**30
+_FILL_LEVELS = (NEARLY_FULL, ALMOST_FULL)
 
 _FAMILIES = {
     "podesk_desktops": ("Desktops by status and image.", ("status", "image")),
     "podesk_waiting_launches": ("Starts of desktops that wait, by reason.", ("reason",)),
     "podesk_volumes": ("Home folders.", ("state",)),
     "podesk_volume_requested_bytes": ("Size that home folders asked for.", ("state",)),
+    "podesk_volume_used_bytes": ("Bytes that files in home folders occupy, as last measured.", ("state",)),
+    "podesk_nearly_full_volumes": ("Home folders of desktops of which at least this percent is used.", ("percent",)),
     "podesk_orphaned_volumes": ("Home folders in the runtime without a row.", ()),
     "podesk_node_ports": ("Node ports by range.", ("range", "state")),
     "podesk_namespace_quota": ("Quota of the desktops' namespace.", ("resource", "type")),
@@ -109,8 +114,10 @@ def from_database() -> Samples:
     return database_backups.samples() | {
         "podesk_desktops": _desktops(),
         "podesk_waiting_launches": _waiting_launches(),
-        "podesk_volumes": {(state,): count for state, (count, _) in volumes.items()},
-        "podesk_volume_requested_bytes": {(state,): gib * _GIB for state, (_, gib) in volumes.items()},
+        "podesk_volumes": {(state,): found["count"] for state, found in volumes.items()},
+        "podesk_volume_requested_bytes": {(state,): found["gib"] * _GIB for state, found in volumes.items()},
+        "podesk_volume_used_bytes": {(state,): found["used"] for state, found in volumes.items()},
+        "podesk_nearly_full_volumes": {(str(p),): volumes["in_use"][f"from_{p}"] for p in _FILL_LEVELS},
         "podesk_node_ports": _node_ports() if settings.DESKTOP_EXPOSURE == "nodeport" else {},
     }
 
@@ -146,17 +153,19 @@ def _waiting_launches() -> Values:
     return found
 
 
-def _volumes() -> dict[str, tuple[int, int]]:
-    """Return number and GiB of the home folders in each state."""
+def _volumes() -> dict[str, dict[str, int]]:
+    """Return number, GiB, used bytes and the number of nearly full ones of the home folders in each state."""
     state = Case(
         When(lost_at__isnull=False, then=Value("lost")),
         When(desktop__isnull=False, then=Value("in_use")),
         When(kept_at__isnull=False, then=Value("kept")),
         default=Value("deleting"),
     )
-    counted = Volume.objects.annotate(state=state).order_by().values_list("state")
-    found = {name: (count, gib) for name, count, gib in counted.annotate(Count("pk"), Sum("storage_gib"))}
-    return {name: found.get(name, (0, 0)) for name in ("in_use", "kept", "deleting", "lost")}
+    sums = {"count": Count("pk"), "gib": Sum("storage_gib"), "used": Coalesce(Sum("used_bytes"), 0)}
+    sums |= {f"from_{percent}": Count("pk", filter=Q(fill__gte=percent)) for percent in _FILL_LEVELS}
+    rows = Volume.objects.annotate(state=state, fill=Volume.fill_expression()).order_by().values_list("state")
+    found = {name: dict(zip(sums, numbers, strict=True)) for name, *numbers in rows.annotate(**sums)}
+    return {name: found.get(name, dict.fromkeys(sums, 0)) for name in ("in_use", "kept", "deleting", "lost")}
 
 
 def _node_ports() -> Values:

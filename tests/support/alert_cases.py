@@ -157,6 +157,12 @@ CASES = {
         {'podesk_volumes{state="lost"}': "0x20", 'podesk_volumes{state="kept"}': "9x20"},
         "2 home folders that the database names are no longer in the cluster.",
     ),
+    "PodeskHomeFolderNearlyFull": Case(
+        {'podesk_nearly_full_volumes{percent="95"}': "0 3x60", 'podesk_nearly_full_volumes{percent="80"}': "5x60"},
+        {'podesk_nearly_full_volumes{percent="95"}': "3x20 0x40", 'podesk_nearly_full_volumes{percent="80"}': "5x60"},
+        "3 home folders of desktops have been filled to 95 % or more for 30 minutes.",
+        at="40m",
+    ),
     "PodeskCertificateEndsSoon": Case(
         {"podesk_certificate_expiry_timestamp_seconds": "1209000x20"},  # promtool's time begins at 0
         {"podesk_certificate_expiry_timestamp_seconds": "1216000x20"},

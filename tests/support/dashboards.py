@@ -107,6 +107,10 @@ CAPACITY = [
     PanelSource("Node ports", "none", {"{{range}} {{state}}": "max by (range, state) (podesk_node_ports)"}),
     PanelSource("Home folders", "none", {"{{state}}": "max by (state) (podesk_volumes)"}),
     PanelSource("Size of home folders", "bytes", {"{{state}}": "max by (state) (podesk_volume_requested_bytes)"}),
+    PanelSource("Use of home folders", "bytes", {"{{state}}": "max by (state) (podesk_volume_used_bytes)"}),
+    PanelSource(
+        "Nearly full home folders", "none", {"from {{percent}} %": "max by (percent) (podesk_nearly_full_volumes)"}
+    ),
     PanelSource("Home folders without a row", "none", {"orphaned": "max(podesk_orphaned_volumes)"}),
     PanelSource("Desktops by image", "none", {"{{image}}": "sum by (image) (podesk_desktops)"}),
     PanelSource(

@@ -79,6 +79,26 @@ def test_home_folders_by_state(collector, make_desktop, alice, small):
     assert (sizes["in_use",], sizes["kept",]) == (small.storage_gib * 2**30, 3 * 2**30)
 
 
+def test_use_of_home_folders(collector, make_desktop, alice):
+    """Those of desktops alone can be nearly full: kept files do not grow."""
+    gib = 2**30
+    shares = (None, 0.1, 0.8, 0.9499, 0.95, 1.7)
+    for number, share in enumerate(shares):  # each has 5 GiB
+        volume = make_desktop(alice, name=str(number)).volume
+        Volume.objects.filter(pk=volume.pk).update(used_bytes=None if share is None else round(share * 5 * gib))
+    Volume.objects.create(
+        owner=alice, object_name="kept", storage_gib=1, used_bytes=gib, usable_bytes=gib, kept_at=timezone.now()
+    )
+    assert refreshed(collector, "podesk_nearly_full_volumes") == {("80",): 4, ("95",): 2}
+    used = samples(collector, "podesk_volume_used_bytes")
+    assert used == {
+        ("in_use",): sum(round(share * 5 * gib) for share in shares if share),
+        ("kept",): gib,
+        ("deleting",): 0,
+        ("lost",): 0,
+    }
+
+
 def test_orphaned_volumes_of_the_last_comparison(collector, scripted_runtime):
     assert refreshed(collector, "podesk_orphaned_volumes") == {}
     scripted_runtime.homes = ["home-lost", "home-also-lost"]
