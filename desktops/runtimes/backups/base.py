@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
-from desktops.runtimes.base import Deadline
+from desktops.runtimes.base import Deadline, Placement
 
 
 class TaskKind(StrEnum):
@@ -34,6 +34,15 @@ class Retention:
 
 
 @dataclass(frozen=True)
+class NewVolume:
+    """The home folder that a restore makes first, if there is none of that name."""
+
+    owner_id: str
+    owner_name: str
+    storage_gib: int
+
+
+@dataclass(frozen=True)
 class TaskSpec:
     """One run of restic. An engine that is asked to begin the same id twice does it once."""
 
@@ -46,6 +55,8 @@ class TaskSpec:
     folder: str = ""  # RESTORE: into this new folder of the home folder; empty: replace the whole home folder
     retention: Retention | None = None  # FORGET
     part: tuple[int, int] = (1, 1)  # VERIFY: which part of how many to read
+    new_volume: NewVolume | None = None  # RESTORE: into a home folder that may not exist yet
+    placement: Placement = field(default_factory=Placement)  # cluster: where the desktops of this home folder may run
 
 
 class TaskState(StrEnum):
@@ -93,4 +104,7 @@ class BackupEngine(Protocol):
         """
 
     def remove(self, task_id: str, *, deadline: Deadline) -> None:
-        """End a task that still runs, and remove what is left of it, its secrets included."""
+        """End a task that still runs, and remove what is left of it, its secrets included.
+
+        Raises a RuntimeFault that is not permanent while the task is still ending: call again. Raises RuntimeUnknown.
+        """
