@@ -14,7 +14,8 @@ FAMILIES = {
 
 def samples() -> dict[str, dict[tuple[str, ...], float]]:
     """Return the values of each family."""
-    times, failed = {}, {}
+    times: dict[tuple[str, ...], float] = {}
+    failed: dict[tuple[str, ...], float] = {}
     if database_copies.is_enabled():
         times[DAILY_COPY,], failed[DAILY_COPY,] = database_copies.last_success(), float(database_copies.daily.failed)
     return dict(zip(FAMILIES, (times, failed), strict=True))

@@ -46,6 +46,7 @@ _FAMILIES = {
     "podesk_queue_jobs": ("Jobs that wait for a worker.", ()),
     "podesk_queue_oldest_job_seconds": ("Seconds that the oldest job has waited.", ()),
     "podesk_workers": ("Workers that report.", ()),
+    "podesk_storage_bytes": ("Size of the storage that all home folders share.", ("state",)),
     "podesk_certificate_expiry_timestamp_seconds": ("Unix time at which the portal's certificate ends.", ()),
     **database_backups.FAMILIES,
 }
@@ -91,8 +92,9 @@ class InstallationCollector(Collector):
 
     def _slow_samples(self, now: float) -> Samples:
         """Return what is read less often than the rest."""
-        expiry = _certificate.expires_at()
+        expiry, space = _certificate.expires_at(), get_runtime().storage_space()
         return {
+            "podesk_storage_bytes": {("used",): space.used, ("free",): space.free} if space else {},
             "podesk_namespace_quota": self._namespace_quota(now),
             "podesk_certificate_expiry_timestamp_seconds": {} if expiry is None else {(): expiry},
         }

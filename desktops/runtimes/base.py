@@ -128,6 +128,14 @@ class ResourceQuotaUse:
         return self.used / self.hard if self.hard else 1.0
 
 
+@dataclass(frozen=True)
+class StorageSpace:
+    """The size of the storage that all home folders share, in bytes."""
+
+    used: int
+    free: int  # that home folders may still take
+
+
 class RuntimeFault(Exception):
     """The runtime refused or failed. If `permanent`, retrying does not help until a person acts."""
 
@@ -233,6 +241,9 @@ class Runtime(Protocol):
 
     def quota_use(self) -> tuple[ResourceQuotaUse, ...]:
         """Return the limits of all desktops together that the runtime itself enforces. Raises RuntimeUnknown."""
+
+    def storage_space(self) -> StorageSpace | None:
+        """Return the size of the storage that all home folders share, or None if the runtime cannot see it."""
 
     def usage_of_all(self) -> dict[str, Usage]:
         """Return the present use of all running desktops by name, from one call or one pass. May miss some.

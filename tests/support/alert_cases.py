@@ -163,6 +163,11 @@ CASES = {
         "3 home folders of desktops have been filled to 95 % or more for 30 minutes.",
         at="40m",
     ),
+    "PodeskStorageNearlyFull": Case(
+        {'podesk_storage_bytes{state="free"}': "8x20", 'podesk_storage_bytes{state="used"}': "92x20"},
+        {'podesk_storage_bytes{state="free"}': "11x20", 'podesk_storage_bytes{state="used"}': "89x20"},
+        "8% of the storage that all home folders share is free.",
+    ),
     "PodeskCertificateEndsSoon": Case(
         {"podesk_certificate_expiry_timestamp_seconds": "1209000x20"},  # promtool's time begins at 0
         {"podesk_certificate_expiry_timestamp_seconds": "1216000x20"},

@@ -111,6 +111,7 @@ CAPACITY = [
     PanelSource(
         "Nearly full home folders", "none", {"from {{percent}} %": "max by (percent) (podesk_nearly_full_volumes)"}
     ),
+    PanelSource("Storage of one machine", "bytes", {"{{state}}": "max by (state) (podesk_storage_bytes)"}),
     PanelSource("Home folders without a row", "none", {"orphaned": "max(podesk_orphaned_volumes)"}),
     PanelSource("Desktops by image", "none", {"{{image}}": "sum by (image) (podesk_desktops)"}),
     PanelSource(

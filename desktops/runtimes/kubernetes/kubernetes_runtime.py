@@ -19,6 +19,7 @@ from desktops.runtimes.base import (
     ResourceQuotaUse,
     RuntimeFault,
     RuntimeUnknown,
+    StorageSpace,
     Usage,
 )
 from desktops.runtimes.home_usage import LOG_LINES, HomeUsage, last_measurement, without_measurements
@@ -163,6 +164,9 @@ class KubernetesRuntime:
         calls = self._look(PAGE_SECONDS)
         with reading():
             return uses_of(calls.list("ResourceQuota"))
+
+    def storage_space(self) -> StorageSpace | None:
+        return None  # the storage class hides it; the kubelet's own metrics show what its driver reports
 
     def usage_of_all(self) -> dict[str, Usage]:
         with reading():

@@ -19,6 +19,7 @@ from desktops.runtimes.base import (
     ResourceQuotaUse,
     RuntimeFault,
     RuntimeUnknown,
+    StorageSpace,
     Usage,
     VNCEndpoint,
 )
@@ -140,6 +141,12 @@ class LocalRuntime:
 
     def quota_use(self) -> tuple[ResourceQuotaUse, ...]:
         return ()
+
+    def storage_space(self) -> StorageSpace | None:
+        if not self.root.exists():
+            return None
+        disk = shutil.disk_usage(self.root)
+        return StorageSpace(disk.used, disk.free)
 
     def usage_of_all(self) -> dict[str, Usage]:
         known = map(self._known, self._names("desktops"))

@@ -10,7 +10,7 @@ from core.redis import client, key
 from desktops.lifecycle import installation_metrics, node_ports, orphaned_volumes, queue
 from desktops.lifecycle.installation_metrics import InstallationCollector
 from desktops.models import DesktopImage, Status, Volume
-from desktops.runtimes.base import ResourceQuotaUse
+from desktops.runtimes.base import ResourceQuotaUse, StorageSpace
 from tests.support.metrics import value
 
 
@@ -121,6 +121,15 @@ def test_node_ports(collector, make_desktop, alice, settings):
 
 def _is_leased(port: int) -> bool:
     return bool(node_ports.PortLease.objects.filter(port=port))
+
+
+def test_storage_that_all_home_folders_share(collector, scripted_runtime):
+    scripted_runtime.space = StorageSpace(used=70, free=30)
+    assert refreshed(collector, "podesk_storage_bytes") == {("used",): 70, ("free",): 30}
+
+
+def test_storage_that_the_runtime_cannot_see_has_no_value(collector, scripted_runtime):
+    assert refreshed(collector, "podesk_storage_bytes") == {}
 
 
 def test_namespace_quota_once_a_minute(collector, scripted_runtime, monkeypatch):

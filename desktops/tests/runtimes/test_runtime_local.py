@@ -245,3 +245,14 @@ def test_stop_lets_programs_save_and_then_kills(harness):
     harness.wait(spec.name, None)
     assert not stubborn.is_running()
     assert time.monotonic() - began < 6
+
+
+def test_storage_space_is_that_of_the_disk_with_the_home_folders(harness):
+    space = harness.runtime.storage_space()
+    disk = os.statvfs(harness.runtime.root)
+    assert (space.used + space.free) <= disk.f_blocks * disk.f_frsize
+    assert space.free > 0 < space.used
+
+
+def test_storage_space_before_the_first_desktop(tmp_path):
+    assert LocalRuntime(tmp_path / "none", installation="podesk", user="podesk").storage_space() is None

@@ -18,6 +18,7 @@ from desktops.runtimes.base import (
     ResourceQuotaUse,
     RuntimeFault,
     RuntimeUnknown,
+    StorageSpace,
     Usage,
     VNCEndpoint,
 )
@@ -66,6 +67,7 @@ class ScriptedRuntime:
         self.unstoppable: RuntimeFault | None = None
         self.homes: list[str] = []
         self.quotas: tuple[ResourceQuotaUse, ...] = ()
+        self.space: StorageSpace | None = None
         self.calls: list[tuple[str, str]] = []
         self.rang: list[str] = []
         self.used: dict[str, Usage] = {}
@@ -148,6 +150,9 @@ class ScriptedRuntime:
     def quota_use(self) -> tuple[ResourceQuotaUse, ...]:
         self._call("quota_use", "")
         return self.quotas
+
+    def storage_space(self) -> StorageSpace | None:
+        return self.space
 
     def usage_of_all(self) -> dict[str, Usage]:
         self._call("usage_of_all", "")
