@@ -139,6 +139,7 @@ class Lives:
             harness.runtime.usage_of_all()
             harness.runtime.logs(spec.name)
             harness.runtime.worker.logs(spec.name)  # as for a failed desktop
+            harness.runtime.home_usage(spec.name)
             harness.runtime.stop(spec.name, deadline=soon())
             harness.delete_home(spec)
 

@@ -50,6 +50,7 @@ class SharedRuntime:
         worker, controller, web = (KubernetesRuntime(cluster, api) for api in apis)
         self.cluster, self.apis, self.worker = cluster, apis, worker
         self.warm_up, self.start, self.stop = worker.warm_up, worker.start, worker.stop
+        self.home_usage = worker.home_usage
         self.renew_keys, self.delete_volume = worker.renew_keys, worker.delete_volume
         self.observe, self.list, self.volumes = controller.observe, controller.list, controller.volumes
         self.watch, self.close, self.quota_use = controller.watch, controller.close, controller.quota_use
