@@ -2,6 +2,7 @@ from django.contrib import admin
 from django.urls import include, path
 
 from accounts import views as accounts
+from desktops.web import overview
 
 urlpatterns = [
     path("api/", include("portal.api.urls")),  # first, since it gets the most requests
@@ -10,6 +11,8 @@ urlpatterns = [
     path("admin/login/", accounts.admin_login),
     path("admin/logout/", accounts.logout),
     path("admin/password_change/", accounts.change_password, name="admin_password_change"),
+    path("admin/", overview.index),
+    path("admin/overview/", overview.live, name="overview"),
     path("admin/", admin.site.urls),
     path(".well-known/jwks.json", accounts.jwks, name="jwks"),
     path("i18n/setlang/", accounts.set_language, name="set_language"),

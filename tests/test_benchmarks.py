@@ -13,6 +13,7 @@ import bench.cluster.launch as cluster_launch
 import bench.cut.__main__ as cut
 import bench.launch.__main__ as launch
 import bench.metrics.__main__ as metrics
+import bench.overview.__main__ as overview
 import bench.relay.__main__ as relay
 from bench import needs
 from bench import report as reports
@@ -46,6 +47,10 @@ def of_metrics(factor: float) -> Report:
     return metrics.report(metrics.Figures(dict.fromkeys(cpu, 100), cpu, [0.01]))
 
 
+def of_overview(factor: float) -> Report:
+    return overview.report([(overview.LIMIT * factor, 1.0)])
+
+
 def of_cluster_launch(factor: float) -> Report:
     limit = cluster_launch.FACTOR * 2 + cluster_launch.EXTRA
     steps = {step: 1.0 for step in cluster_launch.STEPS if step}
@@ -72,6 +77,7 @@ REPORTS = {
     "cut": of_cut,
     "launch": of_launch,
     "metrics": of_metrics,
+    "overview": of_overview,
     "relay": of_relay,
     "cluster.launch": of_cluster_launch,
     "cluster.storm": of_storm,

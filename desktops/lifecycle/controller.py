@@ -22,7 +22,9 @@ from desktops.lifecycle import (
     heartbeat,
     home_usage,
     installation_metrics,
+    namespace_quota,
     orphaned_volumes,
+    processes,
     queue,
     reachability,
     reconcile,
@@ -88,10 +90,12 @@ class Controller:
 
     def turn(self) -> None:
         """Watch for one turn, and compare everything if it is due."""
+        processes.record("controller", lasts=heartbeat.LATE_AFTER)
         if not self._lead():
             time.sleep(TURN / 2)
             return
         heartbeat.record_controller_beat()
+        namespace_quota.refresh()
         installation_metrics.shown.refresh()
         queue.send_due()
         ssh_key_sync.queue_renewals()
@@ -102,6 +106,7 @@ class Controller:
         if time.monotonic() - self._listed_at >= settings.RELIST_SECONDS:
             with controller_metrics.full_round():
                 compare_all()
+            heartbeat.record_round()
             self._listed_at = time.monotonic()
             database_copies.daily.start_if_due()
         usage_samples.sample()
@@ -137,6 +142,7 @@ class Controller:
             if self._lease:
                 log.info("became_leader")
                 controller_metrics.set_leading(True)
+                heartbeat.record_round()
         return self._lease is not None
 
     def _resign(self) -> None:

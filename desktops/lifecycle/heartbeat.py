@@ -68,6 +68,20 @@ def record_runtime_answer() -> None:
         pipeline.execute()
 
 
+def record_round() -> None:
+    """Record that a full comparison has just ended, or that a new leader is about to begin one.
+
+    Raises redis.RedisError.
+    """
+    client().set(key("controller", "round"), str(time.time()))
+
+
+def round_age() -> float | None:
+    """Return the seconds since the last full comparison, or None if it is not known. Raises redis.RedisError."""
+    value = client().get(key("controller", "round"))
+    return max(0.0, time.time() - float(str(value))) if value else None
+
+
 def observed_seconds() -> float:
     """Return for how many seconds desktops have been observed without a gap. Raises redis.RedisError.
 

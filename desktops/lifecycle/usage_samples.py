@@ -1,5 +1,6 @@
 """Sample the CPU and memory of all running desktops, and add the samples to the history of their runs."""
 
+import json
 from datetime import datetime, timedelta
 
 import structlog
@@ -30,7 +31,15 @@ def sample() -> None:
             log.info("usage_not_sampled", error=str(error))
         return
     if used:
+        total = (sum(use.cpu for use in used.values()), sum(use.memory_mib for use in used.values()))
+        client().set(key("usage-total"), json.dumps(total), ex=3 * seconds)
         record(used, at=timezone.now())
+
+
+def last_total() -> tuple[float, float] | None:
+    """Return the cores and MiB that all desktops used in the last sample. Raises redis.RedisError."""
+    found = client().get(key("usage-total"))
+    return tuple(json.loads(str(found))) if found else None
 
 
 def record(used: dict[str, Usage], *, at: datetime) -> None:

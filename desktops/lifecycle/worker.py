@@ -10,7 +10,7 @@ from rq import worker_registration
 from rq.worker import SimpleWorker
 
 from core import metrics_server
-from desktops.lifecycle import heartbeat, jobs, metrics  # noqa: F401 - loads the jobs before the first one is due
+from desktops.lifecycle import heartbeat, jobs, metrics, processes  # noqa: F401 - loads the jobs before the first one is due
 from desktops.runtimes import get_runtime
 
 log = structlog.get_logger("podesk.worker")
@@ -52,6 +52,7 @@ class Worker(SimpleWorker):
         while not self._stop_requested:
             try:
                 worker_registration.register(self)
+                processes.record("worker", lasts=2 * TTL)
                 super().heartbeat(timeout)
             except redis.RedisError:
                 self._wait()
@@ -87,6 +88,7 @@ class Worker(SimpleWorker):
         return well
 
     def teardown(self) -> None:
+        self._unless_redis_fails(processes.forget, "worker")
         self._unless_redis_fails(super().teardown)
 
     def _wait(self) -> None:

@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from core import locks
 from core.redis import client, key
-from desktops.lifecycle import installation_metrics, node_ports, orphaned_volumes, queue
+from desktops.lifecycle import installation_metrics, namespace_quota, node_ports, orphaned_volumes, queue
 from desktops.lifecycle.installation_metrics import InstallationCollector
 from desktops.models import DesktopImage, Status, Volume
 from desktops.runtimes.base import ResourceQuotaUse, StorageSpace
@@ -136,6 +136,7 @@ def test_namespace_quota_once_a_minute(collector, scripted_runtime, monkeypatch)
     scripted_runtime.quotas = (ResourceQuotaUse("pods", 3, 50),)
     monkeypatch.setattr(installation_metrics, "EVERY", 0)
     for _ in range(3):
+        namespace_quota.refresh()
         collector.refresh()
     assert samples(collector, "podesk_namespace_quota") == {("pods", "used"): 3, ("pods", "hard"): 50}
     assert scripted_runtime.calls.count(("quota_use", "")) == 1
@@ -143,6 +144,7 @@ def test_namespace_quota_once_a_minute(collector, scripted_runtime, monkeypatch)
 
 def test_cluster_that_does_not_answer_hides_only_the_quota(collector, scripted_runtime):
     scripted_runtime.unavailable = True
+    namespace_quota.refresh()
     assert refreshed(collector, "podesk_namespace_quota") == {}
     assert samples(collector, "podesk_volumes")
 
