@@ -8,6 +8,8 @@ from cryptography.fernet import Fernet
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning, register
 
+from desktops.runtimes.backups.repository_address import is_on_network
+
 _BACKUP_KEY_LENGTH = 32  # characters
 
 
@@ -80,7 +82,7 @@ def networks_are_networks(app_configs: Any, **kwargs: Any) -> list[Error]:
             hint="Networks in CIDR form, comma-separated, such as 10.0.0.0/8,192.168.0.10/32",
             id="portal.E005",
         )
-        for name in ("DESKTOP_EGRESS_EXCEPT", "DESKTOP_DNS_CIDRS")
+        for name in ("DESKTOP_EGRESS_EXCEPT", "DESKTOP_DNS_CIDRS", "BACKUP_EGRESS_CIDRS")
         for network in getattr(settings, name)
         if not _is_network(network)
     ]
@@ -130,5 +132,19 @@ def backups_have_a_key(app_configs: Any, **kwargs: Any) -> list[Error]:
             f"BACKUP_KEY has {len(settings.BACKUP_KEY)} characters; backups need {_BACKUP_KEY_LENGTH} or more.",
             hint="Make one with: openssl rand -base64 48. Keep a copy outside: without it no backup can be read.",
             id="portal.E007",
+        )
+    ]
+
+
+@register()
+def repository_is_reached_from_a_cluster(app_configs: Any, **kwargs: Any) -> list[Error]:
+    where = settings.BACKUP_REPOSITORY
+    if settings.DESKTOP_RUNTIME != "kubernetes" or not where or is_on_network(where):
+        return []
+    return [
+        Error(
+            "BACKUP_REPOSITORY cannot be reached from every node of a cluster with a password or keys alone.",
+            hint="Use rest:, s3:, b2:, azure:, gs: or swift:, such as rest:https://backup.example.org",
+            id="portal.E008",
         )
     ]

@@ -1,5 +1,6 @@
 """Define the settings of desktops and their runtimes. docs/settings.md explains each."""
 
+import os
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -23,10 +24,19 @@ RELIST_SECONDS = env.integer("RELIST_SECONDS", 5 if DESKTOP_RUNTIME == "local" e
 ORPHAN_GRACE = env.integer("ORPHAN_GRACE", 60)
 RUN_HISTORY_DAYS = env.integer("RUN_HISTORY_DAYS", 400, minimum=0)  # after a run's end; 0 keeps it without limit
 USAGE_SAMPLE_SECONDS = env.integer("USAGE_SAMPLE_SECONDS", 60, minimum=0)  # 0 takes no samples
+# A folder with a file for each of the next two, or for a credential of restic, if they are not in the environment.
+BACKUP_SECRETS_DIR = Path(env.text("BACKUP_SECRETS_DIR", "/nonexistent"))
+_backup_secrets = env.folder(BACKUP_SECRETS_DIR)
 # Where home folders are backed up: a location of restic under which each has a repository. Empty: no backups.
-BACKUP_REPOSITORY = env.text("BACKUP_REPOSITORY", "").rstrip("/")
+BACKUP_REPOSITORY = env.text("BACKUP_REPOSITORY", _backup_secrets.get("BACKUP_REPOSITORY", "")).rstrip("/")
 # The passwords of all repositories are derived from it. Without it no backup can be read.
-BACKUP_KEY = env.text("BACKUP_KEY", "")
+BACKUP_KEY = env.text("BACKUP_KEY", _backup_secrets.get("BACKUP_KEY", ""))
+# The credentials that restic reads from its environment.
+BACKUP_ENVIRONMENT = {
+    name: value
+    for name, value in (_backup_secrets | os.environ).items()
+    if name.startswith(("AWS_", "B2_", "AZURE_", "GOOGLE_", "OS_", "ST_", "RCLONE_", "RESTIC_REST_"))
+}
 BACKUPS_AT_ONCE = env.integer("BACKUPS_AT_ONCE", 2 if DESKTOP_RUNTIME == "local" else 8, minimum=1)
 BACKUP_DEADLINE = env.integer("BACKUP_DEADLINE", 6 * 3600, minimum=60)  # seconds until a backup or restore is ended
 # How many backups to keep: the last of each hour, day, week and month that has one.
@@ -34,6 +44,9 @@ BACKUP_KEEP_HOURLY = env.integer("BACKUP_KEEP_HOURLY", 24)
 BACKUP_KEEP_DAILY = env.integer("BACKUP_KEEP_DAILY", 7, minimum=1)
 BACKUP_KEEP_WEEKLY = env.integer("BACKUP_KEEP_WEEKLY", 4)
 BACKUP_KEEP_MONTHLY = env.integer("BACKUP_KEEP_MONTHLY", 6)
+# On a cluster: the image of the Jobs, and networks of the repository that desktops cannot reach.
+BACKUP_IMAGE = env.text("BACKUP_IMAGE", "vnc/manager-api:dev")
+BACKUP_EGRESS_CIDRS = env.listing("BACKUP_EGRESS_CIDRS")
 # Encrypts secrets in the database (VNC passwords). Comma-separated Fernet keys, newest first.
 SECRETS_KEYS = env.listing("SECRETS_KEYS")
 

@@ -24,6 +24,21 @@ def text(name: str, default: str | None = None) -> str:
     return value
 
 
+def folder(path: Path) -> dict[str, str]:
+    """Return the content of each file by its name. A folder that does not exist has none.
+
+    A Secret is mounted so, beside hidden files of Kubernetes.
+    """
+    if not path.is_dir():
+        return {}
+    try:
+        return {
+            each.name: each.read_text().strip() for each in path.iterdir() if each.name[0] != "." and each.is_file()
+        }
+    except OSError as error:
+        raise ImproperlyConfigured(f"{error.filename} cannot be read: {error.strerror}.") from error
+
+
 def secret(name: str, *, minimum: int) -> str:
     value = text(name)
     if len(value) < minimum:  # the value itself is not shown

@@ -43,6 +43,7 @@ def short_pem() -> str:
         ("DESKTOP_EGRESS_EXCEPT", ["10.0.0.0/8", "10.0.0.1/8"], "portal.E005"),
         ("DESKTOP_EGRESS_EXCEPT", ["metadata"], "portal.E005"),
         ("DESKTOP_DNS_CIDRS", ["10.96.0.10/32", "kube-dns"], "portal.E005"),
+        ("BACKUP_EGRESS_CIDRS", ["192.168.10.20/24"], "portal.E005"),
         ("DESKTOP_EXPOSURE", "nodeport", "portal.W001"),
         ("DESKTOP_VNC_PORTS", range(30000, 31002), "portal.E006"),
     ],
@@ -53,6 +54,20 @@ def test_told(settings, name, value, expected):
     assert found.id == expected
     assert found.hint
     assert not value or str(value) not in found.msg or name == "PUBLIC_URL"
+
+
+@pytest.mark.parametrize(
+    ("runtime", "repository", "expected"),
+    [
+        ("local", "/srv/backups", []),
+        ("kubernetes", "/srv/backups", ["portal.E008"]),
+        ("kubernetes", "sftp:user@host:/srv", ["portal.E008"]),
+        ("kubernetes", "rest:https://backup.example.org", []),
+    ],
+)
+def test_a_cluster_needs_a_repository_on_the_network(settings, runtime, repository, expected):
+    settings.DESKTOP_RUNTIME, settings.BACKUP_REPOSITORY, settings.BACKUP_KEY = runtime, repository, "k" * 32
+    assert [message.id for message in run_checks() if _is_ours(message)] == expected
 
 
 def test_nothing_to_tell():

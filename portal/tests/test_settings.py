@@ -36,6 +36,30 @@ def test_file_wins_and_its_last_newline_is_not_part_of_it(given, monkeypatch, tm
     assert env.text("A_SETTING") == "from the file"
 
 
+def test_folder_of_secrets_as_kubernetes_mounts_it(tmp_path):
+    (tmp_path / "..2026").mkdir()
+    (tmp_path / "..2026/BACKUP_KEY").write_text("k3y\n")
+    (tmp_path / "..data").symlink_to("..2026")
+    (tmp_path / "BACKUP_KEY").symlink_to("..data/BACKUP_KEY")
+    assert env.folder(tmp_path) == {"BACKUP_KEY": "k3y"}
+    assert env.folder(tmp_path / "none") == {}
+
+
+def test_backups_take_their_secrets_from_a_folder(tmp_path):
+    """The environment has precedence. What restic does not read stays out of its environment."""
+    given = {"BACKUP_REPOSITORY": "rest:http://there/", "BACKUP_KEY": "k3y", "AWS_A": "1", "AWS_B": "2", "OTHER": "3"}
+    for name, value in given.items():
+        (tmp_path / name).write_text(value)
+    code = (
+        "from portal import desktop_settings as s; "
+        "print(s.BACKUP_REPOSITORY, s.BACKUP_KEY, s.BACKUP_ENVIRONMENT['AWS_A'], s.BACKUP_ENVIRONMENT['AWS_B'], "
+        "'OTHER' in s.BACKUP_ENVIRONMENT)"
+    )
+    environment = os.environ | {"BACKUP_SECRETS_DIR": str(tmp_path), "AWS_B": "of the environment"}
+    said = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    assert said.stdout.strip() == "rest:http://there k3y 1 of the environment False"
+
+
 def test_missing_file_is_named(monkeypatch, tmp_path):
     monkeypatch.setenv("A_SETTING_FILE", str(tmp_path / "nothing"))
     with pytest.raises(ImproperlyConfigured, match=r"A_SETTING_FILE names .*/nothing, which cannot be read"):

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from desktops.runtimes.backups.base import NewVolume
 from desktops.runtimes.base import DesktopSpec
 from desktops.runtimes.kubernetes.cluster_settings import Cluster
 from desktops.runtimes.names import display
@@ -9,6 +10,7 @@ from desktops.runtimes.names import display
 Body = dict[str, Any]
 
 INSTALLATION, DESKTOP, OWNER, RUN = "podesk/installation", "podesk/desktop", "podesk/owner", "podesk/run"
+VOLUME = "podesk/volume"  # label of the pods that use a home folder, so that the cluster can put them on one node
 # annotations of the pod, so that reading the pod is enough
 ENDPOINT, NODE_PORTS = "podesk/endpoint", "podesk/node-ports"
 CONTAINER = "desktop"
@@ -20,17 +22,21 @@ HOME, SECRETS = "/home/void/workspace", "/run/podesk/secret"
 
 def volume_claim(spec: DesktopSpec, cluster: Cluster) -> Body:
     """Return the claim of the home folder. It outlives all runs and may be used by another desktop of its owner."""
-    labels = {INSTALLATION: spec.installation, OWNER: spec.owner_id} | _application(spec.volume, "home")
+    return home_claim(spec.volume, NewVolume(spec.owner_id, spec.owner_name, spec.storage_gib), cluster)
+
+
+def home_claim(name: str, new: NewVolume, cluster: Cluster) -> Body:
+    labels = {INSTALLATION: cluster.installation, OWNER: new.owner_id} | _application(name, "home")
     wanted: Body = {
         "accessModes": [cluster.access_mode],
-        "resources": {"requests": {"storage": f"{spec.storage_gib}Gi"}},
+        "resources": {"requests": {"storage": f"{new.storage_gib}Gi"}},
     }
     if cluster.storage_class:
         wanted["storageClassName"] = cluster.storage_class
     return {
         "apiVersion": "v1",
         "kind": "PersistentVolumeClaim",
-        "metadata": {"name": spec.volume, "labels": labels, "annotations": annotations(spec)},
+        "metadata": {"name": name, "labels": labels, "annotations": annotations(new)},
         "spec": wanted,
     }
 
@@ -61,6 +67,7 @@ def secret(spec: DesktopSpec, cluster: Cluster) -> Body:
 def pod(spec: DesktopSpec, cluster: Cluster, *, service: Body) -> Body:
     """Return the pod. `service` is its Service as returned by the API; the pod's annotations repeat its address."""
     meta = metadata(spec)
+    meta["labels"][VOLUME] = spec.volume
     address = service["spec"]["clusterIP"]
     meta["annotations"][ENDPOINT] = f"[{address}]:{VNC}" if ":" in address else f"{address}:{VNC}"
     if spec.ports:
@@ -127,7 +134,7 @@ def _application(name: str, component: str) -> dict[str, str]:
     }
 
 
-def annotations(spec: DesktopSpec) -> dict[str, str]:
+def annotations(spec: DesktopSpec | NewVolume) -> dict[str, str]:
     return {"podesk/owner-name": display(spec.owner_name)}
 
 
@@ -190,9 +197,19 @@ def _volumes(spec: DesktopSpec) -> list[Body]:
 def _placement(spec: DesktopSpec, cluster: Cluster) -> Body:
     wanted, pull_secret = spec.placement, spec.placement.pull_secret or cluster.pull_secret
     wishes = {
+        "affinity": _beside_its_backup(spec, cluster),
         "nodeSelector": wanted.node_selector,
         "tolerations": wanted.tolerations,
         "priorityClassName": wanted.priority_class,
         "imagePullSecrets": [{"name": pull_secret}] if pull_secret else [],
     }
     return {key: wish for key, wish in wishes.items() if wish}
+
+
+def _beside_its_backup(spec: DesktopSpec, cluster: Cluster) -> Body:
+    """Prefer the node where a backup of the home folder runs, because another node would have to wait for its end."""
+    if cluster.access_mode == "ReadWriteMany":
+        return {}
+    backup = {"labelSelector": {"matchLabels": {VOLUME: spec.volume}}, "topologyKey": "kubernetes.io/hostname"}
+    wish = {"weight": 100, "podAffinityTerm": backup}
+    return {"podAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": [wish]}}

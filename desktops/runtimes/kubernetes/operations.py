@@ -14,6 +14,7 @@ _GROUPS = {
     "ConfigMap": ("api/v1", "configmaps"),
     "Event": ("api/v1", "events"),
     "Ingress": ("apis/networking.k8s.io/v1", "ingresses"),
+    "Job": ("apis/batch/v1", "jobs"),
     "NetworkPolicy": ("apis/networking.k8s.io/v1", "networkpolicies"),
     "PersistentVolumeClaim": ("api/v1", "persistentvolumeclaims"),
     "Pod": ("api/v1", "pods"),
@@ -70,14 +71,17 @@ class NamespaceOperations:
                     raise
             self.pause(f"a quota that others use at this moment, to make {body['kind']}")
 
-    def delete(self, body: Body, *, at_once: bool = False) -> None:
-        """Begin to delete this object. An object created later under the same name is kept."""
+    def delete(self, body: Body, *, at_once: bool = False, propagation: str = "Background") -> None:
+        """Begin to delete this object. An object created later under the same name is kept.
+
+        `propagation`: "Foreground" deletes the objects that it owns before itself.
+        """
         meta = body["metadata"]
         options: Body = {
             "apiVersion": "v1",
             "kind": "DeleteOptions",
             "preconditions": {"uid": meta["uid"]},
-            "propagationPolicy": "Background",
+            "propagationPolicy": propagation,
         }
         if at_once:
             options["gracePeriodSeconds"] = 0

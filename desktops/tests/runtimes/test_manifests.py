@@ -102,10 +102,21 @@ def test_volume_claim():
     assert manifests.volume_claim(spec(), cluster(storage_class="183nfs", access_mode="ReadWriteMany")) == claim
 
 
+def pod_metadata(**more: str) -> dict[str, Any]:
+    return with_annotations(**more) | {"labels": METADATA["labels"] | {"podesk/volume": HOME}}
+
+
+NEAR_ITS_BACKUP = {
+    "weight": 100,
+    "podAffinityTerm": {
+        "labelSelector": {"matchLabels": {"podesk/volume": HOME}},
+        "topologyKey": "kubernetes.io/hostname",
+    },
+}
 POD = {
     "apiVersion": "v1",
     "kind": "Pod",
-    "metadata": with_annotations(**{"podesk/endpoint": "10.96.1.2:5901"}),
+    "metadata": pod_metadata(**{"podesk/endpoint": "10.96.1.2:5901"}),
     "spec": {
         "restartPolicy": "OnFailure",
         "automountServiceAccountToken": False,
@@ -161,6 +172,7 @@ POD = {
             {"name": "tmp", "emptyDir": {"sizeLimit": "4Gi"}},
             {"name": "shm", "emptyDir": {"medium": "Memory", "sizeLimit": "512Mi"}},
         ],
+        "affinity": {"podAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": [NEAR_ITS_BACKUP]}},
     },
 }
 
@@ -173,6 +185,11 @@ def answered(address: str) -> dict[str, Any]:
 
 def test_pod():
     assert manifests.pod(spec(), cluster(), service=answered("10.96.1.2")) == POD
+
+
+def test_pod_with_a_shared_volume_starts_on_any_node():
+    shared = manifests.pod(spec(), cluster(access_mode="ReadWriteMany"), service=answered("10.96.1.2"))
+    assert "affinity" not in shared["spec"]
 
 
 def test_pod_where_an_image_asks_for_more():
@@ -207,7 +224,7 @@ def test_pod_says_how_it_is_reached():
     service["spec"]["clusterIP"] = "fd00::7"
     made = manifests.pod(wanted, place, service=service)
     more = {"podesk/endpoint": "[fd00::7]:5901", "podesk/node-ports": "30001,30002,31001"}
-    assert made["metadata"] == with_annotations(**more)
+    assert made["metadata"] == pod_metadata(**more)
 
 
 def test_pod_tells_the_node_ports_that_its_service_has_whatever_was_wished():
