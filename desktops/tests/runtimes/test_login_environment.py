@@ -43,7 +43,7 @@ def type_into_terminal(harness, spec: DesktopSpec, command: str) -> Callable[[],
     harness.program(spec.name, "xfsettingsd")  # it handles shortcuts
 
     def try_once() -> None:
-        if harness.programs(spec.name, "bash"):
+        if harness.programs(spec.name, "xfce4-terminal"):
             client.click(client.width // 2, client.height // 2)
             client.type(command + "\n")
         else:

@@ -82,7 +82,7 @@ def test_a_desktop_with_a_terminal_to_type_into(harness):
         def terminal() -> bool:
             client.key(0xFFE3, 0xFFE9, ord("t"))  # Ctrl Alt T
             time.sleep(0.5)
-            return bool(harness.programs(spec.name, "bash"))
+            return bool(harness.programs(spec.name, "xfce4-terminal"))
 
         until(terminal, what="a terminal")
         made = harness.home(spec) / "made.txt"
