@@ -17,7 +17,7 @@ from tests.support.kustomize import kubectl, kubectls
 pytestmark = pytest.mark.cluster  # which needs a kubectl as well
 
 OVERLAYS = ("dev", "site", "site-vnc")
-MONITORED = "site with Prometheus"  # as the comment in that overlay says
+MONITORED = "site with Prometheus and backups"  # as the comments in that overlay say
 OLDEST_SCHEMA = "1.26"
 Manifest = dict[str, Any]
 
@@ -46,7 +46,11 @@ def monitored(tmp_path_factory) -> list[Manifest]:
     copied = tmp_path_factory.mktemp("monitored") / "k8s"
     subprocess.run(["cp", "-r", str(CHECKOUT / "k8s"), str(copied)], check=True)
     overlay = copied / "overlays/site/kustomization.yaml"
-    overlay.write_text(overlay.read_text().replace("# - ../../parts/prometheus\n", "- ../../parts/prometheus\n"))
+    chosen = overlay.read_text()
+    for part in ("prometheus", "backup"):
+        assert f"# - ../../parts/{part}\n" in chosen
+        chosen = chosen.replace(f"# - ../../parts/{part}\n", f"- ../../parts/{part}\n")
+    overlay.write_text(chosen + "components:\n- ../../parts/backup-volume\n")
     oldest, newest = (build(str(overlay.parent), program) for program in kubectls_to_try())
     assert oldest == newest
     return newest
@@ -63,7 +67,8 @@ def settings_of(manifests: list[Manifest]) -> dict[str, str]:
 def templates(manifests: list[Manifest]) -> Iterator[tuple[str, Manifest]]:
     """Yield the pod templates, with their labels."""
     for manifest in manifests:
-        if template := manifest.get("spec", {}).get("template"):
+        spec = manifest.get("spec", {})
+        if template := spec.get("jobTemplate", {}).get("spec", spec).get("template"):
             yield title(manifest), template
 
 
@@ -181,7 +186,9 @@ def test_every_pod_is_restricted_and_writes_no_root_file_system(manifests):
         assert context["runAsUser"] > 0, name
         assert context["seccompProfile"] == {"type": "RuntimeDefault"}, name
     for name, container in containers(manifests):
-        assert container["securityContext"] == {
+        context = dict(container["securityContext"])
+        assert context.pop("runAsUser", 1) > 0, name
+        assert context == {
             "allowPrivilegeEscalation": False,
             "readOnlyRootFilesystem": True,
             "capabilities": {"drop": ["ALL"]},

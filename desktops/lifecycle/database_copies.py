@@ -89,6 +89,11 @@ def last_success() -> float:
     return times[0] if times and times[0] <= time.time() else 0.0
 
 
+def last_size() -> int:
+    """Return the bytes of the newest copy; 0 if there is none."""
+    return sum(path.stat().st_size for path in copies()[:1])
+
+
 def make_copy(source: Path, into: Path) -> Path:
     """Copy the database with SQLite's own method, which is consistent while others write.
 

@@ -2,6 +2,7 @@
 
 from desktops.models.backup import Backup, BackupRepository, BackupTask
 from desktops.models.catalog import DesktopImage, DesktopSize, Resources
+from desktops.models.database_backup import DatabaseBackup
 from desktops.models.desktop import Desktop, DesktopEvent
 from desktops.models.port_lease import PortLease
 from desktops.models.run import DesktopRun, RunResult
@@ -17,6 +18,7 @@ __all__ = [
     "Backup",
     "BackupRepository",
     "BackupTask",
+    "DatabaseBackup",
     "Desktop",
     "DesktopEvent",
     "DesktopImage",

@@ -175,14 +175,20 @@ CASES = {
     ),
     "PodeskDatabaseBackupTooOld": Case(
         {'podesk_database_backup_last_success_timestamp_seconds{kind="daily_copy"}': "0x2400"},
-        {'podesk_database_backup_last_success_timestamp_seconds{kind="daily_copy"}': "0x1400 86400x1000"},
+        {
+            'podesk_database_backup_last_success_timestamp_seconds{kind="daily_copy"}': "0x1400 86400x1000",
+            'podesk_database_backup_last_success_timestamp_seconds{kind="repository"}': "90000x2400",
+        },
         "The last successful backup of the database (daily_copy) was 1d 14h 0m 0s ago.",
         {"kind": "daily_copy"},
         at="38h",
     ),
     "PodeskDatabaseBackupFailing": Case(
         {'podesk_database_backup_failed{kind="daily_copy"}': "0 1x20"},
-        {'podesk_database_backup_failed{kind="daily_copy"}': "1 0x20"},
+        {
+            'podesk_database_backup_failed{kind="daily_copy"}': "1 0x20",
+            'podesk_database_backup_failed{kind="repository"}': "0x20",
+        },
         "The last backup of the database (daily_copy) failed.",
         {"kind": "daily_copy"},
     ),

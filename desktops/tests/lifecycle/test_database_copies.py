@@ -148,19 +148,20 @@ def test_after_a_failure_it_waits(folder, source):
     assert not daily.failed
 
 
-def test_none_with_the_number_zero(folder, settings):
+def test_none_with_the_number_zero(db, folder, settings):
     settings.DATABASE_COPIES = 0
     assert not started(DailyCopies())
     assert database_backups.samples() == {name: {} for name in database_backups.FAMILIES}
 
 
-def test_metrics_show_the_last_success_and_a_failure(folder, monkeypatch):
+def test_metrics_show_the_last_success_and_a_failure(db, folder, monkeypatch):
     daily = DailyCopies()
     monkeypatch.setattr(database_copies, "daily", daily)
-    times, failed = database_backups.FAMILIES
-    assert database_backups.samples() == {times: {("daily_copy",): 0}, failed: {("daily_copy",): 0}}
+    times, failed, sizes = database_backups.FAMILIES
+    assert database_backups.samples() == {name: {("daily_copy",): 0} for name in (times, failed, sizes)}
     daily.run()
     assert database_backups.samples()[times]["daily_copy",] == pytest.approx(time.time(), abs=60)
+    assert database_backups.samples()[sizes]["daily_copy",] > 0
     folder.chmod(0o700)
     database_copies.database().write_text("not a database at all" * 99)
     daily.run()

@@ -41,7 +41,7 @@ def test_queries_do_not_grow_with_desktops(make_desktop, alice, settings, django
     for number in range(count):
         desktop = make_desktop(alice, name=f"desktop {number}", status=Status.RUNNING)
         node_ports.node_ports_of(desktop)
-    with django_assert_num_queries(5):
+    with django_assert_num_queries(6):
         found = installation_metrics.from_database()
     assert found["podesk_desktops"]["running", "linux-desktop"] == count
     assert found["podesk_volumes"]["in_use",] == count

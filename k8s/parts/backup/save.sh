@@ -1,0 +1,32 @@
+# Saves the dump and the keys in the repository, removes old backups, and reads the new one back.
+. /run/podesk/scripts/repository.sh
+
+create_if_missing() {
+  # A wrong passphrase fails in both commands, so an existing repository is never replaced.
+  restic cat config > /dev/null 2> /work/why || restic init || { cat /work/why >&2; exit 1; }
+}
+
+save() {
+  cp -L /run/podesk/keys/* /work/keys/
+  restic unlock # removes only the locks of runs that have ended
+  restic backup --host podesk --tag podesk-database /work/podesk.dump /work/keys
+  rm -r /work/keys/*
+}
+
+remove_old() {
+  restic forget --tag podesk-database --group-by tags --keep-last 3 --keep-daily "${BACKUP_KEEP_DAILY:-7}" \
+    --keep-weekly "${BACKUP_KEEP_WEEKLY:-4}" --keep-monthly "${BACKUP_KEEP_MONTHLY:-6}" --prune
+}
+
+verify() {
+  # A tenth of the data each day, so all of it within ten days.
+  restic check --read-data-subset="$((10#$(date +%j) % 10 + 1))/10"
+  restic restore latest --host podesk --tag podesk-database --include /work/podesk.dump --verify --target /work/read-back
+  chmod -R g+rX /work/read-back # restic gives folders to its own account alone
+}
+
+create_if_missing
+save
+remove_old
+verify
+restic snapshots --tag podesk-database --compact # for the log
