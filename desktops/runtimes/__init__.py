@@ -1,10 +1,11 @@
-"""Runtimes create and run desktops. In this package, only `get_runtime` uses Django."""
+"""Runtimes create and run desktops. In this package, only the two functions below use Django."""
 
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 # A desktop's own process also imports this package. Importing neither Django nor a runtime keeps its start fast.
 if TYPE_CHECKING:
+    from desktops.runtimes.backups.base import BackupEngine
     from desktops.runtimes.base import Runtime
     from desktops.runtimes.kubernetes.cluster_settings import Cluster
 
@@ -23,6 +24,20 @@ def get_runtime() -> "Runtime":
 
     return LocalRuntime(
         settings.LOCAL_RUNTIME_DIR, installation=settings.INSTALLATION_ID, user=settings.LOCAL_DESKTOP_USER
+    )
+
+
+@cache
+def get_backup_engine() -> "BackupEngine | None":
+    """Return what backs up home folders, or None if there are no backups."""
+    from django.conf import settings
+
+    if not settings.BACKUP_REPOSITORY or settings.DESKTOP_RUNTIME != "local":
+        return None
+    from desktops.runtimes.local.backup_engine import LocalBackupEngine
+
+    return LocalBackupEngine(
+        settings.LOCAL_RUNTIME_DIR, repository=settings.BACKUP_REPOSITORY, user=settings.LOCAL_DESKTOP_USER
     )
 
 

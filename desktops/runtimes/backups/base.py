@@ -21,6 +21,7 @@ class RepositoryAccess:
     location: str  # as restic takes it
     password: str = field(repr=False)
     environment: dict[str, str] = field(default_factory=dict, repr=False)  # credentials, such as AWS_SECRET_ACCESS_KEY
+    used: bool = False  # it has held a snapshot; if it is missing, it must not be replaced by an empty one
 
 
 @dataclass(frozen=True)
@@ -51,9 +52,11 @@ class TaskSpec:
     repository: RepositoryAccess
     volume: str = ""  # object name of the home folder; empty for VERIFY and FORGET
     snapshot: str = ""  # RESTORE: id of the snapshot
-    paths: tuple[str, ...] = ()  # RESTORE: only these, relative to the home folder; empty: everything
+    paths: tuple[str, ...] = ()  # RESTORE: only these, as paths.py encodes them; empty: everything
     folder: str = ""  # RESTORE: into this new folder of the home folder; empty: replace the whole home folder
-    retention: Retention | None = None  # FORGET
+    retention: Retention | None = None  # FORGET: keep these; None: remove only what the next two say
+    snapshots: tuple[str, ...] = ()  # FORGET: remove these, besides those that retention does not keep
+    delete_all: bool = False  # FORGET: remove all snapshots
     part: tuple[int, int] = (1, 1)  # VERIFY: which part of how many to read
     new_volume: NewVolume | None = None  # RESTORE: into a home folder that may not exist yet
     placement: Placement = field(default_factory=Placement)  # cluster: where the desktops of this home folder may run
@@ -69,7 +72,7 @@ class TaskState(StrEnum):
 class TaskResult:
     """What a task that succeeded has done. Sizes are bytes."""
 
-    snapshot: str = ""  # BACKUP: id of the new snapshot
+    snapshot: str = ""  # BACKUP: id of the new snapshot; VERIFY: of the one that a file was restored from
     size: int = 0  # BACKUP, RESTORE: of all files
     added: int = 0  # BACKUP: stored in the repository that was not there
     files_new: int = 0
