@@ -35,7 +35,7 @@ from accounts import (
 )
 from accounts.admin_bases import UNUSABLE, AuditedAdmin, ForgivingAdmin, ReadOnlyAdmin
 from accounts.amount_columns import AmountColumns
-from accounts.models import AuditEvent, Quota, SessionToken, SSHKey, User
+from accounts.models import AuditEvent, BackupPolicy, Quota, SessionToken, SSHKey, User
 from accounts.quota_services import LIMITS as _LIMITS
 from core import units
 
@@ -74,7 +74,7 @@ class UserAdmin(ForgivingAdmin, DjangoUserAdmin[User]):
     def effective_quota(self, user: User) -> SafeString:
         effective = quotas.effective(user)
         limits = [(name, getattr(effective, name)) for name in _LIMITS]
-        lines = [(_label(name), units.amount(name, limit.value), limit.source) for name, limit in limits]
+        lines = [(_label(name), _amount(name, limit.value), limit.source) for name, limit in limits]
         return render_to_string("accounts/effective_quota.html", {"lines": lines})
 
     @admin.display(description=SSHKey._meta.verbose_name_plural)
@@ -176,6 +176,10 @@ class UserAdmin(ForgivingAdmin, DjangoUserAdmin[User]):
 def _label(limit: str) -> str:
     """Remove the unit from the label, since it appears with the amount."""
     return str(units.LABELS.get(limit) or label_for_field(limit, Quota))
+
+
+def _amount(limit: str, value: Any) -> str:
+    return str(BackupPolicy(value).label) if limit == "backups" else units.amount(limit, value)
 
 
 @admin.register(Quota)

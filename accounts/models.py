@@ -83,6 +83,14 @@ class User(AbstractUser):
         return (f"{fallback}.{self.login_generation}" for fallback in super().get_session_auth_fallback_hash())
 
 
+class BackupPolicy(models.TextChoices):
+    """How often home folders are backed up without being asked, from the least to the most often."""
+
+    NEVER = "never", _("never")
+    DAILY = "daily", _("daily")
+    HOURLY = "hourly", _("hourly")
+
+
 class Quota(models.Model):
     """Limits for everyone (no user, no group), for a group, or for one user. An empty field is inherited."""
 
@@ -106,6 +114,17 @@ class Quota(models.Model):
         null=True,
         blank=True,
         help_text=_("A desktop is stopped after this long without keyboard, mouse or clipboard input. 0: never."),
+    )
+    backups = models.CharField(  # noqa: DJ001 - empty is inherited, as in the other fields
+        _("scheduled backups"),
+        max_length=6,
+        choices=BackupPolicy,
+        null=True,
+        blank=True,
+        help_text=_("How often home folders are backed up. Backups on request are always possible."),
+    )
+    backup_storage_gib = models.PositiveIntegerField(
+        _("backup storage (GiB)"), null=True, blank=True, help_text=_("For all backups of a person. 0: no limit.")
     )
 
     class Meta:

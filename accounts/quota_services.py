@@ -10,7 +10,17 @@ from accounts.audit import Actor, audited
 from accounts.models import Quota
 from core.errors import Refusal
 
-LIMITS = ("cpu", "memory_mib", "storage_gib", "gpu", "desktops", "max_lifetime_minutes", "idle_minutes")
+LIMITS = (
+    "cpu",
+    "memory_mib",
+    "storage_gib",
+    "gpu",
+    "desktops",
+    "max_lifetime_minutes",
+    "idle_minutes",
+    "backups",
+    "backup_storage_gib",
+)
 
 
 class QuotaOfBoth(Refusal):

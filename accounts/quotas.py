@@ -8,10 +8,10 @@ from typing import Generic, TypeVar
 from django.db.models import Q
 from django.utils.translation import gettext as _
 
-from accounts.models import Quota, User
+from accounts.models import BackupPolicy, Quota, User
 
-T = TypeVar("T", Decimal, int)
-_ENDLESS_IS_ZERO = ("max_lifetime_minutes", "idle_minutes")  # 0: never, thus the most generous
+T = TypeVar("T", Decimal, int, str)
+_ENDLESS_IS_ZERO = ("max_lifetime_minutes", "idle_minutes", "backup_storage_gib")  # 0: no limit, the most generous
 _ENDLESS = sys.maxsize
 
 
@@ -30,6 +30,8 @@ class EffectiveQuota:
     desktops: Limit[int]
     max_lifetime_minutes: Limit[int]  # 0: never
     idle_minutes: Limit[int]  # 0: never
+    backups: Limit[str]  # a BackupPolicy
+    backup_storage_gib: Limit[int]  # 0: no limit
 
     def as_claims(self) -> dict[str, str]:
         """Return the claim `resource_quota`, with quantities in Kubernetes notation."""
@@ -41,7 +43,10 @@ class EffectiveQuota:
 
 
 def effective(user: User) -> EffectiveQuota:
-    """Return the user's effective quota, in one query. Where even the default has no value, the limit is zero."""
+    """Return the user's effective quota, in one query.
+
+    Where even the default has no value, the limit is zero, and home folders are never backed up by schedule.
+    """
     found = Quota.objects.filter(Q(user=user) | Q(group__user=user) | Q(user=None, group=None))
     rows = list(found.select_related("group").order_by("group__name"))  # ordered, so that ties are always broken alike
     return EffectiveQuota(
@@ -52,6 +57,8 @@ def effective(user: User) -> EffectiveQuota:
         desktops=_limit(rows, "desktops", 0),
         max_lifetime_minutes=_limit(rows, "max_lifetime_minutes", 0),
         idle_minutes=_limit(rows, "idle_minutes", 0),
+        backups=_limit(rows, "backups", str(BackupPolicy.NEVER)),
+        backup_storage_gib=_limit(rows, "backup_storage_gib", 0),
     )
 
 
@@ -67,7 +74,9 @@ def _specificity(quota: Quota) -> int:
     return 2 if quota.user_id else 1 if quota.group_id else 0
 
 
-def _comparable(name: str, value: Decimal | int) -> Decimal | int:
+def _comparable(name: str, value: Decimal | int | str) -> Decimal | int:
+    if isinstance(value, str):
+        return BackupPolicy.values.index(value)
     return _ENDLESS if name in _ENDLESS_IS_ZERO and value == 0 else value
 
 

@@ -51,7 +51,7 @@ class PasswordWeak(Refusal):
 
 class StillOwns(Refusal):
     slug = "still_owns"
-    message = _("This user still owns desktops or files.")
+    message = _("This user still owns desktops, files or backups.")
     next_step = _("Delete them first, or disable the account instead.")
 
 

@@ -92,6 +92,39 @@ class FilesAreThere(DesktopRefusal):
     )
 
 
+class BackupsOff(DesktopRefusal):
+    slug = "backups_off"
+    message = _("There are no backups on this installation.")
+    next_step = _("Ask an administrator to set up the storage of backups (BACKUP_REPOSITORY).")
+
+
+class BackupQuotaExceeded(DesktopRefusal):
+    slug = "backup_quota_exceeded"
+    message = _("Your backups use all of your quota of backup storage.")
+    next_step = _("Delete backups that you no longer need, or ask an administrator for more.")
+
+
+class NothingToRestore(DesktopRefusal):
+    """The home folder of a backup does not exist, so that no backup can be restored into it."""
+
+    slug = "nothing_to_restore"
+    message = _("The home folder of this backup no longer exists.")
+    next_step = _("Restore the backup as new files, then launch a desktop that uses them.")
+
+
+class RestoreWhileRunning(DesktopRefusal):
+    slug = "restore_while_running"
+    message = _("The desktop is not stopped, and a restore replaces all of its files.")
+    next_step = _("Stop the desktop first, or restore only the files that you need.")
+
+
+class BeingRestored(DesktopRefusal):
+    slug = "being_restored"
+    message = _("A backup is being restored into this home folder.")
+    next_step = _("Wait until it is complete. The page of the backups shows when it is.")
+    retry_after = 10
+
+
 class RuntimeUnavailable(DesktopRefusal):
     slug, status_code = "runtime_away", 503
     message = _("The machines that run desktops do not answer at present.")

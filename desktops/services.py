@@ -23,7 +23,6 @@ from desktops.exceptions import (
     DesktopNotFound,
     FilesAreThere,
     ImageUnavailable,
-    NameInvalid,
     NoPassword,
     NotRunning,
     PasswordUnreadable,
@@ -31,7 +30,9 @@ from desktops.exceptions import (
     WrongStatus,
 )
 from desktops.lifecycle import host_keys, jobs, volumes
+from desktops.lifecycle.desktop_name import clean_name
 from desktops.lifecycle.queue import enqueue_after_commit
+from desktops.lifecycle.restores import refuse_if_being_restored
 from desktops.lifecycle.runs import fresh_run
 from desktops.models import AT_REST, LAUNCHING, Desktop, DesktopEvent, DesktopImage, DesktopSize, Status, Volume
 from desktops.runtimes import names
@@ -81,7 +82,7 @@ def launch_desktop(*, by: Actor, wanted: LaunchRequest) -> Desktop:
 def launch(*, by: Actor, wanted: LaunchRequest) -> Launched:
     """Launch a desktop, or start the existing one of that name, and say which was done. Raises DesktopRefusal."""
     owner = _lock(by.user)
-    name = _clean_name(wanted.name)
+    name = clean_name(wanted.name)
     if existing := Desktop.objects.filter(owner=owner, name=name).first():
         return _take(existing, by)
     if not quota.is_offered(wanted.image, wanted.size):
@@ -130,6 +131,7 @@ def start_desktop(*, desktop: Desktop, by: Actor, new_files: bool = False) -> No
         raise WrongStatus
     if new_files and not desktop.volume.lost_at:
         raise FilesAreThere
+    refuse_if_being_restored(desktop.volume_id)
     quota.refuse_if_over(owner, quota.need_of(desktop, kept=None if new_files else desktop.volume, new=False))
     fields = fresh_run() | ({"volume": volumes.replace_lost(desktop)} if new_files else {})
     if not desktop.move(to=Status.PENDING, run=desktop.run + 1, event="queued", **fields):
@@ -256,13 +258,6 @@ def _refresh(desktop: Desktop) -> None:
         desktop.refresh_from_db()
     except Desktop.DoesNotExist:
         raise DesktopNotFound
-
-
-def _clean_name(name: str) -> str:
-    name = name.strip()
-    if not 1 <= len(name) <= 40 or not name.isprintable():
-        raise NameInvalid(field="name")
-    return name
 
 
 def _create(owner: User, name: str, wanted: LaunchRequest) -> Desktop:

@@ -64,6 +64,8 @@ QUOTA: Node = {
     "desktops": 2,
     "max_lifetime_minutes": None,
     "idle_minutes": None,
+    "backups": None,
+    "backup_storage_gib": None,
 }
 EFFECTIVE_QUOTA: Node = {
     "user": USER_ID,
@@ -76,6 +78,8 @@ EFFECTIVE_QUOTA: Node = {
         "desktops": {"limit": "2", "source": "ada"},
         "max_lifetime_minutes": {"limit": "0", "source": "default for everyone"},
         "idle_minutes": {"limit": "240", "source": "default for everyone"},
+        "backups": {"policy": "daily", "source": "default for everyone"},
+        "backup_storage_gib": {"limit": "100", "source": "default for everyone"},
     },
 }
 AUDIT_EVENT: Node = {

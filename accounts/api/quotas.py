@@ -14,7 +14,7 @@ from accounts import quota_services, quotas
 from accounts.api import examples
 from accounts.api.endpoint import Endpoint
 from accounts.api.fields import QuotaCores
-from accounts.models import Quota, User
+from accounts.models import BackupPolicy, Quota, User
 from accounts.quota_services import LIMITS
 from core.api.fields import Count, Filter
 from core.api.operations import Operation, page_example
@@ -29,7 +29,10 @@ _HELP = {
     "desktops": "Maximum number of desktops.",
     "max_lifetime_minutes": "Minutes from its start until a desktop is stopped. 0 means never.",
     "idle_minutes": "Minutes without any input (keyboard, mouse, clipboard) until a desktop is stopped. 0 means never.",
+    "backups": "How often home folders are backed up by schedule. Backups on request are always possible.",
+    "backup_storage_gib": "Maximum size of all backups together, in GiB. 0 means no limit.",
 }
+_NUMBERS = tuple(name for name in LIMITS if name != "backups")
 
 
 class QuotaChange(StrictSerializer):
@@ -42,6 +45,8 @@ class QuotaChange(StrictSerializer):
     desktops = Count(help_text=_HELP["desktops"], **_INHERITED)
     max_lifetime_minutes = Count(help_text=_HELP["max_lifetime_minutes"], **_INHERITED)
     idle_minutes = Count(help_text=_HELP["idle_minutes"], **_INHERITED)
+    backups = serializers.ChoiceField(BackupPolicy.choices, help_text=_HELP["backups"], **_INHERITED)
+    backup_storage_gib = Count(help_text=_HELP["backup_storage_gib"], **_INHERITED)
 
 
 class NewQuota(QuotaChange):
@@ -61,6 +66,7 @@ class QuotaOut(serializers.ModelSerializer[Quota]):
     cpu = serializers.DecimalField(
         max_digits=6, decimal_places=2, normalize_output=True, allow_null=True, help_text=_HELP["cpu"]
     )
+    backups = serializers.ChoiceField(BackupPolicy.choices, allow_null=True, help_text=_HELP["backups"])
     username = serializers.CharField(
         source="user.username", default=None, allow_null=True, help_text="Name of the user. Null if it has no user."
     )
@@ -72,7 +78,7 @@ class QuotaOut(serializers.ModelSerializer[Quota]):
         model = Quota
         # The same range as in requests: the range of the model's fields depends on the database.
         extra_kwargs: dict[str, dict[str, Any]] = {
-            name: {"max_value": Count.MOST, "help_text": _HELP[name]} for name in LIMITS if name != "cpu"
+            name: {"max_value": Count.MOST, "help_text": _HELP[name]} for name in _NUMBERS if name != "cpu"
         } | {
             "id": {"help_text": "ID of the quota."},
             "user": {"help_text": "ID of the user. Null if it has no user."},
@@ -94,11 +100,18 @@ class LimitOut(serializers.Serializer[quotas.Limit[Any]]):
     source: Any = serializers.CharField(help_text="Quota that sets the limit, in your language.")
 
 
+class PolicyOut(serializers.Serializer[quotas.Limit[Any]]):
+    """An effective policy and its source."""
+
+    policy = serializers.ChoiceField(BackupPolicy.choices, source="value", help_text=_HELP["backups"])
+    source: Any = serializers.CharField(help_text="Quota that sets the policy, in your language.")
+
+
 class LimitsOut(serializers.Serializer[quotas.EffectiveQuota]):
     """All effective limits of a user."""
 
     def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
-        return {name: LimitOut() for name in LIMITS}
+        return {name: LimitOut() if name in _NUMBERS else PolicyOut() for name in LIMITS}
 
 
 class EffectiveQuotaOut(serializers.Serializer[Any]):

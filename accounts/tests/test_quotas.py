@@ -119,3 +119,26 @@ def test_database_keeps_the_rows_apart(alice, twice):
     user = alice if twice == "both" else None
     with pytest.raises(IntegrityError), transaction.atomic():
         Quota.objects.create(user=user, group=group)
+
+
+def test_backups_are_made_only_if_a_quota_says_so(alice):
+    assert (effective(alice).backups.value, effective(alice).backup_storage_gib.value) == ("never", 0)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "wins"),
+    [("never", "daily", "daily"), ("hourly", "daily", "hourly"), (None, "never", "never")],
+)
+def test_the_group_with_the_most_frequent_backups_wins(alice, group, one, other, wins):
+    Quota.objects.filter(user=None, group=None).update(backups="hourly")
+    group("a", backups=one)
+    group("b", backups=other)
+    assert effective(alice).backups.value == wins
+    Quota.objects.create(user=alice, backups="never")
+    assert (effective(alice).backups.value, effective(alice).backups.source) == ("never", "user")
+
+
+def test_no_limit_of_backup_storage_is_more_than_any_limit(alice, group):
+    group("a", backup_storage_gib=0)
+    group("b", backup_storage_gib=100)
+    assert effective(alice).backup_storage_gib.value == 0

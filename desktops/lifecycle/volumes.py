@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from accounts.models import User
 from desktops.exceptions import VolumeInUse, VolumeLost
+from desktops.lifecycle.restores import refuse_if_being_restored
 from desktops.models import Desktop, Volume
 from desktops.runtimes import names
 
@@ -27,7 +28,8 @@ def create(owner: User, desktop_name: str, storage_gib: int) -> Volume:
 
 
 def use_again(owner: User, kept: Volume) -> Volume:
-    """Use kept files for a new desktop. Raises VolumeLost, VolumeInUse."""
+    """Use kept files for a new desktop. Raises VolumeLost, VolumeInUse, BeingRestored."""
+    refuse_if_being_restored(kept.pk)
     free = Volume.objects.filter(pk=kept.pk, owner=owner, kept_at__isnull=False)
     if free.filter(lost_at__isnull=False).exists():
         raise VolumeLost(field="volume")

@@ -1,12 +1,14 @@
 """Backups of home folders: the repository of each home folder, the snapshots in it, and the tasks that change it."""
 
 import uuid
+from typing import Any
 
 from django.conf import settings
-from django.db import models
+from django.db import models, transaction
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from desktops import notify
 from desktops.models.volume import Volume
 
 
@@ -32,6 +34,8 @@ class BackupRepository(models.Model):
     checked_at = models.DateTimeField(null=True, blank=True)  # when a verification last ended, well or not
     next_part = models.PositiveIntegerField(default=1)  # of the data, for the next verification
     damaged_since = models.DateTimeField(_("damaged since"), null=True, blank=True)
+    # When somebody asked to delete all backups in it. The row is deleted once the storage has none left.
+    deleted_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         verbose_name = _("backup repository")
@@ -56,6 +60,7 @@ class Backup(models.Model):
     files_unmodified = models.PositiveIntegerField(default=0)
     files_unread = models.PositiveIntegerField(default=0)  # could not be read, so they are not in the snapshot
     verified_at = models.DateTimeField(_("verified"), null=True, blank=True)  # a file of it was restored and compared
+    deleted_at = models.DateTimeField(null=True, blank=True)  # when somebody asked to delete it
 
     class Meta:
         verbose_name = _("backup")
@@ -81,6 +86,8 @@ class BackupTask(models.Model):
         SUCCEEDED = "succeeded", _("Succeeded")
         FAILED = "failed", _("Failed")
 
+    OPEN = (Status.QUEUED, Status.RUNNING)
+
     class Trigger(models.TextChoices):
         SCHEDULE = "schedule", _("By schedule")
         REQUEST = "request", _("On request")
@@ -99,12 +106,14 @@ class BackupTask(models.Model):
     paths = models.JSONField(default=list, blank=True)
     # This task begins once that one has succeeded, and fails if it fails.
     after = models.ForeignKey("self", models.SET_NULL, null=True, blank=True, related_name="followers")
-    # BEFORE_DELETE: delete the desktop and its files once the backup has succeeded.
+    # BEFORE_DELETE: delete the desktop and its files once the backup has succeeded, unless it has begun another run.
+    run = models.PositiveIntegerField(null=True, blank=True)
     requested_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+")
     created_at = models.DateTimeField(default=timezone.now)
     started_at = models.DateTimeField(null=True, blank=True)
     ended_at = models.DateTimeField(null=True, blank=True)
-    reason = models.CharField(max_length=40, blank=True)  # slug of desktops/wording/backup_reasons.py
+    # Why it failed: a slug of desktops/wording/backup_reasons.py. A running task that has one is being ended for it.
+    reason = models.CharField(max_length=40, blank=True)
     detail = models.CharField(max_length=500, blank=True)  # for administrators
 
     class Meta:
@@ -117,3 +126,21 @@ class BackupTask(models.Model):
 
     def __str__(self) -> str:
         return str(self.id)
+
+    def move(self, *, to: Status, **fields: Any) -> bool:
+        """Change the status and `fields`, but only if the row still has the status of this instance.
+
+        Returns whether it did. After commit, notifies the owner's open pages.
+        """
+        fields |= {"status": to} | ({"ended_at": timezone.now()} if to not in self.OPEN else {})
+        with transaction.atomic():
+            if not type(self).objects.filter(pk=self.pk, status=self.status).update(**fields):
+                return False
+            for name, value in fields.items():
+                setattr(self, name, value)
+            self.notify_owner()
+        return True
+
+    def notify_owner(self) -> None:
+        repository = self.repository
+        notify.notify_owner_after_commit(owner_id=repository.owner_id, desktop_id=repository.pk, status="backup")

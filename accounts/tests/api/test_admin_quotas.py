@@ -8,7 +8,8 @@ from django.contrib.auth.models import Group, Permission
 from accounts.models import AuditEvent, Quota
 
 QUOTAS = "/api/v1/admin/quotas"
-LIMITS = ("cpu", "memory_mib", "storage_gib", "gpu", "desktops", "max_lifetime_minutes", "idle_minutes")
+NUMBERS = ("cpu", "memory_mib", "storage_gib", "gpu", "desktops", "max_lifetime_minutes", "idle_minutes")
+LIMITS = (*NUMBERS, "backups", "backup_storage_gib")
 BEYOND = 2**63
 
 
@@ -169,6 +170,7 @@ def test_what_holds_in_the_end(api_for, own, group, alice, admin):
     assert body["quota"]["desktops"] == {"limit": "3", "source": "user"}
     assert body["quota"]["gpu"] == {"limit": "1", "source": "group Research"}
     assert body["quota"]["memory_mib"]["source"] == "default"
+    assert body["quota"]["backups"] == {"policy": "never", "source": "default"}
     assert api_for(admin).get(f"/api/v1/admin/users/{uuid4()}/quota").status_code == 404
 
 
@@ -207,3 +209,11 @@ def test_each_method_has_its_permission(api_for, own, bob):
 def test_other_methods(api_for, own, admin):
     for method, path in (("put", QUOTAS), ("patch", QUOTAS), ("delete", QUOTAS), ("post", one(own)), ("put", one(own))):
         assert getattr(api_for(admin), method)(path).status_code == 405
+
+
+def test_backups_are_a_policy_of_three_words(api_for, own, admin):
+    api = api_for(admin)
+    assert send(api, "patch", one(own), {"backups": "daily", "backup_storage_gib": 20}).json()["backups"] == "daily"
+    assert send(api, "patch", one(own), {"backups": None}).json()["backups"] is None
+    refused = send(api, "patch", one(own), {"backups": "weekly"})
+    assert (refused.status_code, named(refused)) == (422, ["backups"])

@@ -278,7 +278,7 @@ class TestDelete:
         make_desktop(alice)
         answer = api_for(admin).delete(one(alice))
         assert (answer.status_code, answer.json()["slug"]) == (409, "still_owns")
-        assert answer.json()["detail"] == "This user still owns desktops or files."
+        assert answer.json()["detail"] == "This user still owns desktops, files or backups."
         assert AuditEvent.objects.get(action="user.delete").result == "still_owns"
         assert api_for(alice).get("/api/v1/quota").status_code == 200  # nothing was deleted
 

@@ -1,0 +1,57 @@
+"""Delete a desktop once its home folder is backed up.
+
+The desktop is stopped first, so that the backup contains its last work. Starting it again cancels the deletion.
+"""
+
+from typing import Any
+
+from django.db import transaction
+
+from accounts import audit
+from accounts.audit import Actor, Stranger
+from accounts.disconnects import Disconnect, disconnect_after_commit
+from desktops.exceptions import WrongStatus
+from desktops.lifecycle import jobs
+from desktops.lifecycle.queue import enqueue_after_commit
+from desktops.models import AT_REST, BackupTask, Desktop, Status
+
+
+def open_task(desktop: Desktop) -> BackupTask | None:
+    """Return the backup that waits or runs before the deletion of a desktop."""
+    waiting = BackupTask.objects.filter(trigger=BackupTask.Trigger.BEFORE_DELETE, status__in=BackupTask.OPEN)
+    return waiting.filter(volume_id=desktop.volume_id, run=desktop.run).first()
+
+
+def stop(desktop: Desktop, by: Actor) -> None:
+    """Stop a desktop that is not at rest. A restart that has not yet started it again is cancelled."""
+    if desktop.status in AT_REST:
+        return
+    reason = "by_owner" if by.user.pk == desktop.owner_id else "by_admin"
+    if desktop.status == Status.STOPPING:
+        Desktop.objects.filter(pk=desktop.pk, status=Status.STOPPING).update(restarting=False, reason=reason)
+    elif not desktop.move(to=Status.STOPPING, by=by.user.get_username(), reason=reason, restarting=False):
+        raise WrongStatus
+    _order_stop(desktop, "stopped")
+
+
+@transaction.atomic
+def delete(task: BackupTask) -> bool:
+    """Delete the desktop of a backup that has succeeded, with its files.
+
+    Returns False without a change if it was started or deleted since the request.
+    """
+    desktop = Desktop.objects.filter(volume_id=task.volume_id, run=task.run, status__in=AT_REST).first()
+    user = task.requested_by
+    by = user.get_username() if user else ""
+    if not desktop or not desktop.move(to=Status.DELETING, by=by, keep_data=False, restarting=False):
+        return False
+    _order_stop(desktop, "deleted")
+    names: dict[str, Any] = {"pod_name": desktop.object_name, "name": desktop.name}
+    actor = Actor(user) if user else Stranger()
+    audit.record("desktop.delete", by=actor, target=desktop.pk, keep_data=False, after_backup=True, **names)
+    return True
+
+
+def _order_stop(desktop: Desktop, reason: str) -> None:
+    enqueue_after_commit(jobs.stop_desktop, desktop.pk)
+    disconnect_after_commit(Disconnect("desktop", str(desktop.pk), reason))
