@@ -79,14 +79,15 @@ def contents(deployed) -> dict[str, str]:
     return {table: sql(deployed, f"SELECT * FROM {table} ORDER BY id") for table in TABLES}
 
 
-def manage(deployed, *arguments: str) -> str:
-    return deployed.system("exec", "deployment/podesk-web", "--", "python", "manage.py", *arguments)
+def manage(deployed, part: str, *arguments: str) -> str:
+    return deployed.system("exec", f"deployment/podesk-{part}", "--", "python", "manage.py", *arguments)
 
 
 @pytest.fixture
 def person(deployed) -> Iterator[Visitor]:
     person = deployed.person()
     yield person
+    deployed.desktops("delete", "pvc", "home-orphan", "--ignore-not-found")
     clear(deployed.person(), deployed)
 
 
@@ -94,7 +95,7 @@ def test_lost_database_is_restored_with_everything_in_it(deployed, part, person,
     desktop = person.launch()
     wait_status(person, deployed, desktop, "running")
     pod = deployed.pod(desktop)
-    token = manage(deployed, "shell", "--no-imports", "-c", MAKE_TOKEN).split()[-1]
+    token = manage(deployed, "web", "shell", "--no-imports", "-c", MAKE_TOKEN).split()[-1]
     *_, first, wait, log = commands("Back up the database each night")
     deployed.system("scale", "deployment/podesk-controller", "--replicas=0")  # it would change rows after the dump
     before = contents(deployed)
@@ -117,8 +118,7 @@ def test_lost_database_is_restored_with_everything_in_it(deployed, part, person,
     wait_status(again, deployed, desktop, "running")
     assert deployed.pod(desktop) == pod
     assert again.http.get("/api/v1/pods", headers={"X-User-Token": token}).status_code == 200
-    wait_for(lambda: "home-orphan" in manage(deployed, "list_orphans"))
-    deployed.desktops("delete", "pvc", "home-orphan")
+    wait_for(lambda: "home-orphan" in manage(deployed, "controller", "list_orphans"))
 
 
 def keys_are_in_it(deployed, folder: Path) -> None:
