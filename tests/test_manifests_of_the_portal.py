@@ -152,6 +152,21 @@ def test_rights_of_an_exposure_come_with_it_alone(exposure, rights, tmp_path):
         assert [bindings.count(f"RoleBinding {role}") for role, _ in rights] == [1] * len(rights)
 
 
+def test_nodes_may_be_listed_with_their_component_alone(tmp_path):
+    copied = tmp_path / "k8s"
+    subprocess.run(["cp", "-r", str(CHECKOUT / "k8s"), str(copied)], check=True)
+    overlay = copied / "overlays/site/kustomization.yaml"
+    overlay.write_text(overlay.read_text() + "components:\n- ../../parts/node-capacity\n")
+    for program in kubectls_to_try():
+        built = build(str(copied / "overlays/site"), program)
+        role, binding = (each for each in built if each["kind"].startswith("ClusterRole"))
+        assert role["rules"] == [{"apiGroups": [""], "resources": ["nodes"], "verbs": ["list"]}]
+        assert binding["roleRef"]["name"] == role["metadata"]["name"]
+        assert [each["name"] for each in binding["subjects"]] == ["podesk-controller"]
+        for manifest in (role, binding):
+            kubernetes_validate.validate(manifest, OLDEST_SCHEMA, strict=True)
+
+
 def granted(manifests: list[Manifest]) -> set[tuple[str, str]]:
     """Return each Role with each resource that it grants."""
     roles = [each for each in manifests if each["kind"] == "Role"]

@@ -22,6 +22,7 @@ from desktops.lifecycle import (
     heartbeat,
     home_usage,
     installation_metrics,
+    leader_report,
     namespace_quota,
     orphaned_volumes,
     processes,
@@ -96,6 +97,7 @@ class Controller:
             return
         heartbeat.record_controller_beat()
         namespace_quota.refresh()
+        leader_report.publish()
         installation_metrics.shown.refresh()
         queue.send_due()
         ssh_key_sync.queue_renewals()

@@ -23,9 +23,9 @@ from desktops.lifecycle import (
     installation_counts,
     namespace_quota,
     orphaned_volumes,
+    portal_certificate,
     queue,
 )
-from desktops.lifecycle.portal_certificate import PortalCertificate
 from desktops.models import Desktop, DesktopImage, Status
 from desktops.models.volume import ALMOST_FULL, NEARLY_FULL
 from desktops.runtimes import get_runtime
@@ -94,7 +94,6 @@ class InstallationCollector(Collector):
         self._samples = {}
 
 
-_certificate = PortalCertificate()
 shown = InstallationCollector()
 REGISTRY.register(shown)
 
@@ -129,7 +128,7 @@ def from_redis() -> Samples:
 
 
 def from_this_machine() -> Samples:
-    expiry, space = _certificate.expires_at(), get_runtime().storage_space()
+    expiry, space = portal_certificate.shared.expires_at(), get_runtime().storage_space()
     return {
         "podesk_storage_bytes": {("used",): space.used, ("free",): space.free} if space else {},
         "podesk_certificate_expiry_timestamp_seconds": {} if expiry is None else {(): expiry},

@@ -40,6 +40,9 @@ class PortalCertificate:
             log.info("certificate_not_read", host=host, port=port, error=str(error))
 
 
+shared = PortalCertificate()  # of this process
+
+
 def read_expiry(host: str, port: int) -> float:
     """Return the Unix time at which the certificate of this address ends. Raises OSError, ValueError."""
     # Nothing is sent, so no one needs to be trusted; expired and private certificates are read too.

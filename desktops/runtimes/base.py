@@ -136,6 +136,16 @@ class StorageSpace:
     free: int  # that home folders may still take
 
 
+@dataclass(frozen=True)
+class MachineCapacity:
+    """What the machines that run desktops can give to them and to everything else that runs there."""
+
+    machines: int
+    cpu: float  # cores
+    memory_mib: float
+    gpu: int
+
+
 class RuntimeFault(Exception):
     """The runtime refused or failed. If `permanent`, retrying does not help until a person acts."""
 
@@ -244,6 +254,9 @@ class Runtime(Protocol):
 
     def storage_space(self) -> StorageSpace | None:
         """Return the size of the storage that all home folders share, or None if the runtime cannot see it."""
+
+    def capacity(self) -> MachineCapacity | None:
+        """Return what the machines can give, or None if the runtime may not see them. Raises RuntimeUnknown."""
 
     def usage_of_all(self) -> dict[str, Usage]:
         """Return the present use of all running desktops by name, from one call or one pass. May miss some.

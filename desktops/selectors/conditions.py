@@ -1,9 +1,11 @@
 """What is wrong with the installation now. Each condition has the name of the alert with the same meaning."""
 
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from desktops.lifecycle.leader_report import LeaderReport
 from desktops.models.volume import ALMOST_FULL
 from desktops.selectors.installation_overview import InstallationOverview
 
@@ -11,6 +13,8 @@ QUEUE_STUCK = 60  # seconds that the oldest job has waited
 NEARLY_FULL = 0.9  # of the namespace's quota, or of the node ports
 MANY_FAIL, FAIL_AT_LEAST = 0.2, 3  # share and number of the launches of the last half hour
 SLOW, SLOW_AT_LEAST = 60, 3  # p90 in seconds, and number of launches
+CERTIFICATE_ENDS = 14 * 86400  # seconds
+BACKUP_TOO_OLD = 36 * 3600  # seconds
 ROUND_LATE = 180  # seconds since the last full comparison
 
 
@@ -21,6 +25,8 @@ WARNINGS = frozenset(
         "PodeskNamespaceQuotaNearlyFull",
         "PodeskNodePortsNearlyUsedUp",
         "PodeskHomeFolderNearlyFull",
+        "PodeskCertificateEndsSoon",
+        "PodeskDatabaseBackupFailing",
     }
 )
 
@@ -37,7 +43,7 @@ class InstallationCondition:
 
 def conditions_of(found: InstallationOverview) -> list[InstallationCondition]:
     """Return all conditions that hold, critical ones first."""
-    holding = [*_parts(found), *_launches(found), *_capacity(found)]
+    holding = [*_parts(found), *_launches(found), *_capacity(found), *_leader_report(found.parts.leader)]
     return sorted(holding, key=lambda condition: not condition.critical)
 
 
@@ -84,3 +90,16 @@ def _capacity(found: InstallationOverview) -> Iterator[InstallationCondition]:
         yield InstallationCondition("PodeskHomeFoldersLost", {"folders": lost})
     if full := found.volumes["in_use"][f"from_{ALMOST_FULL}"]:
         yield InstallationCondition("PodeskHomeFolderNearlyFull", {"folders": full, "percent": ALMOST_FULL})
+
+
+def _leader_report(report: LeaderReport) -> Iterator[InstallationCondition]:
+    if (space := report.storage) and space.free < (1 - NEARLY_FULL) * (space.free + space.used):
+        percent = round(100 * space.free / (space.free + space.used))
+        yield InstallationCondition("PodeskStorageNearlyFull", {"percent": percent})
+    if (at := report.certificate_expires_at) is not None and at - time.time() < CERTIFICATE_ENDS:
+        yield InstallationCondition("PodeskCertificateEndsSoon", {"days": max(0, int((at - time.time()) / 86400))})
+    for backup in report.backups:
+        if time.time() - backup.last_success > BACKUP_TOO_OLD:
+            yield InstallationCondition("PodeskDatabaseBackupTooOld", {"hours": BACKUP_TOO_OLD // 3600})
+        if backup.failed:
+            yield InstallationCondition("PodeskDatabaseBackupFailing")

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from decimal import Decimal
+from typing import Any
 
 import redis
 from django.db.models import Count, Q, Sum
@@ -10,6 +11,7 @@ from core.version import VERSION
 from desktops.lifecycle import (
     heartbeat,
     installation_counts,
+    leader_report,
     namespace_quota,
     orphaned_volumes,
     processes,
@@ -18,6 +20,7 @@ from desktops.lifecycle import (
 )
 from desktops.lifecycle.heartbeat import PartsHealth
 from desktops.lifecycle.installation_counts import NodePortUse
+from desktops.lifecycle.leader_report import LeaderReport
 from desktops.lifecycle.processes import RunningProcesses
 from desktops.models import ACTIVE, LAUNCHING, Desktop, Status, Volume
 from desktops.runtimes.base import ResourceQuotaUse
@@ -69,6 +72,7 @@ class ReportedParts:
     used: tuple[float, float] | None = None  # cores and MiB of all desktops
     orphans: int | None = None
     round_age: float | None = None  # seconds since the last full comparison
+    leader: LeaderReport = field(default_factory=LeaderReport)
 
 
 @dataclass(frozen=True)
@@ -110,7 +114,9 @@ def reported_parts() -> ReportedParts:
         jobs, oldest = queue.depth()
         quota, running = namespace_quota.last(), processes.running()
         used, orphans = usage_samples.last_total(), orphaned_volumes.last_count()
-        return ReportedParts(health, jobs, oldest, quota, running, used, orphans, heartbeat.round_age())
+        return ReportedParts(
+            health, jobs, oldest, quota, running, used, orphans, heartbeat.round_age(), leader_report.last()
+        )
     except redis.RedisError:  # Redis became unavailable just now
         return ReportedParts(heartbeat.look())
 
@@ -118,9 +124,9 @@ def reported_parts() -> ReportedParts:
 def _desktops() -> tuple[dict[str, int], CapacityAsked, int]:
     """Return desktops by status, what the active ones asked for, and how many launches wait for a node."""
     no_room = Count("pk", filter=Q(reason__in=NO_ROOM))
-    rows = Desktop.objects.order_by().values_list("status")
+    rows: Any = Desktop.objects.order_by().values_list("status")
     rows = rows.annotate(Count("pk"), Sum("cpu"), Sum("memory_mib"), Sum("gpu"), no_room=no_room)
-    found = {status: numbers for status, *numbers in rows}
+    found: dict[str, list[Any]] = {status: numbers for status, *numbers in rows}
     active = [found[status] for status in ACTIVE if status in found]
     cpu, memory, gpu = (sum(numbers[n] for numbers in active) for n in (1, 2, 3))
     waiting = sum(found[status][4] for status in LAUNCHING if status in found)
@@ -134,13 +140,13 @@ def _fullest_homes() -> list[Volume]:
 
 
 def _active_users() -> list[ActiveUser]:
-    rows = Desktop.objects.filter(status__in=ACTIVE).order_by().values_list("owner__username", "owner")
+    rows: Any = Desktop.objects.filter(status__in=ACTIVE).order_by().values_list("owner__username", "owner")
     rows = rows.annotate(count=Count("pk"), cores=Sum("cpu"), memory=Sum("memory_mib"))
     biggest = rows.order_by("-cores", "-memory", "owner__username")[:_USERS]
     return [ActiveUser(name, str(pk), count, cpu, memory) for name, pk, count, cpu, memory in biggest]
 
 
 def _storage_users() -> list[StorageUser]:
-    rows = Volume.objects.filter(lost_at=None).order_by().values_list("owner__username", "owner")
+    rows: Any = Volume.objects.filter(lost_at=None).order_by().values_list("owner__username", "owner")
     rows = rows.annotate(Count("pk"), gib=Sum("storage_gib")).order_by("-gib", "owner__username")
     return [StorageUser(name, str(pk), count, gib) for name, pk, count, gib in rows[:_USERS]]

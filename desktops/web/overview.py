@@ -74,7 +74,7 @@ class StatusShare(NamedTuple):
 
     status: str
     name: Any
-    count: int
+    number: int
     address: str
     start: float
     width: float
@@ -116,6 +116,9 @@ def _overview() -> dict[str, Any]:
         "controller": _CONTROLLER[found.parts.health.controller.status],
         "capacity": _capacity(found),
         "quota": [_quota_line(use) for use in found.parts.quota],
+        "disk": _disk(found),
+        "backups": [_time(each.last_success) for each in found.parts.leader.backups],
+        "certificate_ends": _time(found.parts.leader.certificate_expires_at),
         "home_states": _home_states(found),
         "homes": _homes(found),
         "storage_users": _storage_users(found),
@@ -167,18 +170,43 @@ def _period_name(at: datetime, form: str) -> str:
     return date_format(at, "DATETIME_FORMAT" if form == "H:i" else "DATE_FORMAT")
 
 
-def _capacity(found: InstallationOverview) -> list[tuple[Any, str, str]]:
-    """Return a line for each resource: what active desktops asked for, and what all used in the last sample."""
+class CapacityLine(NamedTuple):
+    """What active desktops asked for, what all used in the last sample, and what the machines can give."""
+
+    name: Any
+    asked: str
+    used: str
+    machines: str
+
+
+def _capacity(found: InstallationOverview) -> list[CapacityLine]:
     cpu, memory = found.parts.used or (None, None)
+    machines = found.parts.leader.machines
     lines = [
-        (units.LABELS["cpu"], units.cores(found.asked.cpu), "" if cpu is None else units.cores(cpu)),
-        (
-            units.LABELS["memory_mib"],
-            units.memory(found.asked.memory_mib),
-            "" if memory is None else units.memory(memory),
-        ),
+        _capacity_line("cpu", found.asked.cpu, cpu, machines and machines.cpu),
+        _capacity_line("memory_mib", found.asked.memory_mib, memory, machines and machines.memory_mib),
     ]
-    return [*lines, (units.LABELS["gpu"], str(found.asked.gpu), "")] if found.asked.gpu else lines
+    if found.asked.gpu or (machines and machines.gpu):
+        lines.append(_capacity_line("gpu", found.asked.gpu, None, machines and machines.gpu))
+    return lines
+
+
+def _capacity_line(key: str, *numbers: Any) -> CapacityLine:
+    texts = ("" if number is None else units.amount(key, number) for number in numbers)
+    return CapacityLine(units.LABELS[key], *texts)
+
+
+def _disk(found: InstallationOverview) -> AmountOfMany | None:
+    space = found.parts.leader.storage
+    if space is None:
+        return None
+    total = space.used + space.free
+    text = units.use("storage_gib", space.used / _GIB, total / _GIB)
+    return AmountOfMany(_("Disk with the home folders"), text, _percent(space.used, total))
+
+
+def _time(seconds: float | None) -> datetime | None:
+    return datetime.fromtimestamp(seconds, UTC) if seconds else None
 
 
 def _quota_line(use: Any) -> AmountOfMany:

@@ -67,6 +67,22 @@ CONDITIONS = {
         _("Home folders of which at least %(percent)s %% is used: %(folders)s."),
         _("Ask their owners to delete files, or give them larger home folders."),
     ),
+    "PodeskStorageNearlyFull": ConditionText(
+        _("%(percent)s %% of the disk with the home folders is free."),
+        _("Delete files that no one needs, or enlarge the disk."),
+    ),
+    "PodeskCertificateEndsSoon": ConditionText(
+        _("The certificate of the portal's address ends in %(days)s days."),
+        _("Renew it. Browsers refuse to open the portal after its end."),
+    ),
+    "PodeskDatabaseBackupTooOld": ConditionText(
+        _("The last successful backup of the database is more than %(hours)s hours old, or there is none."),
+        _("Check the log of the controller, or on a cluster that of the backup job."),
+    ),
+    "PodeskDatabaseBackupFailing": ConditionText(
+        _("The last backup of the database failed."),
+        _("Check the log of the controller, or on a cluster that of the backup job."),
+    ),
 }
 
 _ACCESS_DENIED = _("The cluster denies access to the desktops. Running desktops stay open; none starts or stops.")

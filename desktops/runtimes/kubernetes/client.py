@@ -75,7 +75,7 @@ class ApiRequest:
 
     @property
     def kind(self) -> str:
-        """Return the kind in `/api/v1/namespaces/<namespace>/<kind>/<name>`."""
+        """Return the kind in `/api/v1/namespaces/<namespace>/<kind>/<name>` or `/api/v1/<kind>`."""
         parts = self._parts
         return parts[1] if len(parts) > 1 else self.path
 
@@ -88,7 +88,9 @@ class ApiRequest:
 
     @property
     def _parts(self) -> list[str]:
-        return self.path.rsplit("/namespaces/", maxsplit=1)[-1].split("/")
+        """Return namespace, kind and name. The namespace is empty for a kind without one, such as a node."""
+        _, found, inside = self.path.partition("/namespaces/")
+        return inside.split("/") if found else ["", *self.path.split("/")[3:]]
 
 
 class _TemporaryError(Exception):

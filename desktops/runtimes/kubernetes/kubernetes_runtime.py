@@ -13,6 +13,7 @@ from desktops.runtimes.base import (
     DeletionBegun,
     DesktopSpec,
     Exposed,
+    MachineCapacity,
     Names,
     Observed,
     Phase,
@@ -31,6 +32,7 @@ from desktops.runtimes.kubernetes.informer import Informer
 from desktops.runtimes.kubernetes.manifests import CONTAINER, INSTALLATION, NODE_PORTS, NOVNC, SSH_OUTSIDE, VNC
 from desktops.runtimes.kubernetes.mending import Mend
 from desktops.runtimes.kubernetes.namespace_quota import uses_of
+from desktops.runtimes.kubernetes.node_capacity import capacity_of
 from desktops.runtimes.kubernetes.operations import Bodies, Body, NamespaceOperations
 from desktops.runtimes.kubernetes.pod_usage import usage_of, usage_of_each
 from desktops.runtimes.kubernetes.start import DesktopCreation, end_pod, is_ending, owners, set_owner
@@ -167,6 +169,15 @@ class KubernetesRuntime:
 
     def storage_space(self) -> StorageSpace | None:
         return None  # the storage class hides it; the kubelet's own metrics show what its driver reports
+
+    def capacity(self) -> MachineCapacity | None:
+        with reading():
+            try:
+                return capacity_of(self._look(PAGE_SECONDS).list("Node"))
+            except ApiRefused as refused:
+                if refused.status == 403:  # the component `node-capacity` gives the right
+                    return None
+                raise
 
     def usage_of_all(self) -> dict[str, Usage]:
         with reading():

@@ -16,6 +16,7 @@ _GROUPS = {
     "Ingress": ("apis/networking.k8s.io/v1", "ingresses"),
     "Job": ("apis/batch/v1", "jobs"),
     "NetworkPolicy": ("apis/networking.k8s.io/v1", "networkpolicies"),
+    "Node": ("api/v1", "nodes"),
     "PersistentVolumeClaim": ("api/v1", "persistentvolumeclaims"),
     "Pod": ("api/v1", "pods"),
     "PodMetrics": ("apis/metrics.k8s.io/v1beta1", "pods"),
@@ -23,13 +24,15 @@ _GROUPS = {
     "Secret": ("api/v1", "secrets"),
     "Service": ("api/v1", "services"),
 }
+_WITHOUT_NAMESPACE = frozenset({"Node"})
 _PAGE = 500
 _LOG_BYTES = 1 << 20
 
 
 def path(kind: str, namespace: str, *more: str) -> str:
     group, plural = _GROUPS[kind]
-    return "/".join(("", group, "namespaces", namespace, plural, *more))
+    space = () if kind in _WITHOUT_NAMESPACE else ("namespaces", namespace)
+    return "/".join(("", group, *space, plural, *more))
 
 
 class NamespaceOperations:

@@ -13,6 +13,7 @@ from pathlib import Path
 from desktops.runtimes.base import (
     Deadline,
     DesktopSpec,
+    MachineCapacity,
     Names,
     Observed,
     Phase,
@@ -24,7 +25,7 @@ from desktops.runtimes.base import (
     VNCEndpoint,
 )
 from desktops.runtimes.home_usage import LOG_LINES, HomeUsage, last_measurement, without_measurements
-from desktops.runtimes.local import cgroups, desktop_files, processes, session_commands, unix_account, usage
+from desktops.runtimes.local import cgroups, desktop_files, machine, processes, session_commands, unix_account, usage
 from desktops.runtimes.local.desktop_files import DesktopFolder, HolderState
 from desktops.runtimes.local.errors import faults
 from desktops.runtimes.local.launcher import Launcher
@@ -143,10 +144,10 @@ class LocalRuntime:
         return ()
 
     def storage_space(self) -> StorageSpace | None:
-        if not self.root.exists():
-            return None
-        disk = shutil.disk_usage(self.root)
-        return StorageSpace(disk.used, disk.free)
+        return machine.storage_space(self.root)
+
+    def capacity(self) -> MachineCapacity:
+        return machine.capacity()
 
     def usage_of_all(self) -> dict[str, Usage]:
         known = map(self._known, self._names("desktops"))

@@ -31,6 +31,7 @@ def count(verb: str, kind: str, code: str) -> float:
         (ApiRequest("GET", path("Pod", "here"), {"watch": "1"}), "watch", "pods"),
         (ApiRequest("GET", path("Secret", "here", "vnc-alice")), "get", "secrets"),
         (ApiRequest("GET", path("Pod", "here", "vnc-alice", "log")), "get", "pods"),
+        (ApiRequest("GET", path("Node", "here")), "list", "nodes"),
         (ApiRequest("POST", path("Ingress", "here"), body={}), "create", "ingresses"),
         (ApiRequest("PATCH", path("Secret", "here", "vnc-alice"), body={}), "patch", "secrets"),
         (ApiRequest("DELETE", path("Pod", "here", "vnc-alice"), body={}), "delete", "pods"),

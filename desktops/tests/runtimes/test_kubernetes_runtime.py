@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from desktops.runtimes.base import Phase, ResourceQuotaUse, RuntimeFault, RuntimeUnknown, Usage
+from desktops.runtimes.base import MachineCapacity, Phase, ResourceQuotaUse, RuntimeFault, RuntimeUnknown, Usage
 from desktops.runtimes.kubernetes import mending
 from desktops.runtimes.kubernetes.kubernetes_runtime import KubernetesRuntime
 from desktops.tests.runtimes.test_pod_state import record
@@ -241,3 +241,30 @@ def test_quota_that_may_not_be_read_is_unknown(server, runtime):
     server.script[:] = [refuses(403, "Forbidden")]
     with pytest.raises(RuntimeUnknown):
         runtime.quota_use()
+
+
+def node(cpu: str, memory: str, *, ready: bool = True, taint: str = "", **more: str) -> dict:
+    taints = [{"key": taint, "effect": "NoSchedule"}] if taint else []
+    status = {"allocatable": {"cpu": cpu, "memory": memory} | more}
+    return {
+        "spec": {"taints": taints},
+        "status": status | {"conditions": [{"type": "Ready", "status": str(ready)}]},
+    }
+
+
+def test_capacity_of_nodes_that_accept_pods(server, runtime):
+    items = [
+        node("3920m", "8Gi"),
+        node("8", "16Gi", taint="nvidia.com/gpu", **{"nvidia.com/gpu": "2"}),
+        node("8", "16Gi", ready=False),
+        node("8", "16Gi", taint="node-role.kubernetes.io/control-plane"),
+        node("8", "16Gi", taint="node.kubernetes.io/disk-pressure"),
+        node("8", "16Gi") | {"spec": {"unschedulable": True}},
+    ]
+    server.script[:] = [says(200, {"metadata": {}, "items": items})]
+    assert runtime.capacity() == MachineCapacity(2, 11.92, 24 * 1024, gpu=2)
+
+
+def test_capacity_of_nodes_that_may_not_be_listed_is_unknown(server, runtime):
+    server.script[:] = [refuses(403, "Forbidden")]
+    assert runtime.capacity() is None

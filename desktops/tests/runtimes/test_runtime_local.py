@@ -254,5 +254,11 @@ def test_storage_space_is_that_of_the_disk_with_the_home_folders(harness):
     assert space.free > 0 < space.used
 
 
+def test_capacity_is_that_of_this_machine(harness):
+    found = harness.runtime.capacity()
+    assert (found.machines, found.cpu) == (1, os.cpu_count())
+    assert found.memory_mib == os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+
 def test_storage_space_before_the_first_desktop(tmp_path):
     assert LocalRuntime(tmp_path / "none", installation="podesk", user="podesk").storage_space() is None

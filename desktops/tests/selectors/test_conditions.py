@@ -1,5 +1,6 @@
 """What is wrong with the installation is found from its parts, and each finding has a sentence and a next step."""
 
+import json
 import time
 from datetime import timedelta
 from uuid import uuid4
@@ -11,7 +12,7 @@ from core.redis import client, key
 from desktops.lifecycle import heartbeat, namespace_quota, node_ports, queue
 from desktops.models import DesktopRun, Status, Volume
 from desktops.runtimes.base import ResourceQuotaUse
-from desktops.selectors.conditions import ROUND_LATE, WARNINGS, conditions_of
+from desktops.selectors.conditions import BACKUP_TOO_OLD, CERTIFICATE_ENDS, ROUND_LATE, WARNINGS, conditions_of
 from desktops.selectors.installation_overview import installation_overview
 from desktops.wording import conditions
 from tests.support.alert_rules import alerts
@@ -20,8 +21,7 @@ from tests.support.environment import redis_refuses_writes
 # Alerts on numbers that each process counts for itself, or on what keeps the page from opening.
 ONLY_IN_PROMETHEUS = {
     *("PodeskProcessDown", "PodeskDatabaseUnavailable", "PodeskManyFailedLogins"),
-    *("PodeskErrorRate", "PodeskDisconnectsSlow", "PodeskCertificateEndsSoon"),
-    *("PodeskStorageNearlyFull", "PodeskDatabaseBackupTooOld", "PodeskDatabaseBackupFailing"),
+    *("PodeskErrorRate", "PodeskDisconnectsSlow"),
 }
 
 
@@ -67,6 +67,7 @@ def test_nothing_is_wrong(at_work):
 
 def test_every_condition_names_what_it_needs():
     numbers = ["jobs", "seconds", "failed", "total", "launches", "percent", "resource", "free", "range", "folders"]
+    numbers += ["days", "hours"]
     facts = dict.fromkeys(numbers, 1) | {"reason": "away"}
     for alert in conditions.CONDITIONS:
         assert "%(" not in conditions.sentence(alert, facts)
@@ -173,3 +174,33 @@ def test_home_folder_nearly_full(at_work, alice, make_desktop):
     home.used_bytes = int(0.96 * home.limit_bytes)
     home.save()
     assert "at least 95 % is used: 1." in found()["PodeskHomeFolderNearlyFull"]
+
+
+def leader_reports(**known) -> None:
+    """Write the report of a leading controller."""
+    empty = {"certificate_expires_at": None, "storage": None, "machines": None, "backups": []}
+    client().set(key("leader-report"), json.dumps(empty | known))
+
+
+def test_certificate_ends_soon(at_work):
+    leader_reports(certificate_expires_at=time.time() + CERTIFICATE_ENDS + 60)
+    assert found() == {}
+    leader_reports(certificate_expires_at=time.time() + 2.5 * 86400)
+    assert "ends in 2 days" in found()["PodeskCertificateEndsSoon"]
+
+
+def test_storage_nearly_full(at_work):
+    leader_reports(storage={"used": 90, "free": 10})
+    assert found() == {}
+    leader_reports(storage={"used": 91, "free": 9})
+    assert "9 % of the disk" in found()["PodeskStorageNearlyFull"]
+
+
+def test_backups_of_the_database(at_work):
+    backup = {"kind": "daily_copy", "last_success": time.time(), "failed": False}
+    leader_reports(backups=[backup])
+    assert found() == {}
+    leader_reports(backups=[backup | {"failed": True}])
+    assert list(found()) == ["PodeskDatabaseBackupFailing"]
+    leader_reports(backups=[backup | {"last_success": time.time() - BACKUP_TOO_OLD - 1}])
+    assert list(found()) == ["PodeskDatabaseBackupTooOld"]

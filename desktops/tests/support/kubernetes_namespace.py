@@ -54,7 +54,7 @@ class SharedRuntime:
         self.renew_keys, self.delete_volume = worker.renew_keys, worker.delete_volume
         self.observe, self.list, self.volumes = controller.observe, controller.list, controller.volumes
         self.watch, self.close, self.quota_use = controller.watch, controller.close, controller.quota_use
-        self.usage_of_all = controller.usage_of_all
+        self.usage_of_all, self.capacity = controller.usage_of_all, controller.capacity
         self.logs, self.usage, self.unlimited = web.logs, web.usage, web.unlimited
 
 

@@ -13,6 +13,7 @@ from desktops.runtimes.base import (
     Deadline,
     DeletionBegun,
     DesktopSpec,
+    MachineCapacity,
     Observed,
     Phase,
     ResourceQuotaUse,
@@ -68,6 +69,7 @@ class ScriptedRuntime:
         self.homes: list[str] = []
         self.quotas: tuple[ResourceQuotaUse, ...] = ()
         self.space: StorageSpace | None = None
+        self.machines: MachineCapacity | None = None
         self.calls: list[tuple[str, str]] = []
         self.rang: list[str] = []
         self.used: dict[str, Usage] = {}
@@ -153,6 +155,10 @@ class ScriptedRuntime:
 
     def storage_space(self) -> StorageSpace | None:
         return self.space
+
+    def capacity(self) -> MachineCapacity | None:
+        self._call("capacity", "")
+        return self.machines
 
     def usage_of_all(self) -> dict[str, Usage]:
         self._call("usage_of_all", "")

@@ -10,9 +10,9 @@ from django.utils import timezone
 
 from accounts.models import User
 from core.redis import client, key
-from desktops.lifecycle import namespace_quota, processes
+from desktops.lifecycle import leader_report, namespace_quota, processes
 from desktops.models import DesktopRun, Status, Volume
-from desktops.runtimes.base import ResourceQuotaUse
+from desktops.runtimes.base import MachineCapacity, ResourceQuotaUse, StorageSpace
 
 PAGE, LIVE = "/admin/", "/admin/overview/"
 MAY_VIEW = ("view_desktop", "view_desktoprun", "view_volume")
@@ -105,6 +105,15 @@ def test_capacity_and_quota(client_for, admin, scripted_runtime):
     assert "CPU 0 cores 1.5 cores" in shown
     assert "Memory limits.memory 2 GiB of 4 GiB" in shown
     assert "Pods 1 of 9" in shown
+
+
+def test_what_the_machines_can_give(client_for, admin, scripted_runtime):
+    scripted_runtime.machines = MachineCapacity(3, 24.0, 98304.0, gpu=2)
+    scripted_runtime.space = StorageSpace(used=30 * 2**30, free=70 * 2**30)
+    leader_report.publish()
+    shown = words(client_for(admin).get(LIVE))
+    assert "CPU 0 cores - 24 cores Memory 0 GiB - 96 GiB GPU 0 - 2" in shown
+    assert "Disk with the home folders 30 of 100 GiB" in shown
 
 
 def test_biggest_users_by_active_desktops(client_for, admin, alice, bob, make_desktop):
