@@ -23,6 +23,7 @@ TESTS += ["prometheus", "prometheus-alertmanager"]  # the alerts against real on
 BROWSER = ["chromium", "xclip"]  # xclip reads a desktop's clipboard
 POSTGRES = ["postgresql"]
 LOAD = ["apache2-utils"]  # ab
+REPOSITORY = ["rclone"]  # serves a repository of restic to the pods of a cluster
 
 
 def for_virtualenv() -> list[str]:

@@ -35,7 +35,7 @@ PLACES = {
 _EXTRA = {
     "postgres": packages.POSTGRES,
     "browser": packages.BROWSER,
-    "cluster": packages.BROWSER + packages.POSTGRES + packages.LOAD,
+    "cluster": packages.BROWSER + packages.POSTGRES + packages.LOAD + packages.REPOSITORY,
 }
 
 

@@ -127,6 +127,7 @@ def test_own_secrets_take_the_place_of_the_job(tmp_path):
     built = {title(each): each for each in build(str(copied / "overlays/dev"))}
     assert "Job podesk-keys" not in built
     used = {item["key"] for _, template in templates(list(built.values())) for item in _items(template)}
+    assert "BACKUP_KEY" in used
     assert used <= built["Secret podesk-keys"]["data"].keys()
 
 
@@ -174,8 +175,9 @@ def granted(manifests: list[Manifest]) -> set[tuple[str, str]]:
 
 
 def _items(template: Manifest) -> list[Manifest]:
-    found = [volume["secret"].get("items", []) for volume in template["spec"]["volumes"] if "secret" in volume]
-    return [item for items in found for item in items]
+    volumes = template["spec"]["volumes"]
+    parts = [source for volume in volumes for source in volume.get("projected", {}).get("sources", [volume])]
+    return [item for part in parts for item in part.get("secret", {}).get("items", [])]
 
 
 # --- rules of the project ---
@@ -220,6 +222,22 @@ def test_both_namespaces_enforce_it(manifests):
 def test_every_image_has_a_tag_that_stays(manifests):
     for name, container in containers(manifests):
         assert re.search(r":(?!latest$)[\w.-]+$", container["image"]), name
+
+
+def test_backups_have_the_image_of_the_portal(manifests):
+    images = {name: container["image"] for name, container in containers(manifests)}
+    assert settings_of(manifests)["BACKUP_IMAGE"] == images["Deployment podesk-worker: worker"]
+
+
+def test_backups_take_their_secrets_from_where_they_are_mounted(manifests):
+    where = settings_of(manifests)["BACKUP_SECRETS_DIR"]
+    mounted = {
+        name
+        for name, container in containers(manifests)
+        if where in {mount["mountPath"] for mount in container.get("volumeMounts", [])}
+    }
+    processes = {name for name in mounted if not name.endswith(": wait")}
+    assert processes == {f"Deployment podesk-{each}: {each}" for each in ("web", "worker", "controller")}
 
 
 @pytest.mark.parametrize(
@@ -386,7 +404,7 @@ def test_overlay_of_the_page_adds_what_an_operator_reads_and_receivers(tmp_path)
     subprocess.run(["cp", "-r", str(CHECKOUT / "k8s"), str(copied)], check=True)
     overlay = copied / "overlays/mine"
     overlay.mkdir()
-    lines = [each for block in blocks("yaml") if isinstance(each := yaml.safe_load(block), dict)]  # a list is a rule
+    lines = [yaml.safe_load(block) for block in blocks("yaml")]
     resources = [name for each in lines for name in each.get("resources", [])]
     assert resources == ["../../parts/monitoring", "../../parts/prometheus"]
     merged = {"apiVersion": "kustomize.config.k8s.io/v1beta1", "kind": "Kustomization", "resources": resources}

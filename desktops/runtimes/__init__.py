@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from desktops.runtimes.backups.base import BackupEngine
     from desktops.runtimes.base import Runtime
+    from desktops.runtimes.kubernetes.backup_manifests import BackupJobSettings
     from desktops.runtimes.kubernetes.cluster_settings import Cluster
 
 
@@ -32,8 +33,12 @@ def get_backup_engine() -> "BackupEngine | None":
     """Return what backs up home folders, or None if there are no backups."""
     from django.conf import settings
 
-    if not settings.BACKUP_REPOSITORY or settings.DESKTOP_RUNTIME != "local":
+    if not settings.BACKUP_REPOSITORY:
         return None
+    if settings.DESKTOP_RUNTIME == "kubernetes":
+        from desktops.runtimes.kubernetes.backup_engine import KubernetesBackupEngine
+
+        return KubernetesBackupEngine(_cluster(settings), _backup_jobs(settings))
     from desktops.runtimes.local.backup_engine import LocalBackupEngine
 
     return LocalBackupEngine(
@@ -63,4 +68,14 @@ def _cluster(settings: Any) -> "Cluster":
             auth_url=settings.DESKTOP_INGRESS_AUTH_URL,
             public_url=settings.PUBLIC_URL,
         ),
+    )
+
+
+def _backup_jobs(settings: Any) -> "BackupJobSettings":
+    from desktops.runtimes.kubernetes.backup_manifests import BackupJobSettings
+
+    return BackupJobSettings(
+        image=settings.BACKUP_IMAGE,
+        deadline=settings.BACKUP_DEADLINE,
+        networks=tuple(settings.BACKUP_EGRESS_CIDRS),
     )

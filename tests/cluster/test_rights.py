@@ -9,9 +9,11 @@ from contextlib import contextmanager
 import pytest
 import yaml
 
+from desktops.runtimes.backups.base import RepositoryAccess, TaskKind, TaskState
 from desktops.runtimes.base import Phase
 from desktops.runtimes.kubernetes import manifests
 from desktops.runtimes.kubernetes.client import ApiClient, ApiRequest
+from desktops.tests.support.backup_jobs import BackupHarness
 from desktops.tests.support.kubernetes_namespace import KubeHarness
 from desktops.tests.support.runtime_specs import soon
 from podesk_cli.folders import CHECKOUT
@@ -24,7 +26,7 @@ EXPOSURES = ("proxy", "ingress", "loadbalancer")  # nodeport needs the same as p
 MADE = ("pods", "services", "configmaps", "secrets", "persistentvolumeclaims", "networkpolicies.networking.k8s.io")
 Rights = set[tuple[str, str]]  # (verb, resource)
 BASE: dict[str, Rights] = {
-    "podesk-worker": {(verb, kind) for kind in MADE for verb in ("create", "get", "delete")}
+    "podesk-worker": {(verb, kind) for kind in (*MADE, "jobs.batch") for verb in ("create", "get", "delete")}
     | {("patch", "configmaps"), ("patch", "secrets"), ("get", "pods/log")},
     "podesk-controller": {
         ("get", "pods"),
@@ -36,6 +38,7 @@ BASE: dict[str, Rights] = {
         ("list", "services"),
         ("list", "networkpolicies.networking.k8s.io"),
         ("list", "persistentvolumeclaims"),
+        ("list", "jobs.batch"),
         ("list", "resourcequotas"),
         ("list", "pods.metrics.k8s.io"),
     },
@@ -52,6 +55,12 @@ MORE: dict[str, dict[str, Rights]] = {
 ACCOUNTS = ("podesk-worker", "podesk-controller", "podesk-web")  # in the order of SharedRuntime.apis
 FORBIDDEN = [
     "podesk-worker list secrets",
+    "podesk-worker list jobs.batch",
+    "podesk-worker patch jobs.batch",
+    "podesk-worker create cronjobs.batch",
+    "podesk-controller create jobs.batch",
+    "podesk-controller delete jobs.batch",
+    "podesk-web list jobs.batch",
     "podesk-worker watch secrets",
     "podesk-worker update secrets",
     "podesk-worker deletecollection secrets",
@@ -150,6 +159,14 @@ class Lives:
             self.kube.apply(manifests.config_map(spec, harness.runtime.cluster))
             harness.runtime.stop(spec.name, deadline=soon())
 
+    def backed_up(self) -> None:
+        """Begin and remove a task. The image does not have its program, so it fails."""
+        backups = BackupHarness(self.kube, image=self.image)
+        seen = backups.ended(backups.begin(backups.task(TaskKind.VERIFY, RepositoryAccess("b2:x", "s3cret"))))
+        assert seen.state is TaskState.FAILED
+        for process, api in backups.apis.items():
+            self.used[f"podesk-{process}"] |= api.used
+
     @contextmanager
     def _harness(self, exposure: str) -> Iterator[KubeHarness]:
         harness = KubeHarness(self.kube, self.image, exposure=exposure)
@@ -164,6 +181,7 @@ def test_each_right_is_used(rights, bare, exposure):
     lives = Lives(rights, bare)
     lives.begun_again(exposure)
     lives.cut_off(exposure)
+    lives.backed_up()
     assert lives.used == {account: used_by(account, exposure) for account in BASE}
 
 

@@ -1,6 +1,7 @@
 """Restore a snapshot: everything in place of the home folder, or some paths into a new folder of it."""
 
 import os
+import signal
 import tempfile
 from dataclasses import asdict
 from pathlib import Path
@@ -24,6 +25,7 @@ def restore(task: TaskSpec, restic: Restic, home_path: str) -> TaskResult:
             result = TaskResult(size=_fetch(task, restic, folder))
             home_folder.check(home_path, home)
             if not task.folder:
+                signal.signal(signal.SIGTERM, signal.SIG_IGN)  # from here on the home folder is a mixture until the end
                 home_swap.commit(home, task.id, folder, asdict(result))
                 return result
             _place(task.folder, folder, home)

@@ -19,6 +19,8 @@ _HOPELESS = (
 )
 # What the kubelet says of a container that cannot start, whatever happens.
 _UNSTARTABLE = ("InvalidImageName", "ErrImageNeverPull", "CreateContainerConfigError")
+# What a Job that has more than one try goes on after. All other failures would repeat.
+_TRIED_AGAIN = ("interrupted", "out_of_memory", "backup_failed")
 _SIGNALS = (137, 143)  # exit codes of a container that was killed or ended
 _DETAIL = 500  # characters
 _FIELDS = {field.name for field in fields(TaskResult)}
@@ -27,11 +29,11 @@ Failure = tuple[str, str]  # reason and detail
 
 def observed(job: Body, pods: Iterable[Body], now: datetime | None = None) -> ObservedTask:
     """Return the state of the task. `pods` are those of this Job; usually one."""
-    task_id, pods = job["metadata"]["labels"][TASK], list(pods)
+    task_id, pods, now = job["metadata"]["labels"][TASK], list(pods), now or datetime.now(UTC)
     for pod in pods:
-        if ended := _own_report(task_id, pod):
+        if (ended := _own_report(task_id, pod)) and not (_tries_again(job, now) and ended.reason in _TRIED_AGAIN):
             return ended
-    if failure := _failure(job, pods, now or datetime.now(UTC)):
+    if failure := _failure(job, pods, now):
         reason, detail = failure
         return ObservedTask(task_id, TaskState.FAILED, reason=reason, detail=detail[:_DETAIL])
     return ObservedTask(task_id, TaskState.RUNNING)
@@ -61,7 +63,7 @@ def _failure(job: Body, pods: list[Body], now: datetime) -> Failure | None:
     if failed.get("reason") == "DeadlineExceeded" or _is_over(job, now):
         return "timed_out", failed.get("message", "")
     for pod in pods:
-        if failure := _failure_of(pod, now):
+        if (failure := _failure_of(pod, now)) and not (_tries_again(job, now) and failure[0] in _TRIED_AGAIN):
             return failure
     if "deletionTimestamp" in job["metadata"]:
         return "interrupted", "the Job is being deleted"
@@ -70,6 +72,12 @@ def _failure(job: Body, pods: list[Body], now: datetime) -> Failure | None:
     if not pods and _age(job, now) > PATIENCE:
         return "not_started", "the cluster has made no pod for the Job; its events say why"
     return None
+
+
+def _tries_again(job: Body, now: datetime) -> bool:
+    """Say whether the cluster makes another pod for the Job when one has failed."""
+    over = condition(job.get("status", {}), "Failed") or "deletionTimestamp" in job["metadata"] or _is_over(job, now)
+    return bool(job["spec"].get("backoffLimit")) and not over
 
 
 def _failure_of(pod: Body, now: datetime) -> Failure | None:

@@ -1,11 +1,11 @@
 """Build the Kubernetes objects of one backup task: its Job, the Secret with the task, its NetworkPolicy. Pure."""
 
-import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from ipaddress import ip_address
 
 from desktops.runtimes.backups.base import RepositoryAccess, TaskKind, TaskSpec
 from desktops.runtimes.backups.repository_address import RepositoryAddress, address_of
+from desktops.runtimes.backups.task_files import write_task
 from desktops.runtimes.kubernetes.cluster_settings import Cluster
 from desktops.runtimes.kubernetes.manifests import HOME, USER, VOLUME, Body
 
@@ -14,6 +14,7 @@ BACKUPS, TASK = "podesk/backups", "podesk/task"
 TASK_FILE, TASK_FOLDER = "TASK.json", "/run/podesk/task"
 RESULT_FILE = "/dev/termination-log"
 CONTAINER = "restic"
+RESTORE_TRIES = 3
 _TEMPORARY = "/tmp"  # noqa: S108 - a mount point  # nosec B108
 # Little is asked for, so that desktops keep the room; the limits are for repositories with millions of files.
 _REQUESTS = {"cpu": "50m", "memory": "128Mi"}
@@ -37,14 +38,13 @@ def object_name(task_id: str) -> str:
 
 
 def secret(task: TaskSpec, cluster: Cluster) -> Body:
-    spec = asdict(task)
-    del spec["placement"], spec["new_volume"]  # only engines need them
+    text = write_task(task, HOME if task.volume else "").decode()
     return {
         "apiVersion": "v1",
         "kind": "Secret",
         "metadata": _metadata(task, cluster),
         "type": "Opaque",
-        "stringData": {TASK_FILE: json.dumps({"task": spec, "home": HOME if task.volume else ""})},
+        "stringData": {TASK_FILE: text},
     }
 
 
@@ -70,7 +70,8 @@ def job(task: TaskSpec, cluster: Cluster, settings: BackupJobSettings) -> Body:
         "kind": "Job",
         "metadata": meta,
         "spec": {
-            "backoffLimit": 0,
+            # A restore that was killed while it exchanged the files is finished by the next pod.
+            "backoffLimit": RESTORE_TRIES if task.kind is TaskKind.RESTORE else 0,
             "activeDeadlineSeconds": settings.deadline,
             "template": {"metadata": {"labels": _pod_labels(task, meta)}, "spec": _pod(task, cluster, settings)},
         },
@@ -106,7 +107,7 @@ def _pod(task: TaskSpec, cluster: Cluster, settings: BackupJobSettings) -> Body:
         "restartPolicy": "Never",
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
-        "terminationGracePeriodSeconds": 10,
+        "terminationGracePeriodSeconds": 60 if task.kind is TaskKind.RESTORE else 10,  # to exchange the files
         "securityContext": {
             "runAsNonRoot": True,
             "runAsUser": USER,
@@ -130,10 +131,7 @@ def _container(task: TaskSpec, cluster: Cluster, settings: BackupJobSettings) ->
         "image": settings.image,
         "imagePullPolicy": cluster.pull_policy,
         "command": ["python", "-m", "desktops.runtimes.backups.run", f"{TASK_FOLDER}/{TASK_FILE}", RESULT_FILE],
-        "env": [
-            {"name": "HOME", "value": _TEMPORARY},
-            {"name": "RESTIC_CACHE_DIR", "value": f"{_TEMPORARY}/cache"},
-        ],
+        "env": [{"name": "HOME", "value": _TEMPORARY}],
         "terminationMessagePath": RESULT_FILE,
         "terminationMessagePolicy": "FallbackToLogsOnError",
         "resources": {"requests": dict(_REQUESTS), "limits": dict(_LIMITS)},

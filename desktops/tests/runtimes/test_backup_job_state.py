@@ -18,7 +18,7 @@ Body = dict[str, Any]
 def job(*conditions: Body, **meta: str) -> Body:
     return {
         "metadata": {"labels": {"podesk/task": ID}, "creationTimestamp": BEGAN} | meta,
-        "spec": {"activeDeadlineSeconds": 3600},
+        "spec": {"activeDeadlineSeconds": 3600, "backoffLimit": 0},
         "status": {"startTime": BEGAN, "conditions": list(conditions)},
     }
 
@@ -116,6 +116,33 @@ def test_what_has_not_started_for_long_has_failed(pods):
 
 def test_what_runs_for_long_goes_on():
     assert observed(job(), [pod("Running", {"running": {}})], LATE).state is TaskState.RUNNING
+
+
+KILLED = pod("Failed", ended(code=137))
+STOPPED = pod("Failed", ended({"state": "failed", "reason": "interrupted"}, code=1))
+NEXT = pod("Running", {"running": {}})
+
+
+def restore(*conditions: Body, **meta: str) -> Body:
+    found = job(*conditions, **meta)
+    return found | {"spec": found["spec"] | {"backoffLimit": 3}}
+
+
+@pytest.mark.parametrize("pods", [[KILLED], [STOPPED], [KILLED, NEXT], [STOPPED, NEXT]])
+def test_a_restore_that_was_killed_goes_on_in_the_next_pod(pods):
+    assert observed(restore(), pods, SOON).state is TaskState.RUNNING
+    assert observed(restore(deletionTimestamp=BEGAN), pods, SOON).reason == "interrupted"
+    assert observed(restore(FAILED), pods, SOON).reason == "interrupted"
+    assert observed(restore(LATE_END), [], SOON).reason == "timed_out"
+
+
+def test_a_restore_that_failed_by_itself_has_no_further_try():
+    assert observed(restore(), [pod("Failed", ended(WRONG, code=1)), NEXT], SOON).reason == "wrong_password"
+
+
+def test_a_restore_that_a_later_pod_has_finished():
+    done = pod("Succeeded", ended({"state": "succeeded", "result": {"size": 7}}))
+    assert observed(restore(DONE), [KILLED, done], SOON).result == TaskResult(size=7)
 
 
 def test_at_the_deadline_the_pod_is_deleted_before_the_job_has_failed():

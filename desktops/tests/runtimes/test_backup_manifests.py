@@ -98,7 +98,7 @@ CONTAINER = {
         *("python", "-m", "desktops.runtimes.backups.run"),
         *("/run/podesk/task/TASK.json", "/dev/termination-log"),
     ],
-    "env": [{"name": "HOME", "value": "/tmp"}, {"name": "RESTIC_CACHE_DIR", "value": "/tmp/cache"}],
+    "env": [{"name": "HOME", "value": "/tmp"}],
     "terminationMessagePath": "/dev/termination-log",
     "terminationMessagePolicy": "FallbackToLogsOnError",
     "resources": {"requests": {"cpu": "50m", "memory": "128Mi"}, "limits": {"cpu": "1", "memory": "2Gi"}},
@@ -118,6 +118,11 @@ CONTAINER = {
 def test_a_restore_alone_may_write_into_the_home_folder():
     homes = {kind: pod(kind=kind)["containers"][0]["volumeMounts"][-1]["readOnly"] for kind in TaskKind}
     assert [kind for kind, read_only in homes.items() if not read_only] == [TaskKind.RESTORE]
+
+
+def test_a_restore_has_time_and_further_tries_to_finish_the_exchange_of_files():
+    restore = job(kind=TaskKind.RESTORE)["spec"]
+    assert (restore["backoffLimit"], restore["template"]["spec"]["terminationGracePeriodSeconds"]) == (3, 60)
 
 
 def test_a_check_of_the_repository_has_no_home_folder_and_any_node_will_do():
@@ -152,6 +157,7 @@ def test_password_and_credentials_are_in_the_secret_alone():
         "location": ACCESS.location,
         "password": "hidden-2",
         "environment": {"AWS_X": "hidden-3"},
+        "used": False,
     }
     assert home == "/home/void/workspace"
     assert (spec["id"], spec["kind"], spec["volume"]) == (ID, "backup", HOME)
