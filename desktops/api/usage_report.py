@@ -13,6 +13,7 @@ from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from accounts import audit
 from accounts.api.endpoint import Endpoint
 from core.api.operations import Operation
 from core.api.serializers import StrictSerializer
@@ -97,11 +98,19 @@ class UsageReport(Endpoint):
 
         Months are those of the portal's time zone. With `format=csv` or `Accept: text/csv`, the response is a table
         with one line per row, in which names that a spreadsheet could take for a formula begin with an apostrophe.
+        The audit trail records each table as `usage.export`.
         """
         asked = self.query(UsageReportQuery)
         months: Months = asked["months"]
         rows = usage_reports.usage_report(months, group_by=asked["group_by"])
         if asked["format"] == "csv" or isinstance(request.accepted_renderer, CSVTable):
+            audit.record(
+                "usage.export",
+                by=self.actor,
+                group_by=asked["group_by"],
+                first_month=_text(months.first),
+                last_month=_text(months.last),
+            )
             return _download(rows)
         found = {"group_by": asked["group_by"], "rows": rows}
         return Response(

@@ -10,7 +10,7 @@ import pytest
 from django.contrib.auth.models import Group, Permission
 from django.utils import timezone
 
-from accounts.models import User
+from accounts.models import AuditEvent, User
 from desktops.models import DesktopRun, RunUsage
 
 REPORT = "/api/v1/admin/reports/usage"
@@ -156,6 +156,20 @@ def test_csv(script, ran, query, accept):
     assert header[:4] == ["name", "runs", "hours", "cpu_hours"]
     assert first[:4] == ["'=cmd|' /C calc'!A0", "1", "2.0", "4.0"]
     assert second[0] == "alice"
+
+
+@pytest.mark.parametrize(("query", "accept"), [("&format=csv", "application/json"), ("", "text/csv")])
+def test_table_is_audited(script, admin, query, accept):
+    script.get(f"{REPORT}?{MARCH}&months=2&group_by=group{query}", headers={"Accept": accept})
+    event = AuditEvent.objects.get(action="usage.export")
+    assert (event.actor, event.result) == (admin, "done")
+    assert event.details == {"group_by": "group", "first_month": "2026-03", "last_month": "2026-04"}
+
+
+def test_only_a_table_is_audited(script):
+    script.get(f"{REPORT}?{MARCH}")
+    script.get(f"{REPORT}?first_month=2026-13&format=csv")
+    assert not AuditEvent.objects.filter(action="usage.export").exists()
 
 
 @pytest.mark.parametrize("query", ["first_month=2026-13", "first_month=1999-01", "first_month=2026-01%0A"])
