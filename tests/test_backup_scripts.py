@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from podesk_cli.folders import CHECKOUT
+from tests.support.running_podesk import wait_for
 
 pytestmark = pytest.mark.once
 SCRIPTS = CHECKOUT / "k8s/parts/backup"
@@ -79,6 +80,35 @@ def test_flipped_byte_ends_it(pod):
         pack.write_bytes(content)
     assert run(pod, "save.sh").returncode != 0  # the same dump is already there, so the damaged data is read back
     assert run(pod, "fetch.sh", SNAPSHOT="latest").returncode != 0
+
+
+def locks(pod: Path) -> list[Path]:
+    return [path for path in (pod / "repository/locks").iterdir() if "tmp" not in path.name]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can have another host name")
+def test_run_waits_until_the_lock_of_a_killed_pod_has_ended(pod):
+    assert run(pod, "save.sh").returncode == 0
+    kill_with_a_lock(pod)
+    with subprocess.Popen(
+        ["bash", pod / "run/podesk/scripts/save.sh"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as waiting:
+        assert any("The repository is locked." in line for line in waiting.stdout)
+        (lock,) = locks(pod)
+        lock.unlink()  # restic does this after half an hour
+        waiting.stdout.read()
+    assert waiting.returncode == 0
+    assert len(snapshots(pod)) == 2
+    assert locks(pod) == []
+
+
+def kill_with_a_lock(pod: Path) -> None:
+    """Kill a backup in a pod of another name while it reads its input."""
+    env = os.environ | {"RESTIC_REPOSITORY": f"{pod}/repository", "RESTIC_PASSWORD": "correct horse battery"}
+    command = "hostname another-pod; exec restic backup --stdin"
+    with subprocess.Popen(["unshare", "--uts", "sh", "-c", command], env=env, stdin=-1, stdout=-1) as killed:
+        wait_for(lambda: locks(pod))
+        killed.kill()
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a small disk")

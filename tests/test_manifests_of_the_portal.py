@@ -404,7 +404,7 @@ def test_overlay_of_the_page_adds_what_an_operator_reads_and_receivers(tmp_path)
     subprocess.run(["cp", "-r", str(CHECKOUT / "k8s"), str(copied)], check=True)
     overlay = copied / "overlays/mine"
     overlay.mkdir()
-    lines = [yaml.safe_load(block) for block in blocks("yaml")]
+    lines = [each for block in blocks("yaml") if isinstance(each := yaml.safe_load(block), dict)]  # a list is a rule
     resources = [name for each in lines for name in each.get("resources", [])]
     assert resources == ["../../parts/monitoring", "../../parts/prometheus"]
     merged = {"apiVersion": "kustomize.config.k8s.io/v1beta1", "kind": "Kustomization", "resources": resources}

@@ -8,7 +8,8 @@ from prometheus_client import REGISTRY
 
 from core import locks
 from core.redis import client, key
-from desktops.lifecycle import heartbeat
+from desktops.lifecycle import heartbeat, leader_report, namespace_quota, processes
+from desktops.runtimes.base import ResourceQuotaUse, StorageSpace
 from tests.support.metrics import value
 
 
@@ -47,6 +48,16 @@ def test_an_outage_is_logged_when_it_begins_changes_and_ends(answers, scripted_r
     wait_for(lambda: not heartbeat.runtime_outage())
     wait_for(lambda: len(logged()) == 3)
     assert logged() == [("runtime_unavailable", False), ("runtime_unavailable", True), ("runtime_answers_again", None)]
+
+
+def test_leading_controller_reports_what_the_overview_shows(answers, scripted_runtime, wait_for):
+    scripted_runtime.space = StorageSpace(used=3, free=7)
+    scripted_runtime.quotas = (ResourceQuotaUse("pods", 3, 50),)
+    client().delete(key("controller", "round"), key("leader-report-written"), key("namespace-quota-read"))
+    wait_for(lambda: heartbeat.round_age() is not None)
+    wait_for(lambda: leader_report.last().storage == scripted_runtime.space)
+    wait_for(lambda: namespace_quota.last() == scripted_runtime.quotas)
+    wait_for(lambda: "controller" in {each.kind for each in processes.running()})
 
 
 def test_redis_that_is_unavailable_and_comes_back(answers, redis_unavailable, wait_for):

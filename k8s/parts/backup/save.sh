@@ -1,4 +1,4 @@
-# Saves the dump and the keys in the repository, removes old backups, and reads the new one back.
+# Saves the dump and the keys in the repository, reads the new one back, and removes old backups.
 . /run/podesk/scripts/repository.sh
 
 create_if_missing() {
@@ -6,9 +6,19 @@ create_if_missing() {
   restic cat config > /dev/null 2> /work/why || restic init || { cat /work/why >&2; exit 1; }
 }
 
+wait_for_locks() {
+  # A run that was killed in another pod leaves a lock, which restic takes for valid during half an hour.
+  for _ in $(seq 200); do
+    restic unlock > /dev/null # removes only locks that are no longer valid
+    [ -n "$(restic list locks --no-lock)" ] || return 0
+    echo "The repository is locked. Trying again in 10 seconds."
+    sleep 10
+  done
+  exit 1
+}
+
 save() {
   cp -L /run/podesk/keys/* /work/keys/
-  restic unlock # removes only the locks of runs that have ended
   restic backup --host podesk --tag podesk-database /work/podesk.dump /work/keys
   rm -r /work/keys/*
 }
@@ -26,7 +36,8 @@ verify() {
 }
 
 create_if_missing
+wait_for_locks
 save
-remove_old
 verify
+remove_old
 restic snapshots --tag podesk-database --compact # for the log
