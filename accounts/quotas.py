@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Generic, TypeVar
 
-from django.db.models import Q
+from django.db.models import Case, OuterRef, Q, Subquery, Value, When
+from django.db.models.functions import Coalesce
 from django.utils.translation import gettext as _
 
 from accounts.models import BackupPolicy, Quota, User
@@ -60,6 +61,17 @@ def effective(user: User) -> EffectiveQuota:
         backups=_limit(rows, "backups", str(BackupPolicy.NEVER)),
         backup_storage_gib=_limit(rows, "backup_storage_gib", 0),
     )
+
+
+def backup_policy_of(owner: str) -> Coalesce:
+    """Return the effective backup policy as a database expression, equal to `effective(…).backups`.
+
+    `owner` is the name of the field with the user.
+    """
+    rank = Case(*(When(backups=policy, then=number) for number, policy in enumerate(BackupPolicy.values)))
+    rows = Quota.objects.exclude(backups=None).order_by(rank.desc())
+    user = Q(user=OuterRef(owner)), Q(group__user=OuterRef(owner)), Q(user=None, group=None)
+    return Coalesce(*(Subquery(rows.filter(one).values("backups")[:1]) for one in user), Value(str(BackupPolicy.NEVER)))
 
 
 def _limit(rows: list[Quota], name: str, nothing: T) -> Limit[T]:

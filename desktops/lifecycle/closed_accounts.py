@@ -17,6 +17,7 @@ from accounts import audit
 from accounts.disconnects import Disconnect, disconnect_after_commit
 from accounts.services import revoke_tokens_of_disabled
 from desktops.lifecycle import jobs
+from desktops.lifecycle.backups.rounds import cancel_of_disabled
 from desktops.lifecycle.queue import enqueue_after_commit
 from desktops.models import LAUNCHING, Desktop, Status
 
@@ -54,4 +55,8 @@ def _stop(desktop: Desktop) -> None:
         audit.record("desktop.stop", by=None, target=desktop.pk, reason=REASON, **names)
 
 
-HOLDINGS: tuple[Callable[[], None], ...] = (revoke_tokens_of_disabled, _stop_desktops)
+HOLDINGS: tuple[Callable[[], None], ...] = (
+    revoke_tokens_of_disabled,
+    _stop_desktops,
+    cancel_of_disabled,
+)

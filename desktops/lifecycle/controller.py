@@ -32,6 +32,7 @@ from desktops.lifecycle import (
     ssh_key_sync,
     usage_samples,
 )
+from desktops.lifecycle.backups import rounds
 from desktops.lifecycle.timers import prune_daily, run_timers
 from desktops.models import AT_REST, Desktop
 from desktops.runtimes import get_runtime
@@ -103,6 +104,7 @@ class Controller:
         ssh_key_sync.queue_renewals()
         home_usage.queue_readings()
         closed_accounts.release_holdings()
+        rounds.compare()
         for desktop_id in reachability.take_reports():
             reconcile.inspect(desktop_id)
         if time.monotonic() - self._listed_at >= settings.RELIST_SECONDS:

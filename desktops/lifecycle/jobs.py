@@ -25,7 +25,7 @@ from desktops.lifecycle import (
     volumes,
 )
 from desktops.lifecycle.queue import Work, enqueue_later
-from desktops.models import AT_REST, Desktop, Status, Volume
+from desktops.models import AT_REST, Desktop, DesktopImage, Status, Volume
 from desktops.runtimes import get_runtime
 from desktops.runtimes.base import Deadline, DeletionBegun, DesktopSpec, Placement, RuntimeFault, RuntimeUnknown
 
@@ -171,14 +171,18 @@ def spec_of(desktop: Desktop) -> DesktopSpec:
         time_zone=desktop.time_zone or zone_of(desktop.owner),
         host_key=host_keys.host_key_of(desktop),
         authorized_keys=authorized_keys(desktop.owner),
-        placement=Placement(
-            node_selector=image.node_selector,
-            tolerations=image.tolerations,
-            priority_class=image.priority_class,
-            pull_secret=image.pull_secret,
-            gpu_resource=image.gpu_resource,
-        ),
+        placement=placement_of(image),
         ports=node_ports.node_ports_of(desktop),
+    )
+
+
+def placement_of(image: DesktopImage) -> Placement:
+    return Placement(
+        node_selector=image.node_selector,
+        tolerations=image.tolerations,
+        priority_class=image.priority_class,
+        pull_secret=image.pull_secret,
+        gpu_resource=image.gpu_resource,
     )
 
 

@@ -11,6 +11,7 @@ from rq.worker import SimpleWorker
 
 from core import metrics_server
 from desktops.lifecycle import heartbeat, jobs, metrics, processes  # noqa: F401 - loads the jobs before the first one is due
+from desktops.lifecycle.backups import jobs as backup_jobs  # noqa: F401 - the same
 from desktops.runtimes import get_runtime
 
 log = structlog.get_logger("podesk.worker")

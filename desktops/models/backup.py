@@ -34,7 +34,7 @@ class BackupRepository(models.Model):
     checked_at = models.DateTimeField(null=True, blank=True)  # when a verification last ended, well or not
     next_part = models.PositiveIntegerField(default=1)  # of the data, for the next verification
     damaged_since = models.DateTimeField(_("damaged since"), null=True, blank=True)
-    # When somebody asked to delete all backups in it. The row is deleted once the storage has none left.
+    # When the deletion of all its backups was requested. The row is deleted once the storage has none left.
     deleted_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
@@ -60,7 +60,7 @@ class Backup(models.Model):
     files_unmodified = models.PositiveIntegerField(default=0)
     files_unread = models.PositiveIntegerField(default=0)  # could not be read, so they are not in the snapshot
     verified_at = models.DateTimeField(_("verified"), null=True, blank=True)  # a file of it was restored and compared
-    deleted_at = models.DateTimeField(null=True, blank=True)  # when somebody asked to delete it
+    deleted_at = models.DateTimeField(null=True, blank=True)  # when its deletion was requested
 
     class Meta:
         verbose_name = _("backup")

@@ -16,7 +16,7 @@ class BackupReason(NamedTuple):
 _ASK_ADMIN = _("Ask an administrator to look at the log.")
 _STORAGE_BACK = _("Try again later, or ask an administrator to check the storage of the backups.")
 _TRY_AGAIN = _("Try again.")
-_OTHER = "backup_failed"
+OTHER = "backup_failed"
 
 REASONS = {
     "repository_unreachable": BackupReason(_("The storage of the backups does not answer."), _STORAGE_BACK),
@@ -52,6 +52,10 @@ REASONS = {
     "desktop_started": BackupReason(
         _("The desktop was started again, so it was not deleted."), _("Delete it again if you no longer need it.")
     ),
+    "files_unread": BackupReason(
+        _("Some files could not be read, so the desktop was not deleted."),
+        _("Make these files readable, or delete the desktop without a backup."),
+    ),
     "quota_exceeded": BackupReason(
         _("The backups use all of the owner's quota of backup storage."),
         _("Delete backups that you no longer need, or ask an administrator for more."),
@@ -68,7 +72,7 @@ REASONS = {
         _("The cluster found no machine with room for it."), _("Try again later, or ask an administrator.")
     ),
     "cluster_refused": BackupReason(_("The cluster refused it."), _ASK_ADMIN),
-    _OTHER: BackupReason(_("It failed for another reason."), _ASK_ADMIN),
+    OTHER: BackupReason(_("It failed for another reason."), _ASK_ADMIN),
 }
 
 
@@ -83,4 +87,4 @@ def next_step(slug: str) -> str:
 
 
 def _reason(slug: str) -> BackupReason:
-    return REASONS.get(slug, REASONS[_OTHER])
+    return REASONS.get(slug, REASONS[OTHER])

@@ -1,15 +1,19 @@
 """Fixtures for tests of backups: a place for them, and rows as the controller leaves them."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from uuid import uuid4
 
+import django_rq
 import pytest
 from django.utils import timezone
 
 from accounts.audit import Actor
-from desktops.lifecycle.backups import repositories
+from core.redis import client, key
+from desktops.lifecycle.backups import repositories, rounds
 from desktops.models import Backup, BackupTask, Volume
+from desktops.runtimes import get_backup_engine
+from desktops.tests.support.scripted_backup_engine import ScriptedBackupEngine
 
 
 @pytest.fixture
@@ -33,3 +37,36 @@ def make_backup() -> Callable[..., Backup]:
         return Backup.objects.create(repository=repository, **made | fields)
 
     return make
+
+
+@pytest.fixture
+def engine(monkeypatch, scripted_runtime, backups_on) -> Iterator[ScriptedBackupEngine]:
+    """Use a backup engine that reports what the test sets."""
+    scripted = ScriptedBackupEngine()
+    monkeypatch.setattr("desktops.runtimes.local.backup_engine.LocalBackupEngine", lambda *_, **__: scripted)
+    get_backup_engine.cache_clear()
+    yield scripted
+    get_backup_engine.cache_clear()
+
+
+@pytest.fixture
+def go_round(django_capture_on_commit_callbacks) -> Callable[[], None]:
+    """Return a function that does one round of the controller, and then the jobs of backups that it queued."""
+
+    def go() -> None:
+        with django_capture_on_commit_callbacks(execute=True):
+            rounds.compare()
+        run_jobs()
+
+    return go
+
+
+def run_jobs() -> None:
+    """Run the waiting jobs of backups, as a worker would. Other jobs stay in the queue."""
+    queue = django_rq.get_queue("desktops")
+    for job in queue.jobs:
+        if job.func_name.startswith("desktops.lifecycle.backups."):
+            queue.remove(job)
+            job.func(*job.args)
+    for again in client().scan_iter(key("again-*")):
+        client().delete(again)  # no pause between two repeats
