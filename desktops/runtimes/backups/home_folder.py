@@ -23,9 +23,11 @@ def opened(path: str) -> Iterator[int]:
     try:
         os.fchdir(home)
         yield home
-        check(path, home)
     finally:
-        os.close(home)
+        try:
+            check(path, home)  # also after a failure, which it may explain
+        finally:
+            os.close(home)
 
 
 def check(path: str, home: int) -> None:
@@ -52,8 +54,9 @@ def names(folder: int) -> list[str]:
 
 def _of_the_disk(folder: int, name: str) -> bool:
     """Say whether this is the folder that ext4 makes on each disk. Only root can read or move it."""
-    found = os.stat(name, dir_fd=folder, follow_symlinks=False)
-    return name == "lost+found" and found.st_uid != os.geteuid()
+    if name != "lost+found":
+        return False
+    return os.stat(name, dir_fd=folder, follow_symlinks=False).st_uid != os.geteuid()
 
 
 def path_of(folder: int) -> str:

@@ -139,15 +139,23 @@ def _sync(folder: int) -> None:
 def _journal(home: int, name: str) -> dict[str, Any] | None:
     try:
         folder = os.open(name, home_folder.IN_FOLDER, dir_fd=home)
-    except NotADirectoryError:
+    except OSError:
         return None  # not ours: a file or a link of this name
     try:
         journal: dict[str, Any] = json.loads(_read(folder, JOURNAL))
-        return journal
-    except (FileNotFoundError, ValueError):
-        return None
+        is_ours = isinstance(journal["modes"], dict) and isinstance(journal["result"], dict)
+        return journal if is_ours and _is_folder(folder, NEW) and _is_folder(folder, OLD, or_missing=True) else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None  # never written, or not by us
     finally:
         os.close(folder)
+
+
+def _is_folder(parent: int, name: str, *, or_missing: bool = False) -> bool:
+    try:
+        return stat.S_ISDIR(os.stat(name, dir_fd=parent, follow_symlinks=False).st_mode)
+    except FileNotFoundError:
+        return or_missing
 
 
 def _has(folder: int, name: str) -> bool:

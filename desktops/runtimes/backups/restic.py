@@ -14,7 +14,8 @@ from typing import Any
 from desktops.runtimes.backups.base import RepositoryAccess
 from desktops.runtimes.base import RuntimeFault
 
-INHERITED = ("PATH", "HOME", "TMPDIR", "SSL_CERT_FILE", "SSL_CERT_DIR", "http_proxy", "https_proxy", "no_proxy",
+MARKER = "PODESK_BACKUP"  # in the environment of all processes of a task, with its folder
+INHERITED = ("PATH", "HOME", MARKER, "TMPDIR", "SSL_CERT_FILE", "SSL_CERT_DIR", "http_proxy", "https_proxy", "no_proxy",
              "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")  # fmt: skip
 ID_LENGTH = 16  # characters of a snapshot's id that we keep: unique, and a list of 200 fits in a result
 SIGNS = (  # parts of restic's messages, in lower case; the first that matches decides

@@ -15,6 +15,7 @@ MOST_FOLDERS_OF_A_NAME = 100
 
 
 def restore(task: TaskSpec, restic: Restic, home_path: str) -> TaskResult:
+    _check(task)
     with home_folder.opened(home_path) as home:
         landlock.confine(_writable(task, home))
         done = home_swap.recover(home, task_id=task.id)
@@ -43,6 +44,13 @@ def resume(task: TaskSpec, home_path: str) -> TaskResult:
     return TaskResult(**done)
 
 
+def _check(task: TaskSpec) -> None:
+    """Refuse a task that would replace the home folder by a part of it, or write elsewhere."""
+    name = Path(task.folder).name
+    if (task.paths and not task.folder) or task.folder in (".", "..") or name != task.folder:
+        raise RuntimeFault("backup_failed", f"cannot restore {len(task.paths)} paths into {task.folder!r}")
+
+
 def _writable(task: TaskSpec, home: int) -> list[str]:
     """Return the folders that a restore changes: restic locks the repository, and has temporary files."""
     repository = task.repository.location.removeprefix("local:")
@@ -69,13 +77,12 @@ def _fetch(task: TaskSpec, restic: Restic, folder: int) -> int:
 
 def _place(name: str, folder: int, home: int) -> None:
     """Move the restored files to the first name that is free."""
-    wanted = Path(name).name
     for number in range(1, MOST_FOLDERS_OF_A_NAME):
-        free = wanted if number == 1 else f"{wanted} ({number})"
+        free = name if number == 1 else f"{name} ({number})"
         try:
             os.mkdir(free, 0o700, dir_fd=home)
         except FileExistsError:
             continue
         os.rename(home_swap.NEW, free, src_dir_fd=folder, dst_dir_fd=home)  # replaces the empty folder in one step
         return
-    raise RuntimeFault("backup_failed", f"no free name like {wanted!r}")
+    raise RuntimeFault("backup_failed", f"no free name like {name!r}")

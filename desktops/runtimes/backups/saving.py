@@ -36,7 +36,8 @@ def _save(restic: Restic, home: int) -> TaskResult:
     for line in restic.lines(*command, accept=(0, PARTIAL)):
         if line.startswith(b'{"message_type":"summary"'):
             summary = json.loads(line)
-        unread += line.startswith((b'{"message_type":"error"', b"error: "))
+        # An error "during scan" is about a file that has one "during archival", too.
+        unread += line.startswith(b'{"message_type":"error"') and b'"during":"archival"' in line
     if summary is None:
         raise RuntimeFault("backup_failed", "restic wrote no summary", permanent=False)
     [snapshot] = snapshot_ids(restic, summary["snapshot_id"])

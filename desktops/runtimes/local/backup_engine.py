@@ -17,6 +17,7 @@ from uuid import UUID
 
 from desktops.runtimes.backups import task_files
 from desktops.runtimes.backups.base import ObservedTask, RepositoryAccess, TaskKind, TaskSpec, TaskState
+from desktops.runtimes.backups.restic import MARKER
 from desktops.runtimes.base import Deadline, RuntimeFault, RuntimeUnknown
 from desktops.runtimes.local import processes, unix_account
 from desktops.runtimes.local.launcher import CODE
@@ -132,8 +133,7 @@ class LocalBackupEngine:
 
     def _environment(self, folder: Path, account: unix_account.Account) -> dict[str, str]:
         passed = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
-        marker, _, value = _marker(folder).partition("=")
-        own = {"PATH": self.path, "HOME": _home_of(account), "TMPDIR": str(folder / "tmp"), marker: value}
+        own = {"PATH": self.path, "HOME": _home_of(account), "TMPDIR": str(folder / "tmp"), MARKER: str(folder)}
         return passed | own
 
     def _turn(self, task: TaskSpec) -> BinaryIO:
@@ -184,7 +184,7 @@ def _home_of(account: unix_account.Account) -> str:
 
 def _marker(folder: Path) -> str:
     """Return a variable in the environment of every process of this task."""
-    return f"PODESK_BACKUP={folder}"
+    return f"{MARKER}={folder}"
 
 
 def _open(path: Path) -> BinaryIO:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from desktops.tests.support.backup_tasks import BackupHarness
 from desktops.tests.support.runtime_specs import ACCOUNT, LocalHarness
 from tests.cluster.conftest import IMAGE, kube  # noqa: F401 - a fixture
 
@@ -38,6 +39,13 @@ def account() -> None:
 @pytest.fixture
 def harness(account) -> Iterator[LocalHarness]:
     harness = LocalHarness()
+    yield harness
+    harness.close()
+
+
+@pytest.fixture
+def backups(account) -> Iterator[BackupHarness]:
+    harness = BackupHarness()
     yield harness
     harness.close()
 

@@ -2,7 +2,6 @@
 
 import os
 import socket
-from collections.abc import Iterator
 
 import pytest
 
@@ -10,13 +9,6 @@ from desktops.runtimes.backups import contents, paths
 from desktops.runtimes.backups.base import NewVolume, Retention, TaskKind, TaskState
 from desktops.tests.support.backup_tasks import VOLUME, BackupHarness, tree
 from desktops.tests.support.runtime_specs import soon
-
-
-@pytest.fixture
-def backups(account) -> Iterator[BackupHarness]:
-    harness = BackupHarness()
-    yield harness
-    harness.close()
 
 
 def make_odd_home(backups: BackupHarness) -> None:

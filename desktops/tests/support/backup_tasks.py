@@ -1,16 +1,22 @@
 """Helpers for tests of backups: an engine with its own home folders, and trees that can be compared."""
 
 import dataclasses
+import fcntl
+import hashlib
 import os
 import shutil
 import stat
 import tempfile
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from desktops.runtimes.backups.base import ObservedTask, RepositoryAccess, TaskKind, TaskResult, TaskSpec, TaskState
-from desktops.runtimes.local import unix_account
+from desktops.runtimes.local import processes, unix_account
 from desktops.runtimes.local.backup_engine import LocalBackupEngine
 from desktops.tests.support.runtime_specs import ACCOUNT, soon, until
 
@@ -78,6 +84,34 @@ class BackupHarness:
 
     def back_up(self) -> str:
         return self.succeed(TaskKind.BACKUP).snapshot
+
+    @contextmanager
+    def turn_taken(self) -> Iterator[None]:
+        """Keep all tasks of the repository waiting, as another task of it would."""
+        locks = self.engine.tasks / "locks"
+        locks.mkdir(parents=True, exist_ok=True)
+        with (locks / hashlib.sha256(self.access.location.encode()).hexdigest()[:16]).open("w") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield
+
+    def processes(self, task_id: str, name: str) -> list[psutil.Process]:
+        """Return the processes of a task that have this name."""
+        marker = f"PODESK_BACKUP={self.engine.tasks / task_id}"
+        found = [psutil.Process(each.pid) for each in processes.marked(marker)]
+        return [each for each in found if each.name().startswith(name)]
+
+    def suspended(self, task_id: str, command: str) -> psutil.Process:
+        """Wait until restic runs this command and stop it there. Its lock is in the repository by then."""
+        restic = until(lambda: self._restic(task_id, command), what=f"restic {command}", every=0.002)
+        restic.suspend()
+        return restic
+
+    def _restic(self, task_id: str, command: str) -> psutil.Process | None:
+        for each in self.processes(task_id, "restic"):
+            with suppress(psutil.NoSuchProcess):
+                if command in each.cmdline() and list(self.store.glob("homes/1/locks/*")):
+                    return each
+        return None
 
     def write(self, name: str | bytes, content: bytes = b"text") -> Path:
         """Write a file as the person would."""
