@@ -22,9 +22,11 @@ def added(histogram: Histogram, value: float) -> Histogram:
 
 def percentile(histogram: Histogram, share: float) -> float:
     """Return the value that `share` of the samples do not exceed, such as 0.95, or 0 without samples."""
-    rank = math.ceil(share * sum(histogram.values()))
-    for bucket in sorted(map(int, histogram)):
-        rank -= histogram[str(bucket)]
-        if rank <= 0:
+    total = sum(histogram.values())
+    above = total - max(1, math.ceil(share * total))  # samples that may be larger
+    # From the largest bucket down, since few buckets hold the samples above a high percentile.
+    for bucket in sorted(map(int, histogram), reverse=True):
+        above -= histogram[str(bucket)]
+        if above < 0:
             return 2 * GROWTH**bucket / (GROWTH + 1)
     return 0.0

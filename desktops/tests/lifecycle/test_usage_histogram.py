@@ -40,6 +40,12 @@ def test_without_samples_it_is_zero():
     assert percentile({}, 0.95) == 0
 
 
+@pytest.mark.parametrize(("large", "found"), [(1, 0.1), (2, 3.0)])
+def test_one_sample_in_twenty_may_be_larger(large, found):
+    values = [0.1] * (20 - large) + [3.0] * large
+    assert percentile(histogram_of(values), 0.95) == pytest.approx(found, rel=ERROR + 1e-9)
+
+
 def test_survives_json():
     found = histogram_of([0.2, 0.3, 5])
     assert json.loads(json.dumps(found)) == found
