@@ -108,8 +108,12 @@ class RepositoryServer:
         self._process = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)
         until(self._answers, what="the server of repositories")
 
+    @property
+    def location(self) -> str:
+        return f"rest:http://{SERVER}:{self.port}"
+
     def access(self, name: str = "", password: str = "s3cret-of-one-home") -> RepositoryAccess:
-        return RepositoryAccess(f"rest:http://{SERVER}:{self.port}/homes/{name or uuid4()}", password)
+        return RepositoryAccess(f"{self.location}/homes/{name or uuid4()}", password)
 
     def _answers(self) -> bool:
         with suppress(OSError), socket.create_connection((SERVER, self.port), timeout=1):
