@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from importlib import import_module
 from typing import Any
 from uuid import uuid4
@@ -19,7 +20,9 @@ from accounts.models import Quota, User
 from core.redis import client as redis_client
 from desktops.lifecycle import heartbeat
 from desktops.lifecycle.runs import fresh_run
-from desktops.models import Desktop, DesktopImage, DesktopSize, Status, Volume
+from desktops.models import Backup, Desktop, DesktopImage, DesktopSize, Status, Volume
+from tests.support import home_backups
+from tests.support.home_backups import StoredBackup
 from tests.support.scheduling import Lanes
 
 
@@ -172,3 +175,16 @@ def make_desktop(image, small) -> Callable[..., Desktop]:
         )
 
     return make
+
+
+@pytest.fixture(scope="session")
+def stored_backup(tmp_path_factory) -> StoredBackup:
+    """Return a real repository with one backup. No test may change it."""
+    return home_backups.store(tmp_path_factory.mktemp("backups"))
+
+
+@pytest.fixture
+def make_backup(stored_backup, settings) -> Callable[[Volume], Backup]:
+    """Return a function that makes the rows of a backup of a home folder. Its contents are those of `stored_backup`."""
+    settings.BACKUP_REPOSITORY, settings.BACKUP_KEY = str(stored_backup.location), home_backups.KEY
+    return partial(home_backups.rows, stored_backup)

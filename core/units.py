@@ -40,6 +40,14 @@ def storage(gib: Number, rounding: str = ROUND_HALF_EVEN) -> str:
     return f"{plain(gib, rounding)} GiB"
 
 
+def data_size(count: int) -> str:
+    """Return a number of bytes as "0 B", "3.2 KiB" or "1.5 GiB"."""
+    number, units = float(count), ["B", "KiB", "MiB", "GiB", "TiB"]
+    while number >= _GIB and len(units) > 1:  # each unit is 1024 times the one before
+        number, units = number / _GIB, units[1:]
+    return f"{plain(round(number, 1))} {units[0]}"
+
+
 _FORMATS: dict[str, Callable[[Number, str], str]] = {"cpu": cores, "memory_mib": memory, "storage_gib": storage}
 
 

@@ -16,14 +16,26 @@ from django.utils.translation import ngettext
 from accounts import audit
 from accounts.admin_bases import AuditedAdmin, ReadOnlyAdmin
 from accounts.amount_columns import AmountColumns
+from accounts.audit import Actor
 from accounts.client import actor
 from core import units
 from desktops import services
-from desktops.exceptions import DesktopRefusal
+from desktops.exceptions import DesktopRefusal, VolumeLost
 from desktops.lifecycle import node_ports
-from desktops.models import Desktop, DesktopEvent, DesktopImage, DesktopRun, DesktopSize, PortLease, RunUsage, Volume
+from desktops.lifecycle.backups import requests as backup_requests
+from desktops.models import (
+    BackupRepository,
+    Desktop,
+    DesktopEvent,
+    DesktopImage,
+    DesktopRun,
+    DesktopSize,
+    PortLease,
+    RunUsage,
+    Volume,
+)
 from desktops.web.image_form import DesktopImageForm
-from desktops.wording import home_folder, timeline
+from desktops.wording import backup_reasons, home_folder, timeline
 from desktops.wording.reasons import sentence
 
 admin.site.site_header = _("Podesk administration")
@@ -247,3 +259,41 @@ class VolumeAdmin(AmountColumns, RowActionsAdmin):
     @admin.action(description=_("Permanently delete the selected files"), permissions=["manage"])
     def delete_files(self, request: HttpRequest, rows: QuerySet[Volume]) -> None:
         self.apply(request, rows, lambda volume: services.delete_volume(volume=volume, by=actor(request)))
+
+
+@admin.register(BackupRepository)
+class BackupRepositoryAdmin(AmountColumns, RowActionsAdmin):
+    """Ages, sizes and failures of backups. What is in them is for their owners only."""
+
+    list_display = ("desktop_name", "owner", "succeeded_at", "failed_since", "why", "damaged_since", "size", "due_at")
+    list_filter = tuple((name, admin.EmptyFieldListFilter) for name in ("failed_since", "damaged_since", "volume"))
+    list_select_related = ("owner", "volume")
+    search_fields = ("desktop_name", "owner__username", "id__exact")
+    ordering = ("succeeded_at",)  # the oldest last backup first
+    actions = ("back_up_now",)
+    fields = (
+        *("desktop_name", "owner", "volume", "storage_amount", "created_at", "succeeded_at", "failed_since", "why"),
+        *("damaged_since", "size", "due_at", "checked_at", "id"),
+    )
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return backup_requests.available() and super().has_module_permission(request)
+
+    @admin.display(description=_("size"), ordering="size_bytes")
+    def size(self, repository: BackupRepository) -> str:
+        return units.data_size(repository.size_bytes)
+
+    @admin.display(description=_("why"))
+    def why(self, repository: BackupRepository) -> str:
+        return backup_reasons.sentence(repository.reason)
+
+    @admin.action(description=_("Back up the selected home folders now"), permissions=["manage"])
+    def back_up_now(self, request: HttpRequest, rows: QuerySet[BackupRepository]) -> None:
+        by = actor(request)
+        self.apply(request, rows, lambda repository: _back_up(repository, by))
+
+
+def _back_up(repository: BackupRepository, by: Actor) -> None:
+    if repository.volume is None:
+        raise VolumeLost
+    backup_requests.back_up_now(volume=repository.volume, by=by)

@@ -137,3 +137,28 @@ class DidNotStart(DesktopRefusal):
     def __init__(self, slug: str, message: Text, next_step: Text) -> None:
         super().__init__(message, next_step=next_step)
         self.slug = slug
+
+
+class NoSuchFile(DesktopNotFound):
+    message = _("There is no such file in this backup.")
+    next_step = ""
+
+
+class BackupsUnreachable(DesktopRefusal):
+    """The repository of a backup cannot be read now."""
+
+    slug, status_code = "backups_unreachable", 503
+    message = _("The storage of the backups does not answer at present.")
+    next_step = _("Try again in a minute.")
+
+
+class TooManyDownloads(DesktopRefusal):
+    slug, status_code = "too_many_downloads", 429
+    message = _("You are downloading too many files at the same time.")
+    next_step = _("Wait until one download has ended.")
+
+
+class NothingChosen(DesktopRefusal):
+    slug, status_code = "nothing_chosen", 422
+    message = _("You have not chosen any files.")
+    next_step = _("Choose at least one file or folder of the backup.")

@@ -4,7 +4,7 @@ from channels.auth import AuthMiddlewareStack
 from django.urls import URLPattern, path
 
 from desktops.proxy import app as proxy
-from desktops.web import ingress_auth, viewer, views
+from desktops.web import backups, ingress_auth, viewer, views
 from desktops.web.status_socket import StatusConsumer
 
 relay: Any = proxy.application  # Channels' routes are Django's, with ASGI applications for views
@@ -27,6 +27,16 @@ urlpatterns: list[URLPattern] = [
     path("desktops/<uuid:desktop_id>/view/", viewer.viewer, name="viewer"),
     path("desktops/<uuid:desktop_id>/session-token/", viewer.session_token, name="session_token"),
     path("volumes/<uuid:volume_id>/delete/", views.delete_volume, name="delete_volume"),
+    path("volumes/<uuid:volume_id>/backups/", backups.of_volume, name="backups"),
+    path("volumes/<uuid:volume_id>/backups/create/", backups.create, name="back_up_now"),
+    path("home-backups/<uuid:repository_id>/", backups.of_repository, name="backups_of_repository"),
+    path("home-backups/<uuid:repository_id>/delete/", backups.delete_all, name="delete_backups"),
+    path("backups/<uuid:backup_id>/", backups.contents, name="backup"),
+    path("backups/<uuid:backup_id>/restore/", backups.restore, name="restore_backup"),
+    path("backups/<uuid:backup_id>/restore-as-new/", backups.restore_as_new, name="restore_backup_as_new"),
+    path("backups/<uuid:backup_id>/restore-files/", backups.restore_files, name="restore_backup_files"),
+    path("backups/<uuid:backup_id>/delete/", backups.delete, name="delete_backup"),
+    path("backups/<uuid:backup_id>/file/", backups.file, name="backup_file"),
 ]
 websocket_urlpatterns: list[URLPattern] = [
     path("ws/desktops/<uuid:desktop_id>/vnc", relay),

@@ -139,7 +139,11 @@ API_RATES = {
     "address": env.integer("API_RATE_ADDRESS", 3000),
 }
 # Waiting requests and streams that a user may keep open at once; 0: no limit.
-API_OPEN = {"streams": env.integer("API_STREAMS", 50), "waits": env.integer("API_WAITS", 20)}
+API_OPEN = {
+    "streams": env.integer("API_STREAMS", 50),
+    "waits": env.integer("API_WAITS", 20),
+    "downloads": env.integer("API_DOWNLOADS", 4),  # of files from backups, also from pages
+}
 API_BODY_LIMIT = 64 * 1024  # bytes; the largest valid request has a few hundred
 API_WAIT_LIMIT = env.integer("API_WAIT_LIMIT", 120)  # seconds; the longest `?wait=`
 REST_FRAMEWORK = {

@@ -20,7 +20,7 @@ from django.utils import timezone
 from accounts import tokens
 from accounts.models import AuditEvent, Quota, SessionToken, User
 from core import encryption
-from desktops.models import Desktop, Status, Volume
+from desktops.models import BackupTask, Desktop, Status, Volume
 from tests.support import openapi
 
 WHO = ("anonymous", "stranger", "owner", "admin", "revoked", "expired", "unpermitted", "bound_elsewhere", "bound_here")
@@ -80,16 +80,35 @@ TABLE: dict[str, tuple[int, ...]] = {
     "GET v1/quota": LISTS,
     "GET v1/volumes": LISTS,
     "DELETE v1/volumes/<volume_id>": but(MINE, owner=202, unpermitted=202),
+    "GET v1/pods/<pod_name>/backups": LOOKS,
+    "POST v1/pods/<pod_name>/backups": ACTS,
+    "GET v1/backups": LISTS,
+    "GET v1/backups/<backup_id>": MINE,
+    "DELETE v1/backups/<backup_id>": but(MINE, owner=202, unpermitted=202),
+    "GET v1/backups/<backup_id>/contents": but(MINE, unpermitted=403),
+    "GET v1/backups/<backup_id>/file": but(MINE, unpermitted=403),
+    "POST v1/backups/<backup_id>/restore": but(MINE, owner=202, unpermitted=202),
+    "POST v1/backups/<backup_id>/restore-as-new": but(MINE, owner=202, unpermitted=202),
+    "POST v1/backups/<backup_id>/restore-files": but(MINE, owner=202, unpermitted=202),
+    "GET v1/backup-tasks/<task_id>": MINE,
+    "GET v1/admin/backups": RULES,
     "GET v1/monitor/": LISTS,
     "GET v1/admin/pods": RULES,
     "GET v1/admin/reports/usage": RULES,
     "POST v1/admin/pods/<pod_name>/stop": but(RULES, admin=202),
     "DELETE v1/admin/pods/<pod_name>": but(RULES, admin=202),
 }
-STATUS = {"POST v1/pods/<pod_name>/start": Status.STOPPED}  # of alice's desktop; else it runs
+# Of alice's desktop; else it runs.
+STATUS = {
+    "POST v1/pods/<pod_name>/start": Status.STOPPED,
+    "POST v1/backups/<backup_id>/restore": Status.STOPPED,
+}
+QUERIES = {"GET v1/backups/<backup_id>/file": "?path=notes.txt"}
 BODIES = {
     "POST v1/auth/token": {"username": "alice", "password": "alice's password"},
     "POST v1/pods/create": {"name": "another"},
+    "POST v1/backups/<backup_id>/restore-as-new": {"name": "again"},
+    "POST v1/backups/<backup_id>/restore-files": {"paths": ["notes.txt"]},
     "POST v1/admin/users": {"username": "dave", "password": "a long password of dave's"},
     "PATCH v1/admin/users/<user_id>": {"first_name": "Carol"},
     "PATCH v1/admin/quotas/<quota_id>": {"desktops": 3},
@@ -123,7 +142,7 @@ def test_each_endpoint_has_a_row_and_each_row_an_endpoint():
 
 
 @pytest.fixture
-def things(request, alice, make_desktop, settings) -> dict[str, object]:
+def things(request, alice, make_desktop, make_backup, settings) -> dict[str, object]:
     """Create alice's objects and return their ids by the names in the URLs."""
     settings.DESKTOP_EXPOSURE = "nodeport"  # otherwise there is no password to read
     Quota.objects.filter(user=None, group=None).update(desktops=5, cpu=100, memory_mib=10**6, storage_gib=10**4)
@@ -135,9 +154,13 @@ def things(request, alice, make_desktop, settings) -> dict[str, object]:
     scope, validity = tokens.TokenScope("kept"), tokens.validity_from_now()
     kept = tokens.issue_row(alice, scope=scope, validity=validity, label="kept")[1]
     carol = User.objects.create_user("carol")
+    backup = make_backup(desktop.volume)
+    task = BackupTask.objects.create(repository=backup.repository, kind="verify", trigger="schedule")
     return {
         "pod_name": desktop.object_name,
         "volume_id": volume.pk,
+        "backup_id": backup.pk,
+        "task_id": task.pk,
         "quota_id": quota.pk,
         "token_id": kept.pk,
         "user_id": carol.pk,
@@ -159,6 +182,7 @@ def token_of(who: str, things: dict[str, object], alice: User, bob: User, admin:
 
 def ask(operation: str, things: dict[str, object], token: str, body: dict[str, object]) -> Any:
     method, _, address = operation.partition(" ")
+    address += QUERIES.get(operation, "")
     for name, value in things.items():
         address = address.replace(f"<{name}>", str(value))
     sent = {"data": BODIES.get(operation, {}) | body, "content_type": "application/json"} if method != "GET" else {}
@@ -202,6 +226,10 @@ def test_status(operation, who, things, alice, bob, admin):
 
 # Endpoints that depend on the token's permissions: permissions, further arguments, status.
 PERMITTED = [
+    ("GET v1/backups/<backup_id>/contents", "ssh", {}, 200),
+    ("GET v1/backups/<backup_id>/contents", "vnc", {}, 403),
+    ("GET v1/backups/<backup_id>/file", "ssh", {}, 200),
+    ("GET v1/backups/<backup_id>/file", "vnc", {}, 403),
     ("POST v1/pods/<pod_name>/password", "vnc", {}, 200),
     ("POST v1/pods/<pod_name>/password", "ssh", {}, 403),
     ("POST v1/pods/<pod_name>/token", "vnc", {}, 201),

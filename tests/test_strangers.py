@@ -14,7 +14,7 @@ from accounts import revocation
 from accounts.models import SSHKey
 from accounts.tokens import TokenScope, issue_row, validity_from_now
 from core import encryption
-from desktops.models import Status, Volume
+from desktops.models import Backup, BackupRepository, Status, Volume
 from desktops.proxy import access
 from desktops.urls import websocket_urlpatterns
 from tests.test_api_matrix import patterns
@@ -46,11 +46,15 @@ GATE, SCRIPTS = "/desktops/<uuid:desktop_id>/gate/", "/desktops/<uuid:desktop_id
 
 
 @pytest.fixture
-def things(alice, make_desktop) -> dict[str, object]:
+def things(alice, make_desktop, settings) -> dict[str, object]:
+    settings.BACKUP_REPOSITORY = "/nowhere"  # without it, the pages of backups do not exist
+    repository = BackupRepository.objects.create(owner=alice, desktop_name="d", storage_gib=1)
     key = SSHKey.objects.create(owner=alice, name="laptop", public_key="ssh-ed25519 AAAA", fingerprint="SHA256:x")
     return {
         "<uuid:desktop_id>": make_desktop(alice, status=Status.RUNNING).pk,
         "<uuid:volume_id>": Volume.objects.create(owner=alice, object_name="v", desktop_name="d", storage_gib=1).pk,
+        "<uuid:repository_id>": repository.pk,
+        "<uuid:backup_id>": Backup.objects.create(repository=repository, snapshot="1", trigger="request").pk,
         "<int:key_id>": key.pk,
         "<uuid:token_id>": issue_row(alice, scope=TokenScope("s"), validity=validity_from_now(), label="kept")[1].pk,
     }

@@ -74,3 +74,11 @@ def test_use_of_a_limit(key, used, limit, text, chinese):
 )
 def test_a_shortage_shows_in_its_numbers(key, needed, used, limit, text):
     assert units.shortage(key, needed=needed, used=used, limit=limit) == text
+
+
+@pytest.mark.parametrize(
+    ("count", "text"),
+    [(0, "0 B"), (1023, "1023 B"), (1024, "1 KiB"), (1536, "1.5 KiB"), (3 * 2**30, "3 GiB"), (2**52, "4096 TiB")],
+)
+def test_data_size(count, text):
+    assert units.data_size(count) == text

@@ -110,4 +110,4 @@ class AnyPod(Endpoint):
         self.body(EmptySerializer)
         desktop = selectors.any_desktop_named(pod_name=pod_name)
         services.delete_desktop(desktop=desktop, by=self.actor, keep_data=True)
-        return Response({"status": "deleted", "pod_name": pod_name}, status=202)
+        return Response({"status": "deleted", "pod_name": pod_name, "backup_task": None}, status=202)

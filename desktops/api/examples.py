@@ -61,7 +61,7 @@ CREATED: Node = {
     "desktop": _STARTING,
 }
 EXISTS: Node = CREATED | {"status": "exists", "desktop": DESKTOP, "access_info": _ACCESS}
-DELETED: Node = {"status": "deleted", "pod_name": POD_NAME}
+DELETED: Node = {"status": "deleted", "pod_name": POD_NAME, "backup_task": None}
 
 
 def acted(desktop: Node, **changed: str) -> Node:

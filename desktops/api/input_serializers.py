@@ -95,7 +95,18 @@ class GoneQuery(WaitQuery):
 
 
 class DeleteQuery(GoneQuery):
-    keep_data = serializers.BooleanField(default=True, help_text="false also deletes the home folder.")
+    keep_data = serializers.BooleanField(
+        default=None, allow_null=True, help_text="false also deletes the home folder. Default: true without backup."
+    )
+    backup = serializers.BooleanField(
+        default=False,
+        help_text="true backs the home folder up first, and deletes both only if that succeeds. Without keep_data.",
+    )
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if attrs["backup"] and attrs["keep_data"]:
+            raise serializers.ValidationError({"keep_data": _("With backup=true the files are not kept.")})
+        return attrs | {"keep_data": attrs["keep_data"] is not False and not attrs["backup"]}
 
 
 _ONE = f"({'|'.join(Status.values)})"

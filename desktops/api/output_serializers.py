@@ -117,8 +117,13 @@ class CreatedOut(serializers.Serializer[Any]):
 class DeletedOut(serializers.Serializer[Any]):
     """Confirmation that a desktop was deleted or is being deleted."""
 
-    status = serializers.ChoiceField(["deleted"], help_text='Always "deleted".')
+    status = serializers.ChoiceField(
+        ["deleted", "backing_up"], help_text='"deleted", or "backing_up" if the files are backed up first.'
+    )
     pod_name = serializers.CharField(help_text=POD_NAME)
+    backup_task = serializers.UUIDField(
+        allow_null=True, help_text="ID of the backup before the deletion, for GET backup-tasks/<id>. Null without one."
+    )
 
 
 class ActionOut(serializers.Serializer[Any]):

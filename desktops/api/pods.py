@@ -18,7 +18,8 @@ from desktops.api.input_serializers import DeleteQuery, PodCreate, PodQuery, Wai
 from desktops.api.output_serializers import CreatedOut, DeletedOut, PodOut
 from desktops.desktop_snapshot import DesktopSnapshot
 from desktops.exceptions import DesktopNotFound, DesktopRefusal, DidNotStart, NotRunning
-from desktops.models import MOVING, Desktop, Status
+from desktops.lifecycle.backups import requests as backup_requests
+from desktops.models import MOVING, BackupTask, Desktop, Status
 
 
 class PodEndpoint(Endpoint):
@@ -139,12 +140,22 @@ class Pod(PodEndpoint):
     def delete(self, request: Request, pod_name: str) -> Response:
         """Delete a desktop. Its files are kept unless you send `keep_data=false`.
 
+        With `backup=true` the files are backed up, then deleted with the desktop. If the backup fails, both remain;
+        `GET backup-tasks/<backup_task>` says why. Starting the desktop cancels the deletion.
+
         The response is 202 while the desktop is being deleted. With `wait`, it is 200 once nothing is left.
         """
         self.body(EmptySerializer)
         asked, desktop = self.query(DeleteQuery), self.desktop_of(pod_name)
         with concurrency.waiting_slot(self.claims.user_id, asked["wait"]):
-            services.delete_desktop(desktop=desktop, by=self.actor, keep_data=asked["keep_data"])
+            task = self._delete(desktop, asked)
             gone = wait.until_gone(desktop, asked["wait"])
-        answer: dict[str, Any] = {"status": "deleted", "pod_name": pod_name}
+        status = "backing_up" if task and not gone else "deleted"
+        answer = {"status": status, "pod_name": pod_name, "backup_task": str(task.pk) if task else None}
         return Response(answer, status=200 if gone else 202)
+
+    def _delete(self, desktop: Desktop, asked: dict[str, Any]) -> BackupTask | None:
+        if asked["backup"]:
+            return backup_requests.delete_after_backup(desktop=desktop, by=self.actor)
+        services.delete_desktop(desktop=desktop, by=self.actor, keep_data=asked["keep_data"])
+        return None

@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 import structlog
-from asgiref.sync import SyncToAsync, sync_to_async
 from channels.db import DatabaseSyncToAsync
-from django.db import Error, connections
+from django.db import Error
 from django.http import StreamingHttpResponse
 from rest_framework.renderers import JSONRenderer
 from rest_framework.utils.encoders import JSONEncoder
 
+from core import streaming
 from core.concurrency import LEASE, ConcurrencySlot
 from desktops.api import channel_listener, shutdown
 
@@ -71,7 +71,7 @@ async def _stream(producer: EventProducer, slot: ConcurrencySlot) -> AsyncIterat
     woken = asyncio.Event()
     tasks = [asyncio.create_task(work) for work in (channel_listener.listen(producer.group, woken), _renew(slot))]
     try:
-        await _release_thread()
+        await streaming.release_thread()
         yield f"retry: {RETRY * 1000}\n\n".encode()
         async for frame in _frames(producer, woken):
             yield frame
@@ -114,15 +114,3 @@ async def _frames(producer: EventProducer, woken: asyncio.Event) -> AsyncIterato
             woken.set()
         with suppress(TimeoutError):
             await asyncio.wait_for(woken.wait(), TICK)
-
-
-async def _release_thread() -> None:
-    """Release the request's thread and its database connection.
-
-    Django would hold both until the response has been sent, which can take hours. A later query gets a new thread.
-    """
-    await sync_to_async(connections.close_all)()
-    context = SyncToAsync.thread_sensitive_context.get(None)
-    executor = SyncToAsync.context_to_thread_executor.pop(context, None) if context else None
-    if executor:
-        executor.shutdown(wait=False)

@@ -1,6 +1,6 @@
 from django.urls import URLPattern, path, register_converter
 
-from desktops.api import admin_pods, catalog, events, monitor, pod_actions, pods, url_converters, usage_report
+from desktops.api import admin_pods, backups, catalog, events, monitor, pod_actions, pods, url_converters, usage_report
 
 register_converter(url_converters.PodName, "pod")
 
@@ -18,6 +18,16 @@ urlpatterns: list[URLPattern] = [
     path("pods/<pod:pod_name>/logs", pod_actions.Logs.as_view(), name="pod_logs"),
     path("pods/<pod:pod_name>/metrics", pod_actions.Metrics.as_view(), name="pod_metrics"),
     path("pods/<pod:pod_name>/events", events.PodEvents.as_view(), name="pod_events"),
+    path("pods/<pod:pod_name>/backups", backups.PodBackups.as_view(), name="pod_backups"),
+    path("backups", backups.Backups.as_view(), name="backups"),
+    path("backups/<uuid:backup_id>", backups.OneBackup.as_view(), name="backup"),
+    path("backups/<uuid:backup_id>/contents", backups.BackupContents.as_view(), name="backup_contents"),
+    path("backups/<uuid:backup_id>/file", backups.BackupFile.as_view(), name="backup_file"),
+    path("backups/<uuid:backup_id>/restore", backups.RestoreBackup.as_view(), name="backup_restore"),
+    path("backups/<uuid:backup_id>/restore-as-new", backups.RestoreBackupAsNew.as_view(), name="backup_restore_as_new"),
+    path("backups/<uuid:backup_id>/restore-files", backups.RestoreBackupFiles.as_view(), name="backup_restore_files"),
+    path("backup-tasks/<uuid:task_id>", backups.OneBackupTask.as_view(), name="backup_task"),
+    path("admin/backups", backups.AnyBackups.as_view(), name="admin_backups"),
     path("images", catalog.Images.as_view(), name="images"),
     path("quota", catalog.MyQuota.as_view(), name="quota"),
     path("volumes", catalog.Volumes.as_view(), name="volumes"),

@@ -17,7 +17,7 @@ from django.db import close_old_connections
 
 from accounts.models import User
 from desktops.api import channel_listener, shutdown
-from desktops.models import MOVING, Desktop, Volume
+from desktops.models import MOVING, BackupTask, Desktop, Volume
 from desktops.notify import owner_group
 
 log = structlog.get_logger("podesk.api")
@@ -58,6 +58,13 @@ def until_volume_gone(volume: Volume, seconds: int) -> bool:
         return False
     _hold(volume.owner_id, seconds, partial(_is_volume_gone, volume.pk))
     return _is_volume_gone(volume.pk)
+
+
+def until_backup_task_ended(task: BackupTask, seconds: int) -> None:
+    """Wait until a backup or restore has ended, or the time is over."""
+    if seconds:
+        open_task = BackupTask.objects.filter(pk=task.pk, status__in=BackupTask.OPEN)
+        _hold(task.repository.owner_id, seconds, lambda: not open_task.exists())
 
 
 def _hold(owner_id: UUID, seconds: int, is_over: IsOver) -> None:

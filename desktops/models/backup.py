@@ -127,6 +127,10 @@ class BackupTask(models.Model):
     def __str__(self) -> str:
         return str(self.id)
 
+    @property
+    def is_open(self) -> bool:
+        return self.status in self.OPEN
+
     def move(self, *, to: Status, **fields: Any) -> bool:
         """Change the status and `fields`, but only if the row still has the status of this instance.
 

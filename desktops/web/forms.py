@@ -105,7 +105,11 @@ class LaunchForm(forms.Form):
 
 class DeleteForm(forms.Form):
     home_folder = forms.ChoiceField(
-        choices=[("keep", _("Keep my files")), ("delete", _("Delete my files"))],
+        choices=[
+            ("keep", _("Keep my files")),
+            ("backup", _("Back up first, then delete my files")),
+            ("delete", _("Delete my files")),
+        ],
         error_messages={
             "required": _("Choose whether to keep or delete your files."),
             "invalid_choice": _("Choose whether to keep or delete your files."),
@@ -115,3 +119,7 @@ class DeleteForm(forms.Form):
     def keep_data(self) -> bool:
         """Return whether the files are kept. Call is_valid() first."""
         return bool(self.cleaned_data["home_folder"] == "keep")
+
+    def backs_up_first(self) -> bool:
+        """Return whether the files are backed up before they are deleted. Call is_valid() first."""
+        return bool(self.cleaned_data["home_folder"] == "backup")

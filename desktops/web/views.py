@@ -20,8 +20,10 @@ from accounts.client import actor
 from accounts.decorators import button, login_required
 from desktops import connection_info, selectors, services
 from desktops.exceptions import DesktopRefusal
+from desktops.lifecycle.backups import requests as backup_requests
 from desktops.models import MOVING, Desktop
 from desktops.quota import has_room, launch_offer
+from desktops.selectors import backups as backup_selectors
 from desktops.web.error_pages import refusals_shown
 from desktops.web.forms import DeleteForm, LaunchForm
 from desktops.wording import timeline, usage_meters
@@ -156,7 +158,10 @@ def delete(request: HttpRequest, desktop_id: UUID) -> HttpResponse:
     desktop, form = _desktop(request, desktop_id), DeleteForm(request.POST)
     if not form.is_valid():
         return _detail_page(request, desktop, form=form)
-    services.delete_desktop(desktop=desktop, by=actor(request), keep_data=form.keep_data())
+    if form.backs_up_first():
+        backup_requests.delete_after_backup(desktop=desktop, by=actor(request))
+    else:
+        services.delete_desktop(desktop=desktop, by=actor(request), keep_data=form.keep_data())
     return _done(request, desktop)
 
 
@@ -202,6 +207,7 @@ def _shown(desktop: Desktop) -> dict[str, Any]:
         "moving": desktop.status in MOVING,
         "events": timeline.lines(selectors.timeline_of(desktop)),
         "connection": connection_info.connection_info_for(desktop),
+        "backup_note": backup_selectors.note_of(desktop) if backup_requests.available() else None,
     }
 
 
@@ -220,6 +226,8 @@ def _detail_page(
         "confirm_delete": bool(form) or request.GET.get("confirm") == "delete",
         "refusal": refusal,
         "has_room": has_room(user),
+        "repository": backup_selectors.repository_of(desktop.volume) if backup_requests.available() else None,
+        "has_backups": backup_requests.available(),
         "others": selectors.visible_to(user).exclude(pk=desktop.pk).exists(),
     }
     return render(request, "desktops/detail.html", context, status=422 if form else 200)
@@ -233,5 +241,8 @@ def _launch_page(
         kept = request.POST if "image" in request.POST else None  # keep what the user filled in
         form = LaunchForm(kept, owner=user, offer=launch_offer(user))
     context = {"form": form, "offer": form.offer, "refusal": refusal, "volume_to_delete": request.GET.get("delete", "")}
+    context["has_backups"] = backup_requests.available()
+    if context["has_backups"]:
+        context["repositories"] = backup_selectors.repositories_without_files(user)
     context["has_desktops"] = selectors.visible_to(user).exists()
     return render(request, "desktops/launch.html", context, status=422 if form.is_bound and not refusal else 200)

@@ -12,6 +12,7 @@ _BODY_METHODS = {"post", "put", "patch", "delete"}  # a DELETE must have an empt
 TAGS = {
     "Desktops": "Create, watch, connect to, stop and delete your desktops. In paths and fields, a desktop is a pod.",
     "Files and quota": "Your quota, and the home folders that are kept when you delete a desktop.",
+    "Backups": "Backups of home folders: make, restore, look inside, download. Administrators see their ages only.",
     "Tokens": "Session tokens, which identify you in all other requests.",
     "Administration": "Users, quotas, desktops and the audit trail of the portal, for administrators.",
 }

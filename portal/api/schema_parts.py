@@ -96,6 +96,8 @@ PARAMETERS: Node = {
     }
 }
 PATH_PARAMETERS = {
+    "backup_id": "ID of the backup.",
+    "task_id": "ID of the task.",
     "pod_name": "Technical name of the desktop.",
     "quota_id": "ID of the quota.",
     "token_id": "ID of the token.",  # nosec B105 - a description

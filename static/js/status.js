@@ -43,7 +43,8 @@ function connect() {
   };
   socket.onmessage = (event) => {
     const { desktop, status } = JSON.parse(event.data);
-    if (![desktop, "all"].includes(live.dataset.live)) return;
+    // A backup or restore may change what the page of any desktop says.
+    if (status !== "backup" && ![desktop, "all"].includes(live.dataset.live)) return;
     live.dispatchEvent(new CustomEvent("status", { detail: status }));
     if (["pending", "starting"].includes(status)) refreshSoon();
     else refresh();

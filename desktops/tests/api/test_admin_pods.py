@@ -95,7 +95,10 @@ def test_stop_takes_nothing(api_for, make_desktop, alice, admin):
 def test_delete_keeps_the_files(api_for, make_desktop, alice, admin):
     desktop = make_desktop(alice, status=Status.RUNNING)
     answer = api_for(admin).delete(one(desktop))
-    assert (answer.status_code, answer.json()) == (202, {"status": "deleted", "pod_name": desktop.object_name})
+    assert (answer.status_code, answer.json()) == (
+        202,
+        {"status": "deleted", "pod_name": desktop.object_name, "backup_task": None},
+    )
     desktop.refresh_from_db()
     assert (desktop.status, desktop.keep_data) == (Status.DELETING, True)
     assert AuditEvent.objects.get(action="desktop.delete").details["keep_data"] is True

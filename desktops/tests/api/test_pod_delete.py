@@ -13,7 +13,10 @@ pytestmark = pytest.mark.django_db
 def test_deletes(alice, make_desktop, asked, kept):
     desktop = make_desktop(alice, status=Status.RUNNING)
     answer = script_of(alice).delete(f"pods/{desktop.object_name}{asked}")
-    assert (answer.status_code, answer.json()) == (202, {"status": "deleted", "pod_name": desktop.object_name})
+    assert (answer.status_code, answer.json()) == (
+        202,
+        {"status": "deleted", "pod_name": desktop.object_name, "backup_task": None},
+    )
     desktop.refresh_from_db()
     assert (desktop.status, desktop.keep_data) == (Status.DELETING, kept)
 
