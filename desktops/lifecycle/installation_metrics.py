@@ -26,6 +26,7 @@ from desktops.lifecycle import (
     portal_certificate,
     queue,
 )
+from desktops.lifecycle.backups import backup_metrics
 from desktops.models import Desktop, DesktopImage, Status
 from desktops.models.volume import ALMOST_FULL, NEARLY_FULL
 from desktops.runtimes import get_runtime
@@ -53,6 +54,7 @@ _FAMILIES = {
     "podesk_storage_bytes": ("Size of the storage that all home folders share.", ("state",)),
     "podesk_certificate_expiry_timestamp_seconds": ("Unix time at which the portal's certificate ends.", ()),
     **database_backups.FAMILIES,
+    **backup_metrics.FAMILIES,
 }
 Values = dict[tuple[str, ...], float]  # by the values of the labels
 Samples = dict[str, Values]  # by the name of the metric
@@ -101,15 +103,19 @@ REGISTRY.register(shown)
 def from_database() -> Samples:
     """Return what rows say, with a constant number of queries."""
     volumes = installation_counts.volumes_by_state()
-    return database_backups.samples() | {
-        "podesk_desktops": _desktops(),
-        "podesk_waiting_launches": _waiting_launches(),
-        "podesk_volumes": {(state,): found["count"] for state, found in volumes.items()},
-        "podesk_volume_requested_bytes": {(state,): found["gib"] * _GIB for state, found in volumes.items()},
-        "podesk_volume_used_bytes": {(state,): found["used"] for state, found in volumes.items()},
-        "podesk_nearly_full_volumes": {(str(p),): volumes["in_use"][f"from_{p}"] for p in _FILL_LEVELS},
-        "podesk_node_ports": _node_ports(),
-    }
+    return (
+        database_backups.samples()
+        | backup_metrics.samples()
+        | {
+            "podesk_desktops": _desktops(),
+            "podesk_waiting_launches": _waiting_launches(),
+            "podesk_volumes": {(state,): found["count"] for state, found in volumes.items()},
+            "podesk_volume_requested_bytes": {(state,): found["gib"] * _GIB for state, found in volumes.items()},
+            "podesk_volume_used_bytes": {(state,): found["used"] for state, found in volumes.items()},
+            "podesk_nearly_full_volumes": {(str(p),): volumes["in_use"][f"from_{p}"] for p in _FILL_LEVELS},
+            "podesk_node_ports": _node_ports(),
+        }
+    )
 
 
 def from_redis() -> Samples:

@@ -27,6 +27,8 @@ class BackupRepository(models.Model):
     created_at = models.DateTimeField(_("created"), default=timezone.now)
     due_at = models.DateTimeField(null=True, blank=True, db_index=True)  # of the next scheduled backup; null: never
     succeeded_at = models.DateTimeField(_("last backup"), null=True, blank=True)
+    # Until when all changes in the home folder are saved. Later than the last backup if there were none since.
+    saved_until = models.DateTimeField(null=True, blank=True)
     failed_since = models.DateTimeField(_("failing since"), null=True, blank=True)  # first failure after a success
     reason = models.CharField(_("reason"), max_length=40, blank=True)  # of the last failure
     size_bytes = models.PositiveBigIntegerField(_("size in bytes"), default=0)  # in the storage

@@ -192,6 +192,33 @@ CASES = {
         "The last backup of the database (daily_copy) failed.",
         {"kind": "daily_copy"},
     ),
+    "PodeskBackupTooOld": Case(
+        {"podesk_backup_oldest_saved_timestamp_seconds": "0x2400"},
+        {"podesk_backup_oldest_saved_timestamp_seconds": "0x1400 86400x1000"},
+        "A home folder with scheduled backups has changes that were last saved 1d 14h 0m 0s ago.",
+        at="38h",
+    ),
+    "PodeskBackupsFailing": Case(
+        {
+            'podesk_backup_repositories{state="failing"}': "0 2x200",
+            'podesk_backup_repositories{state="scheduled"}': "9x200",
+        },
+        {
+            'podesk_backup_repositories{state="failing"}': "2x90 0x110",
+            'podesk_backup_repositories{state="scheduled"}': "9x200",
+        },
+        "The backups of 2 home folders have been failing for two hours.",
+        at="150m",
+    ),
+    "PodeskBackupNotVerifiable": Case(
+        {
+            'podesk_backup_repositories{state="damaged"}': "1x20",
+            'podesk_backup_repositories{state="unverified"}': "0x20",
+        },
+        {'podesk_backup_repositories{state="damaged"}': "0x20", 'podesk_backup_repositories{state="failing"}': "3x20"},
+        "The backups of 1 home folders are damaged.",
+        {"state": "damaged"},
+    ),
     "PodeskManyFailedLogins": Case(
         {
             'podesk_failed_logins_total{result="wrong_password"}': "0+6x20",

@@ -112,6 +112,19 @@ CAPACITY = [
         "Nearly full home folders", "none", {"from {{percent}} %": "max by (percent) (podesk_nearly_full_volumes)"}
     ),
     PanelSource("Storage of one machine", "bytes", {"{{state}}": "max by (state) (podesk_storage_bytes)"}),
+    PanelSource("Backups by state", "none", {"{{state}}": "max by (state) (podesk_backup_repositories)"}),
+    PanelSource(
+        "Age of the oldest change without a backup",
+        "s",
+        {"age": "time() - max(podesk_backup_oldest_saved_timestamp_seconds)"},
+    ),
+    PanelSource(
+        "Failed backups by reason",
+        "none",
+        {"{{reason}}": 'sum by (reason) (increase(podesk_backup_tasks_total{result="failed"}[1h])) > 0'},
+    ),
+    PanelSource("Size of backups", "bytes", {"stored": "max(podesk_backup_stored_bytes)"}),
+    PanelSource("Open tasks of backups", "none", {"{{status}}": "max by (status) (podesk_backup_open_tasks)"}),
     PanelSource("Home folders without a row", "none", {"orphaned": "max(podesk_orphaned_volumes)"}),
     PanelSource("Desktops by image", "none", {"{{image}}": "sum by (image) (podesk_desktops)"}),
     PanelSource(

@@ -90,7 +90,7 @@ def _backed_up(task: BackupTask, result: TaskResult) -> None:
             "files_unread": result.files_unread,
         },
     )
-    good: dict[str, Any] = {"succeeded_at": began, "failed_since": None, "reason": ""}
+    good: dict[str, Any] = {"succeeded_at": began, "saved_until": began, "failed_since": None, "reason": ""}
     size = {"size_bytes": F("size_bytes") + result.added}  # exact after each removal of old backups
     BackupRepository.objects.filter(pk=task.repository_id).update(**good, **size)
     if task.trigger == _TRIGGER.BEFORE_DELETE:

@@ -76,7 +76,8 @@ def queue_due() -> None:
     )
     for row in rows:
         row.due_at = _next_due(row.due_at, PERIODS.get(BackupPolicy(row.policy)), now)
-    BackupRepository.objects.bulk_update(rows, ["due_at"])
+        row.saved_until = now if row.unchanged else row.saved_until
+    BackupRepository.objects.bulk_update(rows, ["due_at", "saved_until"])
 
 
 def queue_removals() -> None:
