@@ -29,8 +29,10 @@ from tests.support.cluster.service_accounts import accounts_in
 
 IMAGE = os.environ.get("BACKUP_IMAGE", "vnc/manager-api:dev")
 # Temporary addresses of this machine (RFC 5737): one has the repositories, at the other one something else listens.
-SERVER, ELSEWHERE = "198.51.100.7", "198.51.100.8"
-_LINK = "podesk-backups"
+# Each test process has its own.
+_PROCESS = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:])
+SERVER, ELSEWHERE = f"198.51.100.{10 + 2 * _PROCESS}", f"198.51.100.{11 + 2 * _PROCESS}"
+_LINK = f"podesk-bk-{_PROCESS}"  # at most 15 characters
 
 
 class BackupHarness:
