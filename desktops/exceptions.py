@@ -141,7 +141,7 @@ class DidNotStart(DesktopRefusal):
 
 class NoSuchFile(DesktopNotFound):
     message = _("There is no such file in this backup.")
-    next_step = ""
+    next_step = _("Choose another one.")
 
 
 class BackupsUnreachable(DesktopRefusal):

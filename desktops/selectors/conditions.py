@@ -27,6 +27,7 @@ WARNINGS = frozenset(
         "PodeskHomeFolderNearlyFull",
         "PodeskCertificateEndsSoon",
         "PodeskDatabaseBackupFailing",
+        "PodeskBackupsFailing",
     }
 )
 
@@ -43,7 +44,8 @@ class InstallationCondition:
 
 def conditions_of(found: InstallationOverview) -> list[InstallationCondition]:
     """Return all conditions that hold, critical ones first."""
-    holding = [*_parts(found), *_launches(found), *_capacity(found), *_leader_report(found.parts.leader)]
+    report = _leader_report(found.parts.leader)
+    holding = [*_parts(found), *_launches(found), *_capacity(found), *report, *_backups(found.backups)]
     return sorted(holding, key=lambda condition: not condition.critical)
 
 
@@ -103,3 +105,15 @@ def _leader_report(report: LeaderReport) -> Iterator[InstallationCondition]:
             yield InstallationCondition("PodeskDatabaseBackupTooOld", {"hours": BACKUP_TOO_OLD // 3600})
         if backup.failed:
             yield InstallationCondition("PodeskDatabaseBackupFailing")
+
+
+def _backups(found: dict[str, Any]) -> Iterator[InstallationCondition]:
+    """Yield what is wrong with the backups of home folders. `found`: empty without a place for backups."""
+    if not found:
+        return
+    if found["oldest"] and time.time() - found["oldest"].timestamp() > BACKUP_TOO_OLD:
+        yield InstallationCondition("PodeskBackupTooOld", {"hours": BACKUP_TOO_OLD // 3600})
+    if found["failing"]:
+        yield InstallationCondition("PodeskBackupsFailing", {"folders": found["failing"]})
+    if bad := found["damaged"] + found["unverified"]:
+        yield InstallationCondition("PodeskBackupNotVerifiable", {"folders": bad})

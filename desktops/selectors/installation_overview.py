@@ -5,6 +5,7 @@ from decimal import Decimal
 from typing import Any
 
 import redis
+from django.conf import settings
 from django.db.models import Count, Q, Sum
 
 from core.version import VERSION
@@ -18,6 +19,7 @@ from desktops.lifecycle import (
     queue,
     usage_samples,
 )
+from desktops.lifecycle.backups.backup_metrics import repository_counts
 from desktops.lifecycle.heartbeat import PartsHealth
 from desktops.lifecycle.installation_counts import NodePortUse
 from desktops.lifecycle.leader_report import LeaderReport
@@ -87,6 +89,7 @@ class InstallationOverview:
     storage_users: list[StorageUser]
     active_users: list[ActiveUser]
     node_ports: list[NodePortUse]
+    backups: dict[str, Any] = field(default_factory=dict)  # see backup_metrics; empty without a place for them
     version: str = VERSION
 
 
@@ -102,6 +105,7 @@ def installation_overview() -> InstallationOverview:
         homes=_fullest_homes(),
         storage_users=_storage_users(),
         active_users=_active_users(),
+        backups=repository_counts() if settings.BACKUP_REPOSITORY else {},
         node_ports=installation_counts.node_port_use(),
     )
 

@@ -83,6 +83,18 @@ CONDITIONS = {
         _("The last backup of the database failed."),
         _("Check the log of the controller, or on a cluster that of the backup job."),
     ),
+    "PodeskBackupTooOld": ConditionText(
+        _("Changes in home folders with scheduled backups have not been saved for more than %(hours)s hours."),
+        _("Check the storage of the backups, and whether BACKUPS_AT_ONCE is enough."),
+    ),
+    "PodeskBackupsFailing": ConditionText(
+        _("Home folders whose backups fail: %(folders)s."),
+        _("Look at the reasons under Backup repositories, and check the storage of the backups."),
+    ),
+    "PodeskBackupNotVerifiable": ConditionText(
+        _("Home folders whose backups are damaged or have not been verified for 15 days: %(folders)s."),
+        _("Check the storage of the backups, then make new backups of these home folders."),
+    ),
 }
 
 _ACCESS_DENIED = _("The cluster denies access to the desktops. Running desktops stay open; none starts or stops.")

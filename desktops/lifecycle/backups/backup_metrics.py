@@ -28,7 +28,7 @@ def samples() -> dict[str, Values]:
     """Return the values of each family. Without a place for backups, there are none."""
     if not settings.BACKUP_REPOSITORY:
         return {}
-    found = _repositories()
+    found = repository_counts()
     states = ("scheduled", "failing", "damaged", "unverified")
     open_tasks: Values = {(status,): 0 for status in BackupTask.OPEN}
     counted = BackupTask.objects.filter(status__in=BackupTask.OPEN).order_by().values_list("status")
@@ -42,7 +42,8 @@ def samples() -> dict[str, Values]:
     }
 
 
-def _repositories() -> dict[str, Any]:
+def repository_counts() -> dict[str, Any]:
+    """Return how many repositories are in each state, and ages and sizes, with one query."""
     scheduled = Q(due_at__isnull=False)
     failing = Q(failed_since__isnull=False, deleted_at=None) & ~Q(reason="quota_exceeded")  # its owner can mend that
     long_ago = timezone.now() - UNVERIFIED

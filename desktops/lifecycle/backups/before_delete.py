@@ -40,6 +40,8 @@ def delete(task: BackupTask) -> bool:
 
     Returns False without a change if it was started or deleted since the request.
     """
+    if task.volume_id is None or task.run is None:
+        return False
     desktop = Desktop.objects.filter(volume_id=task.volume_id, run=task.run, status__in=AT_REST).first()
     user = task.requested_by
     by = user.get_username() if user else ""

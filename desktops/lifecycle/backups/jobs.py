@@ -62,7 +62,6 @@ def _row(task_id: str) -> BackupTask | None:
 
 def spec_of(task: BackupTask) -> TaskSpec:
     repository, volume = task.repository, task.volume
-    as_new = task.kind == _KIND.RESTORE and volume and volume.pk != repository.volume_id
     return TaskSpec(
         id=str(task.pk),
         kind=TaskKind(task.kind),
@@ -75,7 +74,7 @@ def spec_of(task: BackupTask) -> TaskSpec:
         snapshots=_deleted(repository) if task.kind == _KIND.FORGET else (),
         delete_all=task.kind == _KIND.FORGET and repository.deleted_at is not None,
         part=(1, 1) if repository.damaged_since else (repository.next_part, results.PARTS),
-        new_volume=_new_volume(task) if as_new else None,
+        new_volume=_new_volume(task),
         placement=_placement(task),
     )
 
@@ -115,9 +114,12 @@ def _deleted(repository: BackupRepository) -> tuple[str, ...]:
     return tuple(repository.backups.filter(deleted_at__isnull=False).values_list("snapshot", flat=True))
 
 
-def _new_volume(task: BackupTask) -> NewVolume:
-    owner = task.repository.owner
-    return NewVolume(str(owner.pk), owner.get_username(), task.volume.storage_gib)
+def _new_volume(task: BackupTask) -> NewVolume | None:
+    """Return the home folder that a restore as new files creates."""
+    volume, owner = task.volume, task.repository.owner
+    if task.kind != _KIND.RESTORE or not volume or volume.pk == task.repository.volume_id:
+        return None
+    return NewVolume(str(owner.pk), owner.get_username(), volume.storage_gib)
 
 
 def _placement(task: BackupTask) -> Placement:

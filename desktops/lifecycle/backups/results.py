@@ -101,19 +101,20 @@ def _delete_desktop(task: BackupTask, result: TaskResult) -> None:
     """Delete the desktop of this backup, or write on the task why it remains."""
     if result.files_unread:
         task.move(to=_STATUS.SUCCEEDED, reason="files_unread")
-    elif not before_delete.delete(task) and Desktop.objects.filter(volume_id=task.volume_id).exists():
+    elif not before_delete.delete(task) and Desktop.objects.filter(volume=task.volume).exists():
         task.move(to=_STATUS.SUCCEEDED, reason="desktop_started")
 
 
 def _restored(task: BackupTask, result: TaskResult) -> None:
-    now = timezone.now()
-    Volume.objects.filter(pk=task.volume_id).update(used_at=Coalesce("used_at", now))
+    if task.volume_id:
+        Volume.objects.filter(pk=task.volume_id).update(used_at=Coalesce("used_at", timezone.now()))
 
 
 def _drop_new_files(task: BackupTask) -> None:
     """Delete the home folder that a failed restore was to create. Nothing else can have used it."""
-    new = Volume.objects.filter(pk=task.volume_id, used_at=None, desktop=None)
-    if task.volume_id != task.repository.volume_id and new.update(kept_at=None):
+    if not task.volume_id or task.volume_id == task.repository.volume_id:
+        return
+    if Volume.objects.filter(pk=task.volume_id, used_at=None, desktop=None).update(kept_at=None):
         enqueue_after_commit(jobs.delete_volume, task.volume_id)
 
 

@@ -1,6 +1,7 @@
 """Plan backups, removals of old backups and verifications, with a constant number of queries."""
 
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
@@ -68,7 +69,8 @@ def queue_due() -> None:
     due = BackupRepository.objects.filter(due_at__lte=now).order_by("due_at")[:_MOST]
     if not (ids := list(due.values_list("pk", flat=True))):
         return
-    rows = list(_with_policy().filter(pk__in=ids).annotate(waits=_open(_KIND.BACKUP), unchanged=_unchanged()))
+    known: QuerySet[Any] = _with_policy().filter(pk__in=ids)
+    rows = list(known.annotate(waits=_open(_KIND.BACKUP), unchanged=_unchanged()))
     changed = [row for row in rows if row.volume_id and not row.waits and not row.unchanged]
     BackupTask.objects.bulk_create(
         BackupTask(repository=row, kind=_KIND.BACKUP, trigger=_TRIGGER.SCHEDULE, volume_id=row.volume_id)

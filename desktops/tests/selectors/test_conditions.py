@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from core.redis import client, key
 from desktops.lifecycle import heartbeat, namespace_quota, node_ports, queue
+from desktops.lifecycle.backups.repositories import repository_of
 from desktops.models import DesktopRun, Status, Volume
 from desktops.runtimes.base import ResourceQuotaUse
 from desktops.selectors.conditions import BACKUP_TOO_OLD, CERTIFICATE_ENDS, ROUND_LATE, WARNINGS, conditions_of
@@ -204,3 +205,18 @@ def test_backups_of_the_database(at_work):
     assert list(found()) == ["PodeskDatabaseBackupFailing"]
     leader_reports(backups=[backup | {"last_success": time.time() - BACKUP_TOO_OLD - 1}])
     assert list(found()) == ["PodeskDatabaseBackupTooOld"]
+
+
+def test_backups_of_home_folders(at_work, make_desktop, alice, settings):
+    repository = repository_of(make_desktop(alice).volume)
+    now = timezone.now()
+
+    def change(**fields) -> None:
+        type(repository).objects.update(**fields)
+
+    change(due_at=now, saved_until=now - timedelta(hours=37), failed_since=now, damaged_since=now)
+    assert found() == {}  # no place for backups is set
+    settings.BACKUP_REPOSITORY = "/mnt/backups"
+    assert set(found()) == {"PodeskBackupTooOld", "PodeskBackupsFailing", "PodeskBackupNotVerifiable"}
+    change(saved_until=now - timedelta(hours=35), failed_since=None, damaged_since=None)
+    assert found() == {}
