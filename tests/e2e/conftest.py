@@ -18,7 +18,7 @@ from tests.support.viewer_page import Screen
 def portal() -> Iterator[Portal]:
     with tempfile.TemporaryDirectory(prefix="podesk-e2e-", ignore_cleanup_errors=True) as made:
         Path(made).chmod(0o755)  # the account that runs desktops must be able to enter it
-        with running(Path(made) / "data") as started:
+        with running(Path(made) / "data", BACKUP_REPOSITORY=f"{made}/backups") as started:
             yield started
 
 
