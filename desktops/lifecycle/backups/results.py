@@ -58,8 +58,10 @@ def fail(task: BackupTask, reason: str, detail: str = "") -> None:
         changes = {"failed_since": repository.failed_since or timezone.now(), "reason": reason[:40]}
         if repository.due_at:  # otherwise a daily backup would be tried again only tomorrow
             changes["due_at"] = min(repository.due_at, timezone.now() + RETRY)
-    elif task.kind == _KIND.VERIFY and reason == "repository_damaged":
-        changes = {"damaged_since": repository.damaged_since or timezone.now(), "checked_at": timezone.now()}
+    if reason == "repository_damaged":
+        changes["damaged_since"] = repository.damaged_since or timezone.now()
+    if reason == "repository_damaged" and task.kind == _KIND.VERIFY:
+        changes["checked_at"] = timezone.now()
     if changes:
         BackupRepository.objects.filter(pk=repository.pk).update(**changes)
     if task.kind == _KIND.RESTORE:

@@ -41,6 +41,7 @@ def _compare() -> None:
     """Do one round. If the engine does not answer, no row of a task that runs changes."""
     engine = get_backup_engine()
     if engine is None:
+        _end_all()
         return
     schedule.plan()
     try:
@@ -63,6 +64,19 @@ def cancel_of_disabled() -> None:
             results.fail(task, "account_disabled")
         else:
             task.move(to=_STATUS.RUNNING, reason="account_disabled")
+
+
+def _end_all() -> None:
+    """End what is open when backups were turned off, because an open restore keeps its desktop from starting.
+
+    A task that runs may still write, so it has its time first.
+    """
+    if not client().set(key("backups", "off"), "1", nx=True, ex=_LOOK):
+        return
+    overdue = Q(started_at__lt=timezone.now() - timedelta(seconds=settings.BACKUP_DEADLINE))
+    ended = Q(status=_STATUS.QUEUED) | Q(status=_STATUS.RUNNING) & overdue
+    for task in BackupTask.objects.filter(ended).select_related("repository"):
+        results.fail(task, "cancelled")
 
 
 def _running() -> list[BackupTask]:

@@ -7,10 +7,12 @@ from django.utils import timezone
 from structlog.testing import capture_logs
 
 from accounts.models import AuditEvent, Quota
+from core.redis import client, key
 from desktops import services
 from desktops.lifecycle.backups import repositories, requests, rounds
 from desktops.lifecycle.backups.rounds import cancel_of_disabled
 from desktops.models import Backup, BackupRepository, BackupTask, Desktop, Status, Volume
+from desktops.runtimes import get_backup_engine
 from desktops.runtimes.base import Phase, RuntimeFault
 
 KIND, STATUS, TRIGGER = BackupTask.Kind, BackupTask.Status, BackupTask.Trigger
@@ -314,3 +316,27 @@ def test_the_number_of_queries_does_not_depend_on_the_number_of_repositories(
     )
     with django_assert_max_num_queries(20):
         rounds.compare()
+
+
+def test_turning_backups_off_lets_desktops_start_again(
+    desktop, by_alice, make_backup, backups_on, settings, scripted_runtime
+):
+    get_backup_engine.cache_clear()
+    task = requests.restore(backup=make_backup(desktop.volume), by=by_alice)
+    BackupTask.objects.filter(pk=task.after_id).update(status=STATUS.RUNNING, started_at=timezone.now())
+    settings.BACKUP_REPOSITORY = ""
+    rounds.compare()
+    assert state(task) == ("failed", "cancelled")
+    assert state(task.after) == ("running", "")  # it may still read the files
+    services.start_desktop(desktop=desktop, by=by_alice)
+    client().delete(key("backups", "off"))
+    pass_time(task.after, settings.BACKUP_DEADLINE + 1)
+    rounds.compare()
+    assert state(task.after) == ("failed", "cancelled")
+    get_backup_engine.cache_clear()
+
+
+def test_a_backup_that_meets_damage_says_so(running, engine, go_round):
+    engine.fails(running.pk, "repository_damaged")
+    go_round()
+    assert BackupRepository.objects.get().damaged_since
