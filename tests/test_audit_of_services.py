@@ -30,7 +30,9 @@ from accounts.models import AuditEvent, Quota, SSHKey
 from accounts.token_services import TokenRequest
 from core.errors import Refusal
 from desktops import services as desktop_services
-from desktops.models import Desktop, Status, Volume
+from desktops.lifecycle.backups import downloads
+from desktops.lifecycle.backups import requests as backup_requests
+from desktops.models import Backup, BackupRepository, BackupTask, Desktop, Status, Volume
 from desktops.services import LaunchRequest
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIH5IkA4UyjKjYCsGZnBAHgm0AAEvJd+9M0ZmEvHVnCNl laptop"
@@ -54,6 +56,14 @@ def of_desktop(function: Callable[..., Any], desktop: str, **given: Any) -> Call
 
 def launch(name: str, function: Callable[..., Any] = desktop_services.launch) -> Callable[[Any], Any]:
     return lambda world: function(by=world.by, wanted=replace(world.wanted, name=name))
+
+
+def restore_paths(of: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    return service(backup_requests.restore_paths, backup=of, paths=lambda world: ["notes.txt"])
+
+
+def open_file(path: str) -> Callable[[Any], Any]:
+    return service(downloads.open_file, backup=lambda world: world.backup, path=lambda world: path)
 
 
 DEEDS = {
@@ -204,6 +214,49 @@ DEEDS = {
         of_desktop(desktop_services.show_password, "stopped"),
         "not_running",
     ),
+    backup_requests.back_up_now: Deed(
+        service(backup_requests.back_up_now, volume=lambda world: world.running.volume),
+        "backup.request",
+        service(backup_requests.back_up_now, volume=lambda world: world.gone.volume),
+        "volume_lost",
+    ),
+    backup_requests.restore: Deed(
+        service(backup_requests.restore, backup=lambda world: world.backup),
+        "backup.restore",
+        service(backup_requests.restore, backup=lambda world: world.busy_backup),
+        "restore_while_running",
+    ),
+    backup_requests.restore_as_new: Deed(
+        service(backup_requests.restore_as_new, backup=lambda world: world.backup, name=lambda world: "copy"),
+        "backup.restore_new",
+        service(backup_requests.restore_as_new, backup=lambda world: world.backup, name=lambda world: ""),
+        "name_invalid",
+    ),
+    backup_requests.restore_paths: Deed(
+        restore_paths(lambda world: world.backup),
+        "backup.restore_files",
+        restore_paths(lambda world: world.backup_of_nothing),
+        "nothing_to_restore",
+    ),
+    backup_requests.delete_after_backup: Deed(
+        of_desktop(backup_requests.delete_after_backup, "stopped"),
+        "desktop.delete_after_backup",
+        of_desktop(backup_requests.delete_after_backup, "deleting"),
+        "wrong_status",
+    ),
+    backup_requests.delete_backup: Deed(
+        service(backup_requests.delete_backup, backup=lambda world: world.backup),
+        "backup.delete",
+        service(backup_requests.delete_backup, backup=lambda world: world.busy_backup),
+        "being_restored",
+    ),
+    backup_requests.delete_repository: Deed(
+        service(backup_requests.delete_repository, repository=lambda world: world.backup.repository),
+        "backup.delete_all",
+        service(backup_requests.delete_repository, repository=lambda world: world.busy_backup.repository),
+        "being_restored",
+    ),
+    downloads.open_file: Deed(open_file("notes.txt"), "backup.download", open_file("missing"), "not_found"),
     desktop_services.delete_volume: Deed(
         service(desktop_services.delete_volume, volume=lambda world: world.kept),
         "volume.delete",
@@ -214,7 +267,12 @@ DEEDS = {
 
 
 @pytest.fixture
-def world(alice, bob, make_desktop, image, small, settings) -> SimpleNamespace:
+def wanted(image, small) -> LaunchRequest:
+    return LaunchRequest(image, small)
+
+
+@pytest.fixture
+def world(alice, bob, make_desktop, make_backup, wanted, settings) -> SimpleNamespace:
     """Create alice's objects, and bob, who has none."""
     settings.DESKTOP_EXPOSURE = "nodeport"
     Quota.objects.create(user=alice, desktops=9, cpu=90, memory_mib=90_000, storage_gib=900)
@@ -233,15 +291,25 @@ def world(alice, bob, make_desktop, image, small, settings) -> SimpleNamespace:
         kept=Volume.objects.create(
             owner=alice, object_name="home-kept", desktop_name="old", storage_gib=1, kept_at=timezone.now()
         ),
-        wanted=LaunchRequest(image, small),
+        wanted=wanted,
         stopped=make_desktop(alice, name="stopped"),
         gone=make_desktop(alice, name="gone"),
         deleting=make_desktop(alice, name="deleting", status=Status.DELETING),
         running=make_desktop(alice, name="running", status=Status.RUNNING, **running),
     )
+    made.backup, made.busy_backup = make_backup(made.stopped.volume), backup_of(made.running.volume, alice)
+    BackupTask.objects.create(
+        repository=made.busy_backup.repository, backup=made.busy_backup, kind="restore", trigger="request"
+    )
+    made.backup_of_nothing = backup_of(None, alice)
     Desktop.objects.filter(name="gone").delete()  # its row was deleted after it was read
     made.before = AuditEvent.objects.count()
     return made
+
+
+def backup_of(volume: Volume | None, owner: Any) -> Backup:
+    repository = BackupRepository.objects.create(owner=owner, volume=volume, desktop_name="d", storage_gib=1)
+    return Backup.objects.create(repository=repository, snapshot=str(repository.pk), trigger="request")
 
 
 def public_services() -> Iterator[Callable[..., Any]]:

@@ -6,10 +6,21 @@ from html import unescape
 import pytest
 from django.contrib.auth.models import Permission
 from django.test import Client
+from django.utils import timezone
 
 from accounts.models import AuditEvent
 from desktops.lifecycle import node_ports
-from desktops.models import Desktop, DesktopEvent, DesktopImage, DesktopRun, PortLease, Status, Volume
+from desktops.models import (
+    BackupRepository,
+    BackupTask,
+    Desktop,
+    DesktopEvent,
+    DesktopImage,
+    DesktopRun,
+    PortLease,
+    Status,
+    Volume,
+)
 
 LISTS = ("desktop", "desktopevent", "desktopimage", "desktoprun", "desktopsize", "portlease", "volume")
 
@@ -240,3 +251,21 @@ def test_foreign_ports_are_tried_again_and_desktops_keep_theirs(page, admin, ali
     assert list(PortLease.objects.all()) == [own]
     assert AuditEvent.objects.get(action="port.try_again").target == "31290"
     assert page.post(f"/admin/desktops/portlease/{own.pk}/delete/", {"post": "yes"}).status_code == 403
+
+
+def test_backups_show_age_and_failure_but_no_contents(client_for, admin, alice, make_desktop, make_backup):
+    backup = make_backup(make_desktop(alice, name="work").volume)
+    BackupRepository.objects.update(failed_since=timezone.now(), reason="repository_full", size_bytes=3 * 2**20)
+    client = client_for(admin)
+    page = client.get("/admin/desktops/backuprepository/").content.decode()
+    for text in ("alice", "The storage of the backups is full.", "3 MiB"):
+        assert text in page
+    assert client.get(f"/backups/{backup.pk}/").status_code == 404
+    chosen = {"action": "back_up_now", "_selected_action": [str(backup.repository_id)]}
+    client.post("/admin/desktops/backuprepository/", chosen)
+    task = BackupTask.objects.get()
+    assert (task.kind, task.requested_by) == ("backup", admin)
+
+
+def test_backups_are_not_listed_without_them(client_for, admin):
+    assert "backuprepository" not in client_for(admin).get("/admin/").content.decode()

@@ -108,7 +108,11 @@ def restore_paths(*, backup: Backup, paths: list[str], by: Actor) -> BackupTask:
     return task
 
 
-@audited("desktop.delete_after_backup", target=lambda given: given["desktop"].pk)
+@audited(
+    "desktop.delete_after_backup",
+    target=lambda given: given["desktop"].pk,
+    more=lambda given: {"pod_name": given["desktop"].object_name, "name": given["desktop"].name},
+)
 @transaction.atomic
 def delete_after_backup(*, desktop: Desktop, by: Actor) -> BackupTask:
     """Stop a desktop, back it up, then delete it and its files. If the backup fails, desktop and files remain.

@@ -1,6 +1,7 @@
 """Downloads of files from backups on a real server: whole, limited in number, and ended with the login."""
 
 from collections.abc import Callable, Iterator
+from threading import Timer
 
 import httpx
 import psutil
@@ -11,7 +12,7 @@ from accounts import revocation, user_services
 from accounts.audit import Actor
 from accounts.models import AuditEvent
 from accounts.tokens import TokenScope, issue, verify
-from desktops.models import Backup
+from desktops.models import Backup, BackupTask
 from desktops.tests.support.portal_server import Server, running
 from tests.support import home_backups
 from tests.support.home_backups import FILES, LARGE
@@ -177,3 +178,11 @@ def test_limited_in_number(download, server):
         each.close()
     wait_for(lambda: not restic_processes(server), 10)
     wait_for(lambda: download("notes.txt").answer.status_code == 200, 10)
+
+
+def test_waiting_for_a_task_ends_with_it(server, backup, alice, ask):
+    task = BackupTask.objects.create(repository=backup.repository, kind="backup", trigger="request", status="running")
+    token = issue(alice, scope=TokenScope("script"))
+    assert ask(server, f"backup-tasks/{task.pk}?wait=1", token).json()["status"] == "running"
+    Timer(1, lambda: BackupTask.objects.filter(pk=task.pk).update(status="succeeded")).start()
+    assert ask(server, f"backup-tasks/{task.pk}?wait=15", token).json()["status"] == "succeeded"
