@@ -43,7 +43,7 @@ from desktops.selectors import backups as backup_selectors
 from desktops.wording.backup_paths import readable_name
 
 BYTES = "application/octet-stream"
-_FILES = {"GET": ("ssh",)}  # who may read files of a backup could read them in the desktop
+_FILES: dict[str, tuple[str, ...]] = {"GET": ("ssh",)}  # who may read files of a backup could read them in the desktop
 
 
 class BytesRenderer(JSONRenderer):

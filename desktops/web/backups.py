@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib import messages
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -140,7 +140,7 @@ def delete(request: HttpRequest, backup_id: UUID) -> HttpResponse:
 @login_required
 @_offered
 @refusals_shown(_refused_page)
-def file(request: HttpRequest, backup_id: UUID) -> HttpResponseBase:
+def file(request: HttpRequest, backup_id: UUID) -> Any:  # refusals_shown expects no streaming response
     """Send one file of a backup, until its end or that of the login."""
     by, path = actor(request), request.GET.get("path", "")
     opened = downloads.open_file(backup=_backup(request, backup_id), path=path, by=by)

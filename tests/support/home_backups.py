@@ -19,6 +19,7 @@ FILES = {
     b"page.html": b"<script>alert(document.cookie)</script>",
     '报告 "1".txt'.encode(): b"report",
     b"docs/deep/er.txt": b"deep",
+    b"docs/odd\xff.txt": b"not UTF-8",
 }
 
 

@@ -26,7 +26,7 @@ def test_list_shows_what_a_backup_is(client_for, alice, home):
     home.backup.files_changed, home.backup.files_unread = 2, 3
     home.backup.save()
     page = client_for(alice).get(list_of(home)).content.decode()
-    for text in ("Backups of “work”", "96 MiB", "5 new files", "2 changed", "Verified", "3 files could not be read"):
+    for text in ("Backups of “work”", "96 MiB", "6 new files", "2 changed", "Verified", "3 files could not be read"):
         assert text in page
     assert f'href="/backups/{home.backup.pk}/"' in page
     assert "Back up now" in page
@@ -67,6 +67,15 @@ def test_backup_shows_its_folder(client_for, alice, home):
     assert f'href="/backups/{home.backup.pk}/file/?path=notes.txt"' in page
     assert "path=to-notes" not in page  # a link cannot be downloaded
     assert "er.txt" not in page
+
+
+def test_name_that_restic_cannot_list(client_for, alice, home):
+    """restic lists bytes that are not UTF-8 as U+FFFD, so no button could name this file."""
+    page = client_for(alice).get(f"/backups/{home.backup.pk}/?path=docs").content.decode()
+    assert "odd\N{REPLACEMENT CHARACTER}.txt" in page
+    assert "To get this file, restore the folder that it is in." in page
+    assert "file/?path=docs/odd" not in page
+    assert page.count('name="path"') == 1  # the folder beside it
 
 
 def test_folder_below(client_for, alice, home):
