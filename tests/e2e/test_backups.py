@@ -1,7 +1,9 @@
 """Backups in a real browser and with real restic: back up now, lose a file, find it, download it, restore it."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -15,12 +17,17 @@ TEXT = "what I wrote"
 
 
 @pytest.fixture
-def home(portal, desktop) -> Path:
-    """Return the home folder of the running desktop, with a file in it."""
+def home(portal, desktop, person) -> Iterator[Path]:
+    """Return the home folder of the running desktop, with a file in it. Kept files and backups are deleted later."""
     ((name,),) = portal.query("SELECT object_name FROM desktops_volume WHERE kept_at IS NULL")
     folder = portal.data / "local/volumes" / name
     (folder / "notes <b>.txt").write_text(TEXT)
-    return folder
+    yield folder
+    for (volume,) in portal.query("SELECT id FROM desktops_volume WHERE kept_at IS NOT NULL"):
+        person.post(f"/volumes/{UUID(str(volume))}/delete/")
+    for (repository,) in portal.query("SELECT id FROM desktops_backuprepository WHERE deleted_at IS NULL"):
+        person.post(f"/home-backups/{UUID(str(repository))}/delete/")
+    wait_for(lambda: not portal.query("SELECT id FROM desktops_backuprepository"), 60)
 
 
 def shot(page: Page, name: str) -> None:
