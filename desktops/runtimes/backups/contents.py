@@ -9,9 +9,9 @@ from datetime import datetime
 from itertools import islice
 from typing import Any
 
-from desktops.runtimes.backups import paths
+from desktops.runtimes.backups import paths, tree_names
 from desktops.runtimes.backups.base import RepositoryAccess
-from desktops.runtimes.backups.restic import Restic
+from desktops.runtimes.backups.restic import LOST, Restic
 
 MOST_ENTRIES = 5000  # of one folder
 KINDS = {"file": "file", "dir": "folder", "symlink": "link"}
@@ -31,15 +31,15 @@ class Entry:
 def entries(access: RepositoryAccess, snapshot: str, folder: str = "") -> list[Entry]:
     """Return what one folder contains, at most MOST_ENTRIES. Raises RuntimeFault, ValueError."""
     here = paths.decode(folder) if folder else b""
-    with closing(_nodes(Restic(access), snapshot, here)) as nodes:
-        return list(islice((_entry(node, here) for node in nodes), MOST_ENTRIES))
+    with closing(_entries(Restic(access), snapshot, here)) as found:
+        return list(islice(found, MOST_ENTRIES))
 
 
 def entry(access: RepositoryAccess, snapshot: str, path: str) -> Entry | None:
     """Return one file or folder, or None if the snapshot has none of this path. Raises RuntimeFault, ValueError."""
     folder, _, _ = paths.decode(path).rpartition(b"/")
-    with closing(_nodes(Restic(access), snapshot, folder)) as nodes:
-        return next((found for node in nodes if (found := _entry(node, folder)).path == path), None)
+    with closing(_entries(Restic(access), snapshot, folder)) as found:
+        return next((each for each in found if each.path == path), None)
 
 
 def stream(access: RepositoryAccess, snapshot: str, path: str) -> Iterator[bytes]:
@@ -47,12 +47,23 @@ def stream(access: RepositoryAccess, snapshot: str, path: str) -> Iterator[bytes
     yield from Restic(access).output("--no-lock", "dump", snapshot, paths.argument(paths.decode(path)))
 
 
+def _entries(restic: Restic, snapshot: str, folder: bytes) -> Generator[Entry]:
+    exact: list[bytes] | None = None
+    for number, node in enumerate(_nodes(restic, snapshot, folder)):
+        name = os.fsencode(node["name"])
+        if LOST in node["name"]:
+            exact = tree_names.exact_names(restic, snapshot, folder) if exact is None else exact
+            name = exact[number] if exact else name
+        yield _entry(node, b"/".join(filter(None, (folder, name))))
+
+
 def _nodes(restic: Restic, snapshot: str, folder: bytes) -> Generator[dict[str, Any]]:
     """Yield the entries of one folder. restic also lists the snapshot and the folder itself."""
     itself = paths.argument(folder)
+    depth = itself.count("/") + bool(folder)
     for line in _whole_lines(restic.output("--no-lock", "ls", "--json", snapshot, itself)):
         node = json.loads(line)
-        if node.get("struct_type") == "node" and node["path"] != itself:
+        if node.get("struct_type") == "node" and node["path"].count("/") == depth:
             yield node
 
 
@@ -63,11 +74,9 @@ def _whole_lines(parts: Iterator[bytes]) -> Iterator[bytes]:
         yield from lines
 
 
-def _entry(node: dict[str, Any], folder: bytes) -> Entry:
-    name = node["name"]
-    path = b"/".join(filter(None, (folder, os.fsencode(name))))
+def _entry(node: dict[str, Any], path: bytes) -> Entry:
     return Entry(
-        name=name,
+        name=node["name"],
         path=paths.encode(path),
         kind=KINDS.get(node["type"], "other"),
         size=node.get("size", 0),

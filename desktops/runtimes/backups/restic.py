@@ -18,6 +18,7 @@ MARKER = "PODESK_BACKUP"  # in the environment of all processes of a task, with 
 INHERITED = ("PATH", "HOME", MARKER, "TMPDIR", "SSL_CERT_FILE", "SSL_CERT_DIR", "http_proxy", "https_proxy", "no_proxy",
              "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")  # fmt: skip
 ID_LENGTH = 16  # characters of a snapshot's id that we keep: unique, and a list of 200 fits in a result
+LOST = "�"  # `restic ls` writes this instead of bytes that are not UTF-8
 SIGNS = (  # parts of restic's messages, in lower case; the first that matches decides
     ("wrong_password", ("wrong password",)),
     ("repository_full", ("no space left", "disk quota exceeded", "insufficient storage", "quotaexceeded",

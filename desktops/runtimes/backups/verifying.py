@@ -8,11 +8,10 @@ from pathlib import Path
 
 from desktops.runtimes.backups import paths
 from desktops.runtimes.backups.base import TaskResult, TaskSpec
-from desktops.runtimes.backups.restic import Restic, prepare, snapshot_ids
+from desktops.runtimes.backups.restic import LOST, Restic, prepare, snapshot_ids
 from desktops.runtimes.base import RuntimeFault
 
 LARGEST = 256 << 20  # bytes of the file that is restored to a temporary folder
-LOST = "�"  # `restic ls` writes this instead of bytes that are not UTF-8
 
 
 def verify(task: TaskSpec, restic: Restic) -> TaskResult:

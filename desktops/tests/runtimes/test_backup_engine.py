@@ -113,6 +113,29 @@ def test_contents(backups):
     assert b"".join(contents.stream(backups.access, snapshot, report.path)) == b"report" * 1000
 
 
+def test_contents_with_odd_names(backups):
+    names = [
+        b"bytes\xff\xfe",
+        b"bytes\xff",
+        "�".encode(),
+        "文件".encode(),
+        b"back\\slash\\xff",
+        b'"quo\x01te"',
+        b"new\nline",
+    ]
+    for name in names:
+        backups.write(b"fold\xe9r/" + name, name)
+    snapshot = backups.back_up()
+    [folder] = contents.entries(backups.access, snapshot)
+    assert (folder.path, folder.kind) == ("fold%E9r", "folder")
+    found = contents.entries(backups.access, snapshot, folder.path)
+    assert {entry.path for entry in found} == {paths.encode(b"fold\xe9r/" + name) for name in names}
+    for entry in found:
+        assert contents.entry(backups.access, snapshot, entry.path) == entry
+        content = b"".join(contents.stream(backups.access, snapshot, entry.path))
+        assert paths.encode(b"fold\xe9r/" + content) == entry.path
+
+
 @pytest.mark.parametrize("path", ["../x", "a/../b", "/etc/passwd", "", "a//b", "%2e%2e/x", "a%00b"])
 def test_paths_that_lead_elsewhere(path):
     with pytest.raises(ValueError, match="not a path"):
