@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
@@ -62,6 +63,8 @@ class LocalBackupEngine:
             # The end of a killed restore may not be killed: the home folder would be a mixture.
             if _is_held(folder) and not (folder / "resumed").exists():
                 processes.kill_all(processes.marked(_marker(folder)), timeout=deadline.remaining)
+                while _is_held(folder) and deadline.remaining:  # until the last thread of restic has ended
+                    time.sleep(0.01)
             if self._observe(folder).state == TaskState.RUNNING:
                 raise RuntimeFault("still_ending", f"backup task {task_id}", permanent=False)
             unix_account.remove_home(folder, deadline)
