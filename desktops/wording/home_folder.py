@@ -9,10 +9,10 @@ _MIB = 2**20
 
 
 def use(volume: Volume) -> str:
-    """Return "3.2 of 10 GiB", or an empty string if the folder was not measured yet."""
+    """Return "3.2 of 10 GiB", at least 1 MiB, or an empty string if the folder was not measured yet."""
     if volume.used_bytes is None:
         return ""
-    return units.use("memory_mib", volume.used_bytes / _MIB, volume.limit_bytes / _MIB)
+    return units.use("memory_mib", max(1, volume.used_bytes / _MIB), volume.limit_bytes / _MIB)
 
 
 def is_nearly_full(volume: Volume) -> bool:
