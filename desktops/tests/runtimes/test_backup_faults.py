@@ -25,10 +25,6 @@ from desktops.tests.support.runtime_specs import soon, until
 LARGE = 64 << 20  # bytes; restic is busy with it for a while
 
 
-def locks(backups: BackupHarness) -> list[str]:
-    return [path.name for path in backups.store.glob("homes/1/locks/*")]
-
-
 def snapshots(backups: BackupHarness) -> tuple[str, ...]:
     return snapshot_ids(Restic(backups.access))
 
@@ -53,10 +49,10 @@ def test_backup_killed_in_the_middle(backups):
     backups.suspended(task, "backup")
     kill(backups, task)
     assert failed(backups.ended(task), "interrupted")
-    assert locks(backups)
+    assert backups.locks()
     assert snapshots(backups) == (first,)
     assert backups.succeed(TaskKind.BACKUP).files_new == 1
-    assert locks(backups) == []
+    assert backups.locks() == []
     backups.succeed(TaskKind.VERIFY)
 
 
@@ -69,7 +65,7 @@ def test_removal_of_snapshots_killed_in_the_middle(backups):
     backups.suspended(task, "prune")
     kill(backups, task)
     assert failed(backups.ended(task), "interrupted")
-    assert locks(backups)
+    assert backups.locks()
     backups.back_up()
     backups.succeed(TaskKind.RESTORE, snapshot=last)
     assert (backups.home / "file").read_bytes() == b"2"

@@ -106,16 +106,22 @@ class BackupHarness:
 
     def suspended(self, task_id: str, command: str) -> psutil.Process:
         """Wait until restic runs this command and stop it there. Its lock is in the repository by then."""
-        restic = until(lambda: self._restic(task_id, command), what=f"restic {command}", every=0.002)
+        [runner] = self.processes(task_id, "python")
+        restic = until(lambda: self._restic(runner.pid, command), what=f"restic {command}", every=0.002)
         restic.suspend()
         return restic
 
-    def _restic(self, task_id: str, command: str) -> psutil.Process | None:
-        for each in self.processes(task_id, "restic"):
+    def _restic(self, runner: int, command: str) -> psutil.Process | None:
+        """Return the child that runs this command and holds a lock. Reads little, because restic is quick."""
+        for pid in Path(f"/proc/{runner}/task/{runner}/children").read_text().split():
             with suppress(psutil.NoSuchProcess):
-                if command in each.cmdline() and list(self.store.glob("homes/1/locks/*")):
+                if command in (each := psutil.Process(int(pid))).cmdline() and self.locks():
                     return each
         return None
+
+    def locks(self) -> list[str]:
+        """Return the locks in the repository, without files that restic is still writing."""
+        return [path.name for path in self.store.glob("homes/1/locks/*") if "-tmp-" not in path.name]
 
     def write(self, name: str | bytes, content: bytes = b"text") -> Path:
         """Write a file as the person would."""
