@@ -14,6 +14,7 @@ _PAGES = {
     "accounts:ssh_keys",
     "accounts:time_zone",
     "accounts:tokens",
+    "admin_overview",
     "admin_password_change",
     "api_docs",
 }

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 NAME = "podesk"  # of the service: PGSERVICE
-_PARAMETERS = {"HOST": "host", "PORT": "port", "NAME": "dbname", "USER": "user", "PASSWORD": "password"}
+_PARAMETERS = {"HOST": "host", "PORT": "port", "NAME": "dbname", "USER": "user", "PASSWORD": "password"}  # nosec B105
 _TEXT = (str, int)  # other options, such as the pool, are for Django only
 
 

@@ -11,7 +11,7 @@ urlpatterns = [
     path("admin/login/", accounts.admin_login),
     path("admin/logout/", accounts.logout),
     path("admin/password_change/", accounts.change_password, name="admin_password_change"),
-    path("admin/", overview.index),
+    path("admin/", overview.index, name="admin_overview"),
     path("admin/overview/", overview.live, name="overview"),
     path("admin/", admin.site.urls),
     path(".well-known/jwks.json", accounts.jwks, name="jwks"),

@@ -97,7 +97,7 @@ def test_the_life_of_a_desktop_by_curl(shell):
     assert (status, body["desktop"]["status"]) == (200, "stopped")
     assert shell.ask("POST", f"pods/{shell.pod}/extend")[1]["slug"] == "not_running"
 
-    assert shell(DELETE) == (202, {"status": "deleted", "pod_name": shell.pod})
+    assert shell(DELETE) == (202, {"status": "deleted", "pod_name": shell.pod, "backup_task": None})
     assert shell.ask("DELETE", f"pods/{shell.pod}?wait=60")[0] in (200, 404)  # 404 if the deletion was quick
     status, body = shell(STATUS)
     assert (status, body["slug"]) == (404, "not_found")

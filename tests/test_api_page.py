@@ -49,7 +49,7 @@ def test_curl(portal, run):
     assert answer["status"] == "created"
     assert answer["desktop"]["status"] == "running"
     assert answer["desktop"]["resource_quota"] | {"storage": ""} == {"cpu": "1", "memory": "1Gi", "storage": ""}
-    assert json.loads(deleted) == {"status": "deleted", "pod_name": answer["pod_name"]}
+    assert json.loads(deleted) == {"status": "deleted", "pod_name": answer["pod_name"], "backup_task": None}
     assert portal.query("SELECT count(*) FROM desktops_desktop") == [(0,)]
 
 

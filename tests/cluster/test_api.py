@@ -112,7 +112,7 @@ def test_four_commands_as_written(script, deployed):
     status, logs = script(LOGS, pod)
     assert (status, logs["pod_name"]) == (200, pod)
 
-    assert script(DELETE, pod) == (202, {"status": "deleted", "pod_name": pod})
+    assert script(DELETE, pod) == (202, {"status": "deleted", "pod_name": pod, "backup_task": None})
     wait_for(lambda: script(STATUS, pod)[0] == 404, 120)
     assert deployed.desktops.list("pods") == []
 

@@ -1,5 +1,7 @@
 """Tests of the pages of backups: the list, one backup and its folders, and the buttons."""
 
+import html
+import re
 from types import SimpleNamespace
 
 import pytest
@@ -69,13 +71,15 @@ def test_backup_shows_its_folder(client_for, alice, home):
     assert "er.txt" not in page
 
 
-def test_name_that_restic_cannot_list(client_for, alice, home):
-    """restic lists bytes that are not UTF-8 as U+FFFD, so no button could name this file."""
-    page = client_for(alice).get(f"/backups/{home.backup.pk}/?path=docs").content.decode()
+def test_name_that_is_not_utf_8(client_for, alice, home):
+    """restic lists such bytes as U+FFFD; the page names the exact bytes."""
+    browser = client_for(alice)
+    page = browser.get(f"/backups/{home.backup.pk}/?path=docs").content.decode()
     assert "odd\N{REPLACEMENT CHARACTER}.txt" in page
-    assert "To get this file, restore the folder that it is in." in page
-    assert "file/?path=docs/odd" not in page
-    assert page.count('name="path"') == 1  # the folder beside it
+    [link] = re.findall(r'href="([^"]*file/\?path=docs/odd[^"]*)"', page)
+    answer = browser.get(html.unescape(link))
+    assert answer.status_code == 200
+    assert page.count('name="path"') == 2  # the folder beside it, too
 
 
 def test_folder_below(client_for, alice, home):
