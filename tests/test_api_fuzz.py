@@ -25,9 +25,10 @@ from tests.support.running_podesk import Portal, running, wait_for
 
 UNLIMITED = {f"API_RATE_{kind}": "0" for kind in ("READ", "WRITE", "CREATE", "LOGIN", "ADDRESS")}
 API = "/api/v1"
+FILE = "notes.txt"  # in each home folder
 CONFIG = CHECKOUT / "tests/schemathesis.toml"
 PASSWORD = "lorem ipsum dolor"
-TAKE_AWAY = ("deletePod", "deleteVolume", "deleteUser", "deleteQuota", "deleteAnyPod")
+TAKE_AWAY = ("deleteBackup", "deletePod", "deleteVolume", "deleteUser", "deleteQuota", "deleteAnyPod")
 SPEND = ("refreshToken", "revokeToken", "revokeAllTokens")  # they revoke the token of the request, or others
 # A hook replaces the token of each request, which looks to schemathesis as if the server ignored the token.
 LAST = ("--exclude-checks", "ignored_auth", "--generation-with-security-parameters", "false")
@@ -38,7 +39,8 @@ NEVER_SUCCEED = {"showPodPassword": "everybody comes through the portal here, wh
 def portal() -> Iterator[Portal]:
     with tempfile.TemporaryDirectory(prefix="podesk-fuzz-", ignore_cleanup_errors=True) as made:
         Path(made).chmod(0o755)  # the account that runs desktops must be able to enter it
-        with running(Path(made) / "data", API_WAIT_LIMIT="1", **UNLIMITED) as started:
+        backups = {"BACKUP_REPOSITORY": f"{made}/backups"}
+        with running(Path(made) / "data", API_WAIT_LIMIT="1", **backups, **UNLIMITED) as started:
             yield started
 
 
@@ -57,12 +59,31 @@ def launched(person: httpx.Client, name: str) -> str:
     return str(pod)
 
 
+def backed_up(portal: Portal, person: httpx.Client, pods: dict[str, str]) -> dict[str, list[str]]:
+    """Back up a running desktop and one at rest. Return the ids by the name of the parameter that takes them."""
+    rested = launched(person, "rested")
+    person.post(f"/pods/{rested}/stop").raise_for_status()
+    wait_for(lambda: person.get(f"/pods/{rested}").json()["status"] == "stopped", 60)
+    for home in (portal.data / "local/volumes").iterdir():
+        (home / FILE).write_text("notes")
+    tasks = [back_up(person, pod) for pod in (rested, pods[""])]
+    return {"backup_id": [each["id"] for each in person.get("/backups").json()["results"]], "task_id": tasks}
+
+
+def back_up(person: httpx.Client, pod: str) -> str:
+    """Back up a desktop, and return the id of the task when it has succeeded."""
+    task = person.post(f"/pods/{pod}/backups", json={}).raise_for_status().json()["id"]
+    wait_for(lambda: person.get(f"/backup-tasks/{task}").json()["status"] == "succeeded", 60)
+    return str(task)
+
+
 @pytest.fixture(scope="module")
 def runs(portal) -> dict[str, tuple[str, set[tuple[str, int]]]]:
     """Return the output of schemathesis, and the statuses of each operation, by the name of the run."""
     admin = signed_in(portal, "admin", portal.password)
     default = admin.get("/admin/quotas").json()["results"][0]["id"]
-    admin.patch(f"/admin/quotas/{default}", json={"desktops": 2, "storage_gib": 100}).raise_for_status()
+    enough = {"desktops": 3, "cpu": 16, "memory_mib": 32_768, "storage_gib": 1000}
+    admin.patch(f"/admin/quotas/{default}", json=enough).raise_for_status()
     for name in ("una", "spender"):
         admin.post("/admin/users", json={"username": name, "password": PASSWORD}).raise_for_status()
     una = signed_in(portal, "una", PASSWORD)
@@ -80,12 +101,15 @@ def runs(portal) -> dict[str, tuple[str, set[tuple[str, int]]]]:
     # A user gets 403 for administration, which test_api_matrix.py tests. The admin's run repeats the other operations.
     mine = [*without, "--exclude-path-regex", f"^{API}/admin/", "--max-examples", "5"]
     unas, admins = pods(una), pods(admin)
+    unas_ids, admins_ids = ids | backed_up(portal, una, unas), ids | backed_up(portal, admin, admins)
     admins |= dict.fromkeys(("stopAnyPod", "deleteAnyPod"), unas["stopPod"])
-    return {
-        "user": tried(portal, una, mine, pods=unas, ids=ids),
-        "admin": tried(portal, admin, without, pods=admins, ids=ids),
-        "last": tried(portal, admin, [*alone, *LAST], pods=admins, ids=ids, spends=True),
+    ended = {
+        "user": tried(portal, una, mine, pods=unas, ids=unas_ids),
+        "admin": tried(portal, admin, without, pods=admins, ids=admins_ids),
     }
+    open_tasks = "SELECT 1 FROM desktops_backuptask WHERE status IN ('queued', 'running')"
+    wait_for(lambda: not portal.query(open_tasks), 300)  # a backup that is being restored cannot be deleted
+    return ended | {"last": tried(portal, admin, [*alone, *LAST], pods=admins, ids=admins_ids, spends=True)}
 
 
 def tried(
@@ -93,7 +117,7 @@ def tried(
 ) -> tuple[str, set[tuple[str, int]]]:
     token = person.headers["X-User-Token"]
     spender = {"username": "spender", "password": PASSWORD}
-    world = {"api": portal.url + API, "token": token, "spends": spends, "spender": spender} | things
+    world = {"api": portal.url + API, "file": FILE, "token": token, "spends": spends, "spender": spender} | things
     header = [] if spends else ["--header", f"X-User-Token: {token}"]
     with tempfile.TemporaryDirectory(prefix="schemathesis-") as place:  # its folder for findings
         answered = Path(place) / "answered"

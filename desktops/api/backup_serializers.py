@@ -7,7 +7,7 @@ from django.utils.translation import gettext_lazy as _
 from rest_framework import serializers
 
 from accounts.models import User
-from core.api.fields import Filter
+from core.api.fields import Filter, Text
 from core.api.serializers import PageQuery, StrictSerializer
 from desktops.api.admin_pods import OwnerOut
 from desktops.models import Backup, BackupRepository, BackupTask
@@ -17,7 +17,7 @@ from desktops.wording.backup_paths import readable_name
 
 _ORDERS = ("created_at", "size_bytes")
 _PATH = "Percent-encoded, as in `path` of GET backups/<id>/contents."
-_LONGEST_PATH = 16_384  # a path of 4096 bytes, all of them encoded, and then some
+_LONGEST_PATH = 4096  # characters; a longer one could make a request line that servers refuse
 MOST_PATHS = 500
 
 
@@ -180,14 +180,14 @@ class PathQuery(StrictSerializer):
 class RestoreAsNew(StrictSerializer):
     """The name of the new files."""
 
-    name = serializers.CharField(max_length=40, help_text="Name, as of a desktop.")
+    name = Text(max_length=40, help_text="Name, as of a desktop.")
 
 
 class RestoreFiles(StrictSerializer):
     """The files and folders to restore."""
 
     paths = serializers.ListField(
-        child=serializers.CharField(max_length=_LONGEST_PATH, trim_whitespace=False),
+        child=Text(max_length=_LONGEST_PATH, trim_whitespace=False),
         min_length=1,
         max_length=MOST_PATHS,
         help_text=f"Files and folders. {_PATH}",

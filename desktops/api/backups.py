@@ -10,11 +10,12 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from accounts import tokens
 from accounts.api.endpoint import Endpoint
 from core import client_address, concurrency
+from core.api.endpoint import BaseEndpoint
+from core.api.methods import read_as
 from core.api.operations import Operation, page_example
 from core.api.serializers import EmptySerializer
 from core.attachments import attachment
@@ -52,12 +53,12 @@ class BytesRenderer(JSONRenderer):
     media_type, format = BYTES, "bytes"
 
 
-class NeedsBackups(APIView):
+class NeedsBackups(BaseEndpoint):
     """Refuses all requests without BACKUP_REPOSITORY."""
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)
-        if not requests.available():
+        if read_as(request.method) in self.operations and not requests.available():
             raise BackupsOff
 
 

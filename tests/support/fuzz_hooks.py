@@ -7,6 +7,7 @@ idempotency key is for one request, and which tokens may be revoked.
 import json
 import os
 import re
+from collections import defaultdict
 from itertools import count, cycle
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ ANSWERED = Path(os.environ["FUZZ_ANSWERED"])
 _UUID = "[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 _SHAPES = {"pod_name": "[a-z0-9-]+", "quota_id": "[0-9]{1,9}"}  # of valid values; all others have the shape _UUID
 _numbers = count()
+_turns: "defaultdict[str, count[int]]" = defaultdict(count)  # by operation, so that others do not shift them
 _ids = {name: cycle(ids) for name, ids in WORLD["ids"].items()}
 
 
@@ -41,8 +43,9 @@ def map_path_parameters(context: Any, path_parameters: dict[str, Any] | None) ->
     """Replace every second valid id with that of an existing object."""
     for name, value in (path_parameters or {}).items():
         known = name == "pod_name" or name in _ids
-        if known and re.fullmatch(_SHAPES.get(name, _UUID), str(value)) and next(_numbers) % 2:
-            path_parameters[name] = _id(_name(context.operation), name)
+        operation = _name(context.operation)
+        if known and re.fullmatch(_SHAPES.get(name, _UUID), str(value)) and next(_turns[operation]) % 2 == 0:
+            path_parameters[name] = _id(operation, name)
     return path_parameters
 
 
@@ -60,6 +63,10 @@ def before_call(context: Any, case: Any, kwargs: Any) -> None:
     is_wrong = case.meta and case.meta.generation.mode.is_negative
     if name in BODIES and isinstance(case.body, dict) and not is_wrong:
         case.body = BODIES[name](dict(case.body))
+    if name == "downloadBackupFile" and not is_wrong:
+        case.query = {"path": WORLD["file"]}
+    if name == "deletePod" and str((case.query or {}).get("backup")).lower() == "true":
+        case.query.pop("keep_data", None)  # a backup before the deletion allows no other value than its default
     if WORLD["spends"]:
         _give_token(name, case)
 
@@ -154,6 +161,8 @@ def _verified(body: Body) -> Body:
 
 
 BODIES = {
+    "restoreBackupAsNew": lambda body: body | {"name": "restored"},
+    "restoreBackupFiles": lambda body: body | {"paths": [WORLD["file"]]},
     "createPod": _pod,
     "createUser": _user,
     "changeUser": _changed,

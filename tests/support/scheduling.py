@@ -5,6 +5,7 @@ from xdist.scheduler import LoadFileScheduling
 # Files that share something that exists only once.
 TOGETHER = {
     "tests/cluster/test_api.py": "the portal in the cluster",
+    "tests/cluster/test_database_backup.py": "the portal in the cluster",
     "tests/cluster/test_deployed.py": "the portal in the cluster",
 }
 
