@@ -1,7 +1,7 @@
 """Serve backups of home folders: list, make, restore, look inside, download, delete; for administrators, ages only."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 from uuid import UUID
 
 from django.http import HttpResponse, HttpResponseBase
@@ -10,11 +10,11 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
+from rest_framework.views import APIView
 
 from accounts import tokens
 from accounts.api.endpoint import Endpoint
 from core import client_address, concurrency
-from core.api.endpoint import BaseEndpoint
 from core.api.methods import read_as
 from core.api.operations import Operation, page_example
 from core.api.serializers import EmptySerializer
@@ -53,8 +53,10 @@ class BytesRenderer(JSONRenderer):
     media_type, format = BYTES, "bytes"
 
 
-class NeedsBackups(BaseEndpoint):
+class NeedsBackups(APIView):
     """Refuses all requests without BACKUP_REPOSITORY."""
+
+    operations: ClassVar[dict[str, Operation]]
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)
