@@ -15,10 +15,15 @@ IN_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 @contextmanager
 def opened(path: str) -> Iterator[int]:
-    """Open the home folder and make it the working directory. Raises RuntimeFault if it is gone, now or at the end."""
+    """Open the home folder, and make it the working directory for this block.
+
+    Raises RuntimeFault if it is gone, now or at the end.
+    """
+    before = os.open(".", os.O_PATH | os.O_CLOEXEC)
     try:
         home = os.open(path, IN_FOLDER)
     except (FileNotFoundError, NotADirectoryError):
+        os.close(before)
         raise _gone(path) from None
     try:
         os.fchdir(home)
@@ -27,6 +32,8 @@ def opened(path: str) -> Iterator[int]:
         try:
             check(path, home)  # also after a failure, which it may explain
         finally:
+            os.fchdir(before)
+            os.close(before)
             os.close(home)
 
 

@@ -251,3 +251,10 @@ def test_a_home_folder_that_is_a_link(tmp_path):
     (tmp_path / "home").symlink_to(tmp_path)
     with pytest.raises(RuntimeFault, match="volume_gone"), home_folder.opened(str(tmp_path / "home")):
         pass
+
+
+def test_working_directory_is_the_home_folder_only_meanwhile(tmp_path):
+    before = Path.cwd()
+    with home_folder.opened(str(tmp_path)):
+        assert Path.cwd() == tmp_path
+    assert Path.cwd() == before
