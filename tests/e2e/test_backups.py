@@ -125,8 +125,12 @@ def test_delete_after_a_backup_and_restore_as_new(device, desktop, home: Path, p
     expect(page.get_by_text("are being backed up")).to_be_visible(timeout=SOON)
     shot(page, "deleting")
     wait_for(lambda: not home.exists(), 60)
-    page.goto("/?new")
-    expect(page.get_by_text("Backups of deleted files")).to_be_visible()
+
+    def are_listed() -> bool:
+        page.goto("/?new")
+        return page.get_by_text("Backups of deleted files").is_visible()
+
+    wait_for(are_listed)  # once the row is deleted too
     assert serious(page) == []
     assert fits(page)
     shot(page, "launch")

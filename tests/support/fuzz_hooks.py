@@ -20,6 +20,11 @@ WORLD: dict[str, Any] = json.loads(os.environ["FUZZ_WORLD"])
 ANSWERED = Path(os.environ["FUZZ_ANSWERED"])
 _UUID = "[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 _SHAPES = {"pod_name": "[a-z0-9-]+", "quota_id": "[0-9]{1,9}"}  # of valid values; all others have the shape _UUID
+_RUNS_RESTIC = (
+    *("backUpPod", "downloadBackupFile", "listBackupContents"),
+    *("restoreBackup", "restoreBackupAsNew", "restoreBackupFiles"),
+)
+_FEW = 8
 _numbers = count()
 _turns: "defaultdict[str, count[int]]" = defaultdict(count)  # by operation, so that others do not shift them
 _ids = {name: cycle(ids) for name, ids in WORLD["ids"].items()}
@@ -40,12 +45,14 @@ def _name(operation: Any) -> str:
 
 @schemathesis.hook
 def map_path_parameters(context: Any, path_parameters: dict[str, Any] | None) -> dict[str, Any] | None:
-    """Replace every second valid id with that of an existing object."""
+    """Replace every second valid id with that of an existing object, but only a few times where restic would run."""
+    operation = _name(context.operation)
     for name, value in (path_parameters or {}).items():
         known = name == "pod_name" or name in _ids
-        operation = _name(context.operation)
-        if known and re.fullmatch(_SHAPES.get(name, _UUID), str(value)) and next(_turns[operation]) % 2 == 0:
-            path_parameters[name] = _id(operation, name)
+        if known and re.fullmatch(_SHAPES.get(name, _UUID), str(value)):
+            turn = next(_turns[operation])
+            if turn % 2 == 0 and not (operation in _RUNS_RESTIC and turn > _FEW):
+                path_parameters[name] = _id(operation, name)
     return path_parameters
 
 
