@@ -56,6 +56,8 @@ K8S_NAMESPACE = env.text("K8S_NAMESPACE", "vnc-pods")  # the namespace of deskto
 DESKTOP_IMAGE = env.text("DESKTOP_IMAGE", "vnc/void-desktop:dev")
 DESKTOP_PULL_POLICY = env.choice("DESKTOP_PULL_POLICY", "IfNotPresent", ("IfNotPresent", "Always", "Never"))
 DESKTOP_PULL_SECRET = env.text("DESKTOP_PULL_SECRET", "")
+# How much of a desktop's cores a node reserves for it. The rest is shared with other desktops.
+DESKTOP_CPU_REQUEST_PERCENT = env.integer("DESKTOP_CPU_REQUEST_PERCENT", 100, minimum=1, maximum=100)
 DESKTOP_STORAGE_CLASS = env.text("DESKTOP_STORAGE_CLASS", "")  # empty: the cluster's default
 DESKTOP_ACCESS_MODE = env.choice(
     "DESKTOP_ACCESS_MODE", "ReadWriteOnce", ("ReadWriteOnce", "ReadWriteMany", "ReadWriteOncePod")

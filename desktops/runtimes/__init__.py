@@ -60,6 +60,7 @@ def _cluster(settings: Any) -> "Cluster":
         name_servers=tuple(settings.DESKTOP_DNS_CIDRS),
         exposure=settings.DESKTOP_EXPOSURE,
         node_address=settings.DESKTOP_NODE_ADDRESS,
+        cpu_request_percent=settings.DESKTOP_CPU_REQUEST_PERCENT,
         ingress=IngressSettings(
             host=settings.DESKTOP_INGRESS_HOST,
             class_name=settings.DESKTOP_INGRESS_CLASS,

@@ -69,7 +69,6 @@ def deployed(images, kubectl_in_path) -> Iterator[Deployed]:
     assert KEEP or not there, f"{there} exist, and this test would remove them. KEEP_DEPLOYED=1 takes and leaves them."
     try:
         made.apply()
-        made.shrink()
         yield made
     finally:
         if not KEEP:

@@ -31,10 +31,9 @@ PREPARE = """
 from accounts.models import Quota
 from desktops.models import DesktopImage, DesktopSize
 Quota.objects.filter(user=None, group=None).update(desktops=50, cpu=1000, memory_mib=99999, storage_gib=999)
-DesktopSize.objects.filter(name="Small").update(cpu="0.4")
 for name, image, cpu in (
     ("Bare", "{bare}", "0.05"), ("Huge", "{bare}", 500), ("Nowhere", "{registry}/no/such:1", "0.05"),
-    ("Unreachable", "registry.invalid/no/such:1", "0.05"), ("Broken", "vnc/manager-api:dev", "0.4"),
+    ("Unreachable", "registry.invalid/no/such:1", "0.05"), ("Broken", "vnc/manager-api:dev", 1),
 ):
     size = DesktopSize.objects.create(name=name, cpu=cpu, memory_mib=256, storage_gib=1)
     DesktopImage.objects.create(name=name, image=image, position=999).sizes.add(size)

@@ -34,3 +34,4 @@ class Cluster:
     exposure: Exposure
     node_address: str  # for exposure by node port; empty: the address of the desktop's node
     ingress: IngressSettings
+    cpu_request_percent: int = 100  # of a desktop's cores; the node reserves so much

@@ -1,5 +1,6 @@
 """Build the Kubernetes objects of one desktop. Pure: takes a spec and returns dicts."""
 
+from decimal import Decimal
 from typing import Any
 
 from desktops.runtimes.backups.base import NewVolume
@@ -142,7 +143,6 @@ def annotations(spec: DesktopSpec | NewVolume) -> dict[str, str]:
 
 
 def _container(spec: DesktopSpec, cluster: Cluster) -> Body:
-    resources = _resources(spec)
     return {
         "name": CONTAINER,
         "image": spec.image,
@@ -153,7 +153,7 @@ def _container(spec: DesktopSpec, cluster: Cluster) -> Body:
             {"name": "novnc", "containerPort": NOVNC, "protocol": "TCP"},
             {"name": "ssh", "containerPort": SSH, "protocol": "TCP"},
         ],
-        "resources": {"requests": resources, "limits": dict(resources)},
+        "resources": _resources(spec, cluster.cpu_request_percent),
         # The period also delays the first probe, so it adds to each launch. A short period would cost the node more
         # than the desktop does; therefore the probe, once it has succeeded, takes 20 s for each answer.
         "readinessProbe": {
@@ -177,10 +177,16 @@ def _container(spec: DesktopSpec, cluster: Cluster) -> Body:
     }
 
 
-def _resources(spec: DesktopSpec) -> dict[str, str]:
-    """Return equal requests and limits: quotas promise these amounts, and such pods are evicted last."""
-    amounts = {"cpu": f"{int(spec.cpu * 1000)}m", "memory": f"{spec.memory_mib}Mi"}
-    return amounts | ({spec.placement.gpu_resource: str(spec.gpu)} if spec.gpu else {})
+def _resources(spec: DesktopSpec, cpu_request_percent: int) -> dict[str, dict[str, str]]:
+    """Return equal requests and limits, except of CPU: a pod that may exceed its memory request is evicted first."""
+    limits = {"cpu": _millicores(spec.cpu), "memory": f"{spec.memory_mib}Mi"}
+    if spec.gpu:
+        limits[spec.placement.gpu_resource] = str(spec.gpu)
+    return {"requests": limits | {"cpu": _millicores(spec.cpu * cpu_request_percent / 100)}, "limits": limits}
+
+
+def _millicores(cores: Decimal) -> str:
+    return f"{max(int(cores * 1000), 1)}m"
 
 
 def _volumes(spec: DesktopSpec) -> list[Body]:

@@ -207,6 +207,16 @@ def test_pod_where_an_image_asks_for_more():
     }
 
 
+@pytest.mark.parametrize(("cores", "percent", "reserved"), [("2", 25, "500m"), ("0.5", 33, "165m"), ("0.05", 1, "1m")])
+def test_a_node_reserves_a_share_of_the_cores_and_all_other_amounts(cores, percent, reserved):
+    wanted = spec(cpu=Decimal(cores), gpu=1)
+    made = manifests.pod(wanted, cluster(cpu_request_percent=percent), service=answered("10.96.1.2"))
+    [container] = made["spec"]["containers"]
+    requests, limits = container["resources"]["requests"], container["resources"]["limits"]
+    assert requests == limits | {"cpu": reserved}
+    assert limits == {"cpu": f"{int(Decimal(cores) * 1000)}m", "memory": "1024Mi", "nvidia.com/gpu": "1"}
+
+
 def test_an_image_s_own_pull_secret_comes_before_the_installation_s():
     def pull_secrets(own: str) -> list[dict[str, str]]:
         wanted = spec(placement=Placement(pull_secret=own))

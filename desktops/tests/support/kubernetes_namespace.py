@@ -20,6 +20,7 @@ HOST_KEY = (
     .decode()
 )
 PRIVATE_NETWORKS = ("10.0.0.0/8", "100.64.0.0/10", "169.254.0.0/16", "172.16.0.0/12", "192.168.0.0/16")
+CPU_REQUEST_PERCENT = 5  # so that the desktops of all tests fit on a node of two cores
 NODE_LOCAL = ("169.254.20.10/32", "169.254.25.10/32")
 
 
@@ -60,17 +61,17 @@ class SharedRuntime:
 
 class KubeHarness(RuntimeHarness):
     every = 0.2
-    patience = 180  # a pod may first have to wait for the desktops of other tests to leave the node
+    patience = 180  # a node of two cores has many pods to start at the same time
 
     def __init__(self, kube: Kube, image: str, **changes: Any) -> None:
         self.kube, self.image = kube, image
         self.installation = f"test-{secrets.token_hex(4)}"
         self.accounts = accounts_in(kube.namespace, changes.get("exposure", "proxy"))
-        self.runtime = SharedRuntime(a_cluster(kube.namespace, self.installation, **changes), self.accounts)
+        shared = {"cpu_request_percent": CPU_REQUEST_PERCENT} | changes
+        self.runtime = SharedRuntime(a_cluster(kube.namespace, self.installation, **shared), self.accounts)
 
     def spec(self, **changes: Any) -> DesktopSpec:
-        # Small, because a test cluster has few cores and the requested ones are reserved.
-        small: dict[str, Any] = {"image": self.image, "cpu": Decimal("0.2"), "storage_gib": 1, "host_key": HOST_KEY}
+        small: dict[str, Any] = {"image": self.image, "cpu": Decimal(1), "storage_gib": 1, "host_key": HOST_KEY}
         return super().spec(**(small | changes))
 
     def other(self) -> SharedRuntime:

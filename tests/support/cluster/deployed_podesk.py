@@ -32,11 +32,6 @@ class Deployed:
         for name in DEPLOYMENTS:
             self.rolled_out(name)
 
-    def shrink(self) -> None:
-        """Give the smallest size half a core, so that it fits on a node of two cores beside everything else."""
-        code = "from desktops.models import DesktopSize; DesktopSize.objects.filter(name='Small').update(cpu='0.5')"
-        self.system("exec", "deployment/podesk-web", "--", "python", "manage.py", "shell", "--no-imports", "-c", code)
-
     def remove(self) -> None:
         """Remove everything, and return when the cluster's resources are free for other tests."""
         for kube in (self.desktops, self.system):

@@ -13,8 +13,6 @@ from tests.support.cluster.service_accounts import Accounts, accounts_in
 from tests.support.page_client import Visitor
 from tests.support.running_podesk import Portal, running, wait_for
 
-SMALL = "from desktops.models import DesktopSize; DesktopSize.objects.filter(name='Small').update(cpu='0.4')"
-
 
 class Driven:
     """One portal with one namespace and one user (the administrator)."""
@@ -102,20 +100,26 @@ class Driven:
 
 @contextmanager
 def driving(
-    kube: Kube, *, accounts: Accounts | None = None, server: str = "", prepare: str = SMALL, **settings: str
+    kube: Kube, *, accounts: Accounts | None = None, server: str = "", prepare: str = "", **settings: str
 ) -> Iterator[Driven]:
     """Run `./podesk run` with its desktops in this namespace, and with the rights of its processes.
 
     `accounts`: use those of another namespace. `server`: use this address instead of the API's. `prepare`: Python code
     to run first.
     """
-    cluster = {"DESKTOP_RUNTIME": "kubernetes", "K8S_NAMESPACE": kube.namespace, "INSTALLATION_ID": kube.namespace}
+    cluster = {
+        "DESKTOP_RUNTIME": "kubernetes",
+        "K8S_NAMESPACE": kube.namespace,
+        "INSTALLATION_ID": kube.namespace,
+        "DESKTOP_CPU_REQUEST_PERCENT": "5",  # so that the desktops of all tests fit on a node of two cores
+    }
     with tempfile.TemporaryDirectory(prefix="podesk-cluster-", ignore_cleanup_errors=True) as made:
         account_set = accounts or accounts_in(kube.namespace, settings.get("DESKTOP_EXPOSURE", "proxy"))
         given = account_set.write_kubeconfig(Path(made) / "accounts", server)
         with running(Path(made) / "data", KUBECONFIG=str(given), **cluster | settings) as portal:
             driven = Driven(portal, kube)
-            driven.shell(prepare)  # small desktops, so that tests do not wait for the resources of others
+            if prepare:
+                driven.shell(prepare)
             yield driven
 
 
