@@ -31,7 +31,9 @@ print("token:", tokens.issue(desktop.owner, scope=scope))
 
 @pytest.fixture(scope="module")
 def driven(kube) -> Iterator[Driven]:
-    with driving(kube, DESKTOP_EXPOSURE="nodeport") as made:
+    # Other test files choose ports above these.
+    ports = {"DESKTOP_VNC_PORTS": "30000-30300", "DESKTOP_SSH_PORTS": "31001-31300"}
+    with driving(kube, DESKTOP_EXPOSURE="nodeport", **ports) as made:
         yield made
 
 

@@ -108,29 +108,26 @@ class RuntimeHarness:
 
     def start(self, spec: DesktopSpec) -> None:
         """Start a desktop. Repeats while the runtime postpones the start, as the portal does."""
-        until(lambda: self._begun(spec), what=f"{spec.name} to be begun", every=self.every)
-
-    def _begun(self, spec: DesktopSpec) -> bool:
-        try:
-            self.runtime.start(spec, deadline=soon())
-        except RuntimeFault as fault:
-            if fault.permanent:
-                raise
-            return False
-        return True
+        self._repeat(lambda: self.runtime.start(spec, deadline=soon()), f"{spec.name} to be begun")
 
     def delete_home(self, spec: DesktopSpec) -> None:
         """Delete a volume. Repeats while something is left, as the portal does."""
-        until(lambda: self._deleted(spec), what=f"{spec.volume} to be deleted", every=self.every)
+        self._repeat(lambda: self.runtime.delete_volume(spec.volume, deadline=soon()), f"{spec.volume} to be deleted")
 
-    def _deleted(self, spec: DesktopSpec) -> bool:
-        try:
-            self.runtime.delete_volume(spec.volume, deadline=soon())
-        except RuntimeFault as fault:
-            if fault.permanent:
-                raise
-            return False
-        return True
+    def _repeat(self, work: Callable[[], None], what: str) -> None:
+        faults: list[str] = []
+
+        def done() -> bool:
+            try:
+                work()
+            except RuntimeFault as fault:
+                if fault.permanent:
+                    raise
+                faults[:] = [repr(fault), fault.detail]
+                return False
+            return True
+
+        until(done, what=what, seconds=self.patience, every=self.every, seen=faults)
 
     def run(self, **changes: Any) -> DesktopSpec:
         """Start a desktop, and return its spec when it is ready."""
