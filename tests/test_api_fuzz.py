@@ -28,7 +28,9 @@ API = "/api/v1"
 FILE = "notes.txt"  # in each home folder
 CONFIG = CHECKOUT / "tests/schemathesis.toml"
 PASSWORD = "lorem ipsum dolor"
-TAKE_AWAY = ("deleteBackup", "deletePod", "deleteVolume", "deleteUser", "deleteQuota", "deleteAnyPod")
+TAKE_AWAY = (
+    *("deleteBackup", "deleteAllBackups", "deletePod", "deleteVolume", "deleteUser", "deleteQuota", "deleteAnyPod"),
+)
 SPEND = ("refreshToken", "revokeToken", "revokeAllTokens")  # they revoke the token of the request, or others
 # A hook replaces the token of each request, which looks to schemathesis as if the server ignored the token.
 LAST = ("--exclude-checks", "ignored_auth", "--generation-with-security-parameters", "false")

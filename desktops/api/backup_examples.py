@@ -49,6 +49,7 @@ CONTENTS: Node = {
     ],
 }
 DELETED: Node = {"status": "deleted", "id": BACKUP_ID}
+DELETED_REPOSITORY: Node = {"status": "deleted", "id": _REPOSITORY_ID}
 REPOSITORY: Node = {
     "id": _REPOSITORY_ID,
     "owner": {"id": USER_ID, "username": "ada"},

@@ -147,6 +147,13 @@ class DeletedBackupOut(serializers.Serializer[Any]):
     id = serializers.UUIDField(help_text="ID of the backup.")
 
 
+class DeletedRepositoryOut(serializers.Serializer[Any]):
+    """Confirmation that all backups of a home folder are being deleted."""
+
+    status = serializers.ChoiceField(["deleted"], help_text='Always "deleted".')
+    id = serializers.UUIDField(help_text="ID that the backups shared.")
+
+
 class PodBackupQuery(PageQuery):
     ordering = serializers.ChoiceField(
         [*_ORDERS, *(f"-{order}" for order in _ORDERS)],

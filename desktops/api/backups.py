@@ -1,4 +1,4 @@
-"""Serve backups of home folders: list, make, restore, look inside, download, delete; for administrators, ages only."""
+"""Serve backups of home folders: list, make, restore, look inside, download, delete."""
 
 from collections.abc import Callable
 from typing import Any, ClassVar
@@ -25,13 +25,11 @@ from desktops.api import wait
 from desktops.api.backup_serializers import (
     BackupOut,
     BackupQuery,
-    BackupRepositoryOut,
     BackupTaskOut,
     ContentsOut,
     DeletedBackupOut,
     PathQuery,
     PodBackupQuery,
-    RepositoryQuery,
     RestoreAsNew,
     RestoreFiles,
     TaskQuery,
@@ -268,23 +266,3 @@ class OneBackupTask(BackupEndpoint):
         with concurrency.waiting_slot(self.claims.user_id, seconds):
             wait.until_backup_task_ended(task, seconds)
         return Response(BackupTaskOut(backup_selectors.backup_task_for(user=user, task_id=task_id)).data)
-
-
-class AnyBackups(BackupEndpoint):
-    administers = {"GET": "desktops.view_backuprepository"}
-    tag = "Administration"
-    operations = {
-        "GET": Operation(
-            "listAllBackups",
-            "List the backups of all users",
-            answered={200: page_example(examples.REPOSITORY)},
-            refused=(409,),
-        ),
-    }
-
-    @extend_schema(parameters=[RepositoryQuery], responses=BackupRepositoryOut(many=True))
-    def get(self, request: Request) -> Response:
-        """Return age, size and failures of the backups of each home folder, the oldest last backup first."""
-        asked = self.query(RepositoryQuery)
-        rows = backup_selectors.all_repositories().filter(**asked["where"])
-        return self.paged(rows.order_by("succeeded_at", "pk"), asked, BackupRepositoryOut)

@@ -1,6 +1,17 @@
 from django.urls import URLPattern, path, register_converter
 
-from desktops.api import admin_pods, backups, catalog, events, monitor, pod_actions, pods, url_converters, usage_report
+from desktops.api import (
+    admin_pods,
+    backup_repositories,
+    backups,
+    catalog,
+    events,
+    monitor,
+    pod_actions,
+    pods,
+    url_converters,
+    usage_report,
+)
 
 register_converter(url_converters.PodName, "pod")
 
@@ -27,7 +38,12 @@ urlpatterns: list[URLPattern] = [
     path("backups/<uuid:backup_id>/restore-as-new", backups.RestoreBackupAsNew.as_view(), name="backup_restore_as_new"),
     path("backups/<uuid:backup_id>/restore-files", backups.RestoreBackupFiles.as_view(), name="backup_restore_files"),
     path("backup-tasks/<uuid:task_id>", backups.OneBackupTask.as_view(), name="backup_task"),
-    path("admin/backups", backups.AnyBackups.as_view(), name="admin_backups"),
+    path(
+        "backup-repositories/<uuid:repository_id>",
+        backup_repositories.OneBackupRepository.as_view(),
+        name="backup_repository",
+    ),
+    path("admin/backups", backup_repositories.AnyBackups.as_view(), name="admin_backups"),
     path("images", catalog.Images.as_view(), name="images"),
     path("quota", catalog.MyQuota.as_view(), name="quota"),
     path("volumes", catalog.Volumes.as_view(), name="volumes"),

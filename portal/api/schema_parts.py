@@ -97,6 +97,7 @@ PARAMETERS: Node = {
 }
 PATH_PARAMETERS = {
     "backup_id": "ID of the backup.",
+    "repository_id": "ID that all backups of a home folder share.",
     "task_id": "ID of the task.",
     "pod_name": "Technical name of the desktop.",
     "quota_id": "ID of the quota.",

@@ -27,8 +27,10 @@ def is_full(owner: User) -> bool:
 
 
 def used_bytes(owner: User) -> int:
-    """Return the size of all backups of a person in the storage."""
-    return BackupRepository.objects.filter(owner=owner).aggregate(total=Sum("size_bytes"))["total"] or 0
+    """Return the size of a person's backups in the storage, without repositories that are being deleted."""
+    return (
+        BackupRepository.objects.filter(owner=owner, deleted_at=None).aggregate(total=Sum("size_bytes"))["total"] or 0
+    )
 
 
 def queue_removal(repository: BackupRepository, trigger: BackupTask.Trigger) -> None:

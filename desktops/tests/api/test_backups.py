@@ -2,7 +2,8 @@
 
 import pytest
 
-from desktops.models import Backup, BackupTask, Desktop, Status
+from accounts.models import AuditEvent
+from desktops.models import Backup, BackupTask, Desktop, Status, Volume
 
 API = "/api/v1"
 JSON = "application/json"
@@ -91,6 +92,28 @@ def test_administrators_see_ages_only(api_for, admin, backup):
     assert api.get(f"{API}/admin/backups?failing=true").json()["count"] == 0
     assert api.get(f"{API}/backups").json()["count"] == 0
     assert api.get(f"{API}/backups/{backup.pk}/contents").status_code == 404
+
+
+def test_delete_all_backups_of_a_home_folder(api_for, alice, backup):
+    address = f"{API}/backup-repositories/{backup.repository_id}"
+    answer = api_for(alice).delete(address)
+    assert (answer.status_code, answer.json()) == (202, {"status": "deleted", "id": str(backup.repository_id)})
+    assert api_for(alice).get(f"{API}/backups").json()["count"] == 0
+    assert api_for(alice).delete(address).status_code == 404
+    assert Volume.objects.exists()
+    event = AuditEvent.objects.get(action="backup.delete_all")
+    assert (event.actor, event.target) == (alice, str(backup.repository_id))
+
+
+def test_a_stranger_deletes_no_backups(api_for, bob, backup):
+    assert api_for(bob).delete(f"{API}/backup-repositories/{backup.repository_id}").status_code == 404
+    assert Backup.objects.filter(repository__deleted_at=None).exists()
+
+
+def test_backups_that_are_being_restored_are_not_deleted(api_for, alice, backup):
+    api_for(alice).post(f"{API}/backups/{backup.pk}/restore", content_type=JSON)
+    answer = api_for(alice).delete(f"{API}/backup-repositories/{backup.repository_id}")
+    assert (answer.status_code, answer.json()["slug"]) == (409, "being_restored")
 
 
 @pytest.mark.parametrize(

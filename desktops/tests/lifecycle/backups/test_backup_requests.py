@@ -250,6 +250,16 @@ def test_deleting_all_backups_leaves_the_home_folder_which_gets_a_new_repository
     assert requests.back_up_now(volume=desktop.volume, by=by_alice).repository != repository
 
 
+def test_deleted_backups_no_longer_use_the_quota(desktop, by_alice, alice, make_backup):
+    Quota.objects.create(user=alice, backup_storage_gib=1)
+    repository = make_backup(desktop.volume).repository
+    BackupRepository.objects.filter(pk=repository.pk).update(size_bytes=2**30)
+    with pytest.raises(BackupQuotaExceeded):
+        requests.back_up_now(volume=desktop.volume, by=by_alice)
+    requests.delete_repository(repository=repository, by=by_alice)
+    requests.back_up_now(volume=desktop.volume, by=by_alice)
+
+
 def test_an_account_with_backups_cannot_be_deleted(desktop, alice, admin, make_backup):
     make_backup(desktop.volume)
     Desktop.objects.all().delete()
