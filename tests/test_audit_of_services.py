@@ -244,6 +244,12 @@ DEEDS = {
         of_desktop(backup_requests.delete_after_backup, "deleting"),
         "wrong_status",
     ),
+    backup_requests.delete_files_after_backup: Deed(
+        service(backup_requests.delete_files_after_backup, volume=lambda world: world.kept),
+        "volume.delete_after_backup",
+        service(backup_requests.delete_files_after_backup, volume=lambda world: world.running.volume),
+        "volume_in_use",
+    ),
     backup_requests.delete_backup: Deed(
         service(backup_requests.delete_backup, backup=lambda world: world.backup),
         "backup.delete",

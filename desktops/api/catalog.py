@@ -18,7 +18,8 @@ from desktops import selectors, services, token_scopes
 from desktops.api import examples, wait
 from desktops.api.input_serializers import GoneQuery
 from desktops.api.output_serializers import HomeFolderOut, QuantitiesOut
-from desktops.models import Volume
+from desktops.lifecycle.backups import requests as backup_requests
+from desktops.models import BackupTask, Volume
 from desktops.quota import ImageOffer, LaunchOffer, QuotaLine, SizeOffer, launch_offer, quota_lines
 
 
@@ -127,14 +128,25 @@ def _order(asked: str) -> OrderBy:
     return column.desc(nulls_last=True) if asked.startswith("-") else column.asc(nulls_last=True)
 
 
+class DeleteVolumeQuery(GoneQuery):
+    backup = serializers.BooleanField(
+        default=False, help_text="true backs the files up first, and deletes them only if that succeeds."
+    )
+
+
 class DeletedVolumeOut(serializers.Serializer[Any]):
     """Confirmation that a volume is being deleted."""
 
-    status = serializers.ChoiceField(["deleted"], help_text='Always "deleted".')
+    status = serializers.ChoiceField(
+        ["deleted", "backing_up"], help_text='"deleted", or "backing_up" if the files are backed up first.'
+    )
     id = serializers.UUIDField(help_text="ID of the volume.")
+    backup_task = serializers.UUIDField(
+        allow_null=True, help_text="ID of the backup before the deletion, for GET backup-tasks/<id>. Null without one."
+    )
 
 
-_DELETED = {"status": "deleted", "id": examples.DESKTOP_ID}
+_DELETED: dict[str, Any] = {"status": "deleted", "id": examples.DESKTOP_ID, "backup_task": None}
 
 
 class Images(Endpoint):
@@ -194,18 +206,29 @@ class OneVolume(Endpoint):
 
     @extend_schema(
         request=None,
-        parameters=[GoneQuery],
+        parameters=[DeleteVolumeQuery],
         responses={200: DeletedVolumeOut, 202: DeletedVolumeOut},
     )
     def delete(self, request: Request, volume_id: UUID) -> Response:
         """Delete a kept volume and its files permanently. You cannot undo this.
 
+        With `backup=true` the files are backed up first. If that fails, they remain; `GET backup-tasks/<backup_task>`
+        says why. Launching a desktop with them cancels the deletion.
+
         The response is 202 while the files are being deleted. With `wait`, it is 200 once nothing is left.
         """
         self.body(EmptySerializer)
-        seconds = self.query(GoneQuery)["wait"]
+        asked = self.query(DeleteVolumeQuery)
         volume = selectors.volume_for(user=self.actor.user, volume_id=volume_id)
-        with concurrency.waiting_slot(self.claims.user_id, seconds):
-            services.delete_volume(volume=volume, by=self.actor)
-            gone = wait.until_volume_gone(volume, seconds)
-        return Response({"status": "deleted", "id": str(volume.pk)}, status=200 if gone else 202)
+        with concurrency.waiting_slot(self.claims.user_id, asked["wait"]):
+            task = self._delete(volume, with_backup=asked["backup"])
+            gone = wait.until_volume_gone(volume, asked["wait"], task)
+        status = "backing_up" if task and not gone else "deleted"
+        answer = {"status": status, "id": str(volume.pk), "backup_task": str(task.pk) if task else None}
+        return Response(answer, status=200 if gone else 202)
+
+    def _delete(self, volume: Volume, *, with_backup: bool) -> BackupTask | None:
+        if with_backup:
+            return backup_requests.delete_files_after_backup(volume=volume, by=self.actor)
+        services.delete_volume(volume=volume, by=self.actor)
+        return None

@@ -49,22 +49,22 @@ def until_gone(desktop: Desktop, seconds: int) -> bool:
     return _is_gone(desktop)
 
 
-def until_volume_gone(volume: Volume, seconds: int) -> bool:
+def until_volume_gone(volume: Volume, seconds: int, backup: BackupTask | None = None) -> bool:
     """Wait until nothing is left of a home folder that is being deleted, and return whether that is so.
 
-    Without `seconds`, return False at once.
+    With the backup before its deletion, also stop waiting if the home folder remains after that. Without `seconds`,
+    return False at once.
     """
     if not seconds:
         return False
-    _hold(volume.owner_id, seconds, partial(_is_volume_gone, volume.pk))
-    return _is_volume_gone(volume.pk)
+    _hold(volume.owner_id, seconds, lambda: not _is_open(backup) and _is_volume_gone(volume.pk))
+    return not Volume.objects.filter(pk=volume.pk).exists()
 
 
 def until_backup_task_ended(task: BackupTask, seconds: int) -> None:
     """Wait until a backup or restore has ended, or the time is over."""
     if seconds:
-        open_task = BackupTask.objects.filter(pk=task.pk, status__in=BackupTask.OPEN)
-        _hold(task.repository.owner_id, seconds, lambda: not open_task.exists())
+        _hold(task.repository.owner_id, seconds, lambda: not _is_open(task))
 
 
 def _hold(owner_id: UUID, seconds: int, is_over: IsOver) -> None:
@@ -112,6 +112,10 @@ def _is_gone(desktop: Desktop) -> bool:
     if Desktop.objects.filter(pk=desktop.pk).exists():
         return False
     return _is_volume_gone(desktop.volume_id)
+
+
+def _is_open(task: BackupTask | None) -> bool:
+    return task is not None and BackupTask.objects.filter(pk=task.pk, status__in=BackupTask.OPEN).exists()
 
 
 def _is_volume_gone(volume_id: UUID) -> bool:

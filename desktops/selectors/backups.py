@@ -125,6 +125,27 @@ def note_of(desktop: Desktop) -> BackupTask | None:
     return tasks.order_by("-created_at").first()
 
 
+@dataclass(frozen=True)
+class KeptFiles:
+    """Kept files, and the backup before their deletion that is open or after which they remained."""
+
+    volume: Volume
+    deletion: BackupTask | None
+
+
+def kept_files(volumes: list[Volume]) -> list[KeptFiles]:
+    """Return kept files with their deletions, in the same order."""
+    succeeded = Q(status=BackupTask.Status.SUCCEEDED, reason="")
+    tasks = BackupTask.objects.filter(trigger=BackupTask.Trigger.BEFORE_DELETE, run=None, volume__in=volumes)
+    newest = {task.volume_id: task for task in tasks.exclude(succeeded).order_by("created_at")}
+    return [KeptFiles(volume, _since(volume, newest.get(volume.pk))) for volume in volumes]
+
+
+def _since(volume: Volume, task: BackupTask | None) -> BackupTask | None:
+    """Return the task if it is younger than the files as they were kept last."""
+    return task if task and volume.kept_at and task.created_at >= volume.kept_at else None
+
+
 def backup_task_for(*, user: User, task_id: UUID) -> BackupTask:
     """Return a backup, restore or other task of a person's backups. Raises DesktopNotFound."""
     task = BackupTask.objects.filter(repository__owner=user, pk=task_id).select_related("backup", "repository").first()

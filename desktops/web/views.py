@@ -86,8 +86,13 @@ def launch(request: HttpRequest) -> HttpResponse:
 @_button
 def delete_volume(request: HttpRequest, volume_id: UUID) -> HttpResponse:
     by = actor(request)
-    services.delete_volume(volume=selectors.volume_for(user=by.user, volume_id=volume_id), by=by)
-    messages.success(request, _("The files are being deleted."))
+    volume = selectors.volume_for(user=by.user, volume_id=volume_id)
+    if "backup" in request.POST:
+        backup_requests.delete_files_after_backup(volume=volume, by=by)
+        messages.success(request, _("The files are being backed up. When that has succeeded, they are deleted."))
+    else:
+        services.delete_volume(volume=volume, by=by)
+        messages.success(request, _("The files are being deleted."))
     return SeeOther(f"{reverse('desktops:home')}?new")
 
 
@@ -242,6 +247,7 @@ def _launch_page(
         form = LaunchForm(kept, owner=user, offer=launch_offer(user))
     context = {"form": form, "offer": form.offer, "refusal": refusal, "volume_to_delete": request.GET.get("delete", "")}
     context["has_backups"] = backup_requests.available()
+    context["kept"] = backup_selectors.kept_files(form.offer.volumes)
     if context["has_backups"]:
         context["repositories"] = backup_selectors.repositories_without_files(user)
     context["has_desktops"] = selectors.visible_to(user).exists()

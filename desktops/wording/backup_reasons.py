@@ -53,8 +53,12 @@ REASONS = {
         _("The desktop was started again, so it was not deleted."), _("Delete it again if you no longer need it.")
     ),
     "files_unread": BackupReason(
-        _("Some files could not be read, so the desktop was not deleted."),
-        _("Make these files readable, or delete the desktop without a backup."),
+        _("Some files could not be read, so nothing was deleted."),
+        _("Make these files readable, or delete without a backup."),
+    ),
+    "files_in_use": BackupReason(
+        _("The files were used or restored again, so they were not deleted."),
+        _("Delete them again if you no longer need them."),
     ),
     "quota_exceeded": BackupReason(
         _("The backups use all of the owner's quota of backup storage."),

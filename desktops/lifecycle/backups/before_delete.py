@@ -1,6 +1,7 @@
-"""Delete a desktop once its home folder is backed up.
+"""Delete a desktop, or kept files, once the home folder is backed up.
 
 The desktop is stopped first, so that the backup contains its last work. Starting it again cancels the deletion.
+So does launching a desktop with the kept files.
 """
 
 from typing import Any
@@ -10,16 +11,23 @@ from django.db import transaction
 from accounts import audit
 from accounts.audit import Actor, Stranger
 from accounts.disconnects import Disconnect, disconnect_after_commit
+from accounts.models import User
 from desktops.exceptions import WrongStatus
 from desktops.lifecycle import jobs
 from desktops.lifecycle.queue import enqueue_after_commit
-from desktops.models import AT_REST, BackupTask, Desktop, Status
+from desktops.models import AT_REST, BackupTask, Desktop, Status, Volume
 
 
 def open_task(desktop: Desktop) -> BackupTask | None:
     """Return the backup that waits or runs before the deletion of a desktop."""
     waiting = BackupTask.objects.filter(trigger=BackupTask.Trigger.BEFORE_DELETE, status__in=BackupTask.OPEN)
     return waiting.filter(volume_id=desktop.volume_id, run=desktop.run).first()
+
+
+def open_task_of_files(volume: Volume) -> BackupTask | None:
+    """Return the backup that waits or runs before the deletion of kept files."""
+    waiting = BackupTask.objects.filter(trigger=BackupTask.Trigger.BEFORE_DELETE, status__in=BackupTask.OPEN)
+    return waiting.filter(volume=volume, run=None).first()
 
 
 def stop(desktop: Desktop, by: Actor) -> None:
@@ -51,6 +59,23 @@ def delete(task: BackupTask) -> bool:
     names: dict[str, Any] = {"pod_name": desktop.object_name, "name": desktop.name}
     actor = Actor(user) if user else Stranger()
     audit.record("desktop.delete", by=actor, target=desktop.pk, keep_data=False, after_backup=True, **names)
+    return True
+
+
+@transaction.atomic
+def delete_files(task: BackupTask) -> bool:
+    """Delete the kept files of a backup that has succeeded.
+
+    Returns False without a change if they were used, deleted or are being restored since the request.
+    """
+    User.objects.select_for_update().get(pk=task.repository.owner_id)  # requests of restores take this lock, too
+    to_restore = BackupTask.objects.filter(kind=BackupTask.Kind.RESTORE, status__in=BackupTask.OPEN)
+    kept = Volume.objects.filter(pk=task.volume_id, desktop=None, kept_at__lte=task.created_at)
+    if to_restore.filter(volume=task.volume_id).exists() or not kept.update(kept_at=None):
+        return False
+    enqueue_after_commit(jobs.delete_volume, task.volume_id)
+    actor, name = Actor(task.requested_by) if task.requested_by else None, task.repository.desktop_name
+    audit.record("volume.delete", by=actor, target=task.volume_id, name=name, after_backup=True)
     return True
 
 

@@ -22,6 +22,7 @@ from desktops.exceptions import (
     DesktopNotFound,
     NothingToRestore,
     RestoreWhileRunning,
+    VolumeInUse,
     VolumeLost,
 )
 from desktops.lifecycle import volumes
@@ -135,6 +136,26 @@ def delete_after_backup(*, desktop: Desktop, by: Actor) -> BackupTask:
     task = _queue(repository, by, kind=_KIND.BACKUP, **fields)
     names = {"pod_name": current.object_name, "name": current.name}
     audit.record("desktop.delete_after_backup", by=by, target=current.pk, **names)
+    return task
+
+
+@audited("volume.delete_after_backup", target=lambda given: given["volume"].pk)
+@transaction.atomic
+def delete_files_after_backup(*, volume: Volume, by: Actor) -> BackupTask:
+    """Back up kept files, then delete them. If the backup fails, they remain.
+
+    Launching a desktop with them cancels the deletion. Raises BackupsOff, VolumeInUse, BeingRestored, VolumeLost,
+    BackupQuotaExceeded.
+    """
+    volume = _lock(volume)
+    if Desktop.objects.filter(volume=volume).exists():
+        raise VolumeInUse
+    refuse_if_being_restored(volume.pk)
+    if waiting := before_delete.open_task_of_files(volume):
+        return waiting
+    repository = _repository_with_room(volume)
+    task = _queue(repository, by, kind=_KIND.BACKUP, trigger=_TRIGGER.BEFORE_DELETE, volume=volume)
+    audit.record("volume.delete_after_backup", by=by, target=volume.pk, name=repository.desktop_name)
     return task
 
 

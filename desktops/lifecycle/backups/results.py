@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import structlog
 from django.db import transaction
@@ -19,7 +20,9 @@ log = structlog.get_logger("podesk.backups")
 PARTS = 4  # a verification reads one part of the data, so that four read everything
 RETRY = timedelta(hours=1)  # after a scheduled backup has failed
 # What people caused, or what was decided for them: no news for an administrator.
-_ORDINARY = frozenset({"account_disabled", "cancelled", "desktop_runs", "desktop_started", "quota_exceeded"})
+_ORDINARY = frozenset(
+    {"account_disabled", "cancelled", "desktop_runs", "desktop_started", "files_in_use", "quota_exceeded"}
+)
 _KIND, _STATUS, _TRIGGER = BackupTask.Kind, BackupTask.Status, BackupTask.Trigger
 
 
@@ -96,15 +99,22 @@ def _backed_up(task: BackupTask, result: TaskResult) -> None:
     size = {"size_bytes": F("size_bytes") + result.added}  # exact after each removal of old backups
     BackupRepository.objects.filter(pk=task.repository_id).update(**good, **size)
     if task.trigger == _TRIGGER.BEFORE_DELETE:
-        _delete_desktop(task, result)
+        _delete_saved(task, result)
 
 
-def _delete_desktop(task: BackupTask, result: TaskResult) -> None:
-    """Delete the desktop of this backup, or write on the task why it remains."""
+def _delete_saved(task: BackupTask, result: TaskResult) -> None:
+    """Delete the desktop or the kept files of this backup, or write on the task why they remain."""
     if result.files_unread:
         task.move(to=_STATUS.SUCCEEDED, reason="files_unread")
+    elif task.run is None:
+        if not before_delete.delete_files(task) and not _is_deleted(task.volume_id):
+            task.move(to=_STATUS.SUCCEEDED, reason="files_in_use")
     elif not before_delete.delete(task) and Desktop.objects.filter(volume=task.volume).exists():
         task.move(to=_STATUS.SUCCEEDED, reason="desktop_started")
+
+
+def _is_deleted(volume_id: UUID | None) -> bool:
+    return not Volume.objects.filter(pk=volume_id).exclude(desktop=None, kept_at=None).exists()
 
 
 def _restored(task: BackupTask, result: TaskResult) -> None:

@@ -135,8 +135,11 @@ def _end_hopeless() -> None:
     of_home = waiting.filter(kind__in=(_KIND.BACKUP, _KIND.RESTORE))
     for task in of_home.filter(Q(volume=None) | Q(volume__desktop=None, volume__kept_at=None)):
         results.fail(task, "volume_gone")
-    for task in waiting.filter(trigger=_TRIGGER.BEFORE_DELETE).exclude(volume__desktop__run=F("run")):
+    before_delete = waiting.filter(trigger=_TRIGGER.BEFORE_DELETE)
+    for task in before_delete.filter(run__isnull=False).exclude(volume__desktop__run=F("run")):
         results.fail(task, "desktop_started")
+    for task in before_delete.filter(run=None, volume__desktop__isnull=False):
+        results.fail(task, "files_in_use")
 
 
 def _start(at_once: int, busy: set[Any]) -> None:
@@ -153,7 +156,7 @@ def _start(at_once: int, busy: set[Any]) -> None:
 def _ready() -> QuerySet[BackupTask]:
     """Return the tasks that may begin now, in their order."""
     of_repository = BackupTask.objects.filter(repository=OuterRef("repository"), status=_STATUS.RUNNING)
-    awaits_stop = Q(trigger=_TRIGGER.BEFORE_DELETE) & ~Q(volume__desktop__status__in=AT_REST)
+    awaits_stop = Q(trigger=_TRIGGER.BEFORE_DELETE, run__isnull=False) & ~Q(volume__desktop__status__in=AT_REST)
     by_schedule = Case(When(trigger=_TRIGGER.SCHEDULE, then=Value(1)), default=Value(0))
     free = BackupTask.objects.filter(Q(after=None) | Q(after__status=_STATUS.SUCCEEDED), status=_STATUS.QUEUED)
     free = free.exclude(Exists(of_repository)).exclude(awaits_stop).select_related("repository")

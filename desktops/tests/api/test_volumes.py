@@ -6,9 +6,12 @@ from uuid import uuid4
 import pytest
 from django.utils import timezone
 
+from accounts.audit import Actor
 from accounts.models import AuditEvent
+from desktops.api import wait
 from desktops.lifecycle import jobs
-from desktops.models import Volume
+from desktops.lifecycle.backups import requests
+from desktops.models import BackupTask, Volume
 
 VOLUMES = "/api/v1/volumes"
 
@@ -67,7 +70,10 @@ def test_delete(api_for, keep, alice, queued, django_capture_on_commit_callbacks
     kept = keep(alice)
     with django_capture_on_commit_callbacks(execute=True):
         answer = api_for(alice).delete(f"{VOLUMES}/{kept.pk}")
-    assert (answer.status_code, answer.json()) == (202, {"status": "deleted", "id": str(kept.pk)})
+    assert (answer.status_code, answer.json()) == (
+        202,
+        {"status": "deleted", "id": str(kept.pk), "backup_task": None},
+    )
     assert queued() == [("delete_volume", str(kept.pk))]
     event = AuditEvent.objects.get(action="volume.delete")
     assert (event.actor, event.target, event.address) == (alice, str(kept.pk), "127.0.0.1")
@@ -158,3 +164,31 @@ def test_a_token_for_one_desktop(api_for, keep, make_desktop, alice):
 def test_delete_takes_no_body(api_for, keep, alice):
     answer = api_for(alice).delete(f"{VOLUMES}/{keep(alice).pk}", {"force": True}, content_type="application/json")
     assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, "force")
+
+
+def test_delete_backs_up_first(api_for, keep, alice, settings):
+    settings.BACKUP_REPOSITORY = "/nowhere"
+    kept = keep(alice)
+    answer = api_for(alice).delete(f"{VOLUMES}/{kept.pk}?backup=true")
+    task = BackupTask.objects.get()
+    assert (answer.status_code, answer.json()) == (
+        202,
+        {"status": "backing_up", "id": str(kept.pk), "backup_task": str(task.pk)},
+    )
+    assert (task.trigger, task.volume) == ("before_delete", kept)
+    assert api_for(alice).get(VOLUMES).json()["results"][0]["status"] == "kept"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_wait_ends_when_the_backup_has_failed(api_for, keep, alice, settings):
+    settings.BACKUP_REPOSITORY = "/nowhere"
+    kept = keep(alice)
+    requests.delete_files_after_backup(volume=kept, by=Actor(alice))
+    BackupTask.objects.update(status="failed", reason="repository_full")
+    assert not wait.until_volume_gone(kept, 30, BackupTask.objects.get())
+
+
+def test_delete_with_backup_is_refused_without_backups(api_for, keep, alice):
+    answer = api_for(alice).delete(f"{VOLUMES}/{keep(alice).pk}?backup=true")
+    assert (answer.status_code, answer.json()["slug"]) == (409, "backups_off")
+    assert Volume.objects.get().kept_at

@@ -2,7 +2,7 @@
 
 import pytest
 
-from desktops.models import Desktop, Volume
+from desktops.models import BackupTask, Desktop, Volume
 
 
 @pytest.fixture
@@ -29,6 +29,28 @@ def test_is_told_on_the_next_page(client_for, alice, volume):
 def test_asks_before_without_script(client_for, alice, volume):
     page = client_for(alice).get(f"/?new&delete={volume.pk}").content.decode()
     assert f'<dialog id="delete-{volume.pk}" aria-labelledby="delete-title-{volume.pk}" open>' in page
+
+
+def test_backs_up_first(client_for, alice, volume, settings, queued):
+    settings.BACKUP_REPOSITORY = "/nowhere"
+    browser = client_for(alice)
+    page = browser.post(f"/volumes/{volume.pk}/delete/", {"backup": "1"}, follow=True).content.decode()
+    assert "When that has succeeded, they are deleted." in page
+    assert "These files are being backed up, then they are deleted." in page
+    task = BackupTask.objects.get()
+    assert (task.trigger, task.volume, task.run) == ("before_delete", volume, None)
+    assert not queued()
+    BackupTask.objects.update(status="failed", reason="repository_full")
+    page = browser.get("/?new").content.decode()
+    assert "These files were not deleted. The storage of the backups is full." in page
+
+
+def test_offers_a_backup_only_where_there_are_backups(client_for, alice, volume, settings):
+    browser = client_for(alice)
+    assert 'name="backup"' not in browser.get("/?new").content.decode()
+    assert browser.post(f"/volumes/{volume.pk}/delete/", {"backup": "1"}).status_code == 409
+    settings.BACKUP_REPOSITORY = "/nowhere"
+    assert 'name="backup"' in browser.get("/?new").content.decode()
 
 
 def test_files_of_a_desktop_are_refused(client_for, alice, make_desktop):
