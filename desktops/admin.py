@@ -78,6 +78,7 @@ class DesktopAdmin(AmountColumns, RowActionsAdmin):
             _("Configuration"),
             {"fields": ("image", "size_name", "cpu_amount", "memory_amount", "storage_amount", "gpu", "volume")},
         ),
+        (_("From the next start"), {"fields": ("next_cpu", "next_memory_mib")}),
         (_("Time"), {"fields": ("created_at", "started_at", "last_input_at", "expires_at", "idle_minutes")}),
         (_("For tracing"), {"fields": ("id", "object_name", "run", "reason", "exposed", "node_ports", "last_log")}),
     )

@@ -64,6 +64,12 @@ class NotRunning(DesktopRefusal):
     next_step = _("Start it first.")
 
 
+class LargerWhileActive(DesktopRefusal):
+    slug = "larger_while_active"
+    message = _("A desktop that is not stopped can only become smaller.")
+    next_step = _("Stop it first.")
+
+
 class PasswordUnreadable(DesktopRefusal):
     slug = "password_unreadable"
     message = _("The password of this desktop cannot be read.")

@@ -29,7 +29,7 @@ from desktops.exceptions import (
     VolumeInUse,
     WrongStatus,
 )
-from desktops.lifecycle import host_keys, jobs, volumes
+from desktops.lifecycle import desktop_size, host_keys, jobs, volumes
 from desktops.lifecycle.desktop_name import clean_name
 from desktops.lifecycle.queue import enqueue_after_commit
 from desktops.lifecycle.restores import refuse_if_being_restored
@@ -132,6 +132,7 @@ def start_desktop(*, desktop: Desktop, by: Actor, new_files: bool = False) -> No
     if new_files and not desktop.volume.lost_at:
         raise FilesAreThere
     refuse_if_being_restored(desktop.volume_id)
+    desktop_size.take_next(desktop)
     quota.refuse_if_over(owner, quota.need_of(desktop, kept=None if new_files else desktop.volume, new=False))
     fields = fresh_run() | ({"volume": volumes.replace_lost(desktop)} if new_files else {})
     if not desktop.move(to=Status.PENDING, run=desktop.run + 1, event="queued", **fields):

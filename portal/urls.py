@@ -2,7 +2,7 @@ from django.contrib import admin
 from django.urls import include, path
 
 from accounts import views as accounts
-from desktops.web import overview
+from desktops.web import overview, size_advice
 
 urlpatterns = [
     path("api/", include("portal.api.urls")),  # first, since it gets the most requests
@@ -13,6 +13,8 @@ urlpatterns = [
     path("admin/password_change/", accounts.change_password, name="admin_password_change"),
     path("admin/", overview.index, name="admin_overview"),
     path("admin/overview/", overview.live, name="overview"),
+    path("admin/size-advice/", size_advice.page, name="size_advice"),
+    path("admin/size-advice/resize/", size_advice.resize, name="resize_desktop"),
     path("admin/", admin.site.urls),
     path(".well-known/jwks.json", accounts.jwks, name="jwks"),
     path("i18n/setlang/", accounts.set_language, name="set_language"),

@@ -96,6 +96,8 @@ TABLE: dict[str, tuple[int, ...]] = {
     "GET v1/monitor/": LISTS,
     "GET v1/admin/pods": RULES,
     "GET v1/admin/reports/usage": RULES,
+    "GET v1/admin/reports/size-advice": RULES,
+    "POST v1/admin/pods/<pod_name>/resize": RULES,
     "POST v1/admin/pods/<pod_name>/stop": but(RULES, admin=202),
     "DELETE v1/admin/pods/<pod_name>": but(RULES, admin=202),
 }
@@ -113,6 +115,7 @@ BODIES = {
     "POST v1/admin/users": {"username": "dave", "password": "a long password of dave's"},
     "PATCH v1/admin/users/<user_id>": {"first_name": "Carol"},
     "PATCH v1/admin/quotas/<quota_id>": {"desktops": 3},
+    "POST v1/admin/pods/<pod_name>/resize": {"cpu": "500m", "memory": "1Gi"},
 }
 
 

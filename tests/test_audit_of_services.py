@@ -4,6 +4,7 @@ import inspect
 import pkgutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from importlib import import_module
 from types import SimpleNamespace
 from typing import Any
@@ -30,11 +31,14 @@ from accounts.models import AuditEvent, Quota, SSHKey
 from accounts.token_services import TokenRequest
 from core.errors import Refusal
 from desktops import services as desktop_services
+from desktops.lifecycle import desktop_size
 from desktops.lifecycle.backups import downloads
 from desktops.lifecycle.backups import requests as backup_requests
+from desktops.lifecycle.desktop_size import ComputeSize
 from desktops.models import Backup, BackupRepository, BackupTask, Desktop, Status, Volume
 from desktops.services import LaunchRequest
 
+SMALL = ComputeSize(Decimal("0.5"), 512)
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIH5IkA4UyjKjYCsGZnBAHgm0AAEvJd+9M0ZmEvHVnCNl laptop"
 
 
@@ -263,6 +267,12 @@ DEEDS = {
         "being_restored",
     ),
     downloads.open_file: Deed(open_file("notes.txt"), "backup.download", open_file("missing"), "not_found"),
+    desktop_size.resize_desktop: Deed(
+        of_desktop(desktop_size.resize_desktop, "stopped", size=SMALL),
+        "desktop.resize",
+        of_desktop(desktop_size.resize_desktop, "deleting", size=SMALL),
+        "wrong_status",
+    ),
     desktop_services.delete_volume: Deed(
         service(desktop_services.delete_volume, volume=lambda world: world.kept),
         "volume.delete",

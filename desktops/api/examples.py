@@ -172,3 +172,28 @@ USAGE_REPORT: Node = {
         }
     ],
 }
+
+_SMALLER: Node = {"cpu": "1", "memory": "2Gi"}
+_LARGE: Node = {"cpu": "4", "memory": "8Gi"}
+SIZE_ADVICE: Node = {
+    "days": 30,
+    "least_hours": 10,
+    "share": 0.5,
+    "results": [
+        {
+            "pod_name": POD_NAME,
+            "name": "desktop",
+            "owner": {"id": USER_ID, "username": "ada"},
+            "status": "running",
+            "hours": 37.5,
+            "reserved": _LARGE,
+            "from_next_start": _LARGE,
+            "proposed": _SMALLER,
+            "cpu_max": 0.6,
+            "cpu_p95": 0.42,
+            "memory_mib_max": 1210.5,
+            "memory_mib_p95": 980.0,
+        }
+    ],
+}
+RESIZED: Node = {"pod_name": POD_NAME, "reserved": _LARGE, "from_next_start": _SMALLER}

@@ -9,6 +9,7 @@ from desktops.api import (
     monitor,
     pod_actions,
     pods,
+    size_advice,
     url_converters,
     usage_report,
 )
@@ -51,6 +52,8 @@ urlpatterns: list[URLPattern] = [
     path("admin/pods", admin_pods.AnyPods.as_view(), name="admin_pods"),
     path("admin/pods/<pod:pod_name>", admin_pods.AnyPod.as_view(), name="admin_pod"),
     path("admin/pods/<pod:pod_name>/stop", admin_pods.StopAny.as_view(), name="admin_pod_stop"),
+    path("admin/pods/<pod:pod_name>/resize", size_advice.ResizeAny.as_view(), name="admin_pod_resize"),
+    path("admin/reports/size-advice", size_advice.SizeAdviceReport.as_view(), name="size_advice_report"),
     path("admin/reports/usage", usage_report.UsageReport.as_view(), name="usage_report"),
     path("monitor/", monitor.Monitor.as_view(), name="monitor"),
     path("events", events.Events.as_view(), name="events"),

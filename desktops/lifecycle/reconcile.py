@@ -14,7 +14,16 @@ from django.utils import timezone
 from accounts.disconnects import Disconnect, disconnect_after_commit
 from accounts.quotas import effective
 from core.redis import client, key
-from desktops.lifecycle import failure_log, jobs, metrics, node_ports, running_notes, start_timeouts, volumes
+from desktops.lifecycle import (
+    desktop_size,
+    failure_log,
+    jobs,
+    metrics,
+    node_ports,
+    running_notes,
+    start_timeouts,
+    volumes,
+)
 from desktops.lifecycle.queue import enqueue_after_commit, enqueue_again, is_behind
 from desktops.lifecycle.runs import NO_ENDPOINT, fresh_run
 from desktops.models import AT_REST, Desktop, DesktopEvent, DesktopRun, RunResult, Status, Volume
@@ -211,6 +220,7 @@ def _set_stopped(desktop: Desktop, reason: str) -> None:
 
 def _start_again(desktop: Desktop) -> None:
     with transaction.atomic():
+        desktop_size.take_next(desktop)
         if desktop.move(to=Status.PENDING, run=desktop.run + 1, event="queued", **fresh_run()):
             enqueue_after_commit(jobs.start_desktop, desktop.pk)
 

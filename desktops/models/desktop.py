@@ -29,6 +29,9 @@ class Desktop(Resources):
     language = models.CharField(_("language"), max_length=10, blank=True)  # Django's code, for the programs inside
     time_zone = models.CharField(_("time zone"), max_length=64, blank=True)  # empty: the owner's
     size_name = models.CharField(_("size"), max_length=50, blank=True)
+    # The CPU and memory from the next start, if they were changed while the desktop was active; both or neither.
+    next_cpu = models.DecimalField(_("CPU cores"), max_digits=6, decimal_places=2, null=True, blank=True)
+    next_memory_mib = models.PositiveIntegerField(_("memory (MiB)"), null=True, blank=True)
     volume = models.OneToOneField(Volume, models.PROTECT, verbose_name=_("volume"))
     # The name of the runtime's objects. Stored once and never computed again.
     object_name = models.CharField(_("object name"), max_length=63, unique=True)
@@ -75,6 +78,10 @@ class Desktop(Resources):
             # One desktop only, even after two clicks, in two tabs, on two replicas.
             models.UniqueConstraint(fields=["owner", "name"], name="one_desktop_per_name_and_owner"),
             models.CheckConstraint(condition=Q(status__in=Status.values), name="known_status"),
+            models.CheckConstraint(
+                condition=Q(next_cpu=None, next_memory_mib=None) | Q(next_cpu__gt=0, next_memory_mib__gt=0),
+                name="both_amounts_or_neither",
+            ),
         ]
         indexes = [models.Index(fields=["status", "status_since"], name="desktop_by_status")]  # the controller's sweeps
 

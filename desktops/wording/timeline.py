@@ -3,10 +3,14 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
+from typing import Any
 
 from django.utils.functional import Promise
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from core import units
 from desktops.models import DesktopEvent, Status
 from desktops.wording import reasons
 from desktops.wording.reasons import reason
@@ -30,6 +34,7 @@ SENTENCES: dict[str, Promise] = {
     "stopped": _("Stopped"),
     "failed": _("Failed"),
     "deleting": _("Deleting"),
+    "resized": _("An administrator changed its size"),
 }
 # Short labels for the steps that the page shows during a start.
 LABELS: dict[str, Promise] = {
@@ -71,9 +76,16 @@ def _line(event: DesktopEvent) -> Line:
 
 def why(event: DesktopEvent) -> str:
     """Return the reason of an event, or an empty string if its sentence needs none."""
+    if event.kind == "resized":
+        return _from_next_start(event.params)
     slug = event.params.get("reason", "")
     if not slug or event.kind not in (Status.STOPPING, Status.STOPPED, Status.FAILED, "waiting", "restarted"):
         return ""
     if event.kind == "waiting":
         return str(reason(slug).waiting)
     return reasons.sentence(slug, event.params.get("facts", {}))
+
+
+def _from_next_start(size: dict[str, Any]) -> str:
+    amounts = {"cpu": units.cores(Decimal(size["cpu"])), "memory": units.memory(size["memory_mib"])}
+    return gettext("From the next start, it has %(cpu)s and %(memory)s of memory.") % amounts
