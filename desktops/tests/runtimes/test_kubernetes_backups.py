@@ -1,8 +1,6 @@
-"""Backups on a real cluster: what a Job saves and restores, how its failures are reported, what its pod can reach."""
+"""Backups on a real cluster: what a Job saves and restores, how its failures are reported."""
 
-import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -12,7 +10,14 @@ from desktops.runtimes.backups.base import RepositoryAccess, TaskKind, TaskSpec,
 from desktops.runtimes.base import Phase, Placement, RuntimeFault
 from desktops.runtimes.kubernetes import backup_manifests
 from desktops.runtimes.kubernetes.manifests import HOME
-from desktops.tests.support.backup_jobs import ELSEWHERE, IMAGE, SERVER, BackupHarness, RepositoryServer, addresses
+from desktops.tests.support.backup_jobs import (
+    SERVER,
+    BackupHarness,
+    RepositoryServer,
+    a_waiting_task,
+    addresses,
+    silent_server,
+)
 from desktops.tests.support.kubernetes_namespace import KubeHarness
 from desktops.tests.support.runtime_specs import soon, until
 from tests.cluster.conftest import IMAGE as DESKTOP_IMAGE
@@ -199,20 +204,16 @@ def test_what_the_cluster_refuses(backups, server):
 # --- the objects of a task ---
 
 
-@contextmanager
-def a_waiting_task(backups: BackupHarness, volume: str) -> Iterator[TaskSpec]:
-    """Yield a task that runs until it is ended: its server accepts connections and never answers."""
-    with socket.create_server((SERVER, 0)) as silent:
-        access = RepositoryAccess(f"rest:http://{SERVER}:{silent.getsockname()[1]}/homes/x", "s3cret-of-x")
-        task = backups.begin(backups.task(TaskKind.BACKUP, access, volume=volume))
-        backups.pod_of(task)
-        yield task
-        backups.remove(task)
+@pytest.fixture(scope="module")
+def silent(server) -> Iterator[str]:
+    """Return the address of a server that never answers."""
+    with silent_server() as port:
+        yield f"{SERVER}:{port}"
 
 
 @pytest.fixture(scope="module")
-def waiting(backups, saved) -> Iterator[TaskSpec]:
-    with a_waiting_task(backups, saved.volume) as task:
+def waiting(backups, saved, silent) -> Iterator[TaskSpec]:
+    with a_waiting_task(backups, TaskKind.BACKUP, silent, volume=saved.volume) as task:
         yield task
 
 
@@ -225,28 +226,6 @@ def test_another_installation_s_tasks_are_neither_seen_nor_removed(backups, kube
 
 def test_tasks_are_not_taken_for_desktops(desktops, waiting):
     assert [each.name for each in desktops.runtime.list() if "backup" in each.name] == []
-
-
-def test_its_pod_reaches_the_repository_and_neither_a_desktop_nor_the_portal_nor_the_cloud(backups, kube, waiting):
-    """Something listens at each address, and at the repository's own port, which another pod shows."""
-    pod, port = backups.pod_of(waiting), int(waiting.repository.location.split(":")[3].split("/")[0])
-    kube.apply(neighbour(port))
-    kube("wait", "pod", "neighbour", "--for=condition=Ready", "--timeout=60s")
-    [subset] = Kube("default").get("endpoints", "kubernetes")["subsets"]
-    api = (subset["addresses"][0]["ip"], subset["ports"][0]["port"])
-    near = (kube.get("pod", "neighbour")["status"]["podIP"], port)
-    repository, elsewhere = (SERVER, port), (ELSEWHERE, port)
-    with socket.create_server(elsewhere):
-        targets = [repository, elsewhere, near, api]
-        until(lambda: reached(kube, "neighbour", targets) == targets, what="the neighbour's ways", every=0.2)
-        assert reached(kube, pod, targets) == [repository]
-
-
-def test_nobody_reaches_its_pod(backups, kube, waiting):
-    pod, port = backups.pod_of(waiting), int(waiting.repository.location.split(":")[3].split("/")[0])
-    kube("exec", pod, "--", "sh", "-c", f"python -m http.server {port} >/dev/null 2>&1 &")
-    until(lambda: reached(kube, pod, [("127.0.0.1", port)]), what="a server in the pod", every=0.2)
-    assert reached(kube, "neighbour", [(kube.get("pod", pod)["status"]["podIP"], port)]) == []
 
 
 def test_its_pod_holds_no_key_to_the_cluster_and_may_do_nothing_as_root(backups, kube, waiting):
@@ -279,44 +258,8 @@ def test_nothing_is_left_after_the_end(backups, waiting):
     backups.remove(waiting)
 
 
-def test_a_job_that_somebody_deletes_takes_everything_along(backups, kube, saved):
-    with a_waiting_task(backups, saved.volume) as task:
+def test_a_job_that_somebody_deletes_takes_everything_along(backups, kube, saved, silent):
+    with a_waiting_task(backups, TaskKind.BACKUP, silent, volume=saved.volume) as task:
         kube("delete", "job", f"backup-{task.id}", "--wait=false")
         until(lambda: not backups.objects(task), what="everything to be gone", every=0.2)
         assert backups.seen(task) is None
-
-
-def neighbour(port: int) -> dict[str, Any]:
-    """Return a pod with the labels of the portal that listens at this port."""
-    labels = {"app.kubernetes.io/name": "podesk", "app.kubernetes.io/component": "web"}
-    container = {
-        "name": "main", "image": IMAGE, "command": ["python", "-m", "http.server", str(port)],
-        "readinessProbe": {"tcpSocket": {"port": port}, "periodSeconds": 1},
-        "resources": {"limits": {"cpu": "200m", "memory": "64Mi"}},
-    }  # fmt: skip
-    spec = {"containers": [container], "terminationGracePeriodSeconds": 0}
-    return {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "neighbour", "labels": labels}, "spec": spec}
-
-
-_CONNECT = """
-import socket, sys
-from concurrent.futures import ThreadPoolExecutor
-
-def connects(target):
-    host, port = target.rsplit(":", 1)
-    try:
-        return bool(socket.create_connection((host, int(port)), timeout=2))
-    except OSError:
-        return False
-
-targets = sys.argv[1:]
-for target, there in zip(targets, ThreadPoolExecutor().map(connects, targets)):
-    if there:
-        print(*target.rsplit(":", 1))
-"""
-
-
-def reached(kube: Kube, pod: str, targets: list[tuple[str, int]]) -> list[tuple[str, int]]:
-    """Return the targets that accept a connection from that pod."""
-    lines = kube.exec(pod, "python", "-c", _CONNECT, *(f"{host}:{port}" for host, port in targets)).splitlines()
-    return [(host, int(port)) for host, port in map(str.split, lines)]

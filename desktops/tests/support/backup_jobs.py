@@ -128,12 +128,31 @@ class RepositoryServer:
 
 
 @contextmanager
-def addresses() -> Iterator[None]:
-    """Add both addresses to this machine."""
+def silent_server(port: int = 0) -> Iterator[int]:
+    """Yield the port of a server that accepts connections and never answers."""
+    with socket.create_server((SERVER, port)) as silent:
+        yield silent.getsockname()[1]
+
+
+@contextmanager
+def a_waiting_task(backups: BackupHarness, kind: TaskKind, at: str, **more: Any) -> Iterator[TaskSpec]:
+    """Yield a task that runs until it is ended, because its repository is on a silent server."""
+    access = RepositoryAccess(f"rest:http://{at}/homes/x", "s3cret-of-x")
+    task = backups.begin(backups.task(kind, access, **more))
+    try:
+        backups.pod_of(task)
+        yield task
+    finally:
+        backups.remove(task)
+
+
+@contextmanager
+def addresses(*more: str) -> Iterator[None]:
+    """Add both addresses, and more, to this machine."""
     subprocess.run(["ip", "link", "add", _LINK, "type", "bridge"], check=True)
     try:
         subprocess.run(["ip", "link", "set", _LINK, "up"], check=True)
-        for host in (SERVER, ELSEWHERE):
+        for host in (SERVER, ELSEWHERE, *more):
             subprocess.run(["ip", "address", "add", f"{host}/32", "dev", _LINK], check=True)
         yield
     finally:
