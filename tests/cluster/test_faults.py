@@ -95,7 +95,7 @@ def test_a_controller_that_hangs_is_replaced_within_seconds(driven, bare_desktop
     with more(driven.portal, "run_controller", 1), held(driven.portal.part("run_controller")):
         driven.person.act(bare_desktop, "stop")
         assert "Closing the programs of the desktop." in page(driven, bare_desktop)
-        driven.wait(bare_desktop, "stopped", 25)
+        driven.wait(bare_desktop, "stopped", seconds=60)
     assert "You stopped it." in page(driven, bare_desktop)
 
 
@@ -113,7 +113,7 @@ def test_worker_killed_between_each_two_calls_of_a_launch(driven, gateway):
             assert driven.row(desktops[-1]) == ("starting", ""), moment
             assert "Starting the desktop." in page(driven, desktops[-1]), moment
         for moment, desktop in zip(moments, desktops, strict=True):
-            driven.wait(desktop, "running", 120)
+            driven.wait(desktop, "running")
             assert driven.row(desktop) == ("running", ""), moment
             assert shows(driven, desktop, "running"), moment
     assert [moment.last for moment in gateway.passed] == 2 * [
@@ -172,7 +172,7 @@ def test_what_is_deleted_around_a_desktop_that_runs_comes_back(driven, bare_desk
     assert sorted(driven.objects()) == before
     assert driven.kube.get("service", name)["spec"]["clusterIP"] == address
     assert driven.pods()[0]["metadata"]["uid"] == uid
-    wait_for(lambda: driven.row(bare_desktop) == ("running", ""))
+    driven.wait(bare_desktop, "running", "")
     html = page(driven, bare_desktop)
     assert "A part of it was deleted in the cluster" in html and "was created again" in html
     driven.person.act(bare_desktop, "stop")  # all repaired objects are deleted with the pod
@@ -191,7 +191,7 @@ def test_a_secret_that_is_deleted_comes_back(driven, bare_desktop):
 def test_what_crashes_again_and_again_is_ended_and_its_log_stays(driven):
     """The image is the portal's own, which is not a desktop and does not run without settings."""
     desktop = driven.launch("Broken")
-    driven.wait(desktop, "failed", 150)
+    driven.wait(desktop, "failed")
     assert driven.row(desktop) == ("failed", "crash_loop")
     wait_for(lambda: not driven.pods(), 60)
     log = driven.person.http.get(f"/desktops/{desktop}/log/").text
@@ -202,7 +202,7 @@ def test_what_crashes_again_and_again_is_ended_and_its_log_stays(driven):
 def test_image_that_does_not_exist(driven):
     """The registry says that the image does not exist, so the start does not wait."""
     desktop = driven.launch("Nowhere")
-    driven.wait(desktop, "failed", 30)
+    driven.wait(desktop, "failed", seconds=90)
     assert driven.row(desktop) == ("failed", "image_not_found")
     assert "Its image does not exist, or its name is wrong." in page(driven, desktop)
     assert "Ask an administrator" in page(driven, desktop)
@@ -211,7 +211,7 @@ def test_image_that_does_not_exist(driven):
 def test_image_whose_registry_does_not_answer(driven):
     """The registry may come back, so the cluster tries again until the timeout (see test_waiting.py)."""
     desktop = driven.launch("Unreachable")
-    wait_for(lambda: driven.row(desktop) == ("starting", "image_pull_failed"), 60)
+    driven.wait(desktop, "starting", "image_pull_failed")
     assert "could not be fetched yet" in page(driven, desktop)
     driven.person.act(desktop, "stop")
     driven.wait(desktop, "stopped")
@@ -253,7 +253,7 @@ def test_a_limit_range_that_refuses_the_pod_is_said_with_its_number(driven):
 def test_no_room_in_the_cluster(driven):
     """It waits with a reason and would start when there is room. This test cancels it."""
     desktop = driven.launch("Huge")
-    wait_for(lambda: driven.row(desktop) == ("starting", "unschedulable"), 60)
+    driven.wait(desktop, "starting", "unschedulable")
     assert "has no room for it at present" in page(driven, desktop)
     driven.person.act(desktop, "stop")
     driven.wait(desktop, "stopped")
@@ -271,7 +271,7 @@ def test_a_desktop_that_is_killed_for_its_memory_comes_back_and_says_so(driven, 
     """The whole container ends if the kernel kills the desktop's first process."""
     choose_first = "echo 1000 > /proc/1/oom_score_adj; tail /dev/zero"
     driven.kube.run("exec", driven.name(desktop), "--", "sh", "-c", choose_first, check=False)
-    wait_for(lambda: driven.row(desktop) == ("running", "restarted_memory"), 60)
+    driven.wait(desktop, "running", "restarted_memory")
     assert "ran out of memory and was restarted" in page(driven, desktop)
     assert driven.portal.query("SELECT count(*) FROM desktops_desktopevent WHERE kind = 'restarted'")[0][0] == 1
 
@@ -339,11 +339,11 @@ def test_api_server_away_for_a_minute(driven, desktop):
             assert driven.row(stopping) == ("stopping", "by_owner")
             assert {driven.row(begun), driven.row(asked)} <= {("starting", ""), ("pending", "")}
         subprocess.run([os.environ["PODESK_CLUSTER"], "up"], check=True, capture_output=True)
-        driven.wait(stopping, "stopped", 120)
-        driven.wait(begun, "running", 120)
-        driven.wait(asked, "running", 120)
+        driven.wait(stopping, "stopped")
+        driven.wait(begun, "running")
+        driven.wait(asked, "running")
         assert screen.colours() > 20  # the same stream is still open
-    wait_for(lambda: driven.row(desktop) == ("running", ""))  # the cluster may have lost its node for a moment
+    driven.wait(desktop, "running", "")  # the cluster may have lost its node for a moment
     assert len(driven.pods()) == 3
     assert not driven.portal.query("SELECT 1 FROM desktops_desktopevent WHERE kind = 'failed'")
 

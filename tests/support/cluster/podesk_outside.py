@@ -34,15 +34,18 @@ class Driven:
             f"SELECT object_name FROM desktops_desktop WHERE replace(CAST(id AS text), '-', '') = '{_hex(desktop)}'"
         )[0][0]
 
-    def wait(self, desktop: str, status: str | None, seconds: float = 90) -> None:
+    def wait(self, desktop: str, status: str | None, reason: str | None = None, seconds: float = 180) -> None:
+        """Wait until the desktop has this status, and this reason if one is given. None as status: it is deleted."""
+
         def there() -> bool:
-            row = self.row(desktop)
-            return (row[0] if row else None) == status
+            seen, why = self.row(desktop) or (None, None)
+            return seen == status and reason in (None, why)
 
         try:
             wait_for(there, seconds)
         except AssertionError:
-            raise AssertionError(f"wanted {status}, the row is {self.row(desktop)}\n{self.evidence()}") from None
+            wanted, row = (status, reason), self.row(desktop)
+            raise AssertionError(f"wanted {wanted}, the row is {row}\n{self.evidence()}") from None
 
     def launch(self, image: str = "", name: str = "desktop") -> str:
         """Launch a desktop, and return its id. `image`: by default the first on the page."""
