@@ -231,18 +231,15 @@ class VolumeAdmin(AmountColumns, RowActionsAdmin):
         "storage_amount",
         "used_amount",
         "used_measured_at",
-        "created_at",
-        "kept_at",
-        "lost_at",
-        "deleting_since",
+        *("created_at", "kept_at", "expires_at", "lost_at", "deleting_since"),
     )
-    ordering = (
-        Volume.fill_expression().desc(),
-        "object_name",
-    )  # the fullest first; those that were never measured come last
+    # The fullest first; those that were never measured come last.
+    ordering = (Volume.fill_expression().desc(), "object_name")
     exclude = ("used_bytes", "usable_bytes", "measurement_unfinished")
     readonly_fields = ("used_amount",)
-    list_filter = tuple((name, admin.EmptyFieldListFilter) for name in ("lost_at", "kept_at", "deleting_since"))
+    list_filter = tuple(
+        (name, admin.EmptyFieldListFilter) for name in ("lost_at", "kept_at", "expires_at", "deleting_since")
+    )
     list_select_related = ("owner",)
     search_fields = ("object_name", "owner__username", "desktop_name")
     actions = ("delete_files",)

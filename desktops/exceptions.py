@@ -98,6 +98,18 @@ class FilesAreThere(DesktopRefusal):
     )
 
 
+class NoExpiry(DesktopRefusal):
+    slug = "no_expiry"
+    message = _("There is no date after which these files are deleted.")
+    next_step = _("You do not need to postpone it.")
+
+
+class AlreadyPostponed(DesktopRefusal):
+    slug = "already_postponed"
+    message = _("You have postponed the deletion of these files once, and cannot do so again.")
+    next_step = _("Launch a desktop with them to keep them.")
+
+
 class BackupsOff(DesktopRefusal):
     slug = "backups_off"
     message = _("There are no backups on this installation.")

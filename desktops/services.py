@@ -237,7 +237,7 @@ def delete_volume(*, volume: Volume, by: Actor) -> None:
     """Permanently delete kept files."""
     if Desktop.objects.filter(volume=volume).exists():
         raise VolumeInUse
-    Volume.objects.filter(pk=volume.pk).update(kept_at=None)
+    Volume.objects.filter(pk=volume.pk).update(**Volume.NOT_KEPT)
     enqueue_after_commit(jobs.delete_volume, volume.pk)
     audit.record("volume.delete", by=by, target=volume.pk, name=volume.desktop_name)
 

@@ -27,6 +27,7 @@ urlpatterns: list[URLPattern] = [
     path("desktops/<uuid:desktop_id>/view/", viewer.viewer, name="viewer"),
     path("desktops/<uuid:desktop_id>/session-token/", viewer.session_token, name="session_token"),
     path("volumes/<uuid:volume_id>/delete/", views.delete_volume, name="delete_volume"),
+    path("volumes/<uuid:volume_id>/postpone/", views.postpone_volume, name="postpone_volume"),
     path("volumes/<uuid:volume_id>/backups/", backups.of_volume, name="backups"),
     path("volumes/<uuid:volume_id>/backups/create/", backups.create, name="back_up_now"),
     path("home-backups/<uuid:repository_id>/", backups.of_repository, name="backups_of_repository"),

@@ -23,6 +23,9 @@ RELIST_SECONDS = env.integer("RELIST_SECONDS", 5 if DESKTOP_RUNTIME == "local" e
 # Seconds before an object without a row is deleted as an orphan: the row of a new launch may not be committed yet.
 ORPHAN_GRACE = env.integer("ORPHAN_GRACE", 60)
 RUN_HISTORY_DAYS = env.integer("RUN_HISTORY_DAYS", 400, minimum=0)  # after a run's end; 0 keeps it without limit
+# Kept files are deleted so many days after their desktop; 0: never. Their owner sees the date for the notice first.
+KEPT_FILES_DAYS = env.integer("KEPT_FILES_DAYS", 0, maximum=36_500)
+KEPT_FILES_NOTICE_DAYS = env.integer("KEPT_FILES_NOTICE_DAYS", 14, minimum=1, maximum=36_500)
 USAGE_SAMPLE_SECONDS = env.integer("USAGE_SAMPLE_SECONDS", 60, minimum=0)  # 0 takes no samples
 # A folder with a file for each of the next two, or for a credential of restic, if they are not in the environment.
 BACKUP_SECRETS_DIR = Path(env.text("BACKUP_SECRETS_DIR", "/nonexistent"))

@@ -42,7 +42,8 @@ def portal() -> Iterator[Portal]:
     with tempfile.TemporaryDirectory(prefix="podesk-fuzz-", ignore_cleanup_errors=True) as made:
         Path(made).chmod(0o755)  # the account that runs desktops must be able to enter it
         backups = {"BACKUP_REPOSITORY": f"{made}/backups"}
-        with running(Path(made) / "data", API_WAIT_LIMIT="1", **backups, **UNLIMITED) as started:
+        settings = backups | UNLIMITED | {"API_WAIT_LIMIT": "1", "KEPT_FILES_DAYS": "30"}
+        with running(Path(made) / "data", **settings) as started:
             yield started
 
 
@@ -69,7 +70,10 @@ def backed_up(portal: Portal, person: httpx.Client, pods: dict[str, str]) -> dic
     for home in (portal.data / "local/volumes").iterdir():
         (home / FILE).write_text("notes")
     tasks = [back_up(person, pod) for pod in (rested, pods[""])]
-    return {"backup_id": [each["id"] for each in person.get("/backups").json()["results"]], "task_id": tasks}
+    backups = person.get("/backups").json()["results"]
+    fields = {"backup_id": "id", "repository_id": "repository"}
+    ids = {name: [each[field] for each in backups] for name, field in fields.items()}
+    return ids | {"task_id": tasks}
 
 
 def back_up(person: httpx.Client, pod: str) -> str:

@@ -80,6 +80,7 @@ TABLE: dict[str, tuple[int, ...]] = {
     "GET v1/quota": LISTS,
     "GET v1/volumes": LISTS,
     "DELETE v1/volumes/<volume_id>": but(MINE, owner=202, unpermitted=202),
+    "POST v1/volumes/<volume_id>/postpone": MINE,
     "GET v1/pods/<pod_name>/backups": LOOKS,
     "POST v1/pods/<pod_name>/backups": ACTS,
     "GET v1/backups": LISTS,
@@ -153,7 +154,10 @@ def things(request, alice, make_desktop, make_backup, settings) -> dict[str, obj
     status = STATUS.get(request.node.callspec.params["operation"], Status.RUNNING)
     desktop = make_desktop(alice, status=status, vnc_password_sealed=encryption.encrypt("k7Wq2xPz"))
     make_desktop(alice, name="elsewhere", object_name="elsewhere")
-    volume = Volume.objects.create(owner=alice, object_name="kept", desktop_name="old", storage_gib=1)
+    settings.KEPT_FILES_DAYS, now = 30, timezone.now()
+    volume = Volume.objects.create(
+        owner=alice, object_name="kept", desktop_name="old", storage_gib=1, kept_at=now, expires_at=now
+    )
     quota = Quota.objects.create(group=Group.objects.create(name="some"), desktops=2)
     scope, validity = tokens.TokenScope("kept"), tokens.validity_from_now()
     kept = tokens.issue_row(alice, scope=scope, validity=validity, label="kept")[1]

@@ -31,7 +31,7 @@ from accounts.models import AuditEvent, Quota, SSHKey
 from accounts.token_services import TokenRequest
 from core.errors import Refusal
 from desktops import services as desktop_services
-from desktops.lifecycle import desktop_size
+from desktops.lifecycle import desktop_size, kept_files
 from desktops.lifecycle.backups import downloads
 from desktops.lifecycle.backups import requests as backup_requests
 from desktops.lifecycle.desktop_size import ComputeSize
@@ -248,6 +248,12 @@ DEEDS = {
         of_desktop(backup_requests.delete_after_backup, "deleting"),
         "wrong_status",
     ),
+    kept_files.postpone: Deed(
+        service(kept_files.postpone, volume=lambda world: world.kept),
+        "volume.postpone",
+        service(kept_files.postpone, volume=lambda world: world.running.volume),
+        "no_expiry",
+    ),
     backup_requests.delete_files_after_backup: Deed(
         service(backup_requests.delete_files_after_backup, volume=lambda world: world.kept),
         "volume.delete_after_backup",
@@ -291,6 +297,8 @@ def wanted(image, small) -> LaunchRequest:
 def world(alice, bob, make_desktop, make_backup, wanted, settings) -> SimpleNamespace:
     """Create alice's objects, and bob, who has none."""
     settings.DESKTOP_EXPOSURE = "nodeport"
+    settings.KEPT_FILES_DAYS = 30
+    kept = {"kept_at": timezone.now(), "expires_at": timezone.now()}
     Quota.objects.create(user=alice, desktops=9, cpu=90, memory_mib=90_000, storage_gib=900)
     by = Actor(alice, "192.0.2.7")
     issued = token_services.issue_for_login(by=by, wanted=TokenRequest("script"))
@@ -304,9 +312,7 @@ def world(alice, bob, make_desktop, make_backup, wanted, settings) -> SimpleName
         claims=tokens.verify(issued.text),
         page_claims=tokens.verify(page),
         key=SSHKey.objects.create(owner=alice, name="k", public_key="ssh-ed25519 AAAA", fingerprint="f"),
-        kept=Volume.objects.create(
-            owner=alice, object_name="home-kept", desktop_name="old", storage_gib=1, kept_at=timezone.now()
-        ),
+        kept=Volume.objects.create(owner=alice, object_name="home-kept", desktop_name="old", storage_gib=1, **kept),
         wanted=wanted,
         stopped=make_desktop(alice, name="stopped"),
         gone=make_desktop(alice, name="gone"),

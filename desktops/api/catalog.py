@@ -18,6 +18,7 @@ from desktops import selectors, services, token_scopes
 from desktops.api import examples, wait
 from desktops.api.input_serializers import GoneQuery
 from desktops.api.output_serializers import HomeFolderOut, QuantitiesOut
+from desktops.lifecycle import kept_files
 from desktops.lifecycle.backups import requests as backup_requests
 from desktops.models import BackupTask, Volume
 from desktops.quota import ImageOffer, LaunchOffer, QuotaLine, SizeOffer, launch_offer, quota_lines
@@ -94,6 +95,12 @@ class VolumeOut(serializers.Serializer[Volume]):
     kept_at = serializers.DateTimeField(
         allow_null=True, help_text="Time when the desktop was deleted. Null if the volume is being deleted."
     )
+    expires_at = serializers.DateTimeField(
+        allow_null=True, help_text="Time after which the files are deleted. Null if they are kept without limit."
+    )
+    postponed_at = serializers.DateTimeField(
+        allow_null=True, help_text="Time when you postponed that, which you can do once. Null if you did not."
+    )
     lost_at = serializers.DateTimeField(
         allow_null=True, help_text="Time when the files were found to be lost. Null if they exist."
     )
@@ -147,6 +154,7 @@ class DeletedVolumeOut(serializers.Serializer[Any]):
 
 
 _DELETED: dict[str, Any] = {"status": "deleted", "id": examples.DESKTOP_ID, "backup_task": None}
+_POSTPONED: dict[str, Any] = {"expires_at": "2026-06-01T09:15:27Z", "postponed_at": "2026-03-09T09:15:27Z"}
 
 
 class Images(Endpoint):
@@ -232,3 +240,20 @@ class OneVolume(Endpoint):
             return backup_requests.delete_files_after_backup(volume=volume, by=self.actor)
         services.delete_volume(volume=volume, by=self.actor)
         return None
+
+
+class PostponeVolume(Endpoint):
+    tag = "Files and quota"
+    operations = {
+        "POST": Operation(
+            "postponeVolume", "Keep a volume longer", sent={}, answered={200: examples.VOLUME | _POSTPONED}
+        ),
+    }
+
+    @extend_schema(request=EmptySerializer, responses=VolumeOut)
+    def post(self, request: Request, volume_id: UUID) -> Response:
+        """Postpone the deletion of a kept volume with an `expires_at`. You can do this once for each volume."""
+        self.body(EmptySerializer)
+        self.query(EmptySerializer)
+        volume = selectors.volume_for(user=self.actor.user, volume_id=volume_id)
+        return Response(VolumeOut(kept_files.postpone(volume=volume, by=self.actor)).data)

@@ -129,6 +129,8 @@ VOLUME: Node = {
     "storage": "10Gi",
     "status": "kept",
     "kept_at": AT,
+    "expires_at": None,
+    "postponed_at": None,
     "lost_at": None,
     "deleting_since": None,
     "home_folder": HOME_FOLDER,

@@ -49,6 +49,7 @@ urlpatterns: list[URLPattern] = [
     path("quota", catalog.MyQuota.as_view(), name="quota"),
     path("volumes", catalog.Volumes.as_view(), name="volumes"),
     path("volumes/<uuid:volume_id>", catalog.OneVolume.as_view(), name="volume"),
+    path("volumes/<uuid:volume_id>/postpone", catalog.PostponeVolume.as_view(), name="volume_postpone"),
     path("admin/pods", admin_pods.AnyPods.as_view(), name="admin_pods"),
     path("admin/pods/<pod:pod_name>", admin_pods.AnyPod.as_view(), name="admin_pod"),
     path("admin/pods/<pod:pod_name>/stop", admin_pods.StopAny.as_view(), name="admin_pod_stop"),

@@ -22,6 +22,7 @@ from desktops.lifecycle import (
     heartbeat,
     home_usage,
     installation_metrics,
+    kept_files,
     leader_report,
     namespace_quota,
     orphaned_volumes,
@@ -201,6 +202,7 @@ def compare_all() -> None:
     reconcile.sweep_volumes()
     orphaned_volumes.compare_volumes()
     run_timers()
+    kept_files.run_timer()
     prune_daily()
 
 

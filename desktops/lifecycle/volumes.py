@@ -33,7 +33,7 @@ def use_again(owner: User, kept: Volume) -> Volume:
     free = Volume.objects.filter(pk=kept.pk, owner=owner, kept_at__isnull=False)
     if free.filter(lost_at__isnull=False).exists():
         raise VolumeLost(field="volume")
-    if not free.update(kept_at=None):
+    if not free.update(**Volume.NOT_KEPT):
         raise VolumeInUse(field="volume")
     return Volume.objects.get(pk=kept.pk)
 

@@ -109,7 +109,7 @@ class BackupTask(models.Model):
     # This task begins once that one has succeeded, and fails if it fails.
     after = models.ForeignKey("self", models.SET_NULL, null=True, blank=True, related_name="followers")
     # BEFORE_DELETE: delete the desktop and its files once the backup has succeeded, unless it has begun another run.
-    # Without a run: delete the kept files, unless they are in use again.
+    # Without a run: delete the kept files, unless they are in use again. Without requested_by, too: they expired.
     run = models.PositiveIntegerField(null=True, blank=True)
     requested_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+")
     created_at = models.DateTimeField(default=timezone.now)

@@ -2,7 +2,7 @@
 
 import uuid
 from datetime import UTC, timedelta
-from typing import Any
+from typing import Any, ClassVar
 
 from django.conf import settings
 from django.db import models
@@ -19,6 +19,8 @@ _USUAL_DELETION = timedelta(minutes=5)  # storage that needs longer probably wai
 class Volume(models.Model):
     """A home folder. If its owner keeps the files, it remains without a desktop and uses only storage quota."""
 
+    NOT_KEPT: ClassVar[dict[str, None]] = {"kept_at": None, "expires_at": None, "postponed_at": None}
+
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="volumes", verbose_name=_("owner"))
     object_name = models.CharField(_("object name"), max_length=63, unique=True)
@@ -28,6 +30,9 @@ class Volume(models.Model):
     used_at = models.DateTimeField(null=True, blank=True)  # when a desktop first ran on it; it may hold work since then
     # when its desktop was deleted and the files kept
     kept_at = models.DateTimeField(_("kept since"), null=True, blank=True)
+    # When kept files are deleted, as shown to their owner, who can postpone it once. Null: never, or no date was set.
+    expires_at = models.DateTimeField(_("kept until"), null=True, blank=True)
+    postponed_at = models.DateTimeField(null=True, blank=True)
     # When the runtime first reported it missing. It then uses no storage quota. Cleared when it is found again.
     lost_at = models.DateTimeField(_("lost since"), null=True, blank=True)
 
@@ -52,6 +57,24 @@ class Volume(models.Model):
     def being_deleted(cls) -> "models.QuerySet[Volume]":
         """Return the home folders that are being deleted and may still exist in part."""
         return cls.objects.filter(desktop=None, kept_at=None)
+
+    @classmethod
+    def with_end(cls) -> "models.QuerySet[Volume]":
+        """Return the kept files that may have an end. Owners of disabled accounts could not see or postpone it."""
+        if not settings.KEPT_FILES_DAYS:
+            return cls.objects.none()
+        return cls.objects.filter(kept_at__isnull=False, lost_at=None, owner__is_active=True)
+
+    @classmethod
+    def expired(cls) -> "models.QuerySet[Volume]":
+        """Return the kept files whose end has come."""
+        return cls.with_end().filter(expires_at__lte=timezone.now())
+
+    @classmethod
+    def ending_soon(cls) -> "models.QuerySet[Volume]":
+        """Return the kept files whose owners are warned of their end, soonest first."""
+        soon = timezone.now() + timedelta(days=settings.KEPT_FILES_NOTICE_DAYS)
+        return cls.with_end().filter(expires_at__lte=soon).order_by("expires_at", "pk")
 
     @classmethod
     def fill_expression(cls) -> Coalesce:
@@ -86,6 +109,15 @@ class Volume(models.Model):
         if percent is None:
             return "unknown"
         return "almost_full" if percent >= ALMOST_FULL else "nearly_full" if percent >= NEARLY_FULL else "ok"
+
+    @property
+    def is_expired(self) -> bool:
+        return self.expires_at is not None and self.expires_at <= timezone.now()
+
+    @property
+    def is_ending_soon(self) -> bool:
+        notice = timedelta(days=settings.KEPT_FILES_NOTICE_DAYS)
+        return self.expires_at is not None and self.expires_at <= timezone.now() + notice
 
     def home_folder(self) -> dict[str, Any]:
         """Return its use as plain values, for snapshots and the API."""

@@ -137,7 +137,8 @@ def kept_files(volumes: list[Volume]) -> list[KeptFiles]:
     """Return kept files with their deletions, in the same order."""
     succeeded = Q(status=BackupTask.Status.SUCCEEDED, reason="")
     tasks = BackupTask.objects.filter(trigger=BackupTask.Trigger.BEFORE_DELETE, run=None, volume__in=volumes)
-    newest = {task.volume_id: task for task in tasks.exclude(succeeded).order_by("created_at")}
+    postponed = Q(requested_by=None, reason="cancelled")
+    newest = {task.volume_id: task for task in tasks.exclude(succeeded | postponed).order_by("created_at")}
     return [KeptFiles(volume, _since(volume, newest.get(volume.pk))) for volume in volumes]
 
 

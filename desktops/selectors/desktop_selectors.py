@@ -80,6 +80,11 @@ def kept_volumes(user: User) -> QuerySet[Volume]:
     return Volume.objects.filter(owner=user, kept_at__isnull=False).order_by("kept_at", "pk")
 
 
+def kept_files_ending_soon(user: User) -> list[Volume]:
+    """Return a person's kept files that will soon be deleted, soonest first."""
+    return list(Volume.ending_soon().filter(owner=user))
+
+
 def volumes_without_desktop(user: User) -> QuerySet[Volume]:
     """Return a person's kept files, oldest first, including lost ones; then the files that are being deleted."""
     return Volume.objects.filter(owner=user, desktop=None).order_by(F("kept_at").asc(nulls_last=True), "pk")

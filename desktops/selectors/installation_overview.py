@@ -85,6 +85,7 @@ class InstallationOverview:
     asked: CapacityAsked
     launches: LaunchHistory
     volumes: dict[str, dict[str, int]]  # by state
+    ending_soon: int | None  # kept files; None if they are kept without limit
     homes: list[Volume]  # the fullest, and then the largest, if their use is not known
     storage_users: list[StorageUser]
     active_users: list[ActiveUser]
@@ -102,6 +103,7 @@ def installation_overview() -> InstallationOverview:
         asked=asked,
         launches=launch_history(),
         volumes=installation_counts.volumes_by_state(),
+        ending_soon=Volume.ending_soon().count() if settings.KEPT_FILES_DAYS else None,
         homes=_fullest_homes(),
         storage_users=_storage_users(),
         active_users=_active_users(),

@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
+from django.conf import settings
 from django.contrib import admin
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -120,6 +121,7 @@ def _overview() -> dict[str, Any]:
         "backups": [_time(each.last_success) for each in found.parts.leader.backups],
         "certificate_ends": _time(found.parts.leader.certificate_expires_at),
         "home_states": _home_states(found),
+        "ending": _ending(found),
         "homes": _homes(found),
         "storage_users": _storage_users(found),
         "active_users": [
@@ -231,6 +233,14 @@ def _home_states(found: InstallationOverview) -> list[tuple[Any, int, str, str]]
         used = units.storage(numbers["used"] / _GIB) if numbers["used"] else ""
         lines.append((name, numbers["count"], used, units.storage(numbers["gib"])))
     return lines
+
+
+def _ending(found: InstallationOverview) -> dict[str, Any] | None:
+    """Return how many kept home folders will be deleted in how many days, or None if kept without limit."""
+    if found.ending_soon is None:
+        return None
+    address = _list_address("volume", "?expires_at__isempty=0&o=9")
+    return {"number": found.ending_soon, "days": settings.KEPT_FILES_NOTICE_DAYS, "address": address}
 
 
 def _homes(found: InstallationOverview) -> list[AmountOfMany]:

@@ -4,10 +4,13 @@ from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
+from django.conf import settings
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
+from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.functional import SimpleLazyObject
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
@@ -18,8 +21,10 @@ from django_htmx.middleware import HtmxDetails
 from accounts import time_zones
 from accounts.client import actor
 from accounts.decorators import button, login_required
+from accounts.models import User
 from desktops import connection_info, selectors, services
 from desktops.exceptions import DesktopRefusal
+from desktops.lifecycle import kept_files
 from desktops.lifecycle.backups import requests as backup_requests
 from desktops.models import MOVING, Desktop
 from desktops.quota import has_room, launch_offer
@@ -67,8 +72,9 @@ def home(request: HttpRequest) -> HttpResponse:
     if len(desktops) == 1:
         return _go(request, _address(desktops[0]))
     moving = any(desktop.status in MOVING for desktop in desktops)
-    offer = launch_offer(actor(request).user)
-    return render(request, "desktops/home.html", {"desktops": desktops, "moving": moving, "offer": offer})
+    user = actor(request).user
+    context = {"desktops": desktops, "moving": moving, "offer": launch_offer(user)}
+    return render(request, "desktops/home.html", context | _ending(user))
 
 
 @_button
@@ -93,6 +99,16 @@ def delete_volume(request: HttpRequest, volume_id: UUID) -> HttpResponse:
     else:
         services.delete_volume(volume=volume, by=by)
         messages.success(request, _("The files are being deleted."))
+    return SeeOther(f"{reverse('desktops:home')}?new")
+
+
+@_button
+def postpone_volume(request: HttpRequest, volume_id: UUID) -> HttpResponse:
+    """Keep files longer that would be deleted."""
+    by = actor(request)
+    volume = kept_files.postpone(volume=selectors.volume_for(user=by.user, volume_id=volume_id), by=by)
+    day = date_format(timezone.localtime(volume.expires_at), "DATE_FORMAT")
+    messages.success(request, _("The files are kept until %(day)s.") % {"day": day})
     return SeeOther(f"{reverse('desktops:home')}?new")
 
 
@@ -225,17 +241,26 @@ def _detail_page(
     password: str = "",
 ) -> HttpResponse:
     user = actor(request).user
-    context = _shown(desktop) | {
-        "password": password,
-        "form": form or DeleteForm(),
-        "confirm_delete": bool(form) or request.GET.get("confirm") == "delete",
-        "refusal": refusal,
-        "has_room": has_room(user),
-        "repository": backup_selectors.repository_of(desktop.volume) if backup_requests.available() else None,
-        "has_backups": backup_requests.available(),
-        "others": selectors.visible_to(user).exclude(pk=desktop.pk).exists(),
-    }
+    context = (
+        _shown(desktop)
+        | {
+            "password": password,
+            "form": form or DeleteForm(),
+            "confirm_delete": bool(form) or request.GET.get("confirm") == "delete",
+            "refusal": refusal,
+            "has_room": has_room(user),
+            "repository": backup_selectors.repository_of(desktop.volume) if backup_requests.available() else None,
+            "has_backups": backup_requests.available(),
+            "others": selectors.visible_to(user).exclude(pk=desktop.pk).exists(),
+        }
+        | _ending(user)
+    )
     return render(request, "desktops/detail.html", context, status=422 if form else 200)
+
+
+def _ending(user: User) -> dict[str, Any]:
+    """Return the context of _kept_files_notice.html."""
+    return {"ending": selectors.kept_files_ending_soon(user), "kept_files_days": settings.KEPT_FILES_DAYS}
 
 
 def _launch_page(
@@ -250,5 +275,6 @@ def _launch_page(
     context["kept"] = backup_selectors.kept_files(form.offer.volumes)
     if context["has_backups"]:
         context["repositories"] = backup_selectors.repositories_without_files(user)
+    context |= _ending(user)
     context["has_desktops"] = selectors.visible_to(user).exists()
     return render(request, "desktops/launch.html", context, status=422 if form.is_bound and not refusal else 200)

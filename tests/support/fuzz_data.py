@@ -1,6 +1,7 @@
 """Make objects that schemathesis may change and delete. Run by test_api_fuzz.py in `manage.py shell`."""
 
 import json
+from datetime import timedelta
 
 from django.contrib.auth.models import Group
 from django.utils import timezone
@@ -17,10 +18,10 @@ def make() -> None:
     groups = [Group.objects.create(name=f"group-{n}") for n in range(OF_EACH)]
     quotas = [Quota.objects.create(group=group, desktops=1) for group in groups]
     users = [User.objects.create_user(f"user-{n}") for n in range(OF_EACH)]
+    now = timezone.now()
+    times = {"kept_at": now, "expires_at": now + timedelta(days=30)}
     volumes = [
-        Volume.objects.create(
-            owner=admin, object_name=f"home-{n}", desktop_name="gone", storage_gib=1, kept_at=timezone.now()
-        )
+        Volume.objects.create(owner=admin, object_name=f"home-{n}", desktop_name="gone", storage_gib=1, **times)
         for n in range(OF_EACH)
     ]
     made = {"quota_id": quotas, "user_id": users, "volume_id": volumes}

@@ -4,9 +4,12 @@ The desktop is stopped first, so that the backup contains its last work. Startin
 So does launching a desktop with the kept files.
 """
 
+from datetime import timedelta
 from typing import Any
 
+from django.conf import settings
 from django.db import transaction
+from django.utils import timezone
 
 from accounts import audit
 from accounts.audit import Actor, Stranger
@@ -14,8 +17,11 @@ from accounts.disconnects import Disconnect, disconnect_after_commit
 from accounts.models import User
 from desktops.exceptions import WrongStatus
 from desktops.lifecycle import jobs
+from desktops.lifecycle.backups import repositories
 from desktops.lifecycle.queue import enqueue_after_commit
 from desktops.models import AT_REST, BackupTask, Desktop, Status, Volume
+
+_RETRY = timedelta(days=1)  # until the backup of files whose end has come is tried again
 
 
 def open_task(desktop: Desktop) -> BackupTask | None:
@@ -62,16 +68,33 @@ def delete(task: BackupTask) -> bool:
     return True
 
 
+def back_up_expired(volume: Volume) -> None:
+    """Queue the backup before the deletion of files whose end has come. One that did not lead to it is repeated."""
+    tasks = BackupTask.objects.filter(trigger=BackupTask.Trigger.BEFORE_DELETE, run=None, volume=volume)
+    if tasks.filter(created_at__gte=timezone.now() - _RETRY).filter(created_at__gte=volume.kept_at).exists():
+        return
+    repository, kind = repositories.repository_of(volume), BackupTask.Kind.BACKUP
+    task = BackupTask.objects.create(
+        repository=repository, kind=kind, trigger=BackupTask.Trigger.BEFORE_DELETE, volume=volume
+    )
+    task.notify_owner()
+    audit.record("volume.delete_after_backup", by=None, target=volume.pk, expired=True, name=repository.desktop_name)
+
+
 @transaction.atomic
 def delete_files(task: BackupTask) -> bool:
     """Delete the kept files of a backup that has succeeded.
 
-    Returns False without a change if they were used, deleted or are being restored since the request.
+    Returns False without a change if they were used, deleted or are being restored since the request, or if the
+    portal requested it and their end was postponed.
     """
-    User.objects.select_for_update().get(pk=task.repository.owner_id)  # requests of restores take this lock, too
+    owner = User.objects.select_for_update().get(pk=task.repository.owner_id)  # requests of restores take this, too
     to_restore = BackupTask.objects.filter(kind=BackupTask.Kind.RESTORE, status__in=BackupTask.OPEN)
-    kept = Volume.objects.filter(pk=task.volume_id, desktop=None, kept_at__lte=task.created_at)
-    if to_restore.filter(volume=task.volume_id).exists() or not kept.update(kept_at=None):
+    kept = Volume.objects.filter(pk=task.volume_id, kept_at__lte=task.created_at)  # null if a desktop uses them
+    if not task.requested_by_id:  # the files have expired; without joins, so that the update checks the row itself
+        may_expire = settings.KEPT_FILES_DAYS and owner.is_active
+        kept = kept.filter(expires_at__lte=timezone.now()) if may_expire else kept.none()
+    if to_restore.filter(volume=task.volume_id).exists() or not kept.update(**Volume.NOT_KEPT):
         return False
     enqueue_after_commit(jobs.delete_volume, task.volume_id)
     actor, name = Actor(task.requested_by) if task.requested_by else None, task.repository.desktop_name

@@ -86,7 +86,8 @@ def _refusal(task: BackupTask) -> str:
         return "volume_gone"
     if task.kind == _KIND.RESTORE and not task.backup:
         return "cancelled"  # the backup was removed meanwhile
-    if task.trigger == _TRIGGER.SCHEDULE and task.kind == _KIND.BACKUP and repositories.is_full(task.repository.owner):
+    by_portal = not task.requested_by_id and task.trigger in (_TRIGGER.SCHEDULE, _TRIGGER.BEFORE_DELETE)
+    if by_portal and task.kind == _KIND.BACKUP and repositories.is_full(task.repository.owner):
         return "quota_exceeded"
     return ""
 

@@ -108,7 +108,7 @@ def _delete_saved(task: BackupTask, result: TaskResult) -> None:
         task.move(to=_STATUS.SUCCEEDED, reason="files_unread")
     elif task.run is None:
         if not before_delete.delete_files(task) and not _is_deleted(task.volume_id):
-            task.move(to=_STATUS.SUCCEEDED, reason="files_in_use")
+            task.move(to=_STATUS.SUCCEEDED, reason="files_in_use" if task.requested_by_id else "cancelled")
     elif not before_delete.delete(task) and Desktop.objects.filter(volume=task.volume).exists():
         task.move(to=_STATUS.SUCCEEDED, reason="desktop_started")
 

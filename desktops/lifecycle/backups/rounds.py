@@ -16,7 +16,7 @@ from django.utils import timezone
 from core.redis import client, key
 from desktops.lifecycle.backups import jobs, results, schedule
 from desktops.lifecycle.queue import enqueue_after_commit, enqueue_again
-from desktops.models import AT_REST, BackupTask
+from desktops.models import AT_REST, BackupTask, Volume
 from desktops.runtimes import get_backup_engine
 from desktops.runtimes.backups.base import BackupEngine, ObservedTask, TaskState
 from desktops.runtimes.base import RuntimeFault, RuntimeUnknown
@@ -140,6 +140,8 @@ def _end_hopeless() -> None:
         results.fail(task, "desktop_started")
     for task in before_delete.filter(run=None, volume__desktop__isnull=False):
         results.fail(task, "files_in_use")
+    for task in before_delete.filter(run=None, requested_by=None).exclude(volume__in=Volume.expired()):
+        results.fail(task, "cancelled")
 
 
 def _start(at_once: int, busy: set[Any]) -> None:

@@ -1,6 +1,6 @@
 """Tests of GET volumes and DELETE volumes/<id>: files that were kept when their desktop was deleted."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import uuid4
 
 import pytest
@@ -14,6 +14,7 @@ from desktops.lifecycle.backups import requests
 from desktops.models import BackupTask, Volume
 
 VOLUMES = "/api/v1/volumes"
+JSON = "application/json"
 
 
 @pytest.fixture
@@ -192,3 +193,28 @@ def test_delete_with_backup_is_refused_without_backups(api_for, keep, alice):
     answer = api_for(alice).delete(f"{VOLUMES}/{keep(alice).pk}?backup=true")
     assert (answer.status_code, answer.json()["slug"]) == (409, "backups_off")
     assert Volume.objects.get().kept_at
+
+
+def text(moment: datetime) -> str:
+    return moment.isoformat().replace("+00:00", "Z")
+
+
+def test_end_and_postponement(api_for, keep, alice, bob, settings):
+    settings.KEPT_FILES_DAYS = 30
+    now = timezone.now()
+    kept = keep(alice, kept_at=now, expires_at=now + timedelta(days=30))
+    (line,) = api_for(alice).get(VOLUMES).json()["results"]
+    assert (line["expires_at"], line["postponed_at"]) == (text(now + timedelta(days=30)), None)
+    address = f"{VOLUMES}/{kept.pk}/postpone"
+    assert api_for(bob).post(address, content_type=JSON).status_code == 404
+    answer = api_for(alice).post(address, content_type=JSON)
+    assert answer.status_code == 200
+    assert answer.json()["expires_at"] == text(now + timedelta(days=60))
+    assert answer.json()["postponed_at"]
+    again = api_for(alice).post(address, content_type=JSON)
+    assert (again.status_code, again.json()["slug"]) == (409, "already_postponed")
+
+
+def test_postponing_files_without_end_is_refused(api_for, keep, alice):
+    answer = api_for(alice).post(f"{VOLUMES}/{keep(alice).pk}/postpone", content_type=JSON)
+    assert (answer.status_code, answer.json()["slug"]) == (409, "no_expiry")

@@ -1,5 +1,6 @@
 """The first page of the administration shows the installation to administrators who may view all of it."""
 
+import html
 import re
 from datetime import timedelta
 from uuid import uuid4
@@ -172,3 +173,16 @@ def test_without_redis(client_for, admin, redis_unavailable):
         shown = words(visitor.get(PAGE))
     assert "Redis is unavailable" in shown
     assert "Desktops by status" in shown
+
+
+def test_kept_files_that_end_soon(client_for, admin, alice, settings):
+    settings.KEPT_FILES_DAYS = 90
+    now = timezone.now()
+    for number, days in enumerate((-1, 13, 15)):
+        times = {"kept_at": now, "expires_at": now + timedelta(days=days)}
+        Volume.objects.create(owner=alice, object_name=f"v{number}", desktop_name="d", storage_gib=1, **times)
+    assert "Kept home folders that will be deleted within 14 days: 2" in words(client_for(admin).get(LIVE))
+    [address] = re.findall(r'href="([^"]*expires_at[^"]*)"', client_for(admin).get(LIVE).content.decode())
+    assert words(client_for(admin).get(html.unescape(address))).count("kept until") >= 1
+    settings.KEPT_FILES_DAYS = 0
+    assert "will be deleted within" not in words(client_for(admin).get(LIVE))
