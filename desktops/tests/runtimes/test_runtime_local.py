@@ -17,7 +17,7 @@ from desktops.runtimes.base import Phase, RuntimeFault
 from desktops.runtimes.local import desktop_files, processes
 from desktops.runtimes.local.local_runtime import LocalRuntime
 from desktops.runtimes.local.processes import Process
-from desktops.tests.support.rfb_client import RfbClient, colours
+from desktops.tests.support.rfb_client import RfbClient, panel_drawn
 from desktops.tests.support.runtime_specs import ACCOUNT, PASSWORD, soon, until
 
 STARTER = """
@@ -193,7 +193,7 @@ def test_a_crashed_x_server_is_reported_and_the_session_started_again(harness):
     assert (seen.reason, seen.restarts, tuple(seen.steps)) == ("screen_crashed", 1, harness.runtime.steps)
     assert "X server ended with -9" in seen.detail
     with RfbClient(seen.endpoint.address, PASSWORD) as client:
-        until(lambda: colours(client.screen()) > 100, what="a picture")
+        until(lambda: panel_drawn(client), what="the panel")
     assert not old & {process.pid for process in harness.processes(spec.name)}
 
 

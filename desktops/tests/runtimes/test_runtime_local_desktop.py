@@ -10,7 +10,7 @@ import pytest
 
 from desktops.runtimes.base import Phase
 from desktops.runtimes.local import desktop_files, session_commands
-from desktops.tests.support.rfb_client import EXTENDED_CLIPBOARD, RfbClient, colours
+from desktops.tests.support.rfb_client import EXTENDED_CLIPBOARD, RfbClient, colours, panel_drawn
 from desktops.tests.support.runtime_specs import PASSWORD, soon, until
 
 
@@ -76,7 +76,7 @@ def test_deleting_a_volume_follows_no_link(harness):
 def test_a_desktop_with_a_terminal_to_type_into(harness):
     spec = harness.run()
     with RfbClient(harness.runtime.observe(spec.name).endpoint.address, PASSWORD) as client:
-        until(lambda: colours(client.screen()) > 100, what="a picture")
+        until(lambda: panel_drawn(client), what="the panel")
         harness.program(spec.name, "xfsettingsd")  # it handles shortcuts
 
         def terminal() -> bool:
@@ -122,6 +122,23 @@ def test_own_settings_win_over_ours(harness):
     assert not (harness.home(spec) / "Desktop" / "terminal.desktop").exists()
 
 
+def test_no_window_opens_before_the_window_manager_runs(harness):
+    """Test a slow window manager. While it takes over windows that are already open, typed keys are lost."""
+    spec = harness.run()
+    harness.runtime.stop(spec.name, deadline=soon())
+    harness.wait(spec.name, None)
+    home = harness.home(spec)
+    (home / ".profile").write_text('PATH="$HOME/.local/bin:$PATH"\n')
+    slow = home / ".local/bin/xfwm4"
+    slow.parent.mkdir(parents=True, exist_ok=True)
+    slow.write_text('#!/bin/sh\nsleep 4; touch ~/begun; exec /usr/bin/xfwm4 "$@"\n')
+    slow.chmod(0o755)
+    again = harness.run(desktop_id=spec.desktop_id, run=2)
+    with RfbClient(harness.runtime.observe(again.name).endpoint.address, PASSWORD) as client:
+        until(lambda: panel_drawn(client), what="the panel")
+    assert (home / "begun").exists()
+
+
 def test_broken_dotfiles_do_not_keep_the_desktop_away(harness):
     spec = harness.run()
     harness.runtime.stop(spec.name, deadline=soon())
@@ -135,7 +152,7 @@ def test_broken_dotfiles_do_not_keep_the_desktop_away(harness):
         file.write_text("<channel this is not XML")
     again = harness.run(desktop_id=spec.desktop_id, run=2)
     with RfbClient(harness.runtime.observe(again.name).endpoint.address, PASSWORD) as client:
-        assert until(lambda: colours(client.screen()) > 100, what="a picture")
+        until(lambda: colours(client.screen()) > 500, what="icons and a background")  # the pointer alone has 115
 
 
 @pytest.mark.parametrize(("code", "language"), [("en", None), ("zh-hans", "zh_CN"), ("xx", None)])

@@ -118,6 +118,11 @@ def colours(pixels: bytes) -> int:
     return len({pixels[start : start + 3] for start in range(0, len(pixels), 4)})
 
 
+def panel_drawn(client: RfbClient) -> bool:
+    """Return whether the panel shows its icons and clock. The pointer alone has many colours too."""
+    return colours(client.screen()[-36 * client.width * 4 :]) > 100
+
+
 def save_png(path: Path, client: RfbClient, pixels: bytes) -> None:
     rows = bytearray()
     for row in range(client.height):

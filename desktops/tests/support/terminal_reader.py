@@ -3,7 +3,7 @@
 import subprocess
 
 from desktops.runtimes.base import DesktopSpec
-from desktops.tests.support.rfb_client import RfbClient
+from desktops.tests.support.rfb_client import RfbClient, panel_drawn
 from desktops.tests.support.runtime_specs import LocalHarness, until
 
 FOCUS, BLUR = "\x1b[I", "\x1b[O"  # a terminal in mode 1004 sends these when it gets and loses the keyboard focus
@@ -23,6 +23,8 @@ class TerminalReader:
     def __init__(self, harness: LocalHarness, spec: DesktopSpec, client: RfbClient) -> None:
         self._harness, self._spec = harness, spec
         self._file, self._read = harness.home(spec) / "typed", 0
+        # The panel appears when the window manager runs. Windows that are older lose keys when it takes them over.
+        until(lambda: panel_drawn(client), what="the panel")
         self.start("xfce4-terminal", "--maximize", "--execute", "python3", "-c", READER)
         until(self._file.exists, what="the terminal")
         until(lambda: self._focused(client), what="the focus", every=0.3)

@@ -115,10 +115,8 @@ class Pod:
         return RfbClient((self.ip(), 5901), password)
 
     def panel_drawn(self) -> bool:
-        """Return whether the panel shows its icons and clock. A background or an empty panel has few colours."""
         with self.screen() as client:
-            pixels = client.screen()
-            return rfb_client.colours(pixels[-36 * client.width * 4 :]) > 100
+            return rfb_client.panel_drawn(client)
 
     def ssh(self, *options: str, key: Path, program: str = "ssh", stdin: str = "") -> subprocess.CompletedProcess[str]:
         """Connect from outside as the user, with only this key, and check the host's key."""
