@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from tests.support.running_podesk import wait_for
 from tests.support.viewer_page import Screen
 
 pytestmark = pytest.mark.browser
@@ -96,6 +97,7 @@ def test_scripts_mixed_with_latin_enter_and_backspace(keyboard, received):
 def test_shortcuts_on_a_russian_layout(viewer, keyboard):
     page = viewer.page
     viewer.run("cat > stopped; echo interrupted > stopped")
+    wait_for(lambda: viewer.file("stopped").exists())  # Ctrl+C discards what the shell has not read yet
     page.keyboard.down("Control")
     keyboard.press("с", "KeyC", modifiers=CONTROL)
     page.keyboard.up("Control")
