@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from podesk_cli.folders import CHECKOUT
-from tests.support.alert_cases import CASES, Series
+from tests.support.alert_cases import CASES, Case, Series
 from tests.support.alert_rules import RULES, alerts, promtool
 from tests.support.metrics import documented
 
@@ -19,16 +19,17 @@ CHAPTERS = re.split(r"^## ", RUNBOOK, flags=re.MULTILINE)[1:]
 HEADINGS = [chapter.splitlines()[0] for chapter in CHAPTERS]
 
 
-def check(folder: Path, series: Series, at: str, expected: dict[str, list[dict[str, Any]]]) -> None:
-    """Let promtool compare the alerts that fire at a time with the expected ones."""
-    tests = [{"alertname": name, "eval_time": at, "exp_alerts": found} for name, found in expected.items()]
+def check(folder: Path, case: Case, series: Series, expected: dict[str, list[dict[str, Any]]]) -> None:
+    """Let promtool compare the alerts that fire at the case's time with the expected ones."""
+    tests = [{"alertname": name, "eval_time": case.at, "exp_alerts": found} for name, found in expected.items()]
     group = {
-        "interval": "1m",
+        "interval": case.interval,
         "input_series": [{"series": name, "values": values} for name, values in series.items()],
         "alert_rule_test": tests,
     }
     file = folder / "test.yaml"
-    file.write_text(yaml.safe_dump({"rule_files": [str(RULES)], "evaluation_interval": "1m", "tests": [group]}))
+    asked = {"rule_files": [str(RULES)], "evaluation_interval": case.interval, "tests": [group]}
+    file.write_text(yaml.safe_dump(asked))
     promtool("test", "rules", file)
 
 
@@ -48,13 +49,13 @@ def test_fires_with_a_sentence(name, tmp_path):
         "exp_labels": rule["labels"] | case.labels,
         "exp_annotations": rule["annotations"] | {"description": case.description},
     }
-    check(tmp_path, case.fires, case.at, {name: [found]})
+    check(tmp_path, case, case.fires, {name: [found]})
 
 
 @pytest.mark.parametrize("name", CASES)
 def test_does_not_fire(name, tmp_path):
     case = CASES[name]
-    check(tmp_path, case.silent, case.at, {name: []})
+    check(tmp_path, case, case.silent, {name: []})
 
 
 @pytest.mark.parametrize("name", CASES)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-Series = dict[str, str]  # expanding values by series; one value a minute
+Series = dict[str, str]  # expanding values by series; one value for each interval
 
 
 @dataclass(frozen=True)
@@ -12,6 +12,7 @@ class Case:
     description: str  # of the alert that fires
     labels: dict[str, str] = field(default_factory=dict)  # besides the severity
     at: str = "10m"
+    interval: str = "1m"  # of the values, and of the evaluations of all rules
 
 
 def launches(ready: str, failed: str) -> Series:
@@ -174,14 +175,15 @@ CASES = {
         "The certificate of the portal's public address ends in 13d 23h 40m 0s.",
     ),
     "PodeskDatabaseBackupTooOld": Case(
-        {'podesk_database_backup_last_success_timestamp_seconds{kind="daily_copy"}': "0x2400"},
+        {'podesk_database_backup_last_success_timestamp_seconds{kind="daily_copy"}': "0x240"},
         {
-            'podesk_database_backup_last_success_timestamp_seconds{kind="daily_copy"}': "0x1400 86400x1000",
-            'podesk_database_backup_last_success_timestamp_seconds{kind="repository"}': "90000x2400",
+            'podesk_database_backup_last_success_timestamp_seconds{kind="daily_copy"}': "0x140 86400x100",
+            'podesk_database_backup_last_success_timestamp_seconds{kind="repository"}': "90000x240",
         },
         "The last successful backup of the database (daily_copy) was 1d 14h 0m 0s ago.",
         {"kind": "daily_copy"},
         at="38h",
+        interval="10m",
     ),
     "PodeskDatabaseBackupFailing": Case(
         {'podesk_database_backup_failed{kind="daily_copy"}': "0 1x20"},
@@ -193,10 +195,11 @@ CASES = {
         {"kind": "daily_copy"},
     ),
     "PodeskBackupTooOld": Case(
-        {"podesk_backup_oldest_saved_timestamp_seconds": "0x2400"},
-        {"podesk_backup_oldest_saved_timestamp_seconds": "0x1400 86400x1000"},
+        {"podesk_backup_oldest_saved_timestamp_seconds": "0x240"},
+        {"podesk_backup_oldest_saved_timestamp_seconds": "0x140 86400x100"},
         "A home folder with scheduled backups has changes that were last saved 1d 14h 0m 0s ago.",
         at="38h",
+        interval="10m",
     ),
     "PodeskBackupsFailing": Case(
         {
