@@ -23,6 +23,8 @@ import yaml
 from podesk_cli.folders import CHECKOUT
 from tests.support.running_podesk import Portal, running, wait_for
 
+pytestmark = pytest.mark.postgres  # it refuses more input than SQLite
+
 UNLIMITED = {f"API_RATE_{kind}": "0" for kind in ("READ", "WRITE", "CREATE", "LOGIN", "ADDRESS")}
 API = "/api/v1"
 FILE = "notes.txt"  # in each home folder
@@ -147,7 +149,6 @@ def tried(
     return ended.stdout + end, {(name, int(status)) for name, status in pairs}
 
 
-@pytest.mark.postgres  # it refuses more input than SQLite
 @pytest.mark.parametrize(("run", "least"), [("user", 800), ("admin", 1500), ("last", 150)])
 def test_no_failure(run, least, runs, portal, record_property):
     ends, _ = runs[run]
@@ -159,7 +160,6 @@ def test_no_failure(run, least, runs, portal, record_property):
     assert portal.ready()
 
 
-@pytest.mark.postgres
 def test_each_operation_has_succeeded(runs):
     """Otherwise an operation that always answers 404 or 403 would pass."""
     paths = yaml.safe_load((CHECKOUT / "docs/openapi.yaml").read_text())["paths"]

@@ -81,6 +81,7 @@ def test_missing_default_quota(first_rows):
     assert (found.id, bool(found.hint)) == ("accounts.W001", True)
 
 
+@pytest.mark.once
 def test_production_settings_are_clean():
     """Run the real command as an administrator does."""
     environment = os.environ | {"PUBLIC_URL": "https://desktops.example.org", "SECRET_KEY": keys.new_pem()}

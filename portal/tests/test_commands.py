@@ -38,6 +38,7 @@ def test_without_a_password_there_is_no_administrator(db, secret, text):
     assert not User.objects.exists()
 
 
+@pytest.mark.once  # on a database of its own
 def test_waits_for_the_migrations_then_for_redis(tmp_path):
     environment = os.environ | {"DATABASE_URL": f"sqlite:///{tmp_path}/new.sqlite3", "PYTHONUNBUFFERED": "1"}
     manage = [sys.executable, "manage.py"]

@@ -11,6 +11,8 @@ from desktops.proxy import rfb
 from desktops.tests.proxy.conftest import dial, ended, exactly, greet, lives, routes, token_for, view
 from portal.websocket import MESSAGE
 
+pytestmark = pytest.mark.once
+
 
 @pytest.fixture(params=["uvicorn", "daphne"])
 def server(request):

@@ -16,6 +16,8 @@ from desktops.tests.proxy.conftest import REQUEST, dial, ended, exactly, greet, 
 from desktops.tests.support.portal_server import running
 from desktops.tests.support.rfb_server import SERVER_INIT
 
+pytestmark = pytest.mark.once
+
 MIB = 2**20
 
 

@@ -12,6 +12,8 @@ from core import encryption
 from desktops.runtimes.local.session_commands import obfuscated
 from desktops.tests.proxy.conftest import dial, ended, routes, token_for
 
+pytestmark = pytest.mark.once
+
 PASSWORD = secrets.token_urlsafe(6)  # 8 characters
 
 
