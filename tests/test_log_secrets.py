@@ -69,7 +69,8 @@ def test_clean(db):
 
 def run(folder: Path, code: str, *options: str) -> tuple[int, list[str]]:
     (folder / "test_inner.py").write_text(HEAD + code)
-    command = [sys.executable, "-m", "pytest", "-c", str(CHECKOUT / "pyproject.toml"), *options, str(folder)]
+    given = ["-c", str(CHECKOUT / "pyproject.toml"), "--nomigrations", *options]  # migrations take seconds
+    command = [sys.executable, "-m", "pytest", *given, str(folder)]
     known = {name: value for name, value in os.environ.items() if name != "DATABASE_URL"}  # it is in use
     done = subprocess.run(command, cwd=CHECKOUT, env=known, capture_output=True, text=True, timeout=300, check=False)
     return done.returncode, done.stdout.splitlines()
