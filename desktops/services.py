@@ -29,7 +29,7 @@ from desktops.exceptions import (
     VolumeInUse,
     WrongStatus,
 )
-from desktops.lifecycle import desktop_size, host_keys, jobs, volumes
+from desktops.lifecycle import desktop_size, host_keys, jobs, storage_history, volumes
 from desktops.lifecycle.desktop_name import clean_name
 from desktops.lifecycle.queue import enqueue_after_commit
 from desktops.lifecycle.restores import refuse_if_being_restored
@@ -90,6 +90,7 @@ def launch(*, by: Actor, wanted: LaunchRequest) -> Launched:
     need = quota.need_of(wanted.size, kept=wanted.volume, new=True)
     quota.refuse_if_over(owner, need, asked_in="resource_quota")
     desktop = _create(owner, name, wanted)
+    storage_history.record(desktop.volume_id)
     DesktopEvent.write(desktop, "queued")
     enqueue_after_commit(jobs.start_desktop, desktop.pk)
     desktop.notify_owner()
@@ -137,6 +138,8 @@ def start_desktop(*, desktop: Desktop, by: Actor, new_files: bool = False) -> No
     fields = fresh_run() | ({"volume": volumes.replace_lost(desktop)} if new_files else {})
     if not desktop.move(to=Status.PENDING, run=desktop.run + 1, event="queued", **fields):
         raise WrongStatus
+    if new_files:
+        storage_history.record(desktop.volume_id)
     enqueue_after_commit(jobs.start_desktop, desktop.pk)
     _record("desktop.start", desktop=desktop, by=by, **({"new_files": True} if new_files else {}))
 

@@ -171,6 +171,7 @@ USAGE_REPORT: Node = {
             "gpu_hours": 0.0,
             "cpu_hours_used": 21.42,
             "memory_gib_hours_used": 158.3,
+            "storage_gib_days": 620.0,
         }
     ],
 }

@@ -62,6 +62,8 @@ class UsageRowOut(serializers.Serializer[UsageRow]):
     cpu_hours_used = serializers.FloatField(help_text="CPU cores that they used, times hours, by samples.")
     memory_gib_hours_used = serializers.FloatField(help_text="Memory in GiB that they used, times hours, by samples.")
 
+    storage_gib_days = serializers.FloatField(help_text="Size of the home folders in GiB, times days.")
+
     def to_representation(self, instance: UsageRow) -> dict[str, Any]:
         return {name: _rounded(getattr(instance, name)) for name in COLUMNS}
 
@@ -94,7 +96,7 @@ class UsageReport(Endpoint):
         responses={(200, "application/json"): UsageReportOut, (200, "text/csv"): OpenApiTypes.STR},
     )
     def get(self, request: Request) -> HttpResponseBase:
-        """Return CPU, memory and GPU hours of all desktops by user, group, image or month.
+        """Return CPU, memory and GPU hours and storage days of all desktops by user, group, image or month.
 
         Months are those of the portal's time zone. With `format=csv` or `Accept: text/csv`, the response is a table
         with one line per row, in which names that a spreadsheet could take for a formula begin with an apostrophe.

@@ -22,6 +22,7 @@ from desktops.lifecycle import (
     running_notes,
     start_timeouts,
     stop_notes,
+    storage_history,
     volumes,
 )
 from desktops.lifecycle.queue import Work, enqueue_later
@@ -147,7 +148,9 @@ def delete_volume(volume_id: str) -> None:
 def _forget(volume: Volume) -> None:
     # The owner's storage use has changed.
     notify.notify_owner_after_commit(owner_id=volume.owner_id, desktop_id=volume.pk, status="")
+    volume_id = volume.pk
     volume.delete()
+    storage_history.record(volume_id)
 
 
 def spec_of(desktop: Desktop) -> DesktopSpec:

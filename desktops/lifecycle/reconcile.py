@@ -22,6 +22,7 @@ from desktops.lifecycle import (
     node_ports,
     running_notes,
     start_timeouts,
+    storage_history,
     volumes,
 )
 from desktops.lifecycle.queue import enqueue_after_commit, enqueue_again, is_behind
@@ -170,7 +171,9 @@ def _deleting(desktop: Desktop, seen: Observed | None) -> None:
         enqueue_after_commit(jobs.remove_leftovers, desktop.object_name)
         kept_at = timezone.now() if keep_data else None
         Volume.objects.filter(pk=desktop.volume_id).update(kept_at=kept_at, desktop_name=desktop.name)
-        if not keep_data:
+        if keep_data:
+            storage_history.record(desktop.volume_id)
+        else:
             enqueue_after_commit(jobs.delete_volume, desktop.volume_id)
         desktop.notify_owner()
     log.info("desktop_deleted", kept=keep_data)

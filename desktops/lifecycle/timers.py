@@ -10,7 +10,7 @@ from django.utils import timezone
 from accounts.disconnects import Disconnect, disconnect_after_commit
 from accounts.services import prune
 from core.redis import client, key
-from desktops.lifecycle import jobs, run_history
+from desktops.lifecycle import jobs, run_history, storage_history
 from desktops.lifecycle.queue import enqueue_after_commit
 from desktops.models import Desktop, Status
 
@@ -28,10 +28,11 @@ def run_timers() -> None:
 
 
 def prune_daily() -> None:
-    """Remove old logins, tokens and runs once a day, once for all controllers."""
+    """Remove old logins, tokens, runs and periods of storage once a day, once for all controllers."""
     if client().set(key("pruned"), "1", nx=True, ex=24 * 3600):
         prune()
         run_history.prune()
+        storage_history.prune()
 
 
 @transaction.atomic

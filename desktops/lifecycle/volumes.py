@@ -5,10 +5,12 @@ from datetime import datetime
 from uuid import uuid4
 
 import structlog
+from django.db import transaction
 from django.utils import timezone
 
 from accounts.models import User
 from desktops.exceptions import VolumeInUse, VolumeLost
+from desktops.lifecycle import storage_history
 from desktops.lifecycle.restores import refuse_if_being_restored
 from desktops.models import Desktop, Volume
 from desktops.runtimes import names
@@ -45,17 +47,21 @@ def replace_lost(desktop: Desktop) -> Volume:
     return create(desktop.owner, desktop.name, lost.storage_gib)
 
 
+@transaction.atomic
 def note_lost(volume: Volume) -> None:
     """Record that the runtime no longer has the folder, and notify administrators (log) and the owner's pages once."""
     if Volume.objects.filter(pk=volume.pk, lost_at=None).update(lost_at=timezone.now()):
+        storage_history.record(volume.pk)
         owner = str(volume.owner_id)
         log.warning("volume_lost", volume=volume.object_name, desktop_name=volume.desktop_name, owner=owner)
         _notify_owner(volume)
 
 
+@transaction.atomic
 def note_found(volume: Volume) -> None:
     """Record that a lost home folder exists again, for example after an administrator restored it."""
     if Volume.objects.filter(pk=volume.pk, lost_at__isnull=False).update(lost_at=None):
+        storage_history.record(volume.pk)
         log.info("volume_found", volume=volume.object_name)
         _notify_owner(volume)
 

@@ -8,6 +8,7 @@ from desktops.models.port_lease import PortLease
 from desktops.models.run import DesktopRun, RunResult
 from desktops.models.run_usage import RunUsage
 from desktops.models.status import ACTIVE, AT_REST, LAUNCHING, MOVING, Status
+from desktops.models.storage_period import StoragePeriod
 from desktops.models.volume import Volume
 
 __all__ = [
@@ -29,5 +30,6 @@ __all__ = [
     "RunResult",
     "RunUsage",
     "Status",
+    "StoragePeriod",
     "Volume",
 ]

@@ -1,4 +1,4 @@
-"""Sum up the history of runs: hours reserved and used by user, group, image or month."""
+"""Sum up the history of runs and of storage: hours and days reserved and used by user, group, image or month."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, fields
@@ -9,9 +9,9 @@ from django.db.models import Count, DurationField, ExpressionWrapper, F, Q, Quer
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
-from desktops.models import DesktopRun
+from desktops.models import DesktopRun, StoragePeriod
 
-_HOUR = 3600.0
+_HOUR, _DAY = 3600.0, 86400.0
 _GIB_IN_MIB, _GIB_IN_BYTES = 1024, 2**30
 # The name of a row of each report; a person in two groups is in the rows of both.
 _NAMES: dict[str, Any] = {
@@ -51,6 +51,7 @@ class UsageRow:
     gpu_hours: float = 0.0
     cpu_hours_used: float = 0.0
     memory_gib_hours_used: float = 0.0
+    storage_gib_days: float = 0.0
 
     def add(self, seconds: float, size: dict[str, Any], *, cpu_seconds: float, memory_byte_seconds: float) -> None:
         hours = seconds / _HOUR
@@ -61,12 +62,15 @@ class UsageRow:
         self.cpu_hours_used += cpu_seconds / _HOUR
         self.memory_gib_hours_used += memory_byte_seconds / _HOUR / _GIB_IN_BYTES
 
+    def add_storage(self, seconds: float, gib: int) -> None:
+        self.storage_gib_days += max(0.0, seconds) / _DAY * gib
+
 
 COLUMNS = tuple(field.name for field in fields(UsageRow))
 
 
 def usage_report(months: Months, *, group_by: str) -> list[UsageRow]:
-    """Return the rows of a report by name. Needs two queries, or two for each month when grouped by month."""
+    """Return the rows of a report by name. Needs four queries, or four for each month when grouped by month."""
     if group_by == "month":
         return [_month(month) for month in months]
     found = _sum_up(months, group_by)
@@ -87,7 +91,27 @@ def _sum_up(months: Months, group_by: str) -> dict[str, UsageRow]:
     _add_whole(rows, runs.filter(inside, ended_at__gte=since))
     crossing = runs.filter(Q(ended_at=None) | Q(ended_at__gt=since), begun__lt=until).exclude(inside)
     _add_shares(rows, crossing.values("name", "begun", "ended_at", *_SIZE, *_USED).iterator(), since, min(until, now))
+    _add_storage(rows, group_by, since, until)
     return rows
+
+
+def _add_storage(rows: dict[str, UsageRow], group_by: str, since: datetime, until: datetime) -> None:
+    """Add the part inside the range of the time for which home folders asked for storage."""
+    periods = StoragePeriod.objects.annotate(name=_NAMES[group_by]).order_by()
+    inside = Q(begun_at__gte=since, ended_at__lte=until)
+    lasted = Sum(ExpressionWrapper(F("ended_at") - F("begun_at"), DurationField()))
+    for each in periods.filter(inside, ended_at__gte=since).values("name", "storage_gib").annotate(time=lasted):
+        _row(rows, each["name"]).add_storage(each["time"].total_seconds(), each["storage_gib"])
+    crossing = periods.filter(Q(ended_at=None) | Q(ended_at__gt=since), begun_at__lt=until).exclude(inside)
+    now = timezone.now()
+    for name, gib, begun, ended in crossing.values_list("name", "storage_gib", "begun_at", "ended_at").iterator():
+        seconds = (min(ended or now, until) - max(begun, since)).total_seconds()
+        if seconds > 0:
+            _row(rows, name).add_storage(seconds, gib)
+
+
+def _row(rows: dict[str, UsageRow], name: str) -> UsageRow:
+    return rows.setdefault(name, UsageRow(name))
 
 
 def _add_whole(rows: dict[str, UsageRow], runs: QuerySet[DesktopRun]) -> None:
@@ -95,7 +119,7 @@ def _add_whole(rows: dict[str, UsageRow], runs: QuerySet[DesktopRun]) -> None:
     lasted = ExpressionWrapper(F("ended_at") - F("begun"), DurationField())
     sums = {"count": Count("pk"), "time": Sum(lasted), "cpu_seconds": Sum(_USED[0]), "byte_seconds": Sum(_USED[1])}
     for each in runs.order_by().values("name", *_SIZE).annotate(**sums):
-        row = rows.setdefault(each["name"], UsageRow(each["name"]))
+        row = _row(rows, each["name"])
         row.runs += each["count"]
         seconds = max(0.0, each["time"].total_seconds())
         used = {"cpu_seconds": each["cpu_seconds"] or 0, "memory_byte_seconds": each["byte_seconds"] or 0}
@@ -110,7 +134,7 @@ def _add_shares(rows: dict[str, UsageRow], runs: Iterable[dict[str, Any]], since
         if inside <= 0:
             continue
         share = inside / (end - run["begun"]).total_seconds()
-        row = rows.setdefault(run["name"], UsageRow(run["name"]))
+        row = _row(rows, run["name"])
         row.runs += 1
         used = {"cpu_seconds": run[_USED[0]] or 0, "memory_byte_seconds": run[_USED[1]] or 0}
         row.add(inside, run, **{name: amount * share for name, amount in used.items()})

@@ -25,7 +25,7 @@ from desktops.exceptions import (
     VolumeInUse,
     VolumeLost,
 )
-from desktops.lifecycle import volumes
+from desktops.lifecycle import storage_history, volumes
 from desktops.lifecycle.backups import before_delete, repositories
 from desktops.lifecycle.desktop_name import clean_name
 from desktops.lifecycle.restores import refuse_if_being_restored
@@ -88,6 +88,7 @@ def restore_as_new(*, backup: Backup, name: str, by: Actor) -> BackupTask:
     volume = volumes.create(owner, name, size)
     volume.kept_at = timezone.now()
     volume.save(update_fields=["kept_at"])
+    storage_history.record(volume.pk)
     task = _queue_restore(backup, by, volume=volume)
     audit.record("backup.restore_new", by=by, target=backup.pk, name=name)
     return task

@@ -11,7 +11,7 @@ from django.contrib.auth.models import Group, Permission
 from django.utils import timezone
 
 from accounts.models import AuditEvent, User
-from desktops.models import DesktopRun, RunUsage
+from desktops.models import DesktopRun, RunUsage, StoragePeriod
 
 REPORT = "/api/v1/admin/reports/usage"
 MARCH = "first_month=2026-03"
@@ -61,7 +61,7 @@ def test_hours_by_user(script, ran, bob):
     assert list(found) == ["alice", "bob"]
     assert found["alice"] == {
         **{"runs": 2, "hours": 5, "cpu_hours": 2 * 2 + 3 * 0.5, "memory_gib_hours": 5 * 4, "gpu_hours": 2},
-        **{"cpu_hours_used": 2, "memory_gib_hours_used": 4},
+        **{"cpu_hours_used": 2, "memory_gib_hours_used": 4, "storage_gib_days": 0},
     }
     assert (found["bob"]["cpu_hours"], found["bob"]["gpu_hours"]) == (2, 0)
 
@@ -137,11 +137,75 @@ def test_deleted_account_keeps_its_name_and_a_renamed_one_has_the_new(script, ra
     assert list(rows(script.get(f"{REPORT}?{MARCH}"))) == ["alicia", "gone"]
 
 
-def test_queries_are_constant(script, ran, django_assert_max_num_queries):
+@pytest.fixture
+def stored(alice):
+    """Return a function that makes the row of a time in which a home folder asked for storage."""
+
+    def make(begun: datetime, ended: datetime | None, gib: int = 10, **fields) -> StoragePeriod:
+        usual = {"owner": alice, "owner_name": "alice", "image_name": "Void", "state": "in_use", "volume_id": uuid4()}
+        return StoragePeriod.objects.create(begun_at=begun, ended_at=ended, storage_gib=gib, **usual | fields)
+
+    return make
+
+
+def days(answer) -> dict[str, float]:
+    return {name: row["storage_gib_days"] for name, row in rows(answer).items()}
+
+
+def test_storage_days_by_user(script, stored, ran, bob):
+    stored(at(3, 10), at(3, 12))
+    stored(at(3, 12), at(3, 13, 12), 20, state="kept")
+    stored(at(3, 1), at(3, 2), 5, owner=bob)
+    ran(at(3), 2)
+    assert days(script.get(f"{REPORT}?{MARCH}")) == {"alice": 2 * 10 + 1.5 * 20, "bob": 5}
+
+
+@pytest.mark.parametrize(
+    ("begun", "ended", "expected"),
+    [
+        (at(2, 27), at(3, 3), {2: 2 * 10, 3: 2 * 10, 4: None}),
+        (at(1, 1), at(12, 1), {2: 28 * 10, 3: 31 * 10, 4: 30 * 10}),
+        (at(3, 1), at(4, 1), {2: None, 3: 31 * 10, 4: None}),  # exactly the month
+        (at(3, 5), at(3, 5), {3: 0}),
+    ],
+)
+def test_storage_is_clipped_to_the_month(script, stored, begun, ended, expected):
+    stored(begun, ended)
+    for month, gib_days in expected.items():
+        found = days(script.get(f"{REPORT}?first_month=2026-{month:02}"))
+        assert found == ({} if gib_days is None else {"alice": gib_days})
+
+
+def test_storage_that_is_still_there_counts_until_now(script, stored):
+    now = timezone.now()
+    stored(now - timedelta(days=3), None)
+    assert days(script.get(f"{REPORT}?months=2"))["alice"] == pytest.approx(30, abs=0.1)
+    assert days(script.get(f"{REPORT}?first_month={now.year + 1}-12")) == {}
+
+
+def test_storage_by_month_group_and_image(script, stored, alice):
+    alice.groups.set([Group.objects.create(name=name) for name in ("law", "staff")])
+    stored(at(2, 27), at(3, 3))
+    stored(at(3, 3), at(3, 4), image_name="Debian")
+    assert days(script.get(f"{REPORT}?first_month=2026-02&months=2&group_by=month")) == {"2026-02": 20, "2026-03": 30}
+    assert days(script.get(f"{REPORT}?{MARCH}&group_by=group")) == {"law": 30, "staff": 30}
+    assert days(script.get(f"{REPORT}?{MARCH}&group_by=image")) == {"Debian": 10, "Void": 20}
+
+
+def test_storage_in_the_table(script, stored):
+    stored(at(3, 10), at(3, 12), owner=None, owner_name="gone")
+    header, row = csv.reader(StringIO(script.get(f"{REPORT}?{MARCH}&format=csv").content.decode()))
+    assert dict(zip(header, row, strict=True))["storage_gib_days"] == "20.0"
+    assert row[0] == "gone"
+
+
+def test_queries_are_constant(script, ran, stored, django_assert_max_num_queries):
     for day in range(1, 28):
         ran(at(3, day), 1)
+        stored(at(2, day), at(3, day))
+        stored(at(3, day), at(3, day + 1))
         ran(at(2, 27), 24 * day)
-    with django_assert_max_num_queries(6):  # two, and those of every request
+    with django_assert_max_num_queries(8):  # four, and those of every request
         script.get(f"{REPORT}?{MARCH}")
 
 
