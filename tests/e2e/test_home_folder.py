@@ -5,17 +5,27 @@ from pathlib import Path
 import pytest
 
 from podesk_cli.folders import CHECKOUT
-from tests.support.running_podesk import wait_for
+from tests.support.page_client import Visitor
+from tests.support.running_podesk import Portal, wait_for
 
 pytestmark = pytest.mark.browser
 AXE = Path(CHECKOUT / "node_modules/axe-core/axe.min.js")
-MEASURED = "SELECT used_bytes, usable_bytes FROM desktops_volume WHERE used_bytes IS NOT NULL"
+MEASURED = "SELECT used_bytes, usable_bytes FROM desktops_volume WHERE used_bytes > 0 AND kept_at IS NULL"
 
 
-def test_a_session_measures_itself_and_the_page_shows_it(device, desktop, portal):
-    wait_for(lambda: portal.query(MEASURED), seconds=250)  # read every three minutes
+def stop(desktop: str, person: Visitor, portal: Portal) -> None:
+    person.act(desktop, "stop")
+    wait_for(lambda: portal.query("SELECT status FROM desktops_desktop") == [("stopped",)])
+
+
+def test_a_session_measures_itself_and_the_page_shows_it(device, desktop, person, portal):
+    (log,) = (portal.data / "local/desktops").glob("*/log")
+    wait_for(lambda: "podesk-home-usage: " in log.read_text())
+    stop(desktop, person, portal)  # its figures are read then, and not only every three minutes
+    wait_for(lambda: portal.query(MEASURED))
     [(used, usable)] = portal.query(MEASURED)
     assert 4096 < used < usable
+    person.act(desktop, "start")
     page = device().new_page()
     page.goto(f"/desktops/{desktop}/")
     page.wait_for_selector("#usage .meters li:nth-child(3)")
@@ -25,8 +35,7 @@ def test_a_session_measures_itself_and_the_page_shows_it(device, desktop, portal
 @pytest.fixture
 def nearly_full(desktop, person, portal) -> str:
     """Return the id of a stopped desktop, which is no longer measured, with a home folder of which 96 % are used."""
-    person.act(desktop, "stop")
-    wait_for(lambda: portal.query("SELECT status FROM desktops_desktop") == [("stopped",)])
+    stop(desktop, person, portal)
     used = "used_bytes=F('storage_gib') * 2**30 * 97 / 100, usable_bytes=2**40, used_measured_at=timezone.now()"
     modules = "from desktops.models import Volume; from django.db.models import F; from django.utils import timezone"
     portal.manage("shell", "--no-imports", "-c", f"{modules}; Volume.objects.update({used})").check_returncode()
