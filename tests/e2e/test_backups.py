@@ -8,7 +8,7 @@ from uuid import UUID
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.e2e.test_pages import SOON, serious, state
+from tests.e2e.test_pages import serious, state
 from tests.support.running_podesk import Portal, wait_for
 
 pytestmark = pytest.mark.browser
@@ -94,7 +94,7 @@ def test_back_up_lose_a_file_and_get_it_back(device, desktop, home: Path):
     expect(page.get_by_text("The desktop must be stopped first")).to_be_visible()
     page.goto(f"/desktops/{desktop}/")
     page.locator("#stop-button").click()
-    state(page, "stopped", timeout=20_000)
+    state(page, "stopped")
     page.locator("#delete-link").click()
     expect(page.get_by_text("Back up first, then delete my files")).to_be_visible()
     assert serious(page) == []
@@ -110,7 +110,7 @@ def test_back_up_lose_a_file_and_get_it_back(device, desktop, home: Path):
     tasks_done(page, 4)  # the backup of the present files, and the restore
     assert (home / "notes <b>.txt").read_text() == TEXT
     assert not list(home.glob("Restored *"))
-    expect(page.locator("[id^=backup-]")).to_have_count(2, timeout=SOON)
+    expect(page.locator("[id^=backup-]")).to_have_count(2)
 
 
 def test_delete_after_a_backup_and_restore_as_new(device, desktop, home: Path, portal: Portal):
@@ -118,11 +118,11 @@ def test_delete_after_a_backup_and_restore_as_new(device, desktop, home: Path, p
     page.goto(f"/desktops/{desktop}/")
     if page.locator("#stop-button").count():
         page.locator("#stop-button").click()
-    state(page, "stopped", timeout=20_000)
+    state(page, "stopped")
     page.locator("#delete-link").click()
     page.get_by_label("Back up first, then delete my files").check()
     page.locator("#delete-dialog button.danger").click()
-    expect(page.get_by_text("are being backed up")).to_be_visible(timeout=SOON)
+    expect(page.get_by_text("are being backed up")).to_be_visible()
     shot(page, "deleting")
     wait_for(lambda: not home.exists(), 60)
 

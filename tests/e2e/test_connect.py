@@ -133,7 +133,7 @@ def test_its_page_connects_again_by_itself(page, direct):
         direct.ended()
         expect(direct.says).to_have_text("The connection was lost. Reconnecting…")
         direct.back()
-        expect(direct.form).to_be_hidden(timeout=30_000)
+        expect(direct.form).to_be_hidden()
         expect(page.locator("#screen canvas")).to_have_count(1)
 
 
@@ -145,7 +145,7 @@ def test_its_page_asks_for_the_password_of_a_desktop_that_was_started_again(page
     person.act(str(UUID(str(exposed.query("SELECT id FROM desktops_desktop")[0][0]))), "restart")
     wait_for(lambda: exposed.query(RUN) != run and exposed.query(STATUS)[0][0] == "running")
     direct.back()
-    expect(direct.says).to_have_text("The desktop was restarted and has a new password.", timeout=30_000)
+    expect(direct.says).to_have_text("The desktop was restarted and has a new password.")
     expect(direct.form).to_be_visible()
 
 

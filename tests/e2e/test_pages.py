@@ -12,8 +12,12 @@ from podesk_cli.folders import CHECKOUT
 from tests.support.running_podesk import wait_for
 
 pytestmark = pytest.mark.browser
+# Redraw the panel, and wait until the answer was used.
+REFRESH = """new Promise((done) => {
+  document.body.addEventListener("htmx:afterRequest", done, {once: true});
+  htmx.trigger("#panel", "refresh");
+}).then(() => true)"""
 AXE = Path(CHECKOUT / "node_modules/axe-core/axe.min.js")
-SOON = 10_000  # milliseconds
 
 
 @pytest.fixture
@@ -21,7 +25,7 @@ def page(device, desktop) -> Page:
     """Return the page of a running desktop."""
     opened = device().new_page()
     opened.goto("/")
-    expect(opened.locator("#stage iframe")).to_be_visible(timeout=SOON)
+    expect(opened.locator("#stage iframe")).to_be_visible()
     return opened
 
 
@@ -41,8 +45,8 @@ def none(person, portal) -> None:
     wait_for(gone)
 
 
-def state(page: Page, status: str, timeout: float = SOON) -> None:
-    expect(page.locator("#state")).to_have_attribute("data-status", status, timeout=timeout)
+def state(page: Page, status: str) -> None:
+    expect(page.locator("#state")).to_have_attribute("data-status", status)
 
 
 def focused(page: Page) -> str:
@@ -67,7 +71,7 @@ def test_from_nothing_to_a_screen_by_keyboard_alone(none, device):
             break
     page.keyboard.press("Enter")
     page.wait_for_url("**/desktops/*/")
-    expect(page.locator("#stage iframe")).to_be_visible(timeout=20_000)  # it opens without a click
+    expect(page.locator("#stage iframe")).to_be_visible()  # it opens without a click
     expect(page).to_have_title("desktop · Podesk")
 
 
@@ -80,13 +84,13 @@ def test_time_zone_of_the_browser_at_launch_and_start(none, device, portal):
     page = device(timezone_id="Asia/Tokyo").new_page()
     page.goto("/?new")
     page.locator("#launch-button").click()
-    state(page, "running", timeout=20_000)
+    state(page, "running")
     assert reported() == "Asia/Tokyo"
     page = device(timezone_id="America/Lima").new_page()
     page.goto("/")
     page.locator("#restart-button").click()
     wait_for(lambda: reported() == "America/Lima")
-    state(page, "running", timeout=20_000)
+    state(page, "running")
 
 
 def test_time_zone_is_chosen_by_keyboard(device):
@@ -136,27 +140,23 @@ def test_the_screen_and_the_focus_stay_while_the_panel_is_redrawn(page):
 
 
 def test_an_answer_that_changes_nothing_is_not_drawn(page):
-    with page.expect_response("**/panel/"):
-        page.evaluate("htmx.trigger('#panel', 'refresh')")
-    page.wait_for_timeout(300)
+    page.evaluate(REFRESH)
     page.evaluate("document.getElementById('desktop-title').mark = 'same'")
-    with page.expect_response("**/panel/"):
-        page.evaluate("htmx.trigger('#panel', 'refresh')")
-    page.wait_for_timeout(300)
+    page.evaluate(REFRESH)
     assert page.evaluate("document.getElementById('desktop-title').mark") == "same"
 
 
 def test_use_is_measured_again_and_again(page):
-    expect(page.locator("#usage")).to_contain_text("CPU", timeout=SOON)
+    expect(page.locator("#usage")).to_contain_text("CPU")
     for _ in range(2):
-        with page.expect_response("**/usage/", timeout=SOON):
+        with page.expect_response("**/usage/"):
             pass
 
 
 def test_stop_and_start_by_keyboard_are_announced_and_keep_the_focus_near(page):
     page.focus("#stop-button")
     page.keyboard.press("Enter")
-    state(page, "stopped", 20_000)
+    state(page, "stopped")
     expect(page.locator("#announcer")).to_contain_text("You stopped it.")
     expect(page).to_have_title("desktop (stopped) · Podesk")
     assert page.locator("#stage iframe").count() == 0
@@ -170,7 +170,7 @@ def test_stop_and_start_by_keyboard_are_announced_and_keep_the_focus_near(page):
     page.keyboard.press("Tab")
     assert focused(page) == "start-button"
     page.keyboard.press("Enter")
-    expect(page.locator("#stage iframe")).to_be_visible(timeout=20_000)
+    expect(page.locator("#stage iframe")).to_be_visible()
 
 
 def test_the_other_tab_follows(page):
@@ -178,7 +178,7 @@ def test_the_other_tab_follows(page):
     other.goto("/")
     state(other, "running")
     page.click("#stop-button")
-    state(page, "stopped", 20_000)
+    state(page, "stopped")
     state(other, "stopped")
     assert other.locator("#stage iframe").count() == 0
 
@@ -191,17 +191,17 @@ def test_follows_by_polling_when_the_socket_fails(device, desktop, person):
     state(page, "running")
     person.act(desktop, "stop")
     page.clock.fast_forward(16_000)  # the next poll of an idle page; the interval is 3 seconds during changes
-    state(page, "stopped", 20_000)
+    state(page, "stopped")
 
 
 def test_says_when_the_portal_is_away_and_when_it_is_back(page):
     parts = re.compile(r"/(panel|usage)/$")
     page.route(parts, lambda route: route.abort())
     page.evaluate("htmx.trigger('#panel', 'refresh')")
-    expect(page.locator("#unavailable")).to_be_visible(timeout=SOON)
+    expect(page.locator("#unavailable")).to_be_visible()
     page.unroute(parts)
     page.evaluate("htmx.trigger('#panel', 'refresh')")
-    expect(page.locator("#unavailable")).to_have_count(0, timeout=SOON)
+    expect(page.locator("#unavailable")).to_have_count(0)
 
 
 def test_signed_out_in_another_tab_leads_to_the_login_and_back(page, desktop):
@@ -209,36 +209,39 @@ def test_signed_out_in_another_tab_leads_to_the_login_and_back(page, desktop):
     other.goto("/")
     other.click("#account-menu summary")
     other.get_by_role("button", name="Sign out", exact=True).click()
-    page.wait_for_url(re.compile(r"/accounts/login/\?next="), timeout=15_000)
+    page.wait_for_url(re.compile(r"/accounts/login/\?next="))
     assert desktop in page.url
 
 
 def test_after_a_deletion_the_page_goes_home_without_a_failed_request(page):
     page.click("#stop-button")
-    state(page, "stopped", 20_000)
+    state(page, "stopped")
     failed, faults = [], []
     page.on("response", lambda answer: answer.status >= 400 and failed.append(answer.url))
     page.on("console", lambda message: message.type == "error" and faults.append(message.text))
     page.click("#delete-link")
     page.get_by_role("button", name="Delete desktop").click()
-    page.wait_for_selector("#launch-button", timeout=20_000)
+    page.wait_for_selector("#launch-button")
     assert (failed, faults) == ([], [])
 
 
 def test_works_without_script(device, desktop):
     page = device(java_script_enabled=False).new_page()
     page.goto(f"/desktops/{desktop}/")
-    page.click("#stop-button")
-    for _ in range(40):
+    with page.expect_navigation():
+        page.click("#stop-button")
+
+    def stopped() -> int:
         page.goto(f"/desktops/{desktop}/")
-        if page.locator("#start-button").count():
-            break
-        page.wait_for_timeout(250)
+        return page.locator("#start-button").count()
+
+    wait_for(stopped)
     page.click("#delete-link")
     expect(page.locator("#delete-dialog")).to_be_visible()
     page.click("#delete-dialog a")
     expect(page.locator("#delete-dialog")).to_be_hidden()
-    page.click("#start-button")
+    with page.expect_navigation():
+        page.click("#start-button")
     assert page.url.endswith(f"/desktops/{desktop}/")
     assert page.locator("#state").get_attribute("data-status") in ("pending", "starting", "running")
 
@@ -258,7 +261,7 @@ def test_the_chosen_theme_is_kept(device, desktop):
 def test_usage_stays_on_one_line_on_a_phone(device, desktop):
     page = device(viewport={"width": 390, "height": 844}).new_page()
     page.goto("/")
-    expect(page.locator("#usage")).to_contain_text("CPU", timeout=SOON)
+    expect(page.locator("#usage")).to_contain_text("CPU")
     write = "text => document.querySelectorAll('#usage .numbers').forEach((e) => (e.textContent = text))"
     for text in ("190 MiB of 2 GiB", "1.9 of 2 cores"):
         page.evaluate(write, text)
@@ -277,7 +280,7 @@ def test_axe_finds_nothing_serious_and_nothing_overflows(device, desktop, person
         assert page.evaluate("document.documentElement.scrollWidth") <= size[0], name
 
     page.goto("/")
-    expect(page.locator("#usage")).to_contain_text("CPU", timeout=SOON)
+    expect(page.locator("#usage")).to_contain_text("CPU")
     page.click("#account-menu summary")
     page.click("#log summary")
     look("running")
@@ -289,7 +292,7 @@ def test_axe_finds_nothing_serious_and_nothing_overflows(device, desktop, person
     look("404")
     person.act(desktop, "stop")
     page.goto("/")
-    state(page, "stopped", 20_000)
+    state(page, "stopped")
     look("stopped")
     page.click("#delete-link")
     look("delete")

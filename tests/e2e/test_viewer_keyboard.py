@@ -101,21 +101,21 @@ def test_shortcuts_on_a_russian_layout(viewer, keyboard):
     page.keyboard.down("Control")
     keyboard.press("с", "KeyC", modifiers=CONTROL)
     page.keyboard.up("Control")
-    viewer.type_into("pasted")
+    viewer.type_into("pasted", at_once=True)
     viewer.copy_here("вставка")
     page.evaluate("dispatchEvent(new Event('focus'))")
-    time.sleep(0.5)
+    wait_for(lambda: viewer.inside("xclip", "-o", "-selection", "clipboard") == "вставка")
     page.keyboard.down("Control")
     page.keyboard.down("Shift")
     keyboard.press("М", "KeyV", modifiers=CONTROL | SHIFT)
     page.keyboard.up("Shift")
     page.keyboard.up("Control")
-    time.sleep(1)
-    keyboard.type("с\n")  # a letter again, without Ctrl
+    wait_for(lambda: viewer.file("pasted").read_text() == "вставка")
+    keyboard.type("с")  # a letter again, without Ctrl
     page.keyboard.down("Control")
     keyboard.press("в", "KeyD", modifiers=CONTROL)
     page.keyboard.up("Control")
-    viewer.wait_file("pasted", "вставкас\n")
+    viewer.wait_file("pasted", "вставкас\x04")
     assert viewer.file("stopped").read_text() == ""
 
 

@@ -34,7 +34,7 @@ class Screen:
 
     # --- The picture and the messages ---
 
-    def wait_connected(self, seconds: float = 20) -> None:
+    def wait_connected(self, seconds: float = 60) -> None:
         self.page.wait_for_selector("#overlay[data-state=connected]", state="attached", timeout=seconds * 1000)
 
     def colours(self) -> int:
@@ -47,7 +47,7 @@ class Screen:
         return canvas.evaluate("canvas => canvas.width"), canvas.evaluate("canvas => canvas.height")
 
     def expect_card(self, title: str, text: str = "", *, button: str = "") -> None:
-        expect(self.page.locator("#overlay [data-part=title]")).to_have_text(title, timeout=10_000)
+        expect(self.page.locator("#overlay [data-part=title]")).to_have_text(title)
         if text:
             expect(self.page.locator("#overlay [data-part=text]")).to_contain_text(text)
         if button:
@@ -75,11 +75,15 @@ class Screen:
         return self
 
     def _opens_terminal(self) -> bool:
-        """Click the terminal's button, and return whether a shell runs. The panel appears after the first picture."""
+        """Click the terminal's button, and return whether a shell runs. The panel appears after the first picture.
+
+        Another terminal would take the keyboard focus later, so the button is not clicked again once one has begun.
+        """
         height = self.page.viewport_size["height"] if self.page.viewport_size else 0
         self.page.mouse.click(TERMINAL[0], height - TERMINAL[1])
-        for _ in range(50):
-            if any(each.children() for each in self._terminals()):
+        began = time.monotonic()
+        while time.monotonic() < began + (60 if (terminals := self._terminals()) else 5):
+            if any(each.children() for each in terminals):
                 return True
             time.sleep(0.1)
         return False
@@ -98,11 +102,13 @@ class Screen:
         self.page.keyboard.type(command)
         self.page.keyboard.press("Enter")
 
-    def type_into(self, name: str) -> None:
-        """Let the terminal write what is typed to a new file. The shell has turned bracketed paste off by then."""
-        self.run(f"cat > {name}")
+    def type_into(self, name: str, *, at_once: bool = False) -> None:
+        """Let the terminal write what is typed to a new file: each line at its end or, `at_once`, each character.
+
+        The shell turns bracketed paste off first. The terminal has read that when it answers the question after it.
+        """
+        self.run(rf"read -rsdn -p $'\e[5n'; {'stty -icanon; ' * at_once}cat > {name}")
         wait_for(lambda: self.file(name).exists())
-        time.sleep(0.2)  # until the terminal has read what the shell wrote before it began the command
 
     def end_input(self) -> None:
         self.page.keyboard.press("Control+d")
@@ -122,7 +128,7 @@ class Screen:
         [(volume,)] = self.portal.query(f"{query}'{self.desktop.replace('-', '')}'")
         return self.portal.data / "local/volumes" / volume / name
 
-    def wait_file(self, name: str, text: str, *, seconds: int = 10) -> None:
+    def wait_file(self, name: str, text: str, *, seconds: int = 30) -> None:
         path, found = self.file(name), ""
         for _ in range(seconds * 10):
             found = path.read_text() if path.exists() else ""
