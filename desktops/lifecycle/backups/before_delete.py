@@ -88,6 +88,8 @@ def delete_files(task: BackupTask) -> bool:
     Returns False without a change if they were used, deleted or are being restored since the request, or if the
     portal requested it and their end was postponed.
     """
+    if task.volume_id is None:
+        return False
     owner = User.objects.select_for_update().get(pk=task.repository.owner_id)  # requests of restores take this, too
     to_restore = BackupTask.objects.filter(kind=BackupTask.Kind.RESTORE, status__in=BackupTask.OPEN)
     kept = Volume.objects.filter(pk=task.volume_id, kept_at__lte=task.created_at)  # null if a desktop uses them

@@ -114,6 +114,8 @@ def _delete_saved(task: BackupTask, result: TaskResult) -> None:
 
 
 def _is_deleted(volume_id: UUID | None) -> bool:
+    if volume_id is None:
+        return True
     return not Volume.objects.filter(pk=volume_id).exclude(desktop=None, kept_at=None).exists()
 
 
