@@ -269,7 +269,9 @@ def test_a_program_that_needs_too_much_memory_ends_and_the_desktop_goes_on(drive
 
 def test_a_desktop_that_is_killed_for_its_memory_comes_back_and_says_so(driven, desktop):
     """The whole container ends if the kernel kills the desktop's first process."""
-    choose_first = "echo 1000 > /proc/1/oom_score_adj; tail /dev/zero"
+    # Many processes, because the kernel would prefer a single large one.
+    fill = "for each in $(seq 64); do (head -c 64m /dev/zero; sleep 60) | tail >/dev/null & done; wait"
+    choose_first = f"echo 1000 > /proc/1/oom_score_adj; {fill}"
     driven.kube.run("exec", driven.name(desktop), "--", "sh", "-c", choose_first, check=False)
     driven.wait(desktop, "running", "restarted_memory")
     assert "ran out of memory and was restarted" in page(driven, desktop)
