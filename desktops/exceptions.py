@@ -176,6 +176,12 @@ class TooManyDownloads(DesktopRefusal):
     next_step = _("Wait until one download has ended.")
 
 
+class TooManyListings(DesktopRefusal):
+    slug, status_code = "too_many_listings", 429
+    message = _("You are opening too many folders of backups at the same time.")
+    next_step = _("Wait until one of them is shown.")
+
+
 class NothingChosen(DesktopRefusal):
     slug, status_code = "nothing_chosen", 422
     message = _("You have not chosen any files.")

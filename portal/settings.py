@@ -143,6 +143,7 @@ API_OPEN = {
     "streams": env.integer("API_STREAMS", 50),
     "waits": env.integer("API_WAITS", 20),
     "downloads": env.integer("API_DOWNLOADS", 4),  # of files from backups, also from pages
+    "listings": env.integer("API_LISTINGS", 2),  # of folders of backups, also on pages; restic needs much memory
 }
 API_BODY_LIMIT = 64 * 1024  # bytes; the largest valid request has a few hundred
 API_WAIT_LIMIT = env.integer("API_WAIT_LIMIT", 120)  # seconds; the longest `?wait=`

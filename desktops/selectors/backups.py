@@ -1,5 +1,7 @@
 """Who may see which backups. Owners see theirs and what is in them; administrators see ages, sizes and failures."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -7,7 +9,8 @@ from django.db.models import Q, QuerySet
 from django.utils.translation import gettext as _
 
 from accounts.models import User
-from desktops.exceptions import BackupsUnreachable, DesktopNotFound, NoSuchFile
+from core.concurrency import ConcurrencySlot, TooManyOpen
+from desktops.exceptions import BackupsUnreachable, DesktopNotFound, NoSuchFile, TooManyListings
 from desktops.lifecycle.backups.access import access_to
 from desktops.models import AT_REST, Desktop, Volume
 from desktops.models.backup import Backup, BackupRepository, BackupTask
@@ -17,6 +20,7 @@ from desktops.runtimes.base import RuntimeFault, RuntimeUnknown
 from desktops.wording.backup_paths import readable_name
 
 _SHOWN_TASKS = 8
+_LONGEST_LISTING = 300.0  # seconds; then its slot is free
 # What people asked for or lose something by; the removal of old backups is the portal's own business.
 _SHOWN_KINDS = (BackupTask.Kind.BACKUP, BackupTask.Kind.RESTORE, BackupTask.Kind.VERIFY)
 
@@ -173,7 +177,8 @@ class FolderListing:
 def contents_of(backup: Backup, path: str) -> FolderListing:
     """Return what a folder of a backup contains; the empty path is the home folder. Raises DesktopRefusal."""
     try:
-        found = contents.entries(access_to(backup.repository), backup.snapshot, path)
+        with _listing_slot(backup.repository.owner_id):
+            found = contents.entries(access_to(backup.repository), backup.snapshot, path)
     except ValueError:
         raise NoSuchFile
     except (RuntimeFault, RuntimeUnknown) as error:
@@ -182,6 +187,20 @@ def contents_of(backup: Backup, path: str) -> FolderListing:
         found, key=lambda entry: (entry.kind != "folder", readable_name(entry.path).casefold(), entry.path)
     )
     return FolderListing(path, ordered, len(found) >= contents.MOST_ENTRIES)
+
+
+@contextmanager
+def _listing_slot(owner_id: object) -> Iterator[None]:
+    """Hold one of the person's slots: restic needs memory for the names of all files. Raises TooManyListings."""
+    slot = ConcurrencySlot("listings", str(owner_id), seconds=_LONGEST_LISTING)
+    try:
+        slot.acquire()
+    except TooManyOpen as refused:
+        raise TooManyListings(detail=refused.detail) from refused
+    try:
+        yield
+    finally:
+        slot.release()
 
 
 def are_paths(chosen: list[str]) -> bool:

@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib import messages
+from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
@@ -27,6 +28,7 @@ from desktops.web.error_pages import refusals_shown
 from desktops.web.views import SeeOther
 from desktops.wording.backup_paths import readable_name
 
+FILES_ON_PAGE = 500  # one page with the 5,000 files that a folder may list would have three megabytes
 View = Callable[..., HttpResponse]
 
 
@@ -175,6 +177,7 @@ def _backup_page(request: HttpRequest, backup: Backup, refusal: DesktopRefusal |
         "backup": backup,
         "home": backup_selectors.backups_of_repository(backup.repository),
         "listing": listing,
+        "files": Paginator(listing.entries, FILES_ON_PAGE).get_page(request.GET.get("page")) if listing else None,
         "list_address": _list_address(backup),
         "refusal": refusal,
         "confirm": request.GET.get("confirm", ""),

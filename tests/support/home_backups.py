@@ -29,10 +29,10 @@ class StoredBackup:
     snapshot: str
 
 
-def store(folder: Path) -> StoredBackup:
-    """Back up a home folder with FILES and a large file, as an engine does."""
+def store(folder: Path, files: dict[bytes, bytes] = FILES) -> StoredBackup:
+    """Back up a home folder with these files and a large one, as an engine does."""
     home, location = folder / "home", folder / "store"
-    for name, text in FILES.items():
+    for name, text in files.items():
         path = home / os.fsdecode(name)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(text)

@@ -1,12 +1,17 @@
 """The local backup engine with real restic: back up, restore everything or some paths, look inside, verify, forget."""
 
+import json
 import os
 import socket
+import tracemalloc
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
-from desktops.runtimes.backups import contents, paths
+from desktops.runtimes.backups import contents, paths, verifying
 from desktops.runtimes.backups.base import NewVolume, Retention, TaskKind, TaskState
+from desktops.runtimes.backups.restic import Restic
 from desktops.tests.support.backup_tasks import VOLUME, BackupHarness, tree
 from desktops.tests.support.runtime_specs import soon
 
@@ -177,3 +182,35 @@ def test_verification(backups):
     backups.write("file", os.urandom(100_000))
     snapshot = backups.back_up()
     assert backups.succeed(TaskKind.VERIFY, part=(1, 1)).snapshot == snapshot
+
+
+# --- very many files ---
+
+
+@pytest.fixture
+def many(backups) -> str:
+    """Return a backup of a folder with more files than are listed."""
+    folder = backups.write("many/first").parent
+    for number in range(contents.MOST_ENTRIES + 1000):
+        (folder / f"file-{number:05}").touch()
+    backups.own()
+    return backups.back_up()
+
+
+def peak_memory(work: Callable[[], Any]) -> int:
+    """Return how many bytes Python had at most, besides those before."""
+    tracemalloc.start()
+    try:
+        work()
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+def test_what_restic_lists_of_very_many_files_is_never_held_as_a_whole(backups, many):
+    assert len(contents.entries(backups.access, many, "many")) == contents.MOST_ENTRIES
+    verification = backups.task(TaskKind.VERIFY)
+    assert peak_memory(lambda: verifying.verify(verification, Restic(backups.access))) < 1 << 20
+    assert peak_memory(lambda: contents.entry(backups.access, many, "many/no such file")) < 1 << 20
+    whole = Restic(backups.access).output("ls", "--json", many)
+    assert peak_memory(lambda: [json.loads(line) for line in b"".join(whole).splitlines()]) > 5 << 20

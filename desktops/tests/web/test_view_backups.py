@@ -7,8 +7,10 @@ from types import SimpleNamespace
 import pytest
 from django.utils import timezone
 
+from core.concurrency import ConcurrencySlot
 from desktops.models import BackupTask, Desktop, Status
-from tests.support.home_backups import FILES
+from desktops.web.backups import FILES_ON_PAGE
+from tests.support.home_backups import FILES, KEY, rows, store
 
 
 @pytest.fixture
@@ -69,6 +71,34 @@ def test_backup_shows_its_folder(client_for, alice, home):
     assert f'href="/backups/{home.backup.pk}/file/?path=notes.txt"' in page
     assert "path=to-notes" not in page  # a link cannot be downloaded
     assert "er.txt" not in page
+
+
+def test_folder_with_more_files_than_a_page(client_for, alice, make_desktop, settings, tmp_path):
+    stored = store(tmp_path, {f"many/file-{number:03}".encode(): b"" for number in range(FILES_ON_PAGE + 2)})
+    settings.BACKUP_REPOSITORY, settings.BACKUP_KEY = str(stored.location), KEY
+    backup, browser = rows(stored, make_desktop(alice).volume), client_for(alice)
+    first = browser.get(f"/backups/{backup.pk}/?path=many").content.decode()
+    assert first.count('type="checkbox"') == FILES_ON_PAGE
+    assert "1 to 500 of 502" in first
+    [following] = re.findall(r'rel="next" href="([^"]*)"', first)
+    second = browser.get(f"/backups/{backup.pk}/{html.unescape(following)}").content.decode()
+    assert re.findall(r'name="path" value="([^"]*)"', second) == ["many/file-500", "many/file-501"]
+    assert 'rel="prev" href="?path=many&amp;page=1"' in second
+    assert 'rel="next"' not in second
+
+
+def test_each_person_lists_few_folders_at_the_same_time(client_for, alice, home, settings):
+    """restic holds the names of all files in memory."""
+    settings.API_OPEN = settings.API_OPEN | {"listings": 1}
+    browser, page = client_for(alice), f"/backups/{home.backup.pk}/"
+    assert all(browser.get(page).status_code == 200 for _ in range(2))  # one after the other
+    other = ConcurrencySlot("listings", str(alice.pk))
+    other.acquire()
+    refused = browser.get(page)
+    assert refused.status_code == 429
+    assert "too many folders" in refused.content.decode()
+    other.release()
+    assert browser.get(page).status_code == 200
 
 
 def test_name_that_is_not_utf_8(client_for, alice, home):
