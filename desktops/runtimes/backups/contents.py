@@ -12,6 +12,7 @@ from typing import Any
 from desktops.runtimes.backups import paths, tree_names
 from desktops.runtimes.backups.base import RepositoryAccess
 from desktops.runtimes.backups.restic import LOST, Restic
+from desktops.runtimes.base import RuntimeFault
 
 MOST_ENTRIES = 5000  # of one folder
 KINDS = {"file": "file", "dir": "folder", "symlink": "link"}
@@ -60,11 +61,14 @@ def _entries(restic: Restic, snapshot: str, folder: bytes) -> Generator[Entry]:
 def _nodes(restic: Restic, snapshot: str, folder: bytes) -> Generator[dict[str, Any]]:
     """Yield the entries of one folder. restic also lists the snapshot and the folder itself."""
     itself = paths.argument(folder)
-    depth = itself.count("/") + bool(folder)
+    depth, found = itself.count("/") + bool(folder), False
     for line in _whole_lines(restic.output("--no-lock", "ls", "--json", snapshot, itself)):
         node = json.loads(line)
+        found = found or node.get("struct_type") == "snapshot"
         if node.get("struct_type") == "node" and node["path"].count("/") == depth:
             yield node
+    if not found:  # restic only writes an error and ends well
+        raise RuntimeFault("repository_damaged", f"no snapshot {snapshot}", permanent=False)
 
 
 def _whole_lines(parts: Iterator[bytes]) -> Iterator[bytes]:

@@ -12,6 +12,7 @@ import pytest
 from desktops.runtimes.backups import contents, paths, verifying
 from desktops.runtimes.backups.base import NewVolume, Retention, TaskKind, TaskState
 from desktops.runtimes.backups.restic import Restic
+from desktops.runtimes.base import RuntimeFault
 from desktops.tests.support.backup_tasks import VOLUME, BackupHarness, tree
 from desktops.tests.support.runtime_specs import soon
 
@@ -182,6 +183,13 @@ def test_verification(backups):
     backups.write("file", os.urandom(100_000))
     snapshot = backups.back_up()
     assert backups.succeed(TaskKind.VERIFY, part=(1, 1)).snapshot == snapshot
+
+
+def test_contents_of_a_lost_backup_are_a_fault_and_not_an_empty_folder(backups):
+    backups.write("file")
+    backups.back_up()
+    with pytest.raises(RuntimeFault, match="repository_damaged"):
+        contents.entries(backups.access, "0" * 16)
 
 
 # --- very many files ---
