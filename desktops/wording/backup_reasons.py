@@ -20,6 +20,10 @@ OTHER = "backup_failed"
 
 REASONS = {
     "repository_unreachable": BackupReason(_("The storage of the backups does not answer."), _STORAGE_BACK),
+    "repository_refused": BackupReason(
+        _("The storage of the backups denies access."),
+        _("Ask an administrator to check the credentials of the storage."),
+    ),
     "repository_full": BackupReason(
         _("The storage of the backups is full."),
         _("Delete backups that you no longer need, or ask an administrator for more room."),

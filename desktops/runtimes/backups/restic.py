@@ -16,11 +16,14 @@ from desktops.runtimes.base import RuntimeFault
 
 MARKER = "PODESK_BACKUP"  # in the environment of all processes of a task, with its folder
 INHERITED = ("PATH", "HOME", MARKER, "TMPDIR", "SSL_CERT_FILE", "SSL_CERT_DIR", "http_proxy", "https_proxy", "no_proxy",
-             "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")  # fmt: skip
+             "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "SSH_AUTH_SOCK")  # fmt: skip
 ID_LENGTH = 16  # characters of a snapshot's id that we keep: unique, and a list of 200 fits in a result
 LOST = "�"  # `restic ls` writes this instead of bytes that are not UTF-8
 SIGNS = (  # parts of restic's messages, in lower case; the first that matches decides
     ("wrong_password", ("wrong password",)),
+    ("repository_refused", ("access denied", "access key id", "signature we calculated", "authorization header",
+                            "authenticationfailed", "token has expired", "http response (401)", "http response (403)",
+                            "permission denied (", "host key verification failed")),
     ("repository_full", ("no space left", "disk quota exceeded", "insufficient storage", "quotaexceeded",
                          "storagefull", "file too large")),
     ("repository_damaged", ("ciphertext verification failed", "repository contains errors", "invalid data returned",
