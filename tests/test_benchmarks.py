@@ -16,11 +16,13 @@ import bench.launch.__main__ as launch
 import bench.metrics.__main__ as metrics
 import bench.overview.__main__ as overview
 import bench.relay.__main__ as relay
+import bench.usage.__main__ as usage
 from bench import needs
 from bench import report as reports
 from bench.catalogue import BENCHMARKS, BY_NAME
 from bench.cluster import storm
 from bench.report import Report
+from bench.usage.stage import CpuSeconds
 from podesk_cli.folders import CHECKOUT
 from tests.support.apache_bench import Answers
 
@@ -79,6 +81,12 @@ def of_relay(factor: float) -> Report:
     return relay.report(figures, ratios)
 
 
+def of_usage(factor: float) -> Report:
+    floor = usage.LIMIT / usage.RATIO
+    sampled = CpuSeconds(floor * usage.RATIO * factor, 0.3)
+    return usage.report(usage.Figures([sampled], [CpuSeconds(floor, 0.1)], 1, 20.0))
+
+
 REPORTS = {
     "api": of_api,
     "backup": of_backup,
@@ -87,6 +95,7 @@ REPORTS = {
     "metrics": of_metrics,
     "overview": of_overview,
     "relay": of_relay,
+    "usage": of_usage,
     "cluster.launch": of_cluster_launch,
     "cluster.storm": of_storm,
 }

@@ -1,22 +1,21 @@
 """Sample the CPU and memory of all running desktops, and add the samples to the history of their runs."""
 
 import json
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import structlog
 from django.conf import settings
+from django.db import connection
 from django.utils import timezone
 
 from core.redis import client, key
-from desktops.lifecycle.usage_histogram import added, percentile
-from desktops.models import DesktopRun, RunUsage
+from desktops.lifecycle.usage_upsert import POSTGRESQL, SQLITE, SampleRow, usage_upsert
+from desktops.models.usage_histogram import bucket_of
 from desktops.runtimes import get_runtime
 from desktops.runtimes.base import RuntimeFault, RuntimeUnknown, Usage
 
 log = structlog.get_logger("podesk.usage_samples")
-_MIB = 2**20
 _LONGEST_GAP = 2  # intervals; a sample represents no more time than this
-_CHANGED = [field.name for field in RunUsage._meta.concrete_fields if not field.primary_key]
 
 
 def sample() -> None:
@@ -43,25 +42,15 @@ def last_total() -> tuple[float, float] | None:
 
 
 def record(used: dict[str, Usage], *, at: datetime) -> None:
-    """Add one sample to each run that is in use. Needs two queries, however many there are."""
-    runs = DesktopRun.objects.filter(ended_at=None, ready_at__isnull=False).select_related("usage")
-    rows = [_with_sample(run, used[run.object_name], at) for run in runs if run.object_name in used]
-    RunUsage.objects.bulk_create(rows, update_conflicts=True, unique_fields=["run"], update_fields=_CHANGED)
-
-
-def _with_sample(run: DesktopRun, used: Usage, at: datetime) -> RunUsage:
-    row: RunUsage = getattr(run, "usage", None) or RunUsage(run=run, sampled_at=run.ready_at or at)
-    gap = timedelta(seconds=_LONGEST_GAP * settings.USAGE_SAMPLE_SECONDS)
-    seconds = max(timedelta(0), min(at - row.sampled_at, gap)).total_seconds()
-    row.sampled_at, row.samples = at, row.samples + 1
-    row.cpu_seconds += used.cpu * seconds
-    row.memory_byte_seconds += used.memory_mib * _MIB * seconds
-    row.cpu_mean += (used.cpu - row.cpu_mean) / row.samples
-    row.memory_mean += (used.memory_mib - row.memory_mean) / row.samples
-    row.cpu_max, row.memory_max = max(row.cpu_max, used.cpu), max(row.memory_max, used.memory_mib)
-    row.cpu_histogram = added(row.cpu_histogram, used.cpu)
-    row.memory_histogram = added(row.memory_histogram, used.memory_mib)
-    # A bucket's middle may lie above its highest value.
-    row.cpu_p95 = min(row.cpu_max, percentile(row.cpu_histogram, 0.95))
-    row.memory_p95 = min(row.memory_max, percentile(row.memory_histogram, 0.95))
-    return row
+    """Add one sample to each run that is in use. Needs one statement, however many there are."""
+    rows = [
+        SampleRow(name, use.cpu, use.memory_mib, bucket_of(use.cpu), bucket_of(use.memory_mib))
+        for name, use in used.items()
+    ]
+    parameters = {
+        "samples": json.dumps(rows),
+        "at": connection.ops.adapt_datetimefield_value(at),
+        "longest": float(_LONGEST_GAP * settings.USAGE_SAMPLE_SECONDS),
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(usage_upsert(POSTGRESQL if connection.vendor == "postgresql" else SQLITE), parameters)

@@ -6,6 +6,7 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from desktops.models.run import DesktopRun
+from desktops.models.usage_histogram import percentile
 
 
 class RunUsage(models.Model):
@@ -19,12 +20,10 @@ class RunUsage(models.Model):
     # cores
     cpu_mean = models.FloatField(default=0)
     cpu_max = models.FloatField(default=0)
-    cpu_p95 = models.FloatField(default=0)
-    cpu_histogram: Any = models.JSONField(default=dict)  # see desktops.lifecycle.usage_histogram
+    cpu_histogram: Any = models.JSONField(default=dict)  # see usage_histogram
     # MiB
     memory_mean = models.FloatField(default=0)
     memory_max = models.FloatField(default=0)
-    memory_p95 = models.FloatField(default=0)
     memory_histogram: Any = models.JSONField(default=dict)
 
     class Meta:
@@ -33,3 +32,13 @@ class RunUsage(models.Model):
 
     def __str__(self) -> str:
         return f"{self.samples} samples"
+
+    @property
+    def cpu_p95(self) -> float:
+        """Return the cores that 95 % of the samples do not exceed."""
+        return min(self.cpu_max, percentile(self.cpu_histogram, 0.95))  # a bucket's middle may be above the maximum
+
+    @property
+    def memory_p95(self) -> float:
+        """Return the MiB that 95 % of the samples do not exceed."""
+        return min(self.memory_max, percentile(self.memory_histogram, 0.95))

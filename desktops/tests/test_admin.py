@@ -1,6 +1,7 @@
 """Administrators see desktops, stop and delete them, and choose which images and sizes are offered."""
 
 import json
+import re
 from html import unescape
 
 import pytest
@@ -18,6 +19,7 @@ from desktops.models import (
     DesktopImage,
     DesktopRun,
     PortLease,
+    RunUsage,
     Status,
     Volume,
 )
@@ -73,6 +75,18 @@ def test_a_run_is_looked_at_and_not_edited(page, alice, make_desktop):
     assert page.post(address, {"result": "stopped"}).status_code == 403
     assert page.get("/admin/desktops/desktoprun/add/").status_code == 403
     assert str(desktop.pk) in page.get(f"/admin/desktops/desktoprun/{run.pk}/change/").content.decode()
+
+
+def test_a_run_shows_what_it_used(page, alice, make_desktop):
+    make_desktop(alice, status=Status.STARTING).move(to=Status.RUNNING)
+    run = DesktopRun.objects.get()
+    use = {"cpu_mean": 0.75, "cpu_max": 1.5, "memory_mean": 2048, "memory_max": 4096}
+    # 19 of 20 samples are in the lower bucket.
+    histograms = {"cpu_histogram": {"0": 19, "9": 1}, "memory_histogram": {"160": 19, "167": 1}}
+    RunUsage.objects.create(run=run, sampled_at=timezone.now(), samples=20, **use, **histograms)
+    shown = page.get(f"/admin/desktops/desktoprun/{run.pk}/change/").content.decode()
+    found = re.findall(r"([\d.]+ \w+) on average, at most (.+) in 95 % of the samples, at most (.+) in all", shown)
+    assert found == [("0.75 cores", "0.98 cores", "1.5 cores"), ("2 GiB", "2.84 GiB", "4 GiB")]
 
 
 def test_events_of_one_desktop(page, alice, make_desktop):

@@ -2,17 +2,15 @@
 
 import json
 import random
+from collections import Counter
 
 import pytest
 
-from desktops.lifecycle.usage_histogram import ERROR, added, percentile
+from desktops.models.usage_histogram import ERROR, bucket_of, percentile
 
 
 def histogram_of(values: list[float]) -> dict[str, int]:
-    found: dict[str, int] = {}
-    for value in values:
-        found = added(found, value)
-    return found
+    return dict(Counter(str(bucket_of(value)) for value in values))
 
 
 @pytest.mark.parametrize("share", [0.5, 0.95, 1.0])

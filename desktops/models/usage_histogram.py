@@ -9,15 +9,15 @@ import math
 
 ERROR = 0.025
 GROWTH = (1 + ERROR) / (1 - ERROR)
+_LOG_OF_GROWTH = math.log(GROWTH)
 LEAST, MOST = 0.001, 2.0**30  # smaller values are taken for the least one, and larger ones for the largest one
 
 Histogram = dict[str, int]
 
 
-def added(histogram: Histogram, value: float) -> Histogram:
-    """Return the histogram with one more value."""
-    bucket = str(math.ceil(math.log(min(max(value, LEAST), MOST), GROWTH)))
-    return histogram | {bucket: histogram.get(bucket, 0) + 1}
+def bucket_of(value: float) -> int:
+    """Return the bucket to which the value belongs."""
+    return math.ceil(math.log(min(max(value, LEAST), MOST)) / _LOG_OF_GROWTH)
 
 
 def percentile(histogram: Histogram, share: float) -> float:
