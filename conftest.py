@@ -8,10 +8,11 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from asgiref.sync import SyncToAsync
 from django.apps import apps
 from django.core.cache import cache
 from django.core.management import CommandError
-from django.db import connection
+from django.db import connection, connections
 from django.test import Client, TransactionTestCase
 from django.utils import translation
 
@@ -37,6 +38,9 @@ def django_db_setup(django_db_setup, django_db_blocker):
     if connection.vendor == "postgresql":
         with django_db_blocker.unblock(), connection.cursor() as cursor:
             cursor.execute("ALTER TABLE accounts_auditevent DISABLE TRIGGER accounts_auditevent_no_truncate")
+    yield
+    # PostgreSQL deletes no database that has connections. The thread of `sync_to_async` keeps one open.
+    SyncToAsync.single_thread_executor.submit(connections.close_all).result()
 
 
 @pytest.fixture(scope="session", autouse=True)
