@@ -7,6 +7,7 @@ from tests.e2e.test_pages import AXE, focused
 
 pytestmark = pytest.mark.browser
 PAGE = "/admin/"
+NEXT = 16_000  # milliseconds until the page has asked again; it does so every 15 seconds
 
 
 @pytest.fixture
@@ -51,10 +52,15 @@ def test_a_change_appears_and_keeps_focus_and_open_tables(page, person, desktop,
     expect(page.locator("#days-table")).to_have_attribute("open", "")
 
 
-def test_it_says_when_the_portal_does_not_answer(page):
+def test_it_says_when_the_portal_does_not_answer(device):
+    page = device().new_page()
+    page.clock.install()
+    page.goto(PAGE)
     notice = page.locator("#overview-lost")
     expect(notice).to_be_hidden()
     page.context.set_offline(True)
+    page.clock.fast_forward(NEXT)
     expect(notice).to_be_visible()
     page.context.set_offline(False)
+    page.clock.fast_forward(NEXT)
     expect(notice).to_be_hidden()
