@@ -163,7 +163,7 @@ def test_every_link_opens(client_for, admin, alice, make_desktop):
     Volume.objects.create(owner=alice, object_name="gone", storage_gib=1, lost_at=timezone.now())
     visitor = client_for(admin)
     addresses = re.findall(r'href="([^"]+)"', visitor.get(LIVE).content.decode())
-    assert len(addresses) == len(Status.values) + 6
+    assert len(addresses) == len(Status.values) + 7
     assert [visitor.get(address).status_code for address in addresses] == [200] * len(addresses)
 
 
