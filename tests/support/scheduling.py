@@ -7,6 +7,7 @@ TOGETHER = {
     "tests/cluster/test_api.py": "the portal in the cluster",
     "tests/cluster/test_database_backup.py": "the portal in the cluster",
     "tests/cluster/test_deployed.py": "the portal in the cluster",
+    "tests/cluster/test_monitoring.py": "the portal in the cluster",
 }
 
 
