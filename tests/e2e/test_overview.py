@@ -29,6 +29,19 @@ def test_axe_finds_nothing_and_nothing_overflows(device, desktop, scheme, size):
     assert page.evaluate("document.documentElement.scrollWidth") <= size[0]
 
 
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 390)])
+@pytest.mark.parametrize("address", ["/admin/usage-report/", "/admin/size-advice/"])
+def test_axe_finds_nothing_on_the_reports(device, desktop, address, scheme, width):
+    viewport = {"width": width, "height": 844}
+    page = device(viewport=viewport, color_scheme=scheme, bypass_csp=True, reduced_motion="reduce").new_page()
+    page.goto(address)
+    expect(page.get_by_role("heading", level=2).first).to_be_visible()
+    page.evaluate(AXE.read_text())
+    found = page.evaluate("axe.run().then((found) => found.violations)")
+    assert [f"{one['id']}: {one['nodes'][0]['html']}" for one in found] == []
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
 def test_tables_of_the_charts_by_keyboard(page):
     expect(page.get_by_role("img", name="Launches in each hour of the last day")).to_be_visible()
     for _ in range(60):
