@@ -63,6 +63,12 @@ BENCHMARKS = (
         ("restic",),
     ),
     Benchmark(
+        "backup.keystrokes",
+        "keystroke to pixel in a running desktop during a backup of 1 GiB, compared with quiet",
+        "at most 1.3 x the time in quiet, median and p95",
+        ("restic", "Xvnc"),
+    ),
+    Benchmark(
         "cluster.launch",
         "click to first pixels on a cluster, compared with the same objects by `kubectl apply`",
         "at most 1.15 x kubectl's time + 300 ms",

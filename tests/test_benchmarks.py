@@ -19,6 +19,7 @@ import bench.relay.__main__ as relay
 import bench.usage.__main__ as usage
 from bench import needs
 from bench import report as reports
+from bench.backup import keystrokes
 from bench.catalogue import BENCHMARKS, BY_NAME
 from bench.cluster import storm
 from bench.report import Report
@@ -40,6 +41,11 @@ def of_backup(factor: float) -> Report:
     seconds = {"first backup": 10.0, "second backup": 10 * backup.SECOND * factor,
                "tar -x": 1.0, "restore": backup.RESTORE * factor}  # fmt: skip
     return backup.report(backup.Times({what: [value] for what, value in seconds.items()}), 10_000, 2**30)
+
+
+def of_keystrokes(factor: float) -> Report:
+    quiet, busy = ([[seconds] * 3] for seconds in (0.01, 0.01 * keystrokes.LIMIT * factor))
+    return keystrokes.report(keystrokes.Typing(keystrokes.Latency(quiet), keystrokes.Latency(busy)))
 
 
 def of_cut(factor: float) -> Report:
@@ -90,6 +96,7 @@ def of_usage(factor: float) -> Report:
 REPORTS = {
     "api": of_api,
     "backup": of_backup,
+    "backup.keystrokes": of_keystrokes,
     "cut": of_cut,
     "launch": of_launch,
     "metrics": of_metrics,

@@ -79,13 +79,21 @@ class RfbClient:
 
     def screen(self) -> bytes:
         """Return all pixels of the current screen, 4 bytes each: blue, green, red, unused."""
-        self.socket.sendall(struct.pack(">BBHHHH", 3, 0, 0, 0, self.width, self.height))
         pixels = bytearray(self.width * self.height * 4)
+        self.request((0, 0, self.width, self.height))
+        self.receive(pixels)
+        return bytes(pixels)
+
+    def request(self, place: tuple[int, int, int, int], *, changes: bool = False) -> None:
+        """Ask for x, y, width and height of the screen: at once, or when something in it changes."""
+        self.socket.sendall(struct.pack(">BBHHHH", 3, changes, *place))
+
+    def receive(self, pixels: bytearray) -> None:
+        """Wait for an update that was asked for, and draw it."""
         while (kind := self.read(1)[0]) != 0:
             self._skip(kind)
         for _ in range(struct.unpack(">xH", self.read(3))[0]):
             self._rectangle(pixels)
-        return bytes(pixels)
 
     def _rectangle(self, pixels: bytearray) -> None:
         x, y, width, height, encoding = struct.unpack(">HHHHi", self.read(12))
