@@ -1,5 +1,6 @@
 """Fixtures with a running Podesk and a desktop in it."""
 
+import os
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -9,9 +10,17 @@ from uuid import UUID
 import pytest
 from playwright.sync_api import BrowserContext, Page
 
+from tests.support.own_network import enter_own_network
 from tests.support.page_client import Visitor
 from tests.support.running_podesk import Portal, running, wait_for
 from tests.support.viewer_page import Screen
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_network() -> None:
+    """Come first, before Chromium and the portal start. Only root can: everybody else shares the machine's network."""
+    if os.geteuid() == 0:
+        enter_own_network()
 
 
 @pytest.fixture(scope="session")
