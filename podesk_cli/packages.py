@@ -20,12 +20,8 @@ DESKTOP = [
 ]
 TESTS = ["curl", "gettext", "nginx-light", "openssh-client", "openssl", "restic"]
 TESTS += ["prometheus", "prometheus-alertmanager"]  # the alerts against real ones, and their checkers
-BROWSER = [
-    "chromium",
-    "xclip",
-    "x11-utils",
-    "iproute2",
-]  # xclip reads a desktop's clipboard, xprop a window manager's properties
+# xclip reads the clipboard of a desktop, xprop (x11-utils) what its window manager says, and ip makes a network.
+BROWSER = ["chromium", "xclip", "x11-utils", "iproute2"]
 POSTGRES = ["postgresql"]
 LOAD = ["apache2-utils"]  # ab
 REPOSITORY = ["rclone"]  # serves a repository of restic to the pods of a cluster
