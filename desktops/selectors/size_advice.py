@@ -46,7 +46,7 @@ class SizeAdvice:
     proposed: ComputeSize
 
     @property
-    def spared(self) -> tuple[Decimal, int]:
+    def saved(self) -> tuple[Decimal, int]:
         present = ComputeSize.of_next_start(self.desktop)
         return present.cpu - self.proposed.cpu, present.memory_mib - self.proposed.memory_mib
 
@@ -63,13 +63,13 @@ class SizeChange:
 
 
 def size_advice() -> list[SizeAdvice]:
-    """Return the desktops that could be smaller, those that would spare the most first. Needs three queries."""
+    """Return the desktops that could be smaller, those that would save the most first. Needs three queries."""
     use = {each["desktop_id"]: each for each in _oversized()}
     desktops = Desktop.objects.filter(pk__in=use).exclude(status=Status.DELETING).select_related("owner", "image")
     found = [(desktop, proposed) for desktop in desktops if (proposed := _proposed(desktop, use[desktop.pk]))]
     p95 = _p95_of([desktop.pk for desktop, _ in found])
     advice = [_advice(desktop, proposed, use[desktop.pk], p95[desktop.pk]) for desktop, proposed in found]
-    return sorted(advice, key=lambda each: each.spared, reverse=True)[:_MOST_ROWS]
+    return sorted(advice, key=lambda each: each.saved, reverse=True)[:_MOST_ROWS]
 
 
 def size_changes() -> list[SizeChange]:

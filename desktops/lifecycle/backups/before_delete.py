@@ -1,11 +1,12 @@
 """Delete a desktop, or kept files, once the home folder is backed up.
 
 The desktop is stopped first, so that the backup contains its last work. Starting it again cancels the deletion.
-So does launching a desktop with the kept files.
+So does launching a desktop with the kept files, or a restore of them.
 """
 
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
@@ -52,9 +53,12 @@ def stop(desktop: Desktop, by: Actor) -> None:
 def delete(task: BackupTask) -> bool:
     """Delete the desktop of a backup that has succeeded, with its files.
 
-    Returns False without a change if it was started or deleted since the request.
+    Returns False without a change if it was started or deleted, or a restore was requested, since the request.
     """
     if task.volume_id is None or task.run is None:
+        return False
+    User.objects.select_for_update().get(pk=task.repository.owner_id)  # requests of restores take this lock, too
+    if is_restore_open(task.volume_id):
         return False
     desktop = Desktop.objects.filter(volume_id=task.volume_id, run=task.run, status__in=AT_REST).first()
     user = task.requested_by
@@ -91,17 +95,22 @@ def delete_files(task: BackupTask) -> bool:
     if task.volume_id is None:
         return False
     owner = User.objects.select_for_update().get(pk=task.repository.owner_id)  # requests of restores take this, too
-    to_restore = BackupTask.objects.filter(kind=BackupTask.Kind.RESTORE, status__in=BackupTask.OPEN)
     kept = Volume.objects.filter(pk=task.volume_id, kept_at__lte=task.created_at)  # null if a desktop uses them
     if not task.requested_by_id:  # the files have expired; without joins, so that the update checks the row itself
         may_expire = settings.KEPT_FILES_DAYS and owner.is_active
         kept = kept.filter(expires_at__lte=timezone.now()) if may_expire else kept.none()
-    if to_restore.filter(volume=task.volume_id).exists() or not kept.update(**Volume.NOT_KEPT):
+    if is_restore_open(task.volume_id) or not kept.update(**Volume.NOT_KEPT):
         return False
     enqueue_after_commit(jobs.delete_volume, task.volume_id)
     actor, name = Actor(task.requested_by) if task.requested_by else None, task.repository.desktop_name
     audit.record("volume.delete", by=actor, target=task.volume_id, name=name, after_backup=True)
     return True
+
+
+def is_restore_open(volume_id: UUID) -> bool:
+    """Say whether a restore of all or some files waits or runs. The person wants them, so nothing may be deleted."""
+    to_restore = BackupTask.objects.filter(kind=BackupTask.Kind.RESTORE, status__in=BackupTask.OPEN)
+    return to_restore.filter(volume_id=volume_id).exists()
 
 
 def _order_stop(desktop: Desktop, reason: str) -> None:

@@ -13,7 +13,7 @@ from django.utils import timezone
 from desktops.lifecycle import jobs, metrics
 from desktops.lifecycle.backups import before_delete
 from desktops.lifecycle.queue import enqueue_after_commit
-from desktops.models import Backup, BackupRepository, BackupTask, Desktop, Volume
+from desktops.models import AT_REST, Backup, BackupRepository, BackupTask, Desktop, Volume
 from desktops.runtimes.backups.base import ObservedTask, TaskResult, TaskState
 
 log = structlog.get_logger("podesk.backups")
@@ -109,8 +109,9 @@ def _delete_saved(task: BackupTask, result: TaskResult) -> None:
     elif task.run is None:
         if not before_delete.delete_files(task) and not _is_deleted(task.volume_id):
             task.move(to=_STATUS.SUCCEEDED, reason="files_in_use" if task.requested_by_id else "cancelled")
-    elif not before_delete.delete(task) and Desktop.objects.filter(volume=task.volume).exists():
-        task.move(to=_STATUS.SUCCEEDED, reason="desktop_started")
+    elif not before_delete.delete(task) and (desktop := Desktop.objects.filter(volume=task.volume).first()):
+        restored = desktop.status in AT_REST and desktop.run == task.run
+        task.move(to=_STATUS.SUCCEEDED, reason="files_in_use" if restored else "desktop_started")
 
 
 def _is_deleted(volume_id: UUID | None) -> bool:

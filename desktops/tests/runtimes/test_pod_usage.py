@@ -46,7 +46,7 @@ def test_quantities(text, number):
     assert quantity(text) == Decimal(number)
 
 
-@pytest.mark.parametrize("text", ["", "m", "1 Mi", "1mi", "-1", "two"])
+@pytest.mark.parametrize("text", ["", "m", "1 Mi", "1mi", "-1", "two", "1.2.3", "."])
 def test_what_is_no_quantity_is_refused(text):
     with pytest.raises(ValueError):
         quantity(text)

@@ -233,6 +233,25 @@ def test_starting_the_desktop_cancels_its_deletion(desktop, by_alice, engine, go
     assert Backup.objects.count() == 1
 
 
+@pytest.mark.parametrize(
+    "request_restore",
+    [
+        lambda backup, by: requests.restore(backup=backup, by=by),
+        lambda backup, by: requests.restore_paths(backup=backup, paths=["notes"], by=by),
+    ],
+)
+def test_a_restore_meanwhile_cancels_the_deletion_of_the_desktop(
+    desktop, by_alice, make_backup, engine, go_round, request_restore
+):
+    earlier = make_backup(desktop.volume)
+    task = delete_after_backup(desktop, by_alice, go_round)
+    request_restore(earlier, by_alice)
+    engine.succeeds(task.pk)
+    go_round()
+    assert state(task) == ("succeeded", "files_in_use")
+    assert Desktop.objects.get().status == Status.STOPPED
+
+
 def test_starting_the_desktop_before_the_backup_cancels_both(desktop, by_alice, engine, go_round):
     task = requests.delete_after_backup(desktop=desktop, by=by_alice)
     services.start_desktop(desktop=desktop, by=by_alice)
