@@ -3,7 +3,7 @@
 import pytest
 
 from core.redis import client, key
-from desktops.lifecycle import controller, jobs, reachability
+from desktops.lifecycle import controller, jobs, reachability, storage_history
 from desktops.models import Desktop, DesktopEvent, Status
 from desktops.runtimes.base import Phase, RuntimeFault
 
@@ -11,6 +11,7 @@ from desktops.runtimes.base import Phase, RuntimeFault
 @pytest.fixture
 def running(scripted_runtime, make_desktop, alice) -> Desktop:
     desktop = make_desktop(alice, status=Status.RUNNING)
+    storage_history.record(desktop.volume_id)
     scripted_runtime.sees(desktop, Phase.READY, missing=())
     return desktop
 

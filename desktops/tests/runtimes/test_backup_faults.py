@@ -99,8 +99,7 @@ def test_sigterm_ends_a_task_with_a_result(backups):
     backups.write("large", os.urandom(LARGE))
     task = backups.begin(TaskKind.BACKUP)
     backups.suspended(task, "backup")
-    [process] = backups.processes(task, "python")
-    process.send_signal(signal.SIGTERM)
+    backups.runner(task).send_signal(signal.SIGTERM)
     assert failed(backups.ended(task), "interrupted")
     assert backups.seen(task).detail == "SIGTERM"
     assert backups.processes(task, "") == []

@@ -104,9 +104,16 @@ class BackupHarness:
         found = [psutil.Process(each.pid) for each in processes.marked(marker)]
         return [each for each in found if each.name().startswith(name)]
 
+    def runner(self, task_id: str) -> psutil.Process:
+        """Return the program of a task. A child that has not yet become restic has the same name."""
+        found = self.processes(task_id, "python")
+        children = {child.pid for each in found for child in each.children()}
+        [runner] = [each for each in found if each.pid not in children]
+        return runner
+
     def suspended(self, task_id: str, command: str) -> psutil.Process:
         """Wait until restic runs this command and stop it there. Its lock is in the repository by then."""
-        [runner] = self.processes(task_id, "python")
+        runner = self.runner(task_id)
         restic = until(lambda: self._restic(runner.pid, command), what=f"restic {command}", every=0.002)
         restic.suspend()
         return restic
