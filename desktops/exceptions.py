@@ -15,6 +15,11 @@ class DesktopNotFound(DesktopRefusal):
     next_step = _("It may have been deleted. Go to My Desktop to see what you have.")
 
 
+class BackupNotFound(DesktopNotFound):
+    message = _("There is no such backup.")
+    next_step = _("It may have been removed since.")
+
+
 class NoPassword(DesktopNotFound):
     """The portal is the only way to this desktop."""
 

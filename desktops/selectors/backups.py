@@ -10,8 +10,8 @@ from django.utils.translation import gettext as _
 
 from accounts.models import User
 from core.concurrency import ConcurrencySlot, TooManyOpen
-from desktops.exceptions import BackupsUnreachable, DesktopNotFound, NoSuchFile, TooManyListings
-from desktops.lifecycle.backups.access import access_to
+from desktops.exceptions import BackupNotFound, DesktopNotFound, NoSuchFile, TooManyListings
+from desktops.lifecycle.backups.access import access_to, read_failure
 from desktops.models import AT_REST, Desktop, Volume
 from desktops.models.backup import Backup, BackupRepository, BackupTask
 from desktops.runtimes.backups import contents, paths
@@ -117,7 +117,7 @@ def backup_for(*, user: User, backup_id: UUID) -> Backup:
     """Return a person's backup. Raises DesktopNotFound."""
     backup = backups_of_user(user).filter(pk=backup_id).first()
     if backup is None:
-        raise DesktopNotFound(_("There is no such backup."), next_step=_("It may have been removed since."))
+        raise BackupNotFound
     return backup
 
 
@@ -182,7 +182,7 @@ def contents_of(backup: Backup, path: str) -> FolderListing:
     except ValueError:
         raise NoSuchFile
     except (RuntimeFault, RuntimeUnknown) as error:
-        raise BackupsUnreachable(detail=str(error)) from error
+        raise read_failure(backup, error) from error
     ordered = sorted(
         found, key=lambda entry: (entry.kind != "folder", readable_name(entry.path).casefold(), entry.path)
     )

@@ -5,7 +5,8 @@ import hmac
 
 from django.conf import settings
 
-from desktops.models import BackupRepository
+from desktops.exceptions import BackupNotFound, BackupsUnreachable, DesktopRefusal
+from desktops.models import Backup, BackupRepository, BackupTask
 from desktops.runtimes.backups.base import RepositoryAccess
 
 
@@ -18,3 +19,15 @@ def access_to(repository: BackupRepository) -> RepositoryAccess:
         environment=dict(settings.BACKUP_ENVIRONMENT),
         used=repository.succeeded_at is not None,
     )
+
+
+def read_failure(backup: Backup, error: Exception) -> DesktopRefusal:
+    """Return what to tell a person whose backup could not be read.
+
+    A removal of old backups deletes them from the storage a moment before their rows.
+    """
+    rows = Backup.objects.filter(pk=backup.pk, deleted_at=None, repository__deleted_at=None)
+    removals = BackupTask.objects.filter(kind=BackupTask.Kind.FORGET, status__in=BackupTask.OPEN)
+    if not rows.exists() or removals.filter(repository=backup.repository_id).exists():
+        return BackupNotFound()
+    return BackupsUnreachable(detail=str(error))

@@ -23,8 +23,8 @@ from accounts.audit import Actor, audited
 from accounts.disconnects import Disconnect
 from core import streaming
 from core.concurrency import LEASE, ConcurrencySlot, TooManyOpen
-from desktops.exceptions import BackupsUnreachable, NoSuchFile, TooManyDownloads
-from desktops.lifecycle.backups.access import access_to
+from desktops.exceptions import NoSuchFile, TooManyDownloads
+from desktops.lifecycle.backups.access import access_to, read_failure
 from desktops.models.backup import Backup
 from desktops.runtimes.backups import contents, paths
 from desktops.runtimes.base import RuntimeFault, RuntimeUnknown
@@ -60,7 +60,7 @@ class Reader:
 
 @audited("backup.download", target=lambda given: given["backup"].pk, more=lambda given: {"path": given["path"]})
 def open_file(*, backup: Backup, path: str, by: Actor) -> OpenedFile:
-    """Open a file for download. Raises TooManyDownloads, NoSuchFile, BackupsUnreachable."""
+    """Open a file for download. Raises TooManyDownloads, NoSuchFile, BackupNotFound, BackupsUnreachable."""
     slot = ConcurrencySlot(KIND, str(by.user.pk))
     try:
         slot.acquire()
@@ -88,7 +88,7 @@ def _read(backup: Backup, path: str) -> tuple[int, Iterator[bytes]]:
     except ValueError:
         raise NoSuchFile
     except (RuntimeFault, RuntimeUnknown) as error:
-        raise BackupsUnreachable(detail=str(error)) from error
+        raise read_failure(backup, error) from error
 
 
 def _joined(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:

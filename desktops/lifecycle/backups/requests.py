@@ -15,6 +15,7 @@ from accounts.audit import Actor, audited
 from accounts.models import User
 from desktops import quota
 from desktops.exceptions import (
+    BackupNotFound,
     BackupQuotaExceeded,
     BackupsOff,
     BeingDeleted,
@@ -229,7 +230,7 @@ def _lock_for_restore(backup: Backup) -> tuple[BackupRepository, Volume]:
 
 def _refuse_deleted(backup: Backup) -> None:
     if not Backup.objects.filter(pk=backup.pk, deleted_at=None, repository__deleted_at=None).exists():
-        raise DesktopNotFound(_("There is no such backup."), next_step=_("It may have been removed since."))
+        raise BackupNotFound
 
 
 def _repository_with_room(volume: Volume) -> BackupRepository:

@@ -1,7 +1,15 @@
 """Each home folder has a repository and a password of its own."""
 
+import pytest
+from django.utils import timezone
+
+from accounts.audit import Actor
+from desktops.exceptions import BackupNotFound, BackupsUnreachable
 from desktops.lifecycle.backups import repositories
 from desktops.lifecycle.backups.access import access_to
+from desktops.lifecycle.backups.downloads import open_file
+from desktops.models import Backup, BackupTask
+from desktops.selectors.backups import contents_of
 
 
 def test_each_home_folder_has_a_place_and_a_password_of_its_own(make_desktop, alice, bob, backups_on, settings):
@@ -33,3 +41,22 @@ def test_a_home_folder_keeps_its_repository_and_shows_its_present_name(make_desk
     type(desktop).objects.update(name="renamed")
     again = repositories.repository_of(desktop.volume)
     assert (again.pk, again.desktop_name) == (repository.pk, "renamed")
+
+
+@pytest.mark.parametrize(
+    ("removed", "refusal"),
+    [("no", BackupsUnreachable), ("a removal runs", BackupNotFound), ("its row is deleted", BackupNotFound)],
+)
+def test_a_backup_that_was_removed_from_the_storage(make_desktop, alice, make_backup, removed, refusal):
+    """A removal deletes snapshots before their rows, and a page may still show the backup."""
+    backup = make_backup(make_desktop(alice).volume)
+    Backup.objects.update(snapshot="0123456789abcdef")
+    backup.refresh_from_db()
+    if removed == "a removal runs":
+        backup.repository.tasks.create(kind=BackupTask.Kind.FORGET, status=BackupTask.Status.RUNNING)
+    if removed == "its row is deleted":
+        Backup.objects.update(deleted_at=timezone.now())
+    with pytest.raises(refusal):
+        contents_of(backup, "")
+    with pytest.raises(refusal):
+        open_file(backup=backup, path="notes.txt", by=Actor(alice))
