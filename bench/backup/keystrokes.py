@@ -43,6 +43,7 @@ while os.read(0, 1):
     os.write(1, b"\x1b[8;20H" + (b"\x1b[7m \x1b[0m" if on else b" "))
 """
 Place = tuple[int, int, int, int]  # x, y, width, height
+Pixels = bytes | bytearray
 
 
 class Typist:
@@ -105,7 +106,7 @@ class Typist:
         return b"".join(self._screen[start : start + width * 4] for start in starts)
 
 
-def changed(before: bytes, after: bytes, width: int) -> Place | None:
+def changed(before: Pixels, after: Pixels, width: int) -> Place | None:
     """Return the smallest rectangle with all differences."""
     pixels = [at for at in range(len(before) // 4) if before[at * 4 : at * 4 + 3] != after[at * 4 : at * 4 + 3]]
     if not pixels:

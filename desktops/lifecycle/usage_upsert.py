@@ -77,7 +77,7 @@ def usage_upsert(dialect: SqlDialect) -> str:
         LEFT JOIN {RunUsage._meta.db_table} AS earlier ON earlier.run_id = run.id
         WHERE sample.object_name = run.object_name AND run.ended_at IS NULL AND run.ready_at IS NOT NULL
         ON CONFLICT (run_id) DO UPDATE SET {changes}
-    """  # noqa: S608
+    """  # noqa: S608 - it consists of constants of this module  # nosec B608
 
 
 def _values(dialect: SqlDialect) -> dict[str, str]:
