@@ -111,8 +111,9 @@ def test_all_processes_are_found_and_answer_and_the_rules_work(monitoring):
 
 
 def test_only_prometheus_reaches_the_metrics(monitoring, deployed):
-    wait_for(monitoring.targets, 60)
-    host = next(each["labels"]["instance"] for each in monitoring.targets()).partition(":")[0]
+    wait_for(lambda: monitoring.up() == PODS, 120)
+    web = next(each["labels"] for each in monitoring.targets() if each["labels"]["component"] == "web")
+    host = web["instance"].partition(":")[0]
     assert reaches(monitoring, "podesk-prometheus-0", host, METRICS)
     assert not reaches(monitoring, "podesk-alertmanager-0", host, METRICS)  # its own policy does not let it
     for name in ("worker", "entry"):

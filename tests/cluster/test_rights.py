@@ -3,19 +3,20 @@
 import json
 import re
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 
 import pytest
 import yaml
 
 from desktops.runtimes.backups.base import RepositoryAccess, TaskKind, TaskState
-from desktops.runtimes.base import Phase
+from desktops.runtimes.base import DesktopSpec, Phase, RuntimeUnknown
 from desktops.runtimes.kubernetes import manifests
 from desktops.runtimes.kubernetes.client import ApiClient, ApiRequest
 from desktops.tests.support.backup_jobs import BackupHarness
-from desktops.tests.support.kubernetes_namespace import KubeHarness
-from desktops.tests.support.runtime_specs import soon
+from desktops.tests.support.kubernetes_namespace import KubeHarness, SharedRuntime
+from desktops.tests.support.runtime_specs import soon, until
 from podesk_cli.folders import CHECKOUT
 from tests.support.cluster.kubectl import Kube
 from tests.support.cluster.service_accounts import accounts_in
@@ -140,17 +141,19 @@ class Lives:
             harness.runtime.start(spec, deadline=soon())
             harness.wait(spec.name, Phase.READY)
             list(harness.runtime.watch(timeout=3))
-            assert harness.runtime.list()
-            assert harness.runtime.volumes() == [spec.volume]
-            harness.runtime.quota_use()
             harness.runtime.renew_keys(spec.name, "ssh-ed25519 AAAA", deadline=soon())
-            harness.runtime.usage(spec.name)
-            harness.runtime.usage_of_all()
-            harness.runtime.logs(spec.name)
-            harness.runtime.worker.logs(spec.name)  # as for a failed desktop
-            harness.runtime.home_usage(spec.name)
+            self._read_all(harness.runtime, spec)
             harness.runtime.stop(spec.name, deadline=soon())
             harness.delete_home(spec)
+
+    def _read_all(self, runtime: SharedRuntime, spec: DesktopSpec) -> None:
+        """Make each call that only reads. Those with a short deadline are repeated, as pages and controller do."""
+        assert runtime.list()
+        assert runtime.volumes() == [spec.volume]
+        of_all = (runtime.quota_use, runtime.usage_of_all)
+        of_one = (runtime.usage, runtime.logs, runtime.worker.logs, runtime.home_usage)  # worker: of a failed desktop
+        for call in (*of_all, *(partial(each, spec.name) for each in of_one)):
+            until(partial(_answers, call), what=f"{call} to be answered", every=1)
 
     def cut_off(self, exposure: str) -> None:
         """Stop a desktop of which only the ConfigMap exists, so that no owner deletes it."""
@@ -170,10 +173,20 @@ class Lives:
     @contextmanager
     def _harness(self, exposure: str) -> Iterator[KubeHarness]:
         harness = KubeHarness(self.kube, self.image, exposure=exposure)
-        yield harness
-        for account, api in zip(ACCOUNTS, harness.runtime.apis, strict=True):
-            self.used[account] |= api.used
-        harness.close()
+        try:
+            yield harness
+            for account, api in zip(ACCOUNTS, harness.runtime.apis, strict=True):
+                self.used[account] |= api.used
+        finally:
+            harness.close()
+
+
+def _answers(call: Callable[[], object]) -> bool:
+    try:
+        call()
+    except RuntimeUnknown:
+        return False
+    return True
 
 
 def test_each_right_is_used(rights, bare, exposure):
