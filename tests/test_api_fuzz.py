@@ -73,8 +73,8 @@ def backed_up(portal: Portal, person: httpx.Client, pods: dict[str, str]) -> dic
         (home / FILE).write_text("notes")
     tasks = [back_up(person, pod) for pod in (rested, pods[""])]
     backups = person.get("/backups").json()["results"]
-    fields = {"backup_id": "id", "repository_id": "repository"}
-    ids = {name: [each[field] for each in backups] for name, field in fields.items()}
+    # All backups of one home folder may be deleted at once, and still there is one to delete alone.
+    ids = {"backup_id": [each["id"] for each in backups], "repository_id": [backups[-1]["repository"]]}
     return ids | {"task_id": tasks}
 
 
